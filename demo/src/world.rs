@@ -222,7 +222,7 @@ impl World {
     /// What the store keeps of somebody's password.
     pub async fn digest(&self, name: &str) -> Result<String, Trouble> {
         let app = self.running.shared.now();
-        let found = accounts::by_name(&app.store, name).await.map_err(|why| Trouble(why.0))?;
+        let found = app.accounts().by_name(name).await.map_err(|why| Trouble(why.0))?;
         Ok(found.and_then(|account| account.password).unwrap_or_default())
     }
 

@@ -7,6 +7,7 @@ use crate::error::{Error, Fault};
 use crate::limits::Limits;
 use crate::links::held;
 use crate::links::proved::{self, ProvedLinks};
+use crate::login::reading::Accounts;
 use crate::outgoing::{Outgoing, Target};
 use crate::plugins::{Loading, Plugins};
 use crate::seal::KeyRing;
@@ -166,6 +167,10 @@ impl Core {
     /// says is somebody else's word, and leads to a public address.
     pub fn target_of_client(&self, id: &str, uri: &str) -> Result<Target, String> {
         if self.config.client.contains_key(id) { Target::of_operator(uri) } else { Target::of_document(uri) }
+    }
+
+    pub fn accounts(&self) -> Accounts<'_> {
+        Accounts::new(&self.store, &self.config)
     }
 
     /// Deletes rows that have had their time.

@@ -241,12 +241,12 @@ async fn named(authority: &Authority<'_>, caller: &Caller, form: &Form, once: &m
         [None, None, Some(name)] if name.len() <= 512 => Named::LoginName(name.to_owned()),
         _ => return Err(invalid("Send exactly one of login_hint, login_hint_token and id_token_hint.").into()),
     };
-    let store = &authority.store;
+    let known = authority.accounts();
     let (name, account) = match named {
-        Named::Subject(subject) => (String::new(), accounts::by_id(store, &subject).await?),
+        Named::Subject(subject) => (String::new(), known.by_id(&subject).await?),
         Named::LoginName(said) => match accounts::canonical(&said) {
             Some(name) => {
-                let account = accounts::by_name(store, &name).await?;
+                let account = known.by_name(&name).await?;
                 (name, account)
             }
             None => (said.to_lowercase(), None),

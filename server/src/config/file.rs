@@ -15,7 +15,7 @@ use super::mtls::Mtls;
 use super::networks::Networks;
 use super::passkeys::Passkeys;
 use super::passwords::Passwords;
-use super::plugin::{self, PluginSettings};
+use super::plugin::{self, PluginSettings, PluginWorld};
 use super::push::Push;
 use super::registration::Registration;
 use super::retention::Retention;
@@ -246,14 +246,19 @@ impl Config {
         wallet::signing(&self.wallet)
     }
 
-    /// Can a link that this login method made, with this issuer in its key, let its person in?
-    pub fn lets_in(&self, method: &str, key_issuer: &str) -> bool {
-        match method.split_once(':') {
-            Some(("upstream", name)) => self.upstream.get(name).is_some_and(|it| it.lets_in(key_issuer)),
-            Some(("wallet", name)) => self.wallet.contains_key(name),
-            Some(("plugin", name)) => self.plugin.contains_key(name),
-            _ => false,
-        }
+    /// Can anybody have a link to an account?
+    pub fn has_linked_methods(&self) -> bool {
+        !self.upstream.is_empty() || !self.wallet.is_empty() || self.plugin.values().any(|it| it.world == PluginWorld::Method)
+    }
+
+    /// The login methods that let in the person of a link with this issuer in its key. `last_used`: the method by which it was last used.
+    pub fn methods_of_link(&self, last_used: &str, key_issuer: &str) -> Vec<MethodName> {
+        let upstream = self.upstream.iter().filter(|(_, it)| it.lets_in(key_issuer)).map(|(name, _)| MethodName::upstream(name));
+        let used_wallet = last_used.strip_prefix("wallet:").and_then(|name| self.wallet.get(name));
+        let is_known = |it: &Wallet| it.lets_in(key_issuer) && used_wallet.is_none_or(|used| it.knows_people_as(used));
+        let wallets = self.wallet.iter().filter(|(_, it)| is_known(it)).map(|(name, _)| MethodName::new(format!("wallet:{name}")));
+        let plugins = self.plugin.keys().map(|name| MethodName::plugin(name)).filter(|method| method.as_str() == key_issuer);
+        upstream.chain(wallets).chain(plugins).collect()
     }
 
     /// The policy of this name. `default` is a password alone where the file does not say otherwise; no other name has a fallback.

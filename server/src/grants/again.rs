@@ -7,12 +7,13 @@ use crate::caller::Caller;
 use crate::config::OnWeakerPolicy;
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::login::accounts::Account;
 use crate::login::easing::Circumstances;
 use crate::login::known_devices;
+use crate::login::methods;
 use crate::login::policy::{Conditions, Policy, Satisfied};
 use crate::login::proof::Proof;
 use crate::login::standing::{Patience, Standing, Weighed, weigh};
-use crate::login::{accounts, methods};
 use crate::sessions;
 use crate::tokens::handles::{Kind, RowName};
 
@@ -65,15 +66,12 @@ pub async fn wants_more(request: TokenRequest<'_>) -> Result<Option<&'static str
     if proofs.is_empty() && !steps_up {
         return Ok(None);
     }
-    let Some(mut account) = accounts::by_id(&core.store, &grant.account).await? else { return Ok(None) };
-    if proofs.iter().any(|proof| proof.method.is_linked()) {
-        account.links = accounts::links_of(&core.store, &|method, issuer| core.config.lets_in(method, issuer), &account.id).await?;
-    }
+    let Some(account) = core.accounts().by_id(&grant.account).await? else { return Ok(None) };
     // What a credential proved is gone with the credential.
     proofs.retain(|proof| methods::still_holds(proof, &account));
     let not_before_ms = own.not_before_ms(caller.now_ms);
     let conditions = Conditions { now_ms: caller.now_ms, started_ms: caller.now_ms, not_before_ms, prefer: None, transaction: None };
-    let own = eased(core, caller, grant, own).await?;
+    let own = eased(core, caller, grant, (own, &account)).await?;
     let standing = Standing { waiting: &account.waiting, patience: patience(core, caller) };
     match weigh(&own, &conditions, (&proofs, &standing), |method| methods::has(method, &account)) {
         Some(Weighed::Satisfied(_)) => Ok(None),
@@ -85,7 +83,7 @@ pub async fn wants_more(request: TokenRequest<'_>) -> Result<Option<&'static str
 pub async fn satisfied(core: &Core, caller: &Caller, grant: &Grant) -> Result<Option<Satisfied>> {
     let Some(own) = core.config.policy(caller.client.login_policy()) else { return Ok(None) };
     let Some((proofs, _)) = proofs(core, grant).await? else { return Ok(None) };
-    let Some(account) = accounts::by_id(&core.store, &grant.account).await? else { return Ok(None) };
+    let Some(account) = core.accounts().by_id(&grant.account).await? else { return Ok(None) };
     let of_client_ms = caller.client.default_max_age.map_or(0, |age| caller.now_ms - age.ms());
     let not_before_ms = of_client_ms.max(own.not_before_ms(caller.now_ms));
     let conditions = Conditions { now_ms: caller.now_ms, started_ms: caller.now_ms, not_before_ms, prefer: None, transaction: None };
@@ -101,7 +99,7 @@ fn patience(core: &Core, caller: &Caller) -> Patience {
 }
 
 /// The client's policy where the refresh comes from: what eased the sign-in must hold still.
-async fn eased(core: &Core, caller: &Caller, grant: &Grant, own: &Policy) -> Result<Policy> {
+async fn eased(core: &Core, caller: &Caller, grant: &Grant, (own, account): (&Policy, &Account)) -> Result<Policy> {
     let asked = grant.scope.to_string();
     let scopes: Vec<&str> = asked.split(' ').filter(|word| !word.is_empty()).collect();
     let facts = known_facts(core, &caller.client_id, caller.instance.as_ref(), caller.now_ms).await?;
@@ -116,8 +114,8 @@ async fn eased(core: &Core, caller: &Caller, grant: &Grant, own: &Policy) -> Res
     let installation = caller.instance.as_ref().filter(|_| policy.knows_devices());
     let device = match installation {
         Some(instance) => {
-            let name = (caller.client_id.as_str(), instance.jkt.as_str());
-            known_devices::of_installation(&core.store, &grant.account, name, patience(core, caller)).await?
+            let name = known_devices::installation(&caller.client_id, &instance.jkt);
+            known_devices::read(&core.store, account, &name, patience(core, caller)).await?
         }
         None => None,
     };

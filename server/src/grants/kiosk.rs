@@ -14,7 +14,7 @@ use crate::config::{KioskDevice, KioskMode, KioskRules};
 use crate::core::Core;
 use crate::error::{Error, Refused, Result};
 use crate::limits::Limits;
-use crate::login::{accounts, notices};
+use crate::login::notices;
 use crate::mail;
 use crate::store::tables::app_grant;
 use crate::store::{Change, NotApplied, Value};
@@ -327,7 +327,7 @@ impl Member<'_> {
         let mut entry = grant.entry(core, self.at(Entry::refused(event, why)).with("sent_by", caller.client_id.as_str()), caller);
         entry.instance = Some(kiosk.id.to_owned());
         change.audit(entry);
-        if let Some(account) = accounts::by_id(&core.store, &grant.account).await? {
+        if let Some(account) = core.accounts().by_id(&grant.account).await? {
             let notice = mail::Notice { template: "kiosk_code_twice", locale: "en", user_agent: None };
             notices::tell(&mut change, (&core.config, &core.keyring), &account, notice)?;
         }

@@ -9,7 +9,6 @@ use crate::app::App;
 use crate::audit;
 use crate::authorization::backchannel;
 use crate::error::{Refused, Result};
-use crate::login::accounts;
 use crate::login::enrolment::{Means, Waiting};
 use crate::login::holdings::{AppAccess, Event, KnownDevice, SHOWN_EVENTS};
 use crate::login::journey::Journey;
@@ -102,7 +101,7 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
 /// Means that do not count in full yet, oldest first.
 async fn waiting(app: &App, incoming: &Incoming, account: &str) -> Result<Vec<WaitingView>> {
     let patience = Patience { now_ms: incoming.now_ms, wait_ms: app.config.enrolment.wait.ms() };
-    let mut waiting = accounts::by_id(&app.store, account).await?.map(|account| account.waiting).unwrap_or_default();
+    let mut waiting = app.accounts().by_id(account).await?.map(|account| account.waiting).unwrap_or_default();
     waiting.retain(|one| one.means == Means::Regain || !patience.is_over(one));
     waiting.sort_by_key(|one| one.enrolled_ms);
     let view = |one: &Waiting| WaitingView {

@@ -3,14 +3,13 @@
 use crate::app::App;
 use crate::config::upstream::Linking;
 use crate::error::Result;
-use crate::login::accounts;
 use crate::login::linking::shown_link;
 use crate::pages::{LinkView, LinksView, ProviderView};
 
 pub async fn view(app: &App, account: &str) -> Result<LinksView> {
     let providers = app.machine.providers();
     let mut links = Vec::new();
-    for link in accounts::links_of(&app.store, &|method, issuer| app.config.lets_in(method, issuer), account).await? {
+    for link in app.accounts().links_of(account).await? {
         let name = link.method.strip_prefix("upstream:").unwrap_or(&link.method).to_owned();
         let label = app.machine.label_of(&name).map_or_else(|| name.clone(), str::to_owned);
         links.push(LinkView { key: link.key(), label, shown: shown_link(&link) });

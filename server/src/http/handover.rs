@@ -11,7 +11,6 @@ use crate::config::Handover;
 use crate::error::{Error, Refused, Result};
 use crate::grants::holder::Holder;
 use crate::limits::Limits;
-use crate::login::accounts;
 use crate::login::step::{Step, Text};
 use crate::pages::PageContext;
 use crate::sessions;
@@ -75,7 +74,7 @@ async fn rules(app: &App, opened: &Opened) -> Result<Handover> {
 async fn ask(app: &App, incoming: &Incoming, (ticket, opened): (&str, &Opened), rules: &Handover) -> Result<Reply> {
     let present = sessions::of_browser_at_all(app, incoming).await?;
     let name = async |account: &str| -> Result<String> {
-        let found = accounts::by_id(&app.store, account).await?;
+        let found = app.accounts().by_id(account).await?;
         Ok(found.and_then(|account| account.any_email).unwrap_or_else(|| account.to_owned()))
     };
     let person = name(&opened.account).await?;

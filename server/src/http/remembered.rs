@@ -4,7 +4,6 @@
 use super::reply::{Reply, add_cookie};
 use crate::app::App;
 use crate::error::{Fault, Result};
-use crate::login::accounts::by_id;
 use crate::login::step::{ACCOUNT, FORGET_ACCOUNTS, Step, Text};
 use crate::sessions::{self, Session};
 use crate::store::tables::account::STAYED;
@@ -61,7 +60,7 @@ pub async fn choice(app: &App, incoming: &Incoming, session: Option<&Session>, s
     }
     let mut step = Step::new("select_account");
     if let Some(account) = present {
-        let known = by_id(&app.store, account).await?.unwrap_or_default();
+        let known = app.accounts().by_id(account).await?.unwrap_or_default();
         let name = known.any_email.or(known.login_name).or(known.name).unwrap_or_default();
         step = step.primary("continue_as").called(Text::new("action-continue_as").with("person", name));
     }
@@ -80,7 +79,7 @@ async fn accounts(app: &App, incoming: &Incoming) -> Result<Vec<Remembered>> {
     let mut found = Vec::new();
     for entry in read(app, incoming) {
         let stayed = app.store.one(STAYED, &[entry.account.as_str().into(), entry.at_ms.into()]).await?.is_some();
-        let Some(account) = by_id(&app.store, &entry.account).await?.filter(|account| stayed && account.active) else { continue };
+        let Some(account) = app.accounts().by_id(&entry.account).await?.filter(|account| stayed && account.active) else { continue };
         let login_name = account.email.or(account.login_name);
         let shown = login_name.clone().or(account.name);
         found.extend(shown.map(|shown| Remembered { account: entry.account, shown, login_name }));

@@ -17,7 +17,7 @@ pub async fn stop(app: &App, incoming: &Incoming) -> Result<Reply> {
         let step = Step::new(&format!("stop_{}", open.means.kind())).primary("stop");
         return pages::ask(app, incoming, &step, &path);
     }
-    if !waiting::stop(&app.store, &open, incoming.now_ms, &incoming.address.to_string()).await? {
+    if !waiting::stop(&app.store, &app.config, &open, incoming.now_ms, &incoming.address.to_string()).await? {
         return over(app, incoming);
     }
     pages::shown_alone(app, incoming, 200, &Step::new("stopped"), Some(&app.url("/account")))

@@ -3,15 +3,15 @@
 use super::breached::{Breached, Unfit};
 use super::enrolment::Waiting;
 use super::passkeys::Known;
+use super::proof::MethodName;
 pub use super::proof::link_key;
 use crate::audit;
 use crate::error::{Fault, Refused, Result};
 use crate::login::imported;
 use crate::pool::Pool;
 use crate::store::tables::account::{
-    ADD_NAME, ADD_PASSWORD, BY_ID, BY_NAME, DROP_NAME, HOLD, INSERT, RAISE, REHASH, SESSIONS_FROM, SET_EMAIL, SET_PASSWORD, STANDS,
+    ADD_NAME, ADD_PASSWORD, DROP_NAME, HOLD, INSERT, RAISE, REHASH, SESSIONS_FROM, SET_EMAIL, SET_PASSWORD, STANDS,
 };
-use crate::store::tables::passkey::OWNER;
 use crate::store::tables::{known_device, outside_identity, session};
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use argon2::Argon2;
@@ -59,12 +59,15 @@ pub struct Account {
     pub name: Option<String>,
     /// One of those that lead to it.
     pub login_name: Option<String>,
+    /// Of the present RP ID.
     pub passkeys: Vec<Known>,
+    /// Of another RP ID. Nobody signs in with them any more; they stay until they are removed.
+    pub former_passkeys: Vec<Known>,
     /// The user handle of all its passkeys, once there was one.
     pub passkey_handle: Option<String>,
     /// The person does not want to be offered one.
     pub passkeys_declined: bool,
-    /// Identities at providers. Read where the account is the sign-in's own.
+    /// Identities at providers and in wallets, and names of plug-ins.
     pub links: Vec<Link>,
     /// Means that nobody has confirmed yet.
     pub waiting: Vec<Waiting>,
@@ -83,6 +86,23 @@ impl Account {
         }
         found
     }
+
+    /// Those of another RP ID too.
+    pub fn all_passkeys(&self) -> impl Iterator<Item = &Known> {
+        self.passkeys.iter().chain(&self.former_passkeys)
+    }
+
+    pub fn remove_passkey(&mut self, public_id: &str) {
+        self.passkeys.retain(|known| known.public_id() != public_id);
+        self.former_passkeys.retain(|known| known.public_id() != public_id);
+    }
+
+    /// The account as it would be without this link.
+    pub fn without_link(&self, key: &str) -> Self {
+        let mut without = self.clone();
+        without.links.retain(|link| link.key() != key);
+        without
+    }
 }
 
 /// An identity at a provider that leads to an account.
@@ -95,39 +115,19 @@ pub struct Link {
     /// What the provider says: JSON of `upstream::Profile`.
     pub said: String,
     pub created_ms: i64,
-    /// A sign-in can find it: what it was made with is configured still, and has such people.
-    pub is_usable: bool,
+    /// The methods that let its person in, by the present configuration. Several entries may be of one issuer.
+    pub lets_in_by: Vec<MethodName>,
 }
 
 impl Link {
     /// Does it let its person in by this method?
     pub fn is_by(&self, method: &str) -> bool {
-        self.is_usable && self.method == method
+        self.lets_in_by.iter().any(|by| by.as_str() == method)
     }
 
     pub fn key(&self) -> String {
         link_key(&self.issuer, &self.subject)
     }
-}
-
-/// Can a link of this login method, with this issuer in its key, let its person in? The configuration says it.
-pub type LetsIn<'a> = &'a (dyn Fn(&str, &str) -> bool + Sync);
-
-/// The links of an account, oldest first.
-pub async fn links_of(store: &Store, lets_in: LetsIn<'_>, account: &str) -> std::result::Result<Vec<Link>, Fault> {
-    let rows = store.all(outside_identity::OF_ACCOUNT, &[account.into()]).await?;
-    let link = |row: &Row| -> std::result::Result<Link, Fault> {
-        let (method, issuer) = (row.text("method")?, row.text("issuer")?);
-        Ok(Link {
-            is_usable: lets_in(method, issuer),
-            method: method.to_owned(),
-            issuer: issuer.to_owned(),
-            subject: row.text("subject")?.to_owned(),
-            said: row.text("said")?.to_owned(),
-            created_ms: row.int("created_ms")?,
-        })
-    };
-    rows.iter().map(link).collect()
 }
 
 /// The account that an identity is linked to.
@@ -136,29 +136,13 @@ pub async fn linked(store: &Store, issuer: &str, subject: &str) -> std::result::
     row.map(|row| row.text("account").map(str::to_owned)).transpose()
 }
 
-/// Reads an account by its id. One question to the store, as for nobody (300-H).
-pub async fn by_id(store: &Store, id: &str) -> std::result::Result<Option<Account>, Fault> {
-    account(&store.all(BY_ID, &[id.into()]).await?)
-}
-
-/// Reads the account that a login name belongs to. `name` is canonical.
-pub async fn by_name(store: &Store, name: &str) -> std::result::Result<Option<Account>, Fault> {
-    account(&store.all(BY_NAME, &[name.into()]).await?)
-}
-
-/// Reads the account that a passkey belongs to. `id`: base64url.
-pub async fn by_passkey(store: &Store, rp_id: &str, id: &str) -> std::result::Result<Option<Account>, Fault> {
-    match store.one(OWNER, &[rp_id.into(), id.into()]).await? {
-        Some(row) => by_id(store, row.text("account")?).await,
-        // As many questions as for somebody (300-H).
-        None => by_id(store, "").await,
-    }
-}
-
-fn account(rows: &[Row]) -> std::result::Result<Option<Account>, Fault> {
+/// The account of these rows, without its links: [`super::reading`] adds them.
+pub(super) fn from_rows(rows: &[Row], rp_id: &str) -> std::result::Result<Option<Account>, Fault> {
     let Some(row) = rows.first() else { return Ok(None) };
     let any_email = row.opt_text("email")?.map(str::to_owned);
     let is_proved = row.int("email_verified")? == 1;
+    let passkeys = Known::read(row.opt_text("passkeys")?.unwrap_or_default());
+    let (passkeys, former_passkeys) = passkeys.into_iter().partition(|known| known.rp_id == rp_id);
     let mut found = Account {
         id: row.text("id")?.to_owned(),
         active: row.text("state")? == "active",
@@ -175,7 +159,8 @@ fn account(rows: &[Row]) -> std::result::Result<Option<Account>, Fault> {
         names: usize::try_from(row.int("names")?).unwrap_or_default(),
         name: row.opt_text("name")?.map(str::to_owned),
         login_name: row.opt_text("login_name")?.map(str::to_owned),
-        passkeys: Known::read(row.opt_text("passkeys")?.unwrap_or_default()),
+        passkeys,
+        former_passkeys,
         passkey_handle: row.opt_text("passkey_handle")?.map(str::to_owned),
         passkeys_declined: row.opt_int("passkey_declined_ms")?.unwrap_or(0) > 0,
     };
@@ -305,14 +290,6 @@ pub fn set_email(change: &mut Change, account: &str, (old, kept): (Option<&str>,
 pub fn drop_name(change: &mut Change, account: &str, address: &str) {
     if let Some(name) = canonical(address) {
         change.run_expecting(DROP_NAME, vec![name.into(), account.into()], Expect::Any);
-    }
-}
-
-/// The account that a login name leads to, as it was typed.
-pub async fn find_by_login_name(store: &Store, name: &str) -> std::result::Result<Option<Account>, Fault> {
-    match canonical(name) {
-        Some(name) => by_name(store, &name).await,
-        None => Ok(None),
     }
 }
 

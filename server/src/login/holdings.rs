@@ -151,7 +151,7 @@ impl Machine {
             Ok(json!({ "name": row.text("name")?, "since": time(row.int("created_ms")?), "last_used": used }))
         };
         let passkeys = self.store.all(passkey::OF_ACCOUNT, &key).await?;
-        let links = accounts::links_of(&self.store, &|method, issuer| self.config.lets_in(method, issuer), account).await?;
+        let links = self.accounts().links_of(account).await?;
         let link = |link: &accounts::Link| {
             let said: Json = serde_json::from_str(&link.said).unwrap_or_default();
             json!({ "method": link.method, "issuer": link.issuer, "subject": link.subject, "said": said, "since": time(link.created_ms) })

@@ -1,7 +1,7 @@
 //! Devices on which people proved all that a policy asks for. A row each: for whom, which browser or installation, and what was proved.
 //! Only where a policy has a condition about devices is anything kept. A row ends with the person's sessions.
 
-use super::accounts::{self, Account};
+use super::accounts::Account;
 use super::methods;
 use super::proof::{KnownDevice, Proof};
 use super::standing::{Patience, Standing};
@@ -33,18 +33,6 @@ pub async fn read(store: &Store, account: &Account, name: &str, patience: Patien
     let standing = Standing { waiting: &account.waiting, patience };
     proofs.retain(|proof| proof.subject == account.id && methods::still_holds(proof, account) && standing.counts_in_full(proof));
     Ok(Some(KnownDevice { proofs }))
-}
-
-pub async fn of_installation(
-    store: &Store,
-    account: &str,
-    (client, jkt): (&str, &str),
-    patience: Patience,
-) -> Result<Option<KnownDevice>, Fault> {
-    match accounts::by_id(store, account).await? {
-        Some(account) => read(store, &account, &installation(client, jkt), patience).await,
-        None => Ok(None),
-    }
 }
 
 /// A device after a sign-in on it. `before`: the name by which it was known.

@@ -10,6 +10,7 @@ use super::passkeys::{PasskeyRules, RelyingParty};
 use super::policy::Policy;
 use super::proof::MethodName;
 use super::rates::Rates;
+use super::reading::Accounts;
 use super::row::{self, AnswerParts, Holds, Life, Moving, Secret, Stored};
 use super::state::{Question, State};
 use crate::clients::Clients;
@@ -273,17 +274,15 @@ impl Machine {
         let said =
             answer.filter(|_| asks_who && by_passkey.is_none()).map(|answer| answer.text("username")).filter(|name| !name.is_empty());
         let (name, account) = match (&state.subject, said, &state.candidate) {
-            (Some(subject), _, _) => (String::new(), self.subject(&subject.account).await?),
+            (Some(subject), _, _) => (String::new(), self.accounts().by_id(&subject.account).await?),
             (None, Some(said), _) => self.named(said).await?,
             (None, None, Some(candidate)) => {
-                let account = match &candidate.account {
-                    Some(id) => accounts::by_id(&self.store, id).await?,
-                    None => None,
-                };
-                (candidate.name.clone(), account)
+                // Nobody is looked for as well, so that time does not tell it (300-H).
+                let id = candidate.account.as_deref().unwrap_or_default();
+                (candidate.name.clone(), self.accounts().by_id(id).await?)
             }
             (None, None, None) => match by_passkey.and_then(passkey::credential) {
-                Some(id) => (String::new(), accounts::by_passkey(&self.store, &self.rp_id, &id).await?),
+                Some(id) => (String::new(), self.accounts().by_passkey(&id).await?),
                 None => (state.hint.clone().unwrap_or_default(), None),
             },
         };
@@ -298,22 +297,15 @@ impl Machine {
         Ok(Person { name, account, is_subject: state.subject.is_some(), device, seen_here, ..Person::default() })
     }
 
-    /// The account of a sign-in, with what leads to it from elsewhere.
-    pub(super) async fn subject(&self, id: &str) -> Result<Option<accounts::Account>> {
-        let mut account = accounts::by_id(&self.store, id).await?;
-        if let Some(account) =
-            account.as_mut().filter(|_| !self.providers.is_empty() || !self.wallets.is_empty() || !self.config.plugin.is_empty())
-        {
-            account.links = accounts::links_of(&self.store, &|method, issuer| self.config.lets_in(method, issuer), id).await?;
-        }
-        Ok(account)
+    pub(super) fn accounts(&self) -> Accounts<'_> {
+        Accounts::new(&self.store, &self.config)
     }
 
     /// A name that nobody can have is a name like any other. It has its own limits and its own nobody.
     async fn named(&self, said: &str) -> Result<(String, Option<accounts::Account>)> {
         match accounts::canonical(said) {
             Some(name) => {
-                let account = accounts::by_name(&self.store, &name).await?;
+                let account = self.accounts().by_name(&name).await?;
                 Ok((name, account))
             }
             None => Ok((said.trim().chars().take(200).collect::<String>().to_lowercase(), None)),

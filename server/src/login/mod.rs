@@ -38,6 +38,7 @@ mod profile;
 pub mod proof;
 mod questions;
 pub mod rates;
+pub mod reading;
 pub mod regain;
 pub mod rights;
 pub mod row;

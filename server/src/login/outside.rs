@@ -163,7 +163,7 @@ impl Run<'_> {
     }
 
     async fn sign_in_linked(&mut self, method: &MethodName, outside: Outside, owner: String) -> Go<()> {
-        let account = self.machine.subject(&owner).await?;
+        let account = self.machine.accounts().by_id(&owner).await?;
         let Some(account) = account.filter(|account| account.active) else {
             // It is the person's own account, so this tells nobody else anything (446-B).
             return self.turn_away(outside, "upstream_closed", "the account is disabled");
@@ -187,6 +187,12 @@ impl Run<'_> {
         self.find_question().await
     }
 
+    fn as_link(&self, new: &NewLink) -> Link {
+        let NewLink { method, issuer, subject, said, .. } = new.clone();
+        let lets_in_by = self.machine.config.methods_of_link(&method, &issuer);
+        Link { method, issuer, subject, said, created_ms: 0, lets_in_by }
+    }
+
     /// A new account, linked from its first moment on.
     async fn create_linked(&mut self, method: &MethodName, outside: Outside) -> Go<()> {
         let id = accounts::new_id()?;
@@ -207,7 +213,7 @@ impl Run<'_> {
             password: None,
         };
         let link = new_link(method, &outside)?;
-        let account = Account { id: id.clone(), active: true, version: 1, links: vec![as_link(&link)], ..Account::default() };
+        let account = Account { id: id.clone(), active: true, version: 1, links: vec![self.as_link(&link)], ..Account::default() };
         self.person.name = String::new();
         self.person.account = Some(account);
         self.person.is_subject = true;
@@ -231,7 +237,7 @@ impl Run<'_> {
             return Ok(None);
         };
         let allows = self.machine.config.registration.as_ref().is_none_or(|registration| registration.allows(&email));
-        let is_free = accounts::find_by_login_name(&self.machine.store, &email).await?.is_none();
+        let is_free = self.machine.accounts().by_typed_name(&email).await?.is_none();
         Ok(Some(email).filter(|_| allows && is_free))
     }
 
@@ -287,7 +293,7 @@ impl Run<'_> {
             (None, None) if self.makes_accounts(method) => return self.create_external(method, found).await,
             (None, _) => return self.refuse_external(method, "not linked"),
         };
-        let Some(account) = self.machine.subject(&owner).await?.filter(|account| account.active) else {
+        let Some(account) = self.machine.accounts().by_id(&owner).await?.filter(|account| account.active) else {
             return self.refuse_external(method, "the account is disabled");
         };
         let credential = Some(link_key(&found.issuer, &found.subject));
@@ -322,7 +328,7 @@ impl Run<'_> {
         };
         self.person.name = String::new();
         self.person.account =
-            Some(Account { id: id.clone(), active: true, version: 1, links: vec![as_link(&found)], ..Account::default() });
+            Some(Account { id: id.clone(), active: true, version: 1, links: vec![self.as_link(&found)], ..Account::default() });
         self.person.is_subject = true;
         self.state.is_new = true;
         let plugin = method.plugin_name().unwrap_or_default();
@@ -360,9 +366,4 @@ fn new_link(method: &MethodName, outside: &Outside) -> std::result::Result<NewLi
         shown: shown(&learned.profile),
         tokens: learned.tokens.clone(),
     })
-}
-
-fn as_link(new: &NewLink) -> Link {
-    let NewLink { method, issuer, subject, said, .. } = new.clone();
-    Link { method, issuer, subject, said, created_ms: 0, is_usable: true }
 }

@@ -157,10 +157,21 @@ impl Run<'_> {
             if self.wants_ticket() {
                 return self.enter(&MethodName::TICKET).await;
             }
-            return match methods::enrolment(&method) {
-                Some(form) => self.ask_form(form),
-                None => Err(Refused::bad_request("access_denied", "Your account lacks what this sign-in needs. Ask the operator.").into()),
-            };
+            if let Some(form) = methods::enrolment(&method) {
+                return self.ask_form(form);
+            }
+            // Another chain may be open to the person: by what they have, or by what they can add.
+            let others = policy::alternatives(&self.demanded(), &self.conditions(), &self.state.proofs, &method);
+            let usable = others.iter().find(|other| methods::can_use(other, &self.person));
+            if let Some(other) = usable.or_else(|| others.iter().find(|other| methods::enrolment(other).is_some())) {
+                self.state.prefer = Some(other.clone());
+                return match methods::enrolment(other).filter(|_| usable.is_none()) {
+                    Some(form) => self.ask_form(form),
+                    None => self.enter(other).await,
+                };
+            }
+            let hint = "Your account lacks what this sign-in needs. Ask the operator.";
+            return Err(Refused::bad_request("access_denied", hint).because(format!("the account has nothing for {method}")).into());
         }
         if !is_known && !self.machine.asks_who(&method) {
             let kind = if self.state.journey == Journey::Reset { "reset" } else { "identify" };
@@ -333,11 +344,10 @@ impl Run<'_> {
 
     /// Where a code by e-mail goes. `entering`: a letter is about to be written.
     pub(super) async fn mailbox(&self, entering: bool) -> Result<Option<Mailbox>> {
-        let store = &self.machine.store;
         let subject = self.state.subject.as_ref();
         let becoming = async |email: &str, template| -> Result<Option<Mailbox>> {
             let name = accounts::canonical(email).unwrap_or_default();
-            let owner = if entering { accounts::by_name(store, &name).await? } else { None };
+            let owner = if entering { self.machine.accounts().by_name(&name).await? } else { None };
             let is_taken = owner.is_some_and(|owner| subject.is_none_or(|subject| subject.account != owner.id));
             let template = if is_taken { "taken" } else { template };
             let to = Some(email.to_owned());

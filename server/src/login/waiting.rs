@@ -4,6 +4,7 @@
 use super::accounts::{self, Account};
 use super::deletion;
 use super::enrolment::{Enrolling, Means, facts_as_text};
+use super::reading::Accounts;
 use super::regain;
 use crate::audit::Entry;
 use crate::config::Config;
@@ -116,8 +117,8 @@ pub async fn find(store: &Store, id: &[u8; 16]) -> std::result::Result<Option<Op
 }
 
 /// The means goes, what it replaced comes back, and whoever is signed in is signed out. The row is the guard: it happens once.
-pub async fn stop(store: &Store, open: &Open, now_ms: i64, address: &str) -> Result<bool> {
-    let Some(account) = accounts::by_id(store, &open.account).await? else { return Ok(false) };
+pub async fn stop(store: &Store, config: &Config, open: &Open, now_ms: i64, address: &str) -> Result<bool> {
+    let Some(account) = Accounts::new(store, config).by_id(&open.account).await? else { return Ok(false) };
     let mut change = Change::new(now_ms);
     change.run(END, vec![Value::from(&open.id[..])]);
     accounts::end_sessions(&mut change, &open.account);

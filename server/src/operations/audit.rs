@@ -7,7 +7,6 @@ use super::outcome::{AuditEntries, Outcome};
 use super::paging::MOST;
 use super::problem::{Problem, Result};
 use crate::audit::{self, Cursor, Filter, events};
-use crate::login::accounts;
 use symbolon_oauth::base64url;
 
 impl Instant {
@@ -65,7 +64,7 @@ impl AuditFilter {
 
 /// A `sub`, or a name with which somebody signs in. The audit also knows the `sub` of people who are gone.
 async fn find_account(context: &Context, name: String) -> Result<String> {
-    if let Some(found) = accounts::find_by_login_name(&context.store, &name).await? {
+    if let Some(found) = context.accounts().by_typed_name(&name).await? {
         return Ok(found.id);
     }
     match base64url::decode(&name).filter(|it| it.len() == 16) {

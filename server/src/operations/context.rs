@@ -3,6 +3,7 @@
 use super::actor::Actor;
 use crate::config::Config;
 use crate::core::{self, Core};
+use crate::login::reading::Accounts;
 use crate::plugins::Plugins;
 use crate::seal::KeyRing;
 use crate::store::{Change, Store};
@@ -37,6 +38,10 @@ impl Context {
             base: core.base.clone(),
             now_ms: core.now_ms(),
         }
+    }
+
+    pub(super) fn accounts(&self) -> Accounts<'_> {
+        Accounts::new(&self.store, &self.config)
     }
 
     /// A change whose audit entries carry the actor.

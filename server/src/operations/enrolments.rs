@@ -7,7 +7,6 @@ use super::outcome::{Outcome, WaitingMeans};
 use super::problem::{Problem, Result};
 use super::sensitive::Sensitive;
 use crate::error::Fault;
-use crate::login::accounts;
 use crate::login::enrolment::{Means, Waiting, facts_as_text};
 use crate::login::methods::ticket;
 use crate::login::standing::Patience;
@@ -17,7 +16,7 @@ use crate::store::tables::enrolment::{GIVE_TICKET, OF_ACCOUNT};
 
 /// What waits, oldest first.
 pub async fn list(context: &Context, sub: &str) -> Result<Vec<WaitingMeans>> {
-    let account = accounts::by_id(&context.store, sub).await?;
+    let account = context.accounts().by_id(sub).await?;
     let patience = Patience { now_ms: context.now_ms, wait_ms: context.config.enrolment.wait.ms() };
     let shown = |one: &Waiting| WaitingMeans {
         means: one.means.to_string(),

@@ -3,16 +3,16 @@
 use super::context::Context;
 use super::outcome::Factors;
 use super::problem::{Problem, Result};
-use crate::login::accounts::{self, Account};
+use crate::login::accounts::Account;
 
 const FACTORS: &str = "SELECT kind, COUNT(*) FROM credential WHERE account = $1 GROUP BY kind";
 const OPEN: &str = "SELECT COUNT(*) FROM session WHERE account = $1 AND state = 'active'";
 
 pub async fn find(context: &Context, user: &str) -> Result<Account> {
-    let found = accounts::find_by_login_name(&context.store, user).await?;
+    let found = context.accounts().by_typed_name(user).await?;
     let found = match found {
         Some(account) => Some(account),
-        None => accounts::by_id(&context.store, user).await?,
+        None => context.accounts().by_id(user).await?,
     };
     found.ok_or_else(|| Problem::not_found(format!("nobody signs in as {user}")))
 }

@@ -275,7 +275,7 @@ async fn a_known_browser_is_asked_for_less() {
         let page = bobs.open(&scene.world, &Ask::new("screens", BACK, "openid")).await;
         assert!(!bobs.submit_password(&scene.world, &page, "bob", PASSWORD).await.has_code(), "334-L: it knows Alice alone");
         let app = scene.world.running.shared.now();
-        let alice = symbolon::login::accounts::by_name(&app.store, "alice").await.unwrap().unwrap();
+        let alice = app.accounts().by_name("alice").await.unwrap().unwrap();
         let mut change = symbolon::store::Change::new(app.now_ms());
         symbolon::login::accounts::end_sessions(&mut change, &alice.id);
         app.store.apply(change).await.unwrap();

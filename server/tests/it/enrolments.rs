@@ -5,7 +5,6 @@ use crate::world::mail::{NEW_PASSWORD, Post, on_every_engine};
 use crate::world::passkeys::{self, Keys};
 use crate::world::{Ask, Browser, Configuration, PASSWORD, Page, World, claims, engines, totp};
 use serde_json::{Value as Json, json};
-use symbolon::login::accounts;
 use symbolon::login::standing::Patience;
 use symbolon_phone::authenticator::{Authenticator, USER_PRESENT};
 
@@ -54,7 +53,7 @@ async fn by_password(world: &World, browser: &mut Browser, ask: &Ask, password: 
 async fn counts_from_ms(world: &World) -> i64 {
     for _ in 0..100 {
         let app = world.running.shared.now();
-        let account = accounts::by_name(&app.store, "alice").await.unwrap().unwrap();
+        let account = app.accounts().by_name("alice").await.unwrap().unwrap();
         let patience = Patience { now_ms: app.now_ms(), wait_ms: app.config.enrolment.wait.ms() };
         if let Some(from_ms) = account.waiting.iter().map(|one| patience.counts_from_ms(one)).collect::<Option<Vec<_>>>() {
             return from_ms.into_iter().max().expect("something waits");
@@ -381,9 +380,9 @@ async fn an_address_that_was_changed_comes_back() {
         assert_eq!(owner.submit(world, &page, &[], "stop").await.kind(), "stopped");
         assert!(thief.visit(world, "/account").await.asks_for("password"), "signed out");
         let app = world.running.shared.now();
-        let account = accounts::by_name(&app.store, "alice@example.com").await.unwrap().unwrap();
+        let account = app.accounts().by_name("alice@example.com").await.unwrap().unwrap();
         assert_eq!((account.email.as_deref(), account.former_email), (Some("alice@example.com"), None));
-        assert!(accounts::by_name(&app.store, "thief@example.com").await.unwrap().is_none());
+        assert!(app.accounts().by_name("thief@example.com").await.unwrap().is_none());
         let page = owner.visit(world, &link(&post, "alice@example.com", "authenticator app was added")).await;
         assert_eq!(owner.submit(world, &page, &[], "stop").await.kind(), "stopped");
         // The twin: the address from before is as good as it was.

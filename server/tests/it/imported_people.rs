@@ -20,7 +20,7 @@ async fn count(world: &World, sql: &'static str) -> i64 {
 
 async fn digest(world: &World, name: &str) -> String {
     let app = world.running.shared.now();
-    symbolon::login::accounts::by_name(&app.store, name).await.unwrap().unwrap().password.unwrap_or_default()
+    app.accounts().by_name(name).await.unwrap().unwrap().password.unwrap_or_default()
 }
 
 async fn signs_in(world: &World, name: &str, password: &str) -> bool {

@@ -61,6 +61,7 @@ mod killed_processes;
 mod kiosks;
 mod kiosks_confirmed;
 mod letters;
+mod linked_methods;
 mod links;
 mod links_doctor;
 mod lost_commits;

@@ -177,3 +177,31 @@ async fn a_plug_in_takes_a_name_of_its_own_away() {
         world.stop().await;
     }
 }
+
+/// A plug-in hears its own name for a person who is linked, whether somebody is named or proved, and none for others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plug_in_hears_its_own_name_for_a_linked_person() {
+    // The option `external-id` stands behind the context (32 bytes), `name` (12) and `is-proved` (4).
+    const HEARS: &str = "(if (i32.eqz (i32.load8_u offset=48 (local.get $given))) (then (call $wrong)))";
+    for engine in engines() {
+        let world = world(engine, LINKED, "effects = [\"link\"]").await;
+        world.person("bob").await;
+        assert!(sign_in(&world, "alice").await.has_code());
+        become_plugin(&world, HEARS, "").await;
+        let by_name = async |name: &str| {
+            let mut browser = Browser::default();
+            let page = browser.open(&world, &Ask::native("openid")).await;
+            let page = browser.submit(&world, &page, &[("username", name)], "continue").await;
+            answered(&world, &mut browser, &page).await
+        };
+        for chains in [BOTH, "\"plugin:word\""] {
+            world.reload(|it| it.with(&requiring(chains))).await;
+            for (name, is_linked) in [("alice", true), ("bob", false)] {
+                let page = if chains == BOTH { sign_in(&world, name).await } else { by_name(name).await };
+                let problem = if is_linked { "" } else { "That is not the word." };
+                assert_eq!((page.has_code(), page.problem().as_str()), (is_linked, problem), "{name} {chains}: {}", page.html);
+            }
+        }
+        world.stop().await;
+    }
+}

@@ -5,7 +5,7 @@ use crate::world::mail::{NEW_PASSWORD, Post, on_every_engine};
 use crate::world::passkeys::{self, Keys};
 use crate::world::{Ask, Browser, Configuration, PASSWORD, Page, World, engines, totp};
 use symbolon::login::standing::Patience;
-use symbolon::login::{accounts, waiting};
+use symbolon::login::waiting;
 use symbolon_phone::authenticator::Authenticator;
 
 const HOUR_S: i64 = 3600;
@@ -28,7 +28,7 @@ fn waits(page: &Page) {
 async fn over_ms(world: &World, name: &str) -> i64 {
     for _ in 0..100 {
         let app = world.running.shared.now();
-        let account = accounts::by_name(&app.store, name).await.unwrap().unwrap();
+        let account = app.accounts().by_name(name).await.unwrap().unwrap();
         let patience = Patience { now_ms: app.now_ms(), wait_ms: app.config.enrolment.wait.ms() };
         if let Some(over_ms) = account.waiting.iter().find_map(|one| patience.counts_from_ms(one)) {
             return over_ms;
@@ -85,7 +85,7 @@ async fn whoever_lost_everything_waits_and_begins_anew() {
         }
         // Once: the next one waits anew, and there is nothing to lose.
         let app = world.running.shared.now();
-        assert!(accounts::by_name(&app.store, "alice").await.unwrap().unwrap().waiting.is_empty());
+        assert!(app.accounts().by_name("alice").await.unwrap().unwrap().waiting.is_empty());
         drop(app);
         // What is added in the same sign-in counts at once: the waiting was done.
         let two = Ask::native("openid").with("acr_values", "urn:two");

@@ -145,7 +145,7 @@ async fn recovering_takes_away_again_what_was_taken_away() {
 async fn recovering_takes_away_again_what_signed_people_in() {
     let world = World::start(Engine::Sqlite).await;
     let app = world.running.shared.now();
-    let account = symbolon::login::accounts::find_by_login_name(&app.store, "alice").await.unwrap().unwrap().id;
+    let account = app.accounts().by_typed_name("alice").await.unwrap().unwrap().id;
     let mut change = symbolon::store::Change::new(app.now_ms());
     for name in ["lost", "kept"] {
         let passkey = "INSERT INTO passkey (rp_id, id, account, public_id, public_key, counter, transports, backup_eligible, backed_up, \
@@ -193,7 +193,7 @@ async fn recovering_stops_again_what_was_stopped() {
     let thiefs = Hashers::default().hash("the password of a thief").await.unwrap();
     let mut ids = Vec::new();
     for name in ["alice", "bob"] {
-        let account = accounts::by_name(&app.store, name).await.unwrap().unwrap();
+        let account = app.accounts().by_name(name).await.unwrap().unwrap();
         let mut change = Change::new(app.now_ms());
         accounts::replace_password(&mut change, &account.id, thiefs.clone());
         let new = format!("thief-of-{name}@example.com");
@@ -230,11 +230,11 @@ async fn recovering_stops_again_what_was_stopped() {
         .await;
     let app = world.running.shared.now();
     for (name, is_back) in [("alice", true), ("bob", false)] {
-        let account = accounts::by_name(&app.store, name).await.unwrap().unwrap();
+        let account = app.accounts().by_name(name).await.unwrap().unwrap();
         let own = format!("{name}@example.com");
         assert_eq!(account.email.as_deref() == Some(own.as_str()), is_back, "{name}: {:?}", account.email);
         assert_eq!((account.waiting.is_empty(), account.password.as_deref() != Some(thiefs.as_str())), (is_back, is_back), "{name}");
-        let thief = accounts::by_name(&app.store, &format!("thief-of-{name}@example.com")).await.unwrap();
+        let thief = app.accounts().by_name(&format!("thief-of-{name}@example.com")).await.unwrap();
         assert_eq!(thief.is_none(), is_back, "{name}");
     }
     drop(app);

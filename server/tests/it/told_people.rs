@@ -22,7 +22,7 @@ async fn mailbox() -> (Mailbox, String) {
 /// Somebody has alice's password, and has changed her address: it waits to be confirmed.
 async fn change_address(world: &World) {
     let app = world.running.shared.now();
-    let account = accounts::by_name(&app.store, "alice").await.unwrap().unwrap();
+    let account = app.accounts().by_name("alice").await.unwrap().unwrap();
     assert_eq!(account.email.as_deref(), Some(OLD));
     let mut change = Change::new(app.now_ms());
     accounts::set_email(&mut change, &account.id, (account.any_email.as_deref(), account.email.as_deref()), NEW);
@@ -51,7 +51,7 @@ async fn told(mailbox: &Mailbox, words: &str, number: usize) -> Vec<String> {
 /// What alice reads in her history, oldest first.
 async fn history(world: &World) -> Vec<String> {
     let app = world.running.shared.now();
-    let account = accounts::by_name(&app.store, "alice").await.unwrap().unwrap();
+    let account = app.accounts().by_name("alice").await.unwrap().unwrap();
     let sql = "SELECT event FROM account_event WHERE account = $1 ORDER BY at_ms, event";
     let rows = app.store.all(sql, &[account.id.into()]).await.unwrap();
     rows.iter().map(|row| row.text("event").unwrap().to_owned()).collect()

@@ -140,7 +140,7 @@ async fn an_address_counts_where_the_provider_may_vouch_for_it() {
     let provider = Provider::start().await;
     let world = world(Engine::Sqlite, &provider, &format!("{CREATE}authoritative_for = [\"example.com\"]\n")).await;
     let app = world.running.shared.now();
-    let owner = async |name: &str| symbolon::login::accounts::find_by_login_name(&app.store, name).await.unwrap();
+    let owner = async |name: &str| app.accounts().by_typed_name(name).await.unwrap();
     for (sub, email, verified, counts) in [
         ("a", "new@example.com", json!(true), true),
         ("b", "unverified@example.com", json!(false), false),

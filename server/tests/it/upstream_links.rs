@@ -25,6 +25,29 @@ pub async fn to_link(world: &World, provider: &Provider, browser: &mut Browser) 
     browser.get(world, &provider.sign_in(&url)).await
 }
 
+/// This person links the provider by its entry of that name; an operator confirms it.
+pub async fn linked(world: &World, provider: &Provider, person: &str, entry: &str) {
+    let mut browser = Browser::default();
+    let page = browser.visit(world, "/account").await;
+    browser.submit_password(world, &page, person, PASSWORD).await;
+    let page = browser.visit(world, "/account").await;
+    let page = browser.submit(world, &page, &[], &format!("link:{entry}")).await;
+    let page = browser.submit(world, &page, &[], "go").await;
+    let page = browser.get(world, &provider.sign_in(&page.location.unwrap())).await;
+    browser.submit(world, &page, &[], "continue").await;
+    assert!(world.confirm(person).await, "{}", page.html);
+}
+
+/// This person takes the link away.
+pub async fn unlinked(world: &World, person: &str) {
+    let mut browser = Browser::default();
+    let page = browser.visit(world, "/account").await;
+    browser.submit_password(world, &page, person, PASSWORD).await;
+    let page = browser.visit(world, "/account").await;
+    let unlink = page.actions().into_iter().find(|action| action.starts_with("unlink:")).unwrap();
+    assert_eq!(browser.change(world, &page, &unlink).await.status, 303);
+}
+
 async fn alice(world: &World) -> String {
     let (mut browser, ask) = (Browser::default(), Ask::native("openid orders:read"));
     let page = browser.sign_in_at(world, &world.url(&ask.path()), "alice").await;

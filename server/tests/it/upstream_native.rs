@@ -1,9 +1,10 @@
 //! Signing in on an app's own screens with the ID token of a provider's SDK: the answer to one step, and nothing else.
 
 use crate::upstream::{CREATE, sign_in_for_subject};
+use crate::upstream_links::{linked, unlinked};
 use crate::world::native::*;
 use crate::world::provider::{CLIENT_ID, CLIENT_SECRET, Provider, Says};
-use crate::world::{Answer, Configuration, Engine, Phone, claims, engines};
+use crate::world::{Answer, Configuration, Engine, PASSWORD, Phone, claims, engines};
 use serde_json::{Value as Json, json};
 use symbolon_oauth::{base64url, digest};
 
@@ -274,6 +275,34 @@ async fn a_provider_is_linked_on_the_app_s_own_screens() {
             assert_eq!(bobs.answer(&list, "link:0", &[]).await.error(), (400, "invalid_request"), "{change}");
             scene.world.reload(|it| if change.ends_with("linking") { it.set(change, "fresh") } else { it }).await;
         }
+        scene.world.stop().await;
+    }
+}
+
+/// An installation is known for what a provider proved, at a sign-in and at every refresh, as long as the link is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_provider_proved_makes_an_installation_known() {
+    const EASIER: &str = "[login.both]\nrequire = [\"password + upstream:any\"]\n\
+        [[login.both.easier]]\nrequire = [\"password\"]\nknown_device = \"30d\"\n[client.screens]\nlogin = \"both\"";
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let with = with_sdk(&provider);
+        let scene = Screens::with(engine, |it| with(it).set("upstream.any.accounts", "invited")).await;
+        linked(&scene.world, &provider, "alice", "any").await;
+        scene.world.reload(|it| it.with(EASIER)).await;
+        let mut phone = scene.genuine();
+        let step = phone.begin().await;
+        let step = phone.answer_password(&step, "alice", PASSWORD).await;
+        assert_eq!((step.error(), step.kind()), (ASKED, "upstream"), "{step:?}");
+        let token = provider.sdk_token(IOS, &nonce_of(&step), &json!({}));
+        assert_eq!(give(&mut phone, &step, &token).await.status, 200);
+        let code = phone.native_code().await;
+        let tokens = phone.redeem(&code).await;
+        let refreshed = phone.refresh(&tokens.text("refresh_token")).await;
+        assert_eq!(refreshed.status, 200, "{refreshed:?}");
+        unlinked(&scene.world, "alice").await;
+        let asked = phone.refresh(&refreshed.text("refresh_token")).await;
+        assert_eq!(asked.error(), ASKED, "the twin: the link is gone: {asked:?}");
         scene.world.stop().await;
     }
 }

@@ -6,14 +6,13 @@ use crate::world::provider::{Provider, Says};
 use crate::world::{Ask, Browser, Engine, PASSWORD, World, claims, engines, totp};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
-use symbolon::login::accounts;
 
 const VOUCHES: &str = "accounts = \"create\"\nauthoritative_for = [\"example.com\"]\n";
 
 /// Whose login name an address is.
 async fn owner(world: &World, address: &str) -> Option<String> {
     let app = world.running.shared.now();
-    accounts::find_by_login_name(&app.store, address).await.unwrap().map(|account| account.id)
+    app.accounts().by_typed_name(address).await.unwrap().map(|account| account.id)
 }
 
 /// S-08: several providers send flags as texts. Only `true` and that word mean verified. Nothing else fails a sign-in, in the ID token or in

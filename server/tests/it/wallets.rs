@@ -377,6 +377,21 @@ async fn two_credentials_are_of_one_person() {
     world.stop().await;
 }
 
+/// Alice links what the wallet shows, on her account page.
+pub async fn linked(world: &World, wallet: &Wallet) {
+    let mut browser = Browser::default();
+    let page = browser.visit(world, "/account").await;
+    browser.answer(world, &page, "alice").await;
+    let page = browser.visit(world, "/account").await;
+    let page = browser.submit(world, &page, &[], "link:wallet:pid").await;
+    let page = browser.submit(world, &page, &[], "go").await;
+    let link = page.location.unwrap_or_else(|| panic!("{}", page.html));
+    let asked = wallet.read(&world.http, &link, now_s()).await.unwrap();
+    let page = browser.get(world, &wallet.answer(&world.http, &asked).await.unwrap()).await;
+    assert_eq!(page.title(), "Link ID wallet?", "{}", page.html);
+    browser.submit(world, &page, &[], "continue").await;
+}
+
 /// V-20, 432-B: a sign-in never links; a stranger to an invited-only wallet reads that there is no account.
 #[tokio::test]
 async fn a_wallet_is_linked_on_the_account_page_alone() {
@@ -385,17 +400,7 @@ async fn a_wallet_is_linked_on_the_account_page_alone() {
     let wallet = outside.wallet_of("AA-1");
     let page = sign_in(&world, &wallet, &mut Browser::default(), &ask()).await;
     assert!(page.says("No account here belongs to that"), "{}", page.text());
-    let mut browser = Browser::default();
-    let page = browser.visit(&world, "/account").await;
-    browser.answer(&world, &page, "alice").await;
-    let page = browser.visit(&world, "/account").await;
-    let page = browser.submit(&world, &page, &[], "link:wallet:pid").await;
-    let page = browser.submit(&world, &page, &[], "go").await;
-    let link = page.location.unwrap_or_else(|| panic!("{}", page.html));
-    let asked = wallet.read(&world.http, &link, now_s()).await.unwrap();
-    let page = browser.get(&world, &wallet.answer(&world.http, &asked).await.unwrap()).await;
-    assert_eq!(page.title(), "Link ID wallet?", "{}", page.html);
-    browser.submit(&world, &page, &[], "continue").await;
+    linked(&world, &wallet).await;
     let (mut other, ask) = (Browser::default(), ask());
     let page = other.sign_in_at(&world, &world.url(&ask.path()), "alice").await;
     let alice = subject(&world, &page, &ask).await;

@@ -233,6 +233,20 @@ impl Wallet {
         Place::read(&self.account_claim)
     }
 
+    /// Can a key with this issuer be one of the wallet's people? An authority may stand behind the issuer's name.
+    pub fn lets_in(&self, key_issuer: &str) -> bool {
+        let own = self.account_place().and_then(|place| self.credential.get(&place.credential));
+        let may_issue = |word: &String| own.is_some_and(|it| it.issuers.is_empty() || it.issuers.contains(word));
+        let name = key_issuer.split(' ').next().unwrap_or_default();
+        self.issuer.iter().any(|(word, issuer)| issuer.name == name && may_issue(word))
+    }
+
+    /// Are people known by the same claim in both?
+    pub fn knows_people_as(&self, other: &Self) -> bool {
+        let claim = |wallet: &Self| wallet.account_place().and_then(|place| place.name().map(str::to_owned));
+        claim(self) == claim(other)
+    }
+
     pub fn pairs(&self) -> Vec<(Place, Place)> {
         self.same_person.iter().filter_map(|it| pair(it)).collect()
     }

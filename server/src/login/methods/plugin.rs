@@ -53,8 +53,10 @@ pub fn can_use(_name: &str, _person: &Person) -> bool {
 }
 
 /// A proof by a link is good as long as the link is there.
-pub fn still_holds(_name: &str, proof: &Proof, account: &Account) -> bool {
-    proof.facts.credential.as_ref().is_none_or(|link| account.links.iter().any(|known| known.is_usable && known.key() == *link))
+pub fn still_holds(name: &str, proof: &Proof, account: &Account) -> bool {
+    let method = MethodName::plugin(name);
+    let is_there = |link: &String| account.links.iter().any(|known| known.is_by(method.as_str()) && known.key() == *link);
+    proof.facts.credential.as_ref().is_none_or(is_there)
 }
 
 /// An answer costs what a password costs. Where nobody is named, strangers have one budget for this plug-in, and each network its own. A

@@ -1,0 +1,79 @@
+//! Reads accounts, whole and under the present configuration: every part that a rule may ask about is there, wherever the account comes from.
+
+use super::accounts::{self, Account, Link};
+use crate::config::Config;
+use crate::error::Fault;
+use crate::store::tables::account::{BY_ID, BY_NAME};
+use crate::store::tables::outside_identity::OF_ACCOUNT;
+use crate::store::tables::passkey::OWNER;
+use crate::store::{Row, Store};
+
+/// The accounts of a store.
+#[derive(Clone, Copy)]
+pub struct Accounts<'a> {
+    store: &'a Store,
+    config: &'a Config,
+}
+
+impl<'a> Accounts<'a> {
+    pub fn new(store: &'a Store, config: &'a Config) -> Self {
+        Self { store, config }
+    }
+
+    pub async fn by_id(&self, id: &str) -> Result<Option<Account>, Fault> {
+        self.whole(&self.store.all(BY_ID, &[id.into()]).await?).await
+    }
+
+    /// The account that a login name belongs to. `name` is canonical.
+    pub async fn by_name(&self, name: &str) -> Result<Option<Account>, Fault> {
+        self.whole(&self.store.all(BY_NAME, &[name.into()]).await?).await
+    }
+
+    /// The same, by the name as it was typed.
+    pub async fn by_typed_name(&self, typed: &str) -> Result<Option<Account>, Fault> {
+        match accounts::canonical(typed) {
+            Some(name) => self.by_name(&name).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The account that a passkey of the present RP ID belongs to. `id`: base64url.
+    pub async fn by_passkey(&self, id: &str) -> Result<Option<Account>, Fault> {
+        let owner = self.store.one(OWNER, &[self.rp_id().into(), id.into()]).await?;
+        // As many questions for nobody as for somebody (300-H).
+        let owner = owner.as_ref().map(|row| row.text("account")).transpose()?;
+        self.by_id(owner.unwrap_or_default()).await
+    }
+
+    /// The links of an account, oldest first.
+    pub async fn links_of(&self, account: &str) -> Result<Vec<Link>, Fault> {
+        let rows = self.store.all(OF_ACCOUNT, &[account.into()]).await?;
+        let link = |row: &Row| -> Result<Link, Fault> {
+            let (method, issuer) = (row.text("method")?, row.text("issuer")?);
+            Ok(Link {
+                lets_in_by: self.config.methods_of_link(method, issuer),
+                method: method.to_owned(),
+                issuer: issuer.to_owned(),
+                subject: row.text("subject")?.to_owned(),
+                said: row.text("said")?.to_owned(),
+                created_ms: row.int("created_ms")?,
+            })
+        };
+        rows.iter().map(link).collect()
+    }
+
+    /// Nobody has links where nothing is configured that could make one, and nothing is asked then. Else it is asked for nobody as well, so
+    /// that time does not tell a name that somebody has (300-H).
+    async fn whole(&self, rows: &[Row]) -> Result<Option<Account>, Fault> {
+        let found = accounts::from_rows(rows, &self.rp_id())?;
+        if !self.config.has_linked_methods() {
+            return Ok(found);
+        }
+        let links = self.links_of(found.as_ref().map_or("", |account| &account.id)).await?;
+        Ok(found.map(|account| Account { links, ..account }))
+    }
+
+    fn rp_id(&self) -> String {
+        self.config.passkeys.rp_id(&self.config.issuer)
+    }
+}
