@@ -61,37 +61,55 @@ pub async fn wants_more(request: TokenRequest<'_>) -> Result<Option<&'static str
         return Ok(Some("the tier wants another acr"));
     }
     let Some(own) = core.config.policy(caller.client.login_policy()) else { return Ok(None) };
-    let Some((mut proofs, _)) = proofs(core, grant).await? else { return Ok(None) };
+    let Some(held) = held(core, grant).await? else { return Ok(None) };
     // Nothing is known of the proofs any more (`suspected_two_holders`): the person is asked, and no grant ends for it.
-    if proofs.is_empty() && !steps_up {
+    if held.is_forgotten && !steps_up {
         return Ok(None);
     }
-    let Some(account) = core.accounts().by_id(&grant.account).await? else { return Ok(None) };
-    // What a credential proved is gone with the credential.
-    proofs.retain(|proof| methods::still_holds(proof, &account));
     let not_before_ms = own.not_before_ms(caller.now_ms);
-    let conditions = Conditions { now_ms: caller.now_ms, started_ms: caller.now_ms, not_before_ms, prefer: None, transaction: None };
-    let own = eased(core, caller, grant, (own, &account)).await?;
-    let standing = Standing { waiting: &account.waiting, patience: patience(core, caller) };
-    match weigh(&own, &conditions, (&proofs, &standing), |method| methods::has(method, &account)) {
-        Some(Weighed::Satisfied(_)) => Ok(None),
-        _ => Ok(Some("the client's policy wants more than was proved")),
-    }
+    let own = eased(core, caller, grant, (own, &held.account)).await?;
+    Ok(match held.weigh(core, caller, &own, not_before_ms) {
+        Some(_) => None,
+        None => Some("the client's policy wants more than was proved"),
+    })
 }
 
 /// What the person proved in the session of a grant, if that is enough for this caller's own policy. Nothing eases it.
 pub async fn satisfied(core: &Core, caller: &Caller, grant: &Grant) -> Result<Option<Satisfied>> {
     let Some(own) = core.config.policy(caller.client.login_policy()) else { return Ok(None) };
-    let Some((proofs, _)) = proofs(core, grant).await? else { return Ok(None) };
-    let Some(account) = core.accounts().by_id(&grant.account).await? else { return Ok(None) };
+    let Some(held) = held(core, grant).await? else { return Ok(None) };
     let of_client_ms = caller.client.default_max_age.map_or(0, |age| caller.now_ms - age.ms());
     let not_before_ms = of_client_ms.max(own.not_before_ms(caller.now_ms));
-    let conditions = Conditions { now_ms: caller.now_ms, started_ms: caller.now_ms, not_before_ms, prefer: None, transaction: None };
-    let standing = Standing { waiting: &account.waiting, patience: patience(core, caller) };
-    Ok(match weigh(&own.strict(), &conditions, (&proofs, &standing), |method| methods::has(method, &account)) {
-        Some(Weighed::Satisfied(satisfied)) => Some(satisfied),
-        _ => None,
-    })
+    Ok(held.weigh(core, caller, &own.strict(), not_before_ms))
+}
+
+/// What was proved for a grant and holds still.
+struct Held {
+    account: Account,
+    proofs: Vec<Proof>,
+    /// The session knows of no proof at all.
+    is_forgotten: bool,
+}
+
+/// What a credential proved is gone with the credential. None: the session has ended, or the account is gone.
+async fn held(core: &Core, grant: &Grant) -> Result<Option<Held>> {
+    let Some((mut proofs, _)) = proofs(core, grant).await? else { return Ok(None) };
+    let Some(account) = core.accounts().by_id(&grant.account).await? else { return Ok(None) };
+    let is_forgotten = proofs.is_empty();
+    proofs.retain(|proof| methods::still_holds(proof, &account));
+    Ok(Some(Held { account, proofs, is_forgotten }))
+}
+
+impl Held {
+    /// What the proofs come to, if nothing is missing.
+    fn weigh(&self, core: &Core, caller: &Caller, policy: &Policy, not_before_ms: i64) -> Option<Satisfied> {
+        let conditions = Conditions { now_ms: caller.now_ms, started_ms: caller.now_ms, not_before_ms, prefer: None, transaction: None };
+        let standing = Standing { waiting: &self.account.waiting, patience: patience(core, caller) };
+        match weigh(policy, &conditions, (&self.proofs, &standing), |method| methods::has(method, &self.account)) {
+            Some(Weighed::Satisfied(satisfied)) => Some(satisfied),
+            _ => None,
+        }
+    }
 }
 
 fn patience(core: &Core, caller: &Caller) -> Patience {

@@ -381,3 +381,44 @@ async fn a_secret_comes_only_for_the_key_that_is_shared_with() {
     })
     .await;
 }
+
+/// What a removed factor proved counts for no second app, as it counts for no refresh.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_app_hears_nothing_of_a_factor_that_is_gone() {
+    let more = "[login.two-factor]\nrequire = [\"password + totp\"]\nacr = \"urn:two\"\n[client.bonus]\nlogin = \"two-factor\"\n";
+    for engine in engines() {
+        let scene = Scene::start(engine, more).await;
+        let world = &scene.world;
+        let now_ms = || world.running.shared.now().now_ms();
+        let (mut shop, mut bonus) = (scene.app("shop", SHOP).await, scene.app("bonus", BONUS).await);
+        bonus.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", "sr_")]).await;
+        let mut browser = Browser::default();
+        let page = browser.visit(world, "/account").await;
+        assert_eq!(browser.submit_password(world, &page, "alice", PASSWORD).await.status, 303);
+        let page = browser.visit(world, "/account").await;
+        let page = browser.submit(world, &page, &[], "enrol_totp").await;
+        let secret = page.codes().remove(0);
+        let page = browser.submit(world, &page, &[("code", &totp(&secret, now_ms()))], "continue").await;
+        assert_eq!(browser.submit(world, &page, &[], "continue").await.status, 303);
+        assert!(world.confirm("alice").await);
+        world.advance_s(60);
+        // She proves both to the first app.
+        let ask = shop.ask("openid device_sso orders:read");
+        let opened = shop.push(&ask).await.unwrap();
+        let mut other = Browser::default();
+        let page = other.open(world, &opened).await;
+        let page = other.submit_password(world, &page, "alice", PASSWORD).await;
+        let done = other.submit(world, &page, &[("code", &totp(&secret, now_ms()))], "continue").await;
+        let tokens = shop.exchange_with(&done.code(), &ask.verifier, &[("sso_jkt", scene.sso.kid())]).await;
+        let shared = Shared { secret: tokens.text("device_secret"), id_token: tokens.text("id_token"), refresh: String::new() };
+        let joined = scene.join(&mut bonus, &shared).await;
+        assert_eq!((joined.status, claims(&joined.text("id_token"))["acr"].as_str()), (200, Some("urn:two")), "the twin: {joined:?}");
+        world.advance_s(60);
+        let page = browser.visit(world, "/account").await;
+        let page = browser.submit(world, &page, &[], "remove_totp").await;
+        assert_eq!(browser.submit(world, &page, &[], "continue").await.status, 303, "{}", page.html);
+        assert_eq!(world.audited("totp_removed").await, 1);
+        assert_eq!(scene.join(&mut bonus, &shared).await.error(), (400, "interaction_required"));
+        scene.world.stop().await;
+    }
+}
