@@ -4,7 +4,7 @@
 use super::accounts::Account;
 use super::context::{Context, Person};
 use super::operation::{Mediation, Operation};
-use super::passkeys::{Known, RelyingParty};
+use super::passkeys::Known;
 use crate::error::Fault;
 use crate::seal::KeyRing;
 use serde::{Deserialize, Serialize};
@@ -46,12 +46,6 @@ pub fn new_handle() -> Result<String, Fault> {
     Ok(base64url::encode(&crate::seal::random::<32>()?))
 }
 
-/// The passkeys of this relying party that an account has.
-pub fn of_account<'a>(account: &'a Account, rp: &RelyingParty<'_>) -> impl Iterator<Item = &'a Known> {
-    let id = rp.id.to_owned();
-    account.passkeys.iter().filter(move |known| known.rp_id == id)
-}
-
 /// The operation that uses a passkey. `allow`: empty where the platform offers what it has.
 pub fn get(context: &Context<'_>, secret: &Secret, allow: &[Descriptor], mediation: Mediation) -> Result<Operation, Fault> {
     let rp = context.relying_party;
@@ -89,15 +83,15 @@ pub fn create(context: &Context<'_>, secret: &Secret, owner: &Owner<'_>, mediati
 }
 
 /// All passkeys of the account: an authenticator that has one of them says so.
-pub fn descriptors(account: &Account, rp: &RelyingParty<'_>) -> Vec<Descriptor> {
-    of_account(account, rp).filter_map(Known::descriptor).collect()
+pub fn descriptors(account: &Account) -> Vec<Descriptor> {
+    account.passkeys.iter().filter_map(Known::descriptor).collect()
 }
 
 /// The passkeys of a name, before anything is proved. A name without passkeys, and one that nobody has, get ids that look real. They are
 /// always the same ones, by a MAC over the name (300-H).
 pub fn named(context: &Context<'_>, person: &Person) -> Vec<Descriptor> {
     let real = person.account.as_ref().filter(|account| account.active);
-    let real = real.map(|account| descriptors(account, &context.relying_party)).unwrap_or_default();
+    let real = real.map(descriptors).unwrap_or_default();
     if real.is_empty() { decoys(context.keyring, context.relying_party.id, &person.name) } else { real }
 }
 

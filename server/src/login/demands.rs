@@ -5,7 +5,6 @@ use super::context::Person;
 use super::enrolment::Means;
 use super::journey::Journey;
 use super::methods;
-use super::passkeys::Known;
 use super::policy::Policy;
 use super::proof::{MethodName, Proof};
 use super::state::{Rules, State};
@@ -24,7 +23,7 @@ pub(super) fn not_before_ms(state: &State, rules: &Rules, now_ms: i64) -> i64 {
 
 /// What this sign-in has to prove. Whoever has a second factor is asked for it, whatever the policy says (365-Z). A passkey that verified
 /// the person is enough. One that did not is not enough where the policy counts it as two factors.
-pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, now_ms, rp_id): (&[Proof], i64, &str)) -> Policy {
+pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, now_ms): (&[Proof], i64)) -> Policy {
     let policy = own_policy(state, rules, person, now_ms);
     let Some(account) = person.account.as_ref().filter(|_| state.subject.is_some()) else { return policy };
     match state.journey {
@@ -38,36 +37,58 @@ pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, 
         proofs.iter().filter(|proof| proof.method == MethodName::PASSKEY && proof.at_ms >= from_ms).cloned().collect()
     };
     // One that waits to be confirmed stands for no other factor.
-    let is_verified = passkeys(counted).iter().any(|proof| proof.facts.user_verified == Some(true));
+    if passkeys(counted).iter().any(|proof| proof.facts.user_verified == Some(true)) {
+        return policy;
+    }
+    let wants_passkey = wants_passkey(state, rules, account);
     let wants_more = policy.two_factor_passkey && !passkeys(&state.proofs).is_empty();
-    // On an app's own screens, changes want the strongest proof that the person has.
-    let has_more = rules.rights.is_of_app() && policy.two_factor_passkey && !account.passkeys.is_empty();
+    let policy = if wants_passkey { policy.with(&MethodName::PASSKEY) } else { policy };
     match account.totp_from_ms {
-        _ if is_verified => policy,
-        _ if wants_passkey(state, account, rp_id) => policy.with(&MethodName::PASSKEY),
-        None if has_more => policy.with(&MethodName::PASSKEY),
-        None if wants_more && account.password.is_some() => policy.with(&MethodName::PASSWORD),
-        None if !wants_more => policy,
+        Some(_) if !wants_passkey => policy.with(&methods::SECOND_FACTOR),
+        _ if !wants_more => policy,
+        _ if account.password.is_some() => policy.with(&MethodName::PASSWORD),
         _ => policy.with(&methods::SECOND_FACTOR),
     }
 }
 
-/// Whoever has a passkey proves one for what replaces a means, takes one away or deletes the account. Who has lost it goes the way of
-/// `regain`. An authenticator is asked for anyway, and does instead.
-pub(super) fn wants_passkey(state: &State, account: &Account, rp_id: &str) -> bool {
+/// Is a passkey asked for beside the policy? Whoever has one proves it for what replaces a means, takes one away or deletes the account;
+/// on an app's own screens for every change, which wants the strongest proof that the person has. Who has lost it goes the way of `regain`.
+/// An authenticator is asked for anyway, and does instead.
+pub(super) fn wants_passkey(state: &State, rules: &Rules, account: &Account) -> bool {
     let takes_away = matches!(
         state.journey,
         Journey::ChangePassword | Journey::ChangeEmail { .. } | Journey::Unlink { .. } | Journey::RemovePasskey { .. } | Journey::Delete
     );
-    // What waits to be confirmed may be a stranger's, an authenticator too.
-    let counts = |means: Means| account.waiting.iter().all(|one| one.means != means);
-    let has_totp = account.totp_from_ms.is_some() && counts(Means::Totp);
-    let mut usable = account.passkeys.iter().filter(|known| known.rp_id == rp_id).map(Known::public_id);
-    takes_away && !has_totp && usable.any(|public_id| counts(Means::Passkey(public_id)))
+    let is_strongest = rules.rights.is_of_app() && rules.policy.two_factor_passkey;
+    (takes_away || is_strongest) && !has_totp(account) && has_passkey(account)
+}
+
+/// What waits to be confirmed may be a stranger's: it is not what the person has, and takes the place of nothing.
+fn counts(account: &Account, means: Means) -> bool {
+    account.waiting.iter().all(|one| one.means != means)
+}
+
+fn has_totp(account: &Account) -> bool {
+    account.totp_from_ms.is_some() && counts(account, Means::Totp)
+}
+
+fn has_passkey(account: &Account) -> bool {
+    account.passkeys.iter().any(|known| counts(account, Means::Passkey(known.public_id())))
+}
+
+/// What the proofs must come to by what they count for. A passkey that is wanted beside the policy must count, and so must all that a reset
+/// asks for: a thief makes means.
+pub(super) fn weighed_by(state: &State, rules: &Rules, person: &Person, (counted, now_ms): (&[Proof], i64)) -> Policy {
+    let account = person.account.as_ref().filter(|_| state.subject.is_some());
+    let is_wanted = |account: &Account| state.journey == Journey::Reset || wants_passkey(state, rules, account);
+    match account {
+        Some(account) if is_wanted(account) => demanded(state, rules, person, (counted, now_ms)),
+        _ => own_policy(state, rules, person, now_ms),
+    }
 }
 
 /// The policy of the journey: what its proofs must come to.
-pub(super) fn own_policy(state: &State, rules: &Rules, person: &Person, now_ms: i64) -> Policy {
+fn own_policy(state: &State, rules: &Rules, person: &Person, now_ms: i64) -> Policy {
     match state.journey {
         Journey::Reset | Journey::Regain => Policy::of(&[&[MethodName::EMAIL]]),
         _ => eased(state, rules, person, now_ms),
@@ -83,8 +104,8 @@ fn eased(state: &State, rules: &Rules, person: &Person, now_ms: i64) -> Policy {
     rules.policy.clone().on_device(known, now_ms)
 }
 
-/// A code by e-mail replaces the password and nothing else: every other factor is asked for (431-U).
+/// A code by e-mail replaces the password and nothing else: every other factor that counts is asked for (431-U).
 fn demanded_for_reset(policy: Policy, account: &Account) -> Policy {
-    let policy = if account.totp_from_ms.is_some() { policy.with(&methods::SECOND_FACTOR) } else { policy };
-    if account.passkeys.is_empty() { policy } else { policy.with(&MethodName::PASSKEY) }
+    let policy = if has_totp(account) { policy.with(&methods::SECOND_FACTOR) } else { policy };
+    if has_passkey(account) { policy.with(&MethodName::PASSKEY) } else { policy }
 }

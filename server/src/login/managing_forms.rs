@@ -1,6 +1,5 @@
 //! What the answers to the pages of `managing` come to.
 
-use super::ceremony;
 use super::context::{Answer, Person};
 use super::effect::{Effect, Update};
 use super::filling::{Closed, Filled, Filling, Outcome};
@@ -82,7 +81,7 @@ fn check_end(filling: &Filling<'_>) -> Result<Filled> {
 fn forget_passkeys(person: &Person, rp: &RelyingParty<'_>) -> std::result::Result<Option<Operation>, Fault> {
     let account = person.account.as_ref().ok_or_else(|| Fault::new("a deletion of nobody"))?;
     let Some(handle) = &account.passkey_handle else { return Ok(None) };
-    if ceremony::of_account(account, rp).next().is_none() {
+    if account.passkeys.is_empty() {
         return Ok(None);
     }
     Ok(Some(Operation::PasskeySignal { options: options::signal_all_accepted(rp.id, handle.as_bytes(), &[]) }))

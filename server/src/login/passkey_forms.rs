@@ -35,11 +35,7 @@ pub fn ask_enrolment(form: Form, context: &Context<'_>, state: &State, person: &
     };
     let secret = Secret::new(Some(handle))?;
     let (name, display_name) = names(state, account);
-    let owner = Owner {
-        name: &name,
-        display_name: &display_name,
-        has: account.map(|account| ceremony::descriptors(account, rp)).unwrap_or_default(),
-    };
+    let owner = Owner { name: &name, display_name: &display_name, has: account.map(ceremony::descriptors).unwrap_or_default() };
     let is_offer = form == Form::OfferPasskey;
     // A window of the browser's that nobody asked for is none: the quiet way, or the button.
     // A passkey that is made quietly verifies nobody.

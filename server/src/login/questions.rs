@@ -2,7 +2,7 @@
 
 use super::accounts;
 use super::context::{Mailbox, Move};
-use super::demands::{demanded, not_before_ms, own_policy, wants_passkey};
+use super::demands::{demanded, not_before_ms, weighed_by};
 use super::effect::{Effect, Source};
 use super::flow::{Go, Proven, Run};
 use super::forms;
@@ -90,16 +90,12 @@ impl Run<'_> {
     }
 
     pub(super) fn demanded(&self) -> Policy {
-        demanded(&self.state, self.rules, &self.person, (&self.counted(), self.visitor.now_ms, &self.machine.rp_id))
+        demanded(&self.state, self.rules, &self.person, (&self.counted(), self.visitor.now_ms))
     }
 
     /// What the proofs must come to by what they count for. A passkey that is wanted beside the policy must count: a thief makes one.
     pub(super) fn weighed_by(&self) -> Policy {
-        let account = self.person.account.as_ref().filter(|_| self.state.subject.is_some());
-        if account.is_some_and(|account| wants_passkey(&self.state, account, &self.machine.rp_id)) {
-            return self.demanded();
-        }
-        own_policy(&self.state, self.rules, &self.person, self.visitor.now_ms)
+        weighed_by(&self.state, self.rules, &self.person, (&self.counted(), self.visitor.now_ms))
     }
 
     /// All that is asked for was proved. What is it worth?
@@ -330,7 +326,7 @@ impl Run<'_> {
     }
 
     fn has_passkey(&self, public_id: &str) -> bool {
-        self.person.account.as_ref().is_some_and(|account| account.passkeys.iter().any(|known| known.public_id() == public_id))
+        self.person.account.as_ref().is_some_and(|account| account.all_passkeys().any(|known| known.public_id() == public_id))
     }
 
     /// A button that leads to another method. Of a provider it says the name.
@@ -366,7 +362,7 @@ impl Run<'_> {
         };
         // A reset replaces a password and adds none: who has none is told nothing by it. With passkeys alone it is the way to say that
         // they are lost.
-        let has_any = |account: &accounts::Account| account.password.is_some() || !account.passkeys.is_empty();
+        let has_any = |account: &accounts::Account| account.password.is_some() || account.all_passkeys().next().is_some();
         let has_it = |account: &&accounts::Account| account.active && (!is_reset || has_any(account));
         let to = self.person.account.as_ref().filter(has_it).and_then(|account| account.email.clone());
         if subject.is_some() && to.is_none() {
@@ -457,7 +453,7 @@ impl Run<'_> {
         match &self.state.journey {
             // A reset replaces a password. Who has none is proved by what was asked for, and goes on.
             Journey::Reset if !self.has_password() => {
-                self.state.journey = Journey::SignIn;
+                (self.state.journey, self.state.prefer) = (Journey::SignIn, Some(MethodName::PASSKEY));
                 return Box::pin(self.find_question()).await;
             }
             Journey::Reset | Journey::ChangePassword => return self.ask_form(Form::NewPassword),

@@ -97,6 +97,7 @@ impl Run<'_> {
             }
             if loses_passkeys {
                 account.passkeys.clear();
+                account.former_passkeys.clear();
             }
         }
         Ok(())
@@ -127,7 +128,7 @@ fn removals(account: &Account, loses_totp: bool, loses_passkeys: bool) -> Vec<Ef
     if loses_totp && (account.totp_from_ms.is_some() || !account.recovery.is_empty()) {
         effects.extend([Effect::Remove("totp"), Effect::Remove("recovery"), said(Entry::ok("totp_removed"))]);
     }
-    for known in account.passkeys.iter().filter(|_| loses_passkeys) {
+    for known in account.all_passkeys().filter(|_| loses_passkeys) {
         let public_id = known.public_id();
         effects.push(said(Entry::ok("passkey_removed").with("passkey", public_id.as_str()).with("lost", true)));
         effects.push(Effect::RemovePasskey { public_id });

@@ -89,6 +89,7 @@ mod passkey_answers;
 mod passkey_attacks;
 mod passkey_waits;
 mod passkeys;
+mod passkeys_moved;
 mod play;
 #[cfg(feature = "plugins")]
 mod plugin_evidence;

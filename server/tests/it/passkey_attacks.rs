@@ -308,3 +308,45 @@ async fn a_password_alone_takes_nothing_away() {
     })
     .await;
 }
+
+/// 431-U: a reset asks for what counts. A passkey that a stranger added keeps nobody out of it, and lets nobody through it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_asks_for_means_that_count() {
+    on_every_engine("", |keys| async move {
+        let world = &keys.world;
+        let after_code = async |browser: &mut Browser, name: &str| {
+            let (seen, address) = (keys.mailbox.letters().len(), format!("{name}@example.com"));
+            let page = browser.visit(world, "/reset").await;
+            let page = browser.submit(world, &page, &[("username", name)], "continue").await;
+            let code = keys.mailbox.wait_for_code(&address, seen).await.unwrap();
+            browser.submit(world, &page, &[("email_code", &code)], "continue").await
+        };
+        world.person("bob").await;
+        let mut owners = Authenticator::default();
+        keys.add(&mut Browser::default(), &mut owners, "alice").await;
+        // Whoever has the passwords adds passkeys to both accounts. They wait.
+        let mut thiefs = [Authenticator::default(), Authenticator::default()];
+        for (name, own) in ["alice", "bob"].iter().zip(&mut thiefs) {
+            let mut thief = Browser::default();
+            let page = thief.visit(world, "/account").await;
+            assert_eq!(thief.submit_password(world, &page, name, PASSWORD).await.status, 303);
+            let account = thief.visit(world, "/account").await;
+            let page = thief.submit(world, &account, &[], "add_passkey").await;
+            assert_eq!(keys.make(&mut thief, &page, own).await.status, 303, "{name}");
+        }
+        let page = after_code(&mut Browser::default(), "bob").await;
+        assert!(page.asks_for("new_password"), "Bob has nothing that counts: {}", page.html);
+        let (mut thief, mut owner) = (Browser::default(), Browser::default());
+        let page = after_code(&mut thief, "alice").await;
+        let waits = keys.use_it(&mut thief, &page, &mut thiefs[0]).await;
+        assert_eq!((waits.status, waits.kind(), waits.asks_for("new_password")), (200, "waits", false), "{}", waits.html);
+        let page = after_code(&mut owner, "alice").await;
+        let page = keys.use_it(&mut owner, &page, &mut owners).await;
+        assert!(page.asks_for("new_password"), "the twin: {}", page.html);
+        assert!(world.confirm("bob").await);
+        let page = after_code(&mut Browser::default(), "bob").await;
+        assert_eq!(page.title(), "Sign in with a passkey", "the twin: it counts now: {}", page.html);
+        keys.world.stop().await;
+    })
+    .await;
+}

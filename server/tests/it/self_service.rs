@@ -1,9 +1,11 @@
 //! What people do with their own account, in both faces: names, sessions, apps, devices, history, a copy, the end of it all. Every
 //! change wants fresh proof and is told by letter.
 
+use crate::world::app_passkeys::{Hand, with_app};
 use crate::world::native::*;
 use crate::world::*;
 use serde_json::Value as Json;
+use symbolon_phone::authenticator::Authenticator;
 
 /// All that an app may be allowed.
 const ALL: [&str; 14] = [
@@ -427,4 +429,39 @@ async fn a_history_is_the_persons_own_and_goes_with_the_time() {
         world.stop().await;
     })
     .await;
+}
+
+/// 362-Z: an authenticator that waits to be confirmed is not the strongest that the person has, and takes no passkey's place. One that
+/// counts does.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authenticator_that_waits_takes_no_passkeys_place() {
+    for engine in engines() {
+        let two_factor = "[login.default]\ntwo_factor_passkey = true";
+        let scene = Screens::with(engine, |it| with_app(it).with(two_factor).set("client.screens.manage", vec!["name"])).await;
+        let world = &scene.world;
+        let mut hand = Hand::of(&scene, Authenticator::default());
+        let done = hand.add("alice").await;
+        let held = hand.phone.redeem(&done.text("authorization_code")).await;
+        let mut thief = Browser::default();
+        let account = account_of(world, &mut thief).await;
+        let page = thief.submit(world, &account, &[], "enrol_totp").await;
+        let secret = page.codes().remove(0);
+        let code = || totp(&secret, world.running.shared.now().now_ms());
+        let page = thief.submit(world, &page, &[("code", &code())], "continue").await;
+        assert_eq!(thief.submit(world, &page, &[], "continue").await.status, 303, "{}", page.html);
+        world.advance_s(60);
+        let asked = manage(&mut hand.phone, &held, &[]).await;
+        assert_eq!((asked.error(), asked.kind()), (ASKED, "passkey"), "{asked:?}");
+        let forged = hand.phone.answer(&asked, "continue", &[("code", &code())]).await;
+        assert_eq!(forged.error(), (400, "invalid_request"), "{forged:?}");
+        let menu = hand.use_it(&asked).await;
+        assert_eq!(menu.kind(), "manage", "the twin: {menu:?}");
+        assert!(world.confirm("alice").await);
+        let asked = manage(&mut hand.phone, &held, &[]).await;
+        let asked = hand.phone.answer(&asked, "continue", &[("password", PASSWORD)]).await;
+        assert_eq!((asked.error(), asked.kind()), (ASKED, "totp"), "the twin: it counts now: {asked:?}");
+        let menu = hand.phone.answer(&asked, "continue", &[("code", &code())]).await;
+        assert_eq!(menu.kind(), "manage", "{menu:?}");
+        scene.world.stop().await;
+    }
 }

@@ -35,9 +35,10 @@ pub fn price(_person: &Person, _step: &Move<'_>) -> Vec<Budget> {
     Vec::new()
 }
 
+/// What was proved under another RP ID counts still: a proof ends with its credential.
 pub fn still_holds(proof: &Proof, account: &Account) -> bool {
     let used = proof.facts.credential.as_deref();
-    account.passkeys.iter().any(|known| Some(known.public_id().as_str()) == used)
+    account.all_passkeys().any(|known| Some(known.public_id().as_str()) == used)
 }
 
 pub async fn ask(context: &Context<'_>, person: &Person) -> std::result::Result<Asked, Unavailable> {
@@ -45,10 +46,9 @@ pub async fn ask(context: &Context<'_>, person: &Person) -> std::result::Result<
     let step = Step::new("passkey");
     let (step, allow, mediation) = match &person.account {
         Some(account) if person.is_subject => {
-            let own = ceremony::descriptors(account, &context.relying_party);
+            let own = ceremony::descriptors(account);
             if own.is_empty() {
-                let hint = "Your passkeys are of another address of this server. Sign in in another way, and add a new one.";
-                return Err(Unavailable::Person { hint, private: "no passkey of this RP ID".to_owned() });
+                return Err(Fault::new("a passkey is asked of a person who has none").into());
             }
             (step, own, Mediation::Optional)
         }
