@@ -376,7 +376,7 @@ fn is_origin(text: &str) -> bool {
 /// What the proofs of methods are worth, for policies.
 pub(super) fn worth(all: &BTreeMap<String, PluginSettings>) -> BTreeMap<MethodName, Worth> {
     let methods = all.iter().filter(|(_, plugin)| plugin.world == PluginWorld::Method);
-    let worth = |plugin: &PluginSettings| Worth { amr: plugin.amr.clone(), factor: plugin.factor() };
+    let worth = |plugin: &PluginSettings| Worth { amr: plugin.amr.clone(), factor: plugin.factor(), needs_none: !plugin.asks_who };
     methods.map(|(name, plugin)| (MethodName::plugin(name), worth(plugin))).collect()
 }
 

@@ -63,7 +63,7 @@ pub fn ask(
         Form::NewEmail => Ok((Step::new("new_email").field("email", FieldKind::Email, "email", None).primary("continue"), Json::Null)),
         Form::RemoveTotp => Ok((Step::new("remove_totp").primary("continue"), Json::Null)),
         Form::EnrolPasskey | Form::OfferPasskey => passkey_forms::ask_enrolment(form, context, state, person),
-        Form::RemovePasskey => Ok((passkey_forms::ask_removal(state, person), Json::Null)),
+        Form::RemovePasskey => Ok((passkey_forms::ask_removal(state, person, policy), Json::Null)),
         Form::Link | Form::Unlink => Ok((linking::ask(state, person)?, Json::Null)),
         Form::Wait => Ok((Step::new("waits"), Json::Null)),
         // `managing` asks them: they read what the account has.

@@ -5,9 +5,7 @@ use super::context::Person;
 use super::effect::Effect;
 use super::filling::{Filled, Filling, Outcome};
 use super::journey::Journey;
-use super::methods::{self, email};
-use super::policy::Policy;
-use super::proof::MethodName;
+use super::methods::email;
 use super::state::State;
 use super::step::{Problem, Step, Text};
 use crate::audit::Entry;
@@ -65,15 +63,6 @@ pub fn link(filling: &Filling<'_>) -> Result<Filled> {
     Ok(Filled::Done(Box::new(Outcome::end(effects))))
 }
 
-/// Can the person still sign in without this link? `needs_none`: methods that ask for no credential.
-pub fn leaves_a_way(policy: &Policy, (account, key): (&Account, &str), rp_id: &str, needs_none: impl Fn(&MethodName) -> bool) -> bool {
-    let mut without = account.clone();
-    without.links.retain(|link| link.key() != *key);
-    // A passkey of another address of this server lets nobody in.
-    without.passkeys.retain(|known| known.rp_id == rp_id);
-    policy.chains.iter().any(|chain| chain.iter().all(|method| methods::has(method, &without) || needs_none(method)))
-}
-
 /// What a person can still sign in with stays: the last means is not taken away.
 pub fn unlink(filling: &Filling<'_>) -> Result<Filled> {
     let Journey::Unlink { key } = &filling.state.journey else { return Err(Fault::new("nothing to unlink").into()) };
@@ -81,7 +70,7 @@ pub fn unlink(filling: &Filling<'_>) -> Result<Filled> {
     let Some(link) = account.links.iter().find(|link| link.key() == *key) else {
         return Ok(Filled::Wrong(Problem::new("unlinked_already")));
     };
-    if !leaves_a_way(filling.policy, (account, key), filling.context.relying_party.id, |_| false) {
+    if !filling.policy.leaves_a_way(&account.without_link(key)) {
         return Ok(Filled::Wrong(Problem::new("last_means")));
     }
     let unlinked = Entry::ok("upstream_unlinked").with("method", link.method.as_str()).with("identity", key.as_str());

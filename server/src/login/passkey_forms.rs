@@ -9,6 +9,7 @@ use super::journey::{Form, Journey};
 use super::methods::passkey::not_done;
 use super::operation::{self, Mediation};
 use super::passkeys::{self, RelyingParty};
+use super::policy::Policy;
 use super::proof::{Facts, MethodName};
 use super::state::State;
 use super::step::{Problem, Step, Text};
@@ -191,22 +192,24 @@ fn named_by_device(context: &Context<'_>) -> String {
 }
 
 /// The page that asks whether a passkey is to go, and whether somebody else may have it.
-pub fn ask_removal(state: &State, person: &Person) -> Step {
+pub fn ask_removal(state: &State, person: &Person, policy: &Policy) -> Step {
     let public_id = match &state.journey {
         Journey::RemovePasskey { passkey } => passkey.as_str(),
         _ => "",
     };
     match person.account.as_ref() {
-        Some(account) if is_last_way_in(account, public_id) => {
+        Some(account) if is_last_way_in(policy, account, public_id) => {
             Step::new("remove_passkey").lead(Text::new("remove_passkey-last")).primary("add_passkey")
         }
         _ => Step::new("remove_passkey").primary("remove").secondary("remove_lost"),
     }
 }
 
-/// Without it the person could not sign in any more.
-fn is_last_way_in(account: &Account, public_id: &str) -> bool {
-    account.password.is_none() && account.passkeys.iter().all(|known| known.public_id() == public_id)
+/// Without it the person could not sign in any more. One of another RP ID is no way in, and can go.
+fn is_last_way_in(policy: &Policy, account: &Account, public_id: &str) -> bool {
+    let mut without = account.clone();
+    without.remove_passkey(public_id);
+    without.passkeys.len() < account.passkeys.len() && !policy.leaves_a_way(&without)
 }
 
 pub fn check_removal(filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled> {
@@ -215,7 +218,7 @@ pub fn check_removal(filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Fille
     if answer.action == "add_passkey" {
         return Ok(Outcome::go_on(Journey::AddPasskey));
     }
-    if is_last_way_in(account, passkey) {
+    if is_last_way_in(filling.policy, account, passkey) {
         return Ok(Filled::Wrong(Problem::new("passkey_last")));
     }
     let removed = Entry::ok("passkey_removed").with("passkey", passkey.as_str()).with("lost", answer.action == "remove_lost");

@@ -1,9 +1,8 @@
 //! A plug-in's own names for people: which of them an answer may link to the account, or take away.
 
-use super::accounts::{self, Account, link_key};
+use super::accounts::{self, link_key};
 use super::effect::Effect;
 use super::flow::{Go, Run};
-use super::linking::leaves_a_way;
 use super::outside::MOST_LINKS;
 use super::proof::MethodName;
 use crate::audit::Entry;
@@ -27,7 +26,7 @@ impl Run<'_> {
                     if !account.links.iter().any(|link| link.key() == key) {
                         continue;
                     }
-                    if !self.leaves_a_way(&account, &key) {
+                    if !self.rules.policy.leaves_a_way(&account.without_link(&key)) {
                         return self.refuse_links(method, "the last means is not taken away");
                     }
                     // What was proved by it is proved no more.
@@ -40,13 +39,6 @@ impl Run<'_> {
         }
         *effects = kept;
         Ok(true)
-    }
-
-    /// A plug-in that is told the person's name asks for no link.
-    fn leaves_a_way(&self, account: &Account, key: &str) -> bool {
-        let plugins = &self.machine.config.plugin;
-        let needs_none = |method: &MethodName| method.plugin_name().and_then(|name| plugins.get(name)).is_some_and(|it| !it.asks_who);
-        leaves_a_way(&self.rules.policy, (account, key), self.machine.rp_id(), needs_none)
     }
 
     fn refuse_links(&mut self, method: &MethodName, why: &str) -> Go<bool> {

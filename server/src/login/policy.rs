@@ -1,5 +1,6 @@
 //! What is still missing for a person to be signed in. Pure: a policy, the proofs so far, the clock.
 
+use super::accounts::Account;
 use super::methods;
 use super::proof::{Factor, MethodName, Proof, Worth};
 use super::transaction::Transaction;
@@ -121,6 +122,13 @@ impl Policy {
 
     pub fn names(&self, method: &MethodName) -> bool {
         self.all().any(|chain| chain.contains(method))
+    }
+
+    /// Can the person still sign in with what this account has? The last way in is not taken away (399-W). One of the policy's own chains
+    /// must be whole: by credentials that it has, and by methods that need none.
+    pub fn leaves_a_way(&self, without: &Account) -> bool {
+        let needs_none = |method: &MethodName| self.worth.get(method).is_some_and(|worth| worth.needs_none);
+        self.chains.iter().any(|chain| chain.iter().all(|method| methods::has(method, without) || needs_none(method)))
     }
 
     /// Whoever makes an account makes a passkey, and no password.
@@ -378,7 +386,7 @@ mod tests {
         let proofs = [proof(MethodName::PASSWORD, 50), proof(MethodName::plugin("visit"), 60)];
         let alone = policy(&["password + plugin:visit"]);
         assert_eq!(next(&alone, &since(0), &proofs), done(&["pwd"], 50, Some("urn:acr")));
-        let worth = Worth { amr: Some("otp".to_owned()), factor: Some(Factor::Possession) };
+        let worth = Worth { amr: Some("otp".to_owned()), factor: Some(Factor::Possession), ..Worth::default() };
         let with = Policy { worth: BTreeMap::from([(MethodName::plugin("visit"), worth.clone())]), ..alone.clone() };
         assert_eq!(next(&with, &since(0), &proofs), done(&["pwd", "otp", "mfa"], 50, Some("urn:acr")));
         let same_kind = Worth { factor: Some(Factor::Knowledge), ..worth };

@@ -165,4 +165,6 @@ pub struct Worth {
     pub amr: Option<String>,
     /// None: they are no second factor.
     pub factor: Option<Factor>,
+    /// The method needs no credential of the person: a plug-in that is told who somebody is.
+    pub needs_none: bool,
 }

@@ -93,7 +93,6 @@ impl Run<'_> {
         demanded(&self.state, self.rules, &self.person, (&self.counted(), self.visitor.now_ms))
     }
 
-    /// What the proofs must come to by what they count for. A passkey that is wanted beside the policy must count: a thief makes one.
     pub(super) fn weighed_by(&self) -> Policy {
         weighed_by(&self.state, self.rules, &self.person, (&self.counted(), self.visitor.now_ms))
     }

@@ -239,7 +239,7 @@ async fn a_removed_passkey_is_gone() {
 /// 399-W, 362-Z, W-59: nobody removes a passkey on the strength of an old session, and nobody the last way in.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_way_in_stays() {
-    on_every_engine("[login.default]\nrequire = [\"passkey\", \"email\"]", |keys| async move {
+    on_every_engine("[login.default]\nrequire = [\"passkey\", \"password\"]", |keys| async move {
         let mut phone = Authenticator::default();
         let mut browser = Browser::default();
         sign_up(&keys, &mut browser, &mut phone, "nora@example.com").await;
@@ -260,6 +260,29 @@ async fn the_last_way_in_stays() {
         let asked = keys.use_it(&mut browser, &page, &mut key).await;
         assert_eq!(browser.submit(&keys.world, &asked, &[], "remove").await.status, 303);
         assert_eq!(keys.world.audited("passkey_removed").await, 1);
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// 399-W: a way in is what the policy lets in. A password is none where no chain is a password alone, and a mailbox is one where one is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_says_what_a_way_in_is() {
+    on_every_engine("", |keys| async move {
+        let (mut browser, mut phone) = (Browser::default(), Authenticator::default());
+        keys.add(&mut browser, &mut phone, "alice").await;
+        for (chains, is_last) in [(&["passkey"][..], true), (&["password + passkey"], true), (&["passkey", "email"], false)] {
+            keys.world.reload(|it| it.set("login.default.require", chains.to_vec())).await;
+            let account = browser.visit(&keys.world, "/account").await;
+            let row = account.actions().into_iter().find(|action| action.starts_with("remove_passkey:")).unwrap();
+            let page = browser.submit(&keys.world, &account, &[], &row).await;
+            let asked = if page.title() == "Remove this passkey?" { page } else { keys.use_it(&mut browser, &page, &mut phone).await };
+            assert_eq!(asked.title(), "Remove this passkey?", "{chains:?}: {}", asked.html);
+            assert_eq!((asked.action("add_passkey"), asked.action("remove")), (is_last, !is_last), "{chains:?}: {}", asked.html);
+            let done = browser.submit(&keys.world, &asked, &[], "remove").await;
+            let (status, removed) = if is_last { (200, 0) } else { (303, 1) };
+            assert_eq!((done.status, keys.world.audited("passkey_removed").await), (status, removed), "{chains:?}: {}", done.html);
+        }
         keys.world.stop().await;
     })
     .await;

@@ -381,7 +381,8 @@ fn is_transaction_type(text: &str) -> bool {
 
 /// What the proofs of wallets are worth, for policies.
 pub(super) fn worth(all: &BTreeMap<String, Wallet>) -> BTreeMap<MethodName, Worth> {
-    let worth = |wallet: &Wallet| Worth { amr: Some(wallet.amr.clone()), factor: wallet.factor.map(PluginFactor::factor) };
+    let worth =
+        |wallet: &Wallet| Worth { amr: Some(wallet.amr.clone()), factor: wallet.factor.map(PluginFactor::factor), needs_none: false };
     all.iter().map(|(name, wallet)| (MethodName::new(format!("wallet:{name}")), worth(wallet))).collect()
 }
 
