@@ -154,11 +154,10 @@ impl Callers {
     /// Identifies the client of a form request and checks its proof.
     pub async fn identify(&self, core: &Core, incoming: &Incoming) -> Result<Caller> {
         let (client_id, proof) = presented(incoming)?;
-        let Some(client) = core.meet(&client_id, incoming.address).await? else {
-            return Err(invalid_client("There is no such client, or it is disabled.").because(format!("client {client_id:?}")).into());
-        };
+        let unknown = || invalid_client("There is no such client, or it is disabled.").because(format!("client {client_id:?}"));
+        let client = core.meet(&client_id, incoming.address).await?.ok_or_else(unknown)?;
         let signed = [proof.assertion(), incoming.form.get("request")];
-        let client = core.clients.for_signatures(&client_id, client, signed).await?;
+        let client = core.clients.for_signatures(&client_id, client, signed).await?.ok_or_else(unknown)?;
         // RFC 9449 5 and 10.1: the token endpoint, PAR and revocation take proofs. Elsewhere the header means nothing, unless
         // it proves an attested key.
         let takes_proof = incoming.route.takes_proof() || authentication::by_dpop(incoming, &client);

@@ -31,51 +31,49 @@ impl Clients {
         Ok(Fetched { keys, fresh_ms })
     }
 
-    /// The row with keys that count. Keys that cannot be read count for a day after they were read; then the client is left out.
+    /// The row with keys that count. They are read again first where their time is over.
     pub(super) async fn with_present_keys(&self, id: &str, row: Row, now_ms: i64) -> Result<Option<Row>, Fault> {
-        let Some(uri) = row.opt_text("keys_uri")?.map(str::to_owned) else { return Ok(Some(row)) };
-        if row.opt_int("keys_fresh_ms")?.is_some_and(|at_ms| now_ms < at_ms) {
-            return Ok(Some(row));
-        }
+        let Some(uri) = row.opt_text("keys_uri")? else { return Ok(Some(row)) };
+        let is_fresh = row.opt_int("keys_fresh_ms")?.is_some_and(|at_ms| now_ms < at_ms);
         // One asks; the others take what there is.
         let flight = self.flight(id);
-        if let Ok(_alone) = flight.try_lock()
-            && self.read_keys(id, &uri, row.text("body")?).await?
-        {
-            return self.store.one(READ, &[id.into()]).await;
+        let row = match flight.try_lock() {
+            Ok(_alone) if !is_fresh && self.read_keys(id, uri, row.text("body")?).await? => self.store.one(READ, &[id.into()]).await?,
+            _ => Some(row),
+        };
+        match row {
+            Some(row) if !keys_count(&row, now_ms)? => {
+                tracing::warn!(client = id, "a registered client is left out: its keys could not be read for a day");
+                Ok(None)
+            }
+            row => Ok(row),
         }
-        let fetched_ms = row.opt_int("keys_fetched_ms")?.unwrap_or(0);
-        if now_ms - fetched_ms < LONGEST_MS {
-            return Ok(Some(row));
-        }
-        tracing::warn!(client = id, "a registered client is left out: its keys could not be read for a day");
-        Ok(None)
     }
 
     /// The client, with its keys read again where one of these texts is signed with a key that is not among them. Once a minute and client,
-    /// so that made-up names of keys make no traffic.
-    pub async fn for_signatures(&self, id: &str, client: Arc<Client>, texts: [Option<&str>; 2]) -> Result<Arc<Client>, Fault> {
+    /// so that made-up names of keys make no traffic. `None`: there is no such client any more.
+    pub async fn for_signatures(&self, id: &str, client: Arc<Client>, texts: [Option<&str>; 2]) -> Result<Option<Arc<Client>>, Fault> {
         let is_at_address = client.stranger().is_some_and(|it| it.keys_uri.is_some());
         if !is_at_address || texts.iter().flatten().all(|text| has_key_of(&client, text)) {
-            return Ok(client);
+            return Ok(Some(client));
         }
         let flight = self.flight(id);
         let alone = flight.lock().await;
         // Somebody else may have read them meanwhile.
-        let Some(client) = self.get(id).await? else { return Ok(client) };
+        let Some(client) = self.get(id).await? else { return Ok(None) };
         if texts.iter().flatten().all(|text| has_key_of(&client, text)) {
-            return Ok(client);
+            return Ok(Some(client));
         }
-        let Some(limits) = self.reading().map(|reading| reading.limits) else { return Ok(client) };
+        let Some(limits) = self.reading().map(|reading| reading.limits) else { return Ok(Some(client)) };
         if limits.unknown_keys.check_key(&Limits::place(&["keys", id])).is_err() {
-            return Ok(client);
+            return Ok(Some(client));
         }
-        let Some(row) = self.store.one(READ, &[id.into()]).await? else { return Ok(client) };
-        let Some(uri) = row.opt_text("keys_uri")? else { return Ok(client) };
+        let Some(row) = self.store.one(READ, &[id.into()]).await? else { return Ok(None) };
+        let Some(uri) = row.opt_text("keys_uri")? else { return Ok(Some(client)) };
         self.read_keys(id, uri, row.text("body")?).await?;
         self.forget_one(id);
         drop(alone);
-        Ok(self.get(id).await?.unwrap_or(client))
+        self.get(id).await
     }
 
     /// Answers whether keys were written. `body`: the row's own.
@@ -113,6 +111,12 @@ impl Clients {
         let body = serde_json::to_string(&client).map_err(|error| error.to_string())?;
         if body.len() > MOST_BODY_BYTES { Err("the keys are too large".to_owned()) } else { Ok(body) }
     }
+}
+
+/// Keys that cannot be read count for a day after they were read. A failed attempt makes the day no longer.
+fn keys_count(row: &Row, now_ms: i64) -> Result<bool, Fault> {
+    let is_at_address = row.opt_text("keys_uri")?.is_some();
+    Ok(!is_at_address || now_ms - row.opt_int("keys_fetched_ms")?.unwrap_or(0) < LONGEST_MS)
 }
 
 /// Can the client have signed that with a key that is known? What names no key is tried with all.

@@ -32,9 +32,10 @@ async fn resolve(app: &App, incoming: &Incoming) -> std::result::Result<Authoriz
     let page = |hint| Problem::Page(Refused::bad_request("invalid_request", hint).into());
     let form = incoming.parameters();
     let client_id = form.get("client_id").ok_or_else(|| page("The client_id parameter is missing."))?;
-    let client = app.meet(client_id, incoming.address).await?.ok_or_else(|| page("There is no such client here, or it is disabled."))?;
+    let unknown = || page("There is no such client here, or it is disabled.");
+    let client = app.meet(client_id, incoming.address).await?.ok_or_else(unknown)?;
     let signed = [form.get("request"), None];
-    let client = app.clients.for_signatures(client_id, client, signed).await?;
+    let client = app.clients.for_signatures(client_id, client, signed).await?.ok_or_else(unknown)?;
     if form.contains("request_uri") && form.contains("request") {
         return Err(page("Send request or request_uri, not both (RFC 9101 5)."));
     }

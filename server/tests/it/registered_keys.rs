@@ -137,8 +137,18 @@ async fn keys_that_are_gone_count_for_a_day() {
             assert_eq!(proves(&world, &id, &key).await, "invalid_grant");
         }
         assert_eq!(documents.asked(), 2, "an address that does not answer is left alone for five minutes");
-        world.advance_s(2 * 3600);
-        assert_eq!(proves(&world, &id, &key).await, "invalid_client");
+        // The address is asked again and again, also for invented names of keys. The day counts from when the keys were read.
+        for minutes in (4..60).step_by(4) {
+            world.advance_s(240);
+            assert_eq!(proves_as(&world, &id, &new_key(), "made-up").await, "invalid_client", "23:{minutes}");
+            assert_eq!(proves(&world, &id, &key).await, "invalid_grant", "23:{minutes}");
+        }
+        assert!(documents.asked() > 5, "the address is asked every few minutes: {}", documents.asked());
+        for minutes in (0..20).step_by(4) {
+            world.advance_s(if minutes == 0 { 241 } else { 240 });
+            assert_eq!(proves(&world, &id, &key).await, "invalid_client", "24:{minutes}");
+            assert_eq!(proves_as(&world, &id, &new_key(), "made-up").await, "invalid_client", "24:{minutes}");
+        }
         documents.json(KEYS, &key_set(&[&key]));
         world.advance_s(301);
         assert_eq!(proves(&world, &id, &key).await, "invalid_grant", "they are back");

@@ -13,7 +13,7 @@ pub const REPLACE: &str = "UPDATE client SET body = $3, proofs = $4, changed_ms 
 /// The keys at an address were read again. What was replaced meanwhile stays.
 pub const KEEP_KEYS: &str = "UPDATE client SET body = $2, keys_fetched_ms = $3, keys_fresh_ms = $4 \
     WHERE id = $1 AND keys_uri = $5 AND body = $6";
-/// They could not be read: they are not asked for again before.
+/// They could not be read: they are not asked for again before. When they were read last stays, because the day counts from there.
 pub const KEYS_LATER: &str = "UPDATE client SET keys_fresh_ms = $2 WHERE id = $1 AND keys_uri = $3";
 /// Clients whose hosts are to be asked again.
 pub const PROOFS_DUE: &str = "SELECT id, body, policy, proofs, proofs_due_ms FROM client \
