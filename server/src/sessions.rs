@@ -10,7 +10,6 @@ use crate::seal::KeyRing;
 use crate::store::tables::{provider_session, session};
 use crate::store::{Change, Expect, Value};
 use crate::web::reply::{Reply, add_cookie};
-use crate::web::request::Incoming;
 use std::net::IpAddr;
 use symbolon_oauth::{base64url, digest};
 
@@ -51,60 +50,7 @@ pub const SIGNED_OUT: &str = "signed-out";
 /// For so long a provider is asked to offer its accounts.
 pub const SIGNED_OUT_S: i64 = 86_400;
 
-/// The session that this browser's cookie proves, within its limits, for our own pages. `None` for every kind of "no".
-pub async fn of_browser(core: &Core, incoming: &Incoming) -> Result<Option<Session>> {
-    Ok(of_browser_at_all(core, incoming).await?.filter(|session| session.clients.is_none()))
-}
-
-/// The same for the requests of a client.
-pub async fn of_browser_for(core: &Core, incoming: &Incoming, client_id: &str) -> Result<Option<Session>> {
-    let found = of_browser_at_all(core, incoming).await?;
-    Ok(found.filter(|session| session.clients.as_ref().is_none_or(|clients| clients.iter().any(|id| id == client_id))))
-}
-
-/// Whatever it may be used for: to say who is signed in here, and to sign out.
-pub async fn of_browser_at_all(core: &Core, incoming: &Incoming) -> Result<Option<Session>> {
-    let Some(value) = incoming.cookie(&cookie_name(core, "session")) else { return Ok(None) };
-    let Some(bytes) = base64url::decode(value).filter(|it| it.len() == 48) else { return Ok(None) };
-    let (id, secret) = bytes.split_at(16);
-    let Some(row) = core.store.one(session::READ, &[Value::from(id)]).await? else { return Ok(None) };
-    if !digest::equal(row.bytes("cookie")?, &digest::sha256(secret)) {
-        return Ok(None);
-    }
-    let now_ms = incoming.now_ms;
-    let (used_ms, ends_ms) = (row.int("used_ms")?, row.int("ends_ms")?);
-    let idle_ms = core.config.session.idle.0 * 1000;
-    if now_ms >= ends_ms || now_ms >= used_ms + idle_ms || row.int("created_ms")? < row.int("sessions_from_ms")? {
-        return Ok(None);
-    }
-    let proofs = serde_json::from_str(row.text("proofs")?).map_err(|it| Fault::new(format!("session proofs: {it}")))?;
-    let id: [u8; 16] = id.try_into().map_err(|_| Fault::new("session id"))?;
-    let session = Session {
-        id,
-        account: row.text("account")?.to_owned(),
-        proofs,
-        acr: row.text("acr")?.to_owned(),
-        amr: row.text("amr")?.split_whitespace().map(str::to_owned).collect(),
-        auth_time_ms: row.int("auth_time_ms")?,
-        used_ms,
-        version: row.int("version")?,
-        account_version: row.int("account_version")?,
-        clients: row
-            .opt_text("clients")?
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(|it| Fault::new(format!("session clients: {it}")))?,
-    };
-    // Idle time moves at most once a minute: it must not make a write of every page view.
-    if now_ms - used_ms > 60_000 {
-        let mut change = Change::new(now_ms);
-        change.run_expecting(session::TOUCH, vec![Value::from(&id[..]), now_ms.into()], Expect::Any);
-        core.store.apply(change).await?;
-    }
-    Ok(Some(session))
-}
-
-/// What was proved in a living session, and the account's present version.
+/// What was proved in a living session, and the account's present version. For whoever has read a living grant of it.
 pub async fn proofs(core: &Core, id: &[u8; 16]) -> Result<Option<(Vec<Proof>, i64)>> {
     let Some(row) = core.store.one(session::READ, &[Value::from(&id[..])]).await? else { return Ok(None) };
     let proofs = serde_json::from_str(row.text("proofs")?).map_err(|it| Fault::new(format!("session proofs: {it}")))?;

@@ -5,7 +5,7 @@ use crate::audit::Entry;
 use crate::config::Handover;
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
-use crate::grants::Grant;
+use crate::grants::{self, Grant};
 use crate::login::row::{self, Secret};
 use crate::seal::random;
 use crate::sessions::{self, Session};
@@ -24,10 +24,17 @@ pub struct Opened {
     pub client_id: String,
     pub secret: [u8; 32],
     pub is_new: bool,
+    /// Until when the app's grant lives.
+    until_ms: i64,
 }
 
 fn over() -> Refused {
     Refused::bad_request("invalid_session", "This link was used already, or it is too old. Go back to the app and try again.")
+}
+
+/// The app has signed out, or may not do it any more.
+pub fn gone() -> Refused {
+    Refused::bad_request("invalid_session", "This app can no longer lead you there. Go back to the app.")
 }
 
 fn id_of(ticket: &str) -> [u8; 32] {
@@ -67,9 +74,11 @@ pub async fn open(core: &Core, ticket: &str, cookie: Option<[u8; 32]>, now_ms: i
     }
     let session: [u8; 16] = row.bytes("session")?.try_into().map_err(|_| Fault::new("a session id has 16 bytes"))?;
     let number = u32::try_from(row.int("number")?).map_err(|_| Fault::new("a grant's number is out of range"))?;
+    let until_ms = grants::carries_until_ms(core, &session, number).await?.filter(|until_ms| now_ms < *until_ms);
+    let until_ms = until_ms.ok_or_else(|| gone().because("the app's grant, or what it hangs on, is over"))?;
     let opened = |secret, is_new| -> std::result::Result<Opened, Fault> {
         let (account, client_id) = (row.text("account")?.to_owned(), row.text("client")?.to_owned());
-        Ok(Opened { id, grant: (session, number), account, client_id, secret, is_new })
+        Ok(Opened { id, grant: (session, number), account, client_id, secret, is_new, until_ms })
     };
     let bound = row.bytes("secret")?;
     if !bound.is_empty() {
@@ -115,11 +124,13 @@ pub async fn spend(core: &Core, opened: &Opened, rules: &Handover, here: &Here<'
             Value::from(&parent[..]),
             i64::from(number).into(),
             clients.into(),
+            opened.until_ms.min(now_ms + core.config.session.absolute.ms()).into(),
         ];
         change.run(handover::INSERT_CHILD, values);
         here.others.iter().for_each(|(id, secret)| row::void(&mut change, id, secret));
     }
     change.run(handover::HOLD_GRANT, vec![Value::from(&parent[..]), i64::from(number).into(), now_ms.into()]);
+    let held = change.len();
     let digest = digest::sha256(&opened.secret);
     change.run(handover::SPEND, vec![Value::from(&opened.id[..]), Value::from(&digest[..]), now_ms.into()]);
     let name = sessions::public_id(core, if keep { &parent } else { &id });
@@ -127,7 +138,8 @@ pub async fn spend(core: &Core, opened: &Opened, rules: &Handover, here: &Here<'
     change.audit(entry.with("from", sessions::public_id(core, &parent)).with("kept", keep));
     match core.store.apply(change).await {
         Ok(_) => Ok((!keep).then(|| sessions::cookie_value(&id, &secret))),
-        Err(NotApplied::Conflict(_)) => Err(Error::from(over().because("spent, too old, or the app has signed out"))),
+        Err(NotApplied::Conflict(at)) if at < held => Err(Error::from(gone().because("the app has signed out meanwhile"))),
+        Err(NotApplied::Conflict(_)) => Err(Error::from(over().because("spent, or too old"))),
         Err(why) => Err(why.into()),
     }
 }

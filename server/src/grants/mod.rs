@@ -153,10 +153,13 @@ async fn from_row(core: &Core, session: &[u8; 16], number: u32, row: &Row) -> Re
         ends_ms = ends_ms.min(row.int("session_ends_ms")?);
         session_idles_ms = Some(row.int("session_used_ms")? + core.config.session.idle.0 * 1000);
     }
+    let carried_until_ms = carried_until_ms(core, row).await?;
+    ends_ms = ends_ms.min(carried_until_ms.unwrap_or(ends_ms));
     let cut = row.opt_int("cut_before_ms")?.is_some_and(|before| created_ms < before);
     let lives = row.text("session_state")? == "active"
         && row.text("account_state")? == "active"
         && row.int("session_created_ms")? >= row.int("sessions_from_ms")?
+        && carried_until_ms.is_some()
         && !cut;
     Ok(Grant {
         session: *session,
@@ -184,6 +187,23 @@ async fn from_row(core: &Core, session: &[u8; 16], number: u32, row: &Row) -> Re
         person: Person::from_row(row)?,
         parents_live: lives,
     })
+}
+
+/// Until when something rests on this grant that its own client does not ask for: the session of a browser that the app led there. `None`:
+/// the grant or what it hangs on is over, or its client is gone or disabled.
+pub async fn carries_until_ms(core: &Core, session: &[u8; 16], number: u32) -> Result<Option<i64>> {
+    let Some(grant) = read(core, session, number).await? else { return Ok(None) };
+    let lives = grant.state == State::Active && grant.parents_live && core.clients.get(&grant.client).await?.is_some();
+    Ok(lives.then(|| grant.lives_until_ms()))
+}
+
+/// The same for a session's row, by the app's grant that the session came from. One that came from no app is carried for ever.
+pub async fn carried_until_ms(core: &Core, row: &Row) -> Result<Option<i64>> {
+    if row.opt_bytes("parent")?.is_none() {
+        return Ok(Some(i64::MAX));
+    }
+    let number = u32::try_from(row.int("parent_number")?).map_err(|_| Fault::new("the number of a session's parent is out of range"))?;
+    Box::pin(carries_until_ms(core, &row.array("parent")?, number)).await
 }
 
 /// The grant a genuine handle names, after its second tag; the same answer for every kind of "no".

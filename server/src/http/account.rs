@@ -4,7 +4,7 @@
 use super::account_passkeys::{self, instant};
 use super::browser::{form_token, form_token_fits};
 use super::reply::{self, Reply};
-use super::{account_links, login};
+use super::{account_links, browser_session, login};
 use crate::app::App;
 use crate::audit;
 use crate::authorization::backchannel;
@@ -25,7 +25,7 @@ const FACTORS: &str = "SELECT kind FROM credential WHERE account = $1 AND kind <
 
 pub async fn account(app: &App, incoming: &Incoming) -> Result<Reply> {
     app.machine.must_not_be_too_fast(Some(incoming.address))?;
-    let Some(session) = sessions::of_browser(app, incoming).await? else {
+    let Some(session) = browser_session::for_our_pages(app, incoming).await? else {
         return login::own(app, incoming, Journey::SignIn, None).await;
     };
     if incoming.method == Method::POST {
@@ -37,7 +37,7 @@ pub async fn account(app: &App, incoming: &Incoming) -> Result<Reply> {
 /// GET /account/password: where /.well-known/change-password leads. Who is not signed in signs in first.
 pub async fn change_password(app: &App, incoming: &Incoming) -> Result<Reply> {
     app.machine.must_not_be_too_fast(Some(incoming.address))?;
-    match sessions::of_browser(app, incoming).await? {
+    match browser_session::for_our_pages(app, incoming).await? {
         Some(session) => login::own(app, incoming, Journey::ChangePassword, Some(session)).await,
         None => login::own(app, incoming, Journey::SignIn, None).await,
     }

@@ -1,20 +1,19 @@
 //! GET /approvals: a person answers in the browser what a client asks. CIBA Core 8. The page that asks is a step of a sign-in
 //! (`authorization::backchannel_answer`), which this page only begins.
 
-use super::login;
 use super::pages as views;
 use super::reply::Reply;
+use super::{browser_session, login};
 use crate::app::App;
 use crate::authorization::backchannel::{self, BackchannelAuthorization, Stored};
 use crate::authorization::delivery::Delivery;
 use crate::error::Result;
 use crate::login::journey::Journey;
 use crate::login::step::Step;
-use crate::sessions;
 use crate::web::request::Incoming;
 
 pub async fn approvals(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let session = sessions::of_browser(app, incoming).await?;
+    let session = browser_session::for_our_pages(app, incoming).await?;
     let found = match (incoming.query.get("ref"), &session) {
         // Whoever has the reference is asked to be the person whom it is for.
         (Some(reference), _) => {

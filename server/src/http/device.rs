@@ -1,22 +1,22 @@
 //! GET and POST /device: where a person says which device to sign in. RFC 8628 3.3. The page that asks whether they started it is a step
 //! of a sign-in (`authorization::device`), which this page only begins.
 
-use super::login;
 use super::pages as views;
 use super::reply::Reply;
+use super::{browser_session, login};
 use crate::app::App;
 use crate::authorization::delivery::Delivery;
 use crate::authorization::device::{self, CameBy, DeviceAuthorization, State, Stored};
 use crate::error::Result;
 use crate::login::step::{FieldKind, Problem, Step};
 use crate::login::typed_codes::Paid;
-use crate::sessions::{self, Session};
+use crate::sessions::Session;
 use crate::web::request::Incoming;
 use http::Method;
 use symbolon_oauth::device_authorization::UserCode;
 
 pub async fn device(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let session = sessions::of_browser(app, incoming).await?;
+    let session = browser_session::for_our_pages(app, incoming).await?;
     if incoming.method == Method::POST {
         return typed(app, incoming, session).await;
     }

@@ -2,9 +2,9 @@
 //! to this browser and changes no session; the form of the page spends it.
 
 use super::browser::{form_token, form_token_fits, sign_ins_of_others};
-use super::held_token;
 use super::pages as views;
 use super::reply::{self, Reply, add_cookie};
+use super::{browser_session, held_token};
 use crate::app::App;
 use crate::authorization::handover::{self, Here, LIFETIME_MS, Opened};
 use crate::config::Handover;
@@ -64,15 +64,14 @@ fn cookie_name(app: &App) -> String {
 
 /// What the app may do now.
 async fn rules(app: &App, opened: &Opened) -> Result<Handover> {
-    let gone = || Refused::bad_request("invalid_session", "This app can no longer lead you there. Go back to the app.");
     let client = app.clients.get(&opened.client_id).await?;
     let rules = client.as_ref().and_then(|client| client.handover.clone());
-    Ok(rules.ok_or_else(|| gone().because("the client is gone or may no longer hand over"))?)
+    Ok(rules.ok_or_else(|| handover::gone().because("the client is gone or may no longer hand over"))?)
 }
 
 /// The question: who goes on, and where. Somebody else's session in this browser is named, and only a button of its own changes it.
 async fn ask(app: &App, incoming: &Incoming, (ticket, opened): (&str, &Opened), rules: &Handover) -> Result<Reply> {
-    let present = sessions::of_browser_at_all(app, incoming).await?;
+    let present = browser_session::at_all(app, incoming).await?;
     let name = async |account: &str| -> Result<String> {
         let found = app.accounts().by_id(account).await?;
         Ok(found.and_then(|account| account.any_email).unwrap_or_else(|| account.to_owned()))
@@ -113,7 +112,7 @@ async fn spend(app: &App, incoming: &Incoming, (ticket, opened): (&str, &Opened)
     if opened.is_new || !form_token_fits(app, &opened.secret, ticket, incoming.form.get("form_token")) {
         return Err(too_old().because("form token").into());
     }
-    let present = sessions::of_browser_at_all(app, incoming).await?;
+    let present = browser_session::at_all(app, incoming).await?;
     let is_other = present.as_ref().is_some_and(|session| session.account != opened.account);
     let wanted = if is_other { "switch_person" } else { "continue" };
     if incoming.form.get("action") != Some(wanted) {

@@ -2,6 +2,7 @@
 //! A form is answered by 303 to the page of the sign-in, `/login/{address}`, which can be fetched again.
 
 use super::browser::{SignInCookie, form_token, form_token_fits};
+use super::browser_session;
 use super::pages as views;
 use super::remembered;
 use super::reply::{self, Reply};
@@ -255,8 +256,8 @@ async fn judge_once(app: &App, incoming: &Incoming, answer: &Answer<'_>, answeri
     let locale = views::locale(app, incoming, incoming.form.get("locale"));
     let visitor = visitor(app, incoming, &locale);
     let session = match delivery.request() {
-        Some(request) => sessions::of_browser_for(app, incoming, &request.client_id).await?,
-        None => sessions::of_browser(app, incoming).await?,
+        Some(request) => browser_session::for_client(app, incoming, &request.client_id).await?,
+        None => browser_session::for_our_pages(app, incoming).await?,
     };
     must_be_the_session(&answering.state, session.as_ref())?;
     let moved = match app.machine.judge(answering, &rules, answer, &visitor).await? {

@@ -5,7 +5,7 @@
 use super::browser::{self, form_token, form_token_fits};
 use super::reply::{self, Reply, add_cookie};
 use super::upstream_sign_out::{self, SIGNED_OUT};
-use super::{pages, remembered};
+use super::{browser_session, pages, remembered};
 use crate::app::App;
 use crate::authorization::delivery::Response;
 use crate::authorization::request::MAX_STATE_BYTES;
@@ -52,7 +52,7 @@ enum Told {
 const SESSIONS: &str = "SELECT id FROM session WHERE account = $1 AND state = 'active'";
 
 pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let session = sessions::of_browser_at_all(app, incoming).await?;
+    let session = browser_session::at_all(app, incoming).await?;
     let request = read_request(app, incoming, session.as_ref()).await?;
     let Some(session) = session else { return without_session(app, incoming, &request).await };
     let confirmed = incoming.method == Method::POST

@@ -11,7 +11,7 @@
 //! | scripts of other origins     | `cors`                                            |
 //! | who is calling               | `Callers::identify`: token, par, authorize-challenge, introspect, revoke |
 //! | who may use screens of its own | `authorization::native::admit`: authorize-challenge |
-//! | a person's session           | `sessions::of_browser`: authorize, account, logout |
+//! | a person's session           | `browser_session`: authorize, account, logout |
 //! | a form of ours               | `browser::form_token`: login, account, logout       |
 //! | what an authorization may ask | `authorization::request`: `check` at authorize and par, `check_native` at authorize-challenge |
 
@@ -24,6 +24,7 @@ pub mod authorize;
 pub mod authorize_challenge;
 pub mod backchannel_authentication;
 pub mod browser;
+pub mod browser_session;
 mod come_back;
 pub mod continue_page;
 mod cors;

@@ -17,7 +17,7 @@ fn clients(attester: &PrivateKey) -> String {
         )
     };
     format!(
-        "{}[client.handing.handover]\nclients = [\"shop-web\"]\nurl = \"{TO}\"\n{}\
+        "{}[client.handing.handover]\nclients = [\"shop-web\"]\nurl = \"{TO}\"\n[client.handing.refresh]\nabsolute = \"13h\"\n{}\
          [client.loose]\nkind = \"native\"\nfirst_party = true\ndpop = \"required\"\nredirect_uris = [\"{APP_BACK}\"]\n",
         app("handing"),
         app("plain")
@@ -83,7 +83,11 @@ fn leads_on(page: &Page) -> bool {
 
 /// A request of the listed site, and its ID token.
 async fn site(world: &World, browser: &mut Browser) -> Option<Json> {
-    let ask = Ask::new("shop-web", WEB_BACK, "openid");
+    Some(claims(site_tokens(world, browser, "openid").await?["id_token"].as_str().unwrap()))
+}
+
+async fn site_tokens(world: &World, browser: &mut Browser, scope: &str) -> Option<Json> {
+    let ask = Ask::new("shop-web", WEB_BACK, scope);
     let opened = browser.open(world, &ask).await;
     let address = opened.location.filter(|address| address.starts_with(WEB_BACK))?;
     let code = parameters(&address)["code"].clone();
@@ -91,7 +95,12 @@ async fn site(world: &World, browser: &mut Browser) -> Option<Json> {
         [("grant_type", "authorization_code"), ("code", code.as_str()), ("code_verifier", &ask.verifier), ("redirect_uri", WEB_BACK)];
     let (status, tokens) = world.post("/token", &form, Some("shop-web")).await;
     assert_eq!(status, 200, "{tokens}");
-    Some(claims(tokens["id_token"].as_str().unwrap()))
+    Some(tokens)
+}
+
+async fn site_refresh(world: &World, tokens: &Json) -> (u16, Json) {
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(tokens))];
+    world.post("/token", &form, Some("shop-web")).await
 }
 
 /// The person goes on in the browser without being asked for a password; the session is worth what the app's is, and no more.
@@ -132,37 +141,79 @@ async fn a_person_goes_on_in_the_browser() {
     .await;
 }
 
-/// What the site got ends with the app's session too, whatever ends that.
+/// What the site got ends with what the app has, whatever ends that: the grant, the session, the client's cut-off, the client itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_browser_got_ends_with_the_app() {
     on_every_engine(|scene| async move {
         let world = &scene.world;
-        for how in ["revoked", "sessions"] {
+        for how in ["revoked", "sessions", "cut off", "disabled"] {
             let (mut phone, tokens) = scene.app("handing", "alice").await;
             let path = scene.path(&mut phone, &tokens).await;
             let mut browser = Browser::default();
             let page = browser.visit(world, &path).await;
             browser.submit(world, &page, &[], "continue").await;
-            let ask = Ask::new("shop-web", WEB_BACK, "openid orders:read");
-            let address = browser.open(world, &ask).await.location.unwrap();
-            let code = parameters(&address)["code"].clone();
-            let form = [
-                ("grant_type", "authorization_code"),
-                ("code", code.as_str()),
-                ("code_verifier", &ask.verifier),
-                ("redirect_uri", WEB_BACK),
-            ];
-            let (_, site) = world.post("/token", &form, Some("shop-web")).await;
-            let again = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(&site))];
-            let (status, site) = world.post("/token", &again, Some("shop-web")).await;
-            assert_eq!(status, 200, "the twin: {site}");
+            let first = site_tokens(world, &mut browser, "openid orders:read").await.expect("the site's request is answered");
+            let (status, site_tokens) = site_refresh(world, &first).await;
+            assert_eq!(status, 200, "the twin: {site_tokens}");
+            let token = [("token", site_tokens["access_token"].as_str().unwrap())];
+            assert_eq!(world.post("/introspect", &token, Some("orders")).await.1["active"], true, "the twin");
+            let operate = async |words: &[&str]| assert_eq!(crate::commands::symbolon(&world.file(), words, "").await.0, Some(0));
             match how {
                 "revoked" => assert_eq!(phone.post("/revoke", &[("token", &tokens.text("refresh_token"))]).await.status, 200),
-                _ => assert_eq!(crate::commands::symbolon(&world.file(), &["user", "end-sessions", "alice"], "").await.0, Some(0)),
+                "sessions" => operate(&["user", "end-sessions", "alice"]).await,
+                "cut off" => operate(&["client", "end-sessions", "handing"]).await,
+                _ => world.reload(|it| it.set("client.handing.disabled", true)).await,
             }
-            let again = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(&site))];
-            assert_eq!(world.post("/token", &again, Some("shop-web")).await.1["error"], "invalid_grant", "{how}");
+            assert!(site(world, &mut browser).await.is_none(), "{how}");
+            let (status, answer) = site_refresh(world, &site_tokens).await;
+            assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_grant")), "{how}");
+            assert_eq!(world.post("/introspect", &token, Some("orders")).await.1["active"], false, "{how}");
+            // A cut-off is by the second, and the next sign-in comes after it.
+            world.advance_s(2);
         }
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// The app's grant lives longer than the browser's limits of the sign-in that it came from. What it hands over ends with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_hands_over_as_long_as_it_is_signed_in() {
+    on_every_engine(|scene| async move {
+        let world = &scene.world;
+        world.freeze();
+        let (mut phone, tokens) = scene.app("handing", "alice").await;
+        world.advance_s(12 * 3600 + 1800);
+        phone.attest_for(3600);
+        let tokens = phone.refresh(&tokens.text("refresh_token")).await;
+        assert_eq!(tokens.status, 200, "{}", tokens.body);
+        let path = scene.path(&mut phone, &tokens).await;
+        let mut browser = Browser::default();
+        let page = browser.visit(world, &path).await;
+        assert!(leads_on(&browser.submit(world, &page, &[], "continue").await), "half a day after the sign-in");
+        let site_tokens = site_tokens(world, &mut browser, "openid orders:read").await.expect("the site's request is answered");
+        // Ten minutes before the end of the app's grant: what the site gets lives as long, and no longer.
+        world.advance_s(1200);
+        let (status, site_tokens) = site_refresh(world, &site_tokens).await;
+        assert_eq!(status, 200, "{site_tokens}");
+        let token = claims(site_tokens["access_token"].as_str().unwrap());
+        let lives_s = token["exp"].as_i64().unwrap() - token["iat"].as_i64().unwrap();
+        assert!((500..=600).contains(&lives_s), "{lives_s}");
+        // A ticket does not outlive the grant either.
+        world.advance_s(580);
+        let tokens = phone.refresh(&tokens.text("refresh_token")).await;
+        let path = scene.path(&mut phone, &tokens).await;
+        let mut late = Browser::default();
+        let page = late.visit(world, &path).await;
+        assert_eq!(page.title(), "Continue as alice@example.com?", "{}", page.html);
+        world.advance_s(21);
+        let refused = late.submit(world, &page, &[], "continue").await;
+        assert!(refused.status == 400 && refused.says("This app can no longer lead you there"), "{}", refused.text());
+        assert_eq!(late.visit(world, &path).await.status, 400);
+        assert!(site(world, &mut browser).await.is_none(), "the app's grant has had its time");
+        let (status, answer) = site_refresh(world, &site_tokens).await;
+        assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_grant")));
+        assert_eq!(world.audited("handed_over").await, 1);
         scene.world.stop().await;
     })
     .await;

@@ -1,13 +1,12 @@
 //! `app_grant`: what one client got from a session.
 
-/// One statement reads a grant with all that decides about it. What else is wanted at that moment rides along in further columns.
+/// One statement reads a grant with all that decides about it. What else is wanted at that moment rides along in further columns. Where the
+/// session came from an app, the app's own grant is read after it (`grants::carried_until_ms`).
 macro_rules! read {
     ($along:expr, $of:expr) => {
         concat!(
             "SELECT g.account, g.client, g.holder_kind, g.holder, g.scope, g.resource, g.request, g.state, g.generation, g.salt, \
-            g.code_failures, g.created_ms, g.issued_ms, g.used_ms, g.ends_ms, CASE WHEN s.parent IS NULL \
-            OR EXISTS (SELECT 1 FROM app_grant p JOIN session ps ON ps.id = p.session WHERE p.session = s.parent \
-            AND p.number = s.parent_number AND p.state = 'active' AND ps.state = 'active') THEN s.state ELSE 'ended' END AS session_state, \
+            g.code_failures, g.created_ms, g.issued_ms, g.used_ms, g.ends_ms, s.state AS session_state, s.parent, s.parent_number, \
             s.created_ms AS session_created_ms, a.state AS account_state, a.sessions_from_ms, \
             a.email, a.email_verified, a.name, a.locale, a.claims, a.updated_ms, c.before_ms AS cut_before_ms, \
             s.used_ms AS session_used_ms, s.ends_ms AS session_ends_ms, g.late_generation, g.late_in_a_row, g.suspected_ms",

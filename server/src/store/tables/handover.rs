@@ -10,8 +10,9 @@ pub const SPEND: &str = "DELETE FROM handover WHERE id = $1 AND secret = $2 AND 
 /// The app's grant lives on until the session that comes of it is written.
 pub const HOLD_GRANT: &str =
     "UPDATE app_grant SET used_ms = used_ms WHERE session = $1 AND number = $2 AND state = 'active' AND ends_ms > $3";
-/// What was proved to the app, no more and no later: its proofs, acr and time, and its end.
+/// What was proved to the app, no more and no later: its proofs, acr and time. The end ($7) is its own, because the app's grant outlives
+/// the browser's limits of the app's sign-in.
 pub const INSERT_CHILD: &str = "INSERT INTO session (id, account, state, cookie, proofs, acr, amr, auth_time_ms, created_ms, used_ms, ends_ms, \
-    version, parent, parent_number, clients) SELECT $1, account, 'active', $2, proofs, acr, amr, auth_time_ms, $3, $3, ends_ms, 1, $4, $5, $6 \
-    FROM session WHERE id = $4 AND state = 'active' AND ends_ms > $3";
+    version, parent, parent_number, clients) SELECT $1, account, 'active', $2, proofs, acr, amr, auth_time_ms, $3, $3, $7, 1, $4, $5, $6 \
+    FROM session WHERE id = $4 AND state = 'active'";
 pub const FORGET: &str = "DELETE FROM handover WHERE account = $1";

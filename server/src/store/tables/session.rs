@@ -1,11 +1,9 @@
 //! `session`: one person on one browser. Grants hang below it.
 
-/// A session that came from an app lives as long as the app's grant.
+/// `parent`: the app's session and grant that a session came from. `grants::carried_until_ms` judges them.
 pub const READ: &str = "SELECT s.account, s.cookie, s.proofs, s.acr, s.amr, s.auth_time_ms, s.used_ms, s.ends_ms, s.version, \
-    s.created_ms, s.clients, a.sessions_from_ms, a.version AS account_version FROM session s JOIN account a ON a.id = s.account \
-    WHERE s.id = $1 AND s.state = 'active' AND a.state = 'active' AND (s.parent IS NULL OR EXISTS (SELECT 1 FROM app_grant p \
-    JOIN session ps ON ps.id = p.session WHERE p.session = s.parent AND p.number = s.parent_number AND p.state = 'active' \
-    AND ps.state = 'active'))";
+    s.created_ms, s.clients, s.parent, s.parent_number, a.sessions_from_ms, a.version AS account_version \
+    FROM session s JOIN account a ON a.id = s.account WHERE s.id = $1 AND s.state = 'active' AND a.state = 'active'";
 pub const INSERT: &str = "INSERT INTO session (id, account, state, cookie, proofs, acr, amr, auth_time_ms, created_ms, used_ms, \
     device, address, ends_ms, version) VALUES ($1, $2, 'active', $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, 1)";
 /// Conflicts where the session has ended, or where another sign-in has raised it since it was read.

@@ -1,0 +1,66 @@
+//! The session of a browser, as its cookie proves it. One that came from an app lives as long as the app's grant.
+
+use crate::core::Core;
+use crate::error::{Fault, Result};
+use crate::grants;
+use crate::sessions::{Session, cookie_name};
+use crate::store::tables::session;
+use crate::store::{Change, Expect, Row, Value};
+use crate::web::request::Incoming;
+use symbolon_oauth::{base64url, digest};
+
+/// The session of this browser within its limits, for our own pages. `None` for every kind of "no".
+pub async fn for_our_pages(core: &Core, incoming: &Incoming) -> Result<Option<Session>> {
+    Ok(at_all(core, incoming).await?.filter(|session| session.clients.is_none()))
+}
+
+/// The same for the requests of a client.
+pub async fn for_client(core: &Core, incoming: &Incoming, client_id: &str) -> Result<Option<Session>> {
+    let found = at_all(core, incoming).await?;
+    Ok(found.filter(|session| session.clients.as_ref().is_none_or(|clients| clients.iter().any(|id| id == client_id))))
+}
+
+/// Whatever it may be used for: to say who is signed in here, and to sign out.
+pub async fn at_all(core: &Core, incoming: &Incoming) -> Result<Option<Session>> {
+    let Some(value) = incoming.cookie(&cookie_name(core, "session")) else { return Ok(None) };
+    let Some(bytes) = base64url::decode(value).filter(|it| it.len() == 48) else { return Ok(None) };
+    let (id, secret) = bytes.split_at(16);
+    let Some(row) = core.store.one(session::READ, &[Value::from(id)]).await? else { return Ok(None) };
+    if !digest::equal(row.bytes("cookie")?, &digest::sha256(secret)) || !lives(core, &row, incoming.now_ms).await? {
+        return Ok(None);
+    }
+    let session = from_row(id, &row)?;
+    // Idle time moves at most once a minute: it must not make a write of every page view.
+    if incoming.now_ms - session.used_ms > 60_000 {
+        let mut change = Change::new(incoming.now_ms);
+        change.run_expecting(session::TOUCH, vec![Value::from(id), incoming.now_ms.into()], Expect::Any);
+        core.store.apply(change).await?;
+    }
+    Ok(Some(session))
+}
+
+/// Is it within its limits, and is there still an app behind it if it came from one?
+async fn lives(core: &Core, row: &Row, now_ms: i64) -> Result<bool> {
+    let idles_ms = row.int("used_ms")? + core.config.session.idle.0 * 1000;
+    if now_ms >= row.int("ends_ms")? || now_ms >= idles_ms || row.int("created_ms")? < row.int("sessions_from_ms")? {
+        return Ok(false);
+    }
+    Ok(grants::carried_until_ms(core, row).await?.is_some_and(|until_ms| now_ms < until_ms))
+}
+
+fn from_row(id: &[u8], row: &Row) -> std::result::Result<Session, Fault> {
+    let json = |what: &str, error: serde_json::Error| Fault::new(format!("session {what}: {error}"));
+    let clients = row.opt_text("clients")?.map(serde_json::from_str).transpose();
+    Ok(Session {
+        id: id.try_into().map_err(|_| Fault::new("session id"))?,
+        account: row.text("account")?.to_owned(),
+        proofs: serde_json::from_str(row.text("proofs")?).map_err(|error| json("proofs", error))?,
+        acr: row.text("acr")?.to_owned(),
+        amr: row.text("amr")?.split_whitespace().map(str::to_owned).collect(),
+        auth_time_ms: row.int("auth_time_ms")?,
+        used_ms: row.int("used_ms")?,
+        version: row.int("version")?,
+        account_version: row.int("account_version")?,
+        clients: clients.map_err(|error| json("clients", error))?,
+    })
+}
