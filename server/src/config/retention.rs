@@ -7,7 +7,8 @@ use serde::Deserialize;
 pub(super) const SECTION: Section = Section {
     path: "retention",
     title: "Retention of the audit",
-    text: "How long audit entries are kept. Sessions and what hangs below them are deleted when the longest `absolute` of all clients has passed.",
+    text: "How long audit entries are kept. Sessions and what hangs below them are deleted when the longest `absolute` of all clients has passed, \
+           and never while an app can go on.",
     presence: Presence::Defaults,
     keys: &[
         defaulted("audit_security", Kind::Time, r#""400d""#, "Entries about sign-ins, refusals, ends and what operators did."),

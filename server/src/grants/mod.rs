@@ -21,7 +21,7 @@ pub mod sharing;
 use crate::attesting::instance::use_fresh;
 use crate::audit;
 use crate::caller::Caller;
-use crate::config::{Client, Config};
+use crate::config::{Client, Config, Tier};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::limits::Limits;
@@ -270,25 +270,31 @@ impl Grant {
         }
     }
 
-    /// May its holder go on with it? It must be alive, redeemed, used not too long ago, and held by one alone.
+    /// May its holder go on with it? It must go on by the rules of its client, and be held by one alone.
     pub fn must_be_usable(&self, caller: &Caller) -> Result<()> {
-        self.must_be_alive(caller.now_ms)?;
-        if self.state != State::Active {
-            let hint = "This session is over; the person has to sign in again.";
-            return Err(invalid_grant(hint).because("the code was never redeemed").into());
-        }
-        if caller.tier_rules().is_some_and(|it| !it.refresh) {
-            let hint = "An installation like this one does not stay signed in; the person has to sign in again.";
-            return Err(invalid_grant(hint).because("the tier does not refresh").into());
-        }
+        self.must_go_on(caller.now_ms, &caller.client, caller.tier_rules())?;
         // Where two are suspected to hold one key, an installation attests again. Others are asked for everything at the next sign-in.
         let attested_ms = caller.instance.as_ref().and_then(|it| it.attested_ms);
         if attested_ms.is_some_and(|it| it <= self.late.suspected_ms) {
             return Err(use_fresh().because("two holders are suspected").into());
         }
-        let idle = caller.client.refresh.idle;
-        let idle = caller.tier_rules().and_then(|it| it.idle).map_or(idle, |it| it.min(idle));
-        if caller.now_ms >= self.used_ms + idle.0 * 1000 {
+        Ok(())
+    }
+
+    /// Is it alive, redeemed, and used not too long ago by the rules of its client and of its installation's tier?
+    pub fn must_go_on(&self, now_ms: i64, client: &Client, tier: Option<&Tier>) -> Result<()> {
+        self.must_be_alive(now_ms)?;
+        if self.state != State::Active {
+            let hint = "This session is over; the person has to sign in again.";
+            return Err(invalid_grant(hint).because("the code was never redeemed").into());
+        }
+        if tier.is_some_and(|it| !it.refresh) {
+            let hint = "An installation like this one does not stay signed in; the person has to sign in again.";
+            return Err(invalid_grant(hint).because("the tier does not refresh").into());
+        }
+        let idle = client.refresh.idle;
+        let idle = tier.and_then(|it| it.idle).map_or(idle, |it| it.min(idle));
+        if now_ms >= self.used_ms + idle.ms() {
             return Err(invalid_grant("This session was unused for too long; the person has to sign in again.").because("idle").into());
         }
         Ok(())

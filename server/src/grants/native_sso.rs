@@ -5,9 +5,10 @@ use super::code::{self, Granting};
 use super::decision;
 use super::holder::{Holder, Key};
 use super::{Grant, RequestRecord, State, TokenRequest, again, invalid_grant};
-use crate::attesting::vendor;
+use crate::attesting::{standing, vendor};
 use crate::audit::Entry;
 use crate::caller::Caller;
+use crate::config::TierName;
 use crate::config::plugin::Moment;
 use crate::core::Core;
 use crate::dpop;
@@ -88,13 +89,15 @@ impl Joining<'_> {
         let over = |why: &str| invalid_grant("The shared sign-in is over: sign in in this app.").because(why.to_owned());
         let handle = core.handles.read(Kind::DeviceSecret, text).ok_or_else(|| over("tag"))?;
         let grant = super::of_handle(core, &handle).await?;
-        grant.must_be_alive(caller.now_ms)?;
-        if grant.state != State::Active || core.clients.get(&grant.client).await?.is_none() {
-            return Err(over("app 1 is signed out or gone").into());
-        }
+        let first = core.clients.get(&grant.client).await?.ok_or_else(|| over("app 1 is gone"))?;
         let name = [Value::from(&grant.session[..]), i64::from(grant.number).into()];
         let row = core.store.one(device_secret::READ, &name).await?.ok_or_else(|| over("nothing is shared any more"))?;
         let (instance, sso_jkt) = (row.text("instance")?.to_owned(), row.text("sso_jkt")?.to_owned());
+        // What app 1 may not go on with, it does not share either.
+        let tier = standing::tier_of(core, &grant.client, &instance).await?.as_deref().and_then(TierName::parse);
+        let tier = tier.and_then(|name| first.attestation.as_ref()?.tier(name));
+        let tier = tier.ok_or_else(|| over("the installation of app 1 is not let in any more"))?;
+        grant.must_go_on(caller.now_ms, &first, Some(&tier))?;
         Ok((grant, sso_jkt, instance))
     }
 
@@ -235,7 +238,8 @@ impl Joining<'_> {
             scope,
             resource: &[],
             request: record,
-            lifetime_ms: client.refresh.absolute.ms(),
+            // No app outlives the sign-in that it joined: the session's row goes when that is over.
+            lifetime_ms: client.refresh.absolute.ms().min(shared.ends_ms - self.caller.now_ms),
         }
     }
 }

@@ -88,6 +88,10 @@ const SESSIONS: [Range; 5] = [
     ),
     ("SELECT id FROM session WHERE id < $1 ORDER BY id LIMIT 500", "DELETE FROM session WHERE id <= $1"),
 ];
+/// The oldest session in which an app may go on, among those that are old enough to go. There is one where an operator has shortened
+/// `absolute`: that holds for new grants.
+const OLDEST_LIVING: &str =
+    "SELECT session FROM app_grant WHERE session < $1 AND state = 'active' AND ends_ms > $2 ORDER BY session LIMIT 1";
 const SECURITY: Range = ("SELECT id FROM audit_security WHERE id < $1 ORDER BY id LIMIT 500", "DELETE FROM audit_security WHERE id <= $1");
 /// Not in the order of its key: it has an index by time.
 const EVENTS: Old = (
@@ -113,17 +117,25 @@ pub async fn sweep(store: &Store, now_ms: i64) -> Result<u64, Fault> {
 /// Keys begin with an instant, so each sweep is a range at the beginning of its table.
 pub async fn sweep_old(store: &Store, config: &Config, longest_refresh_s: i64, now_ms: i64) -> Result<u64, Fault> {
     let younger = |keep_ms: i64| Value::from(&key_at(now_ms - keep_ms)[..]);
-    // A session can hold living grants until the longest-lived client's absolute limit has passed since its own end.
+    // A session can hold living grants until the longest-lived client's absolute limit has passed since its own end. Older limits may have
+    // been longer: `before_living` looks.
     let sessions_ms = (longest_refresh_s + config.session.absolute.0) * 1000 + DAY_MS;
+    let limit = before_living(store, younger(sessions_ms), now_ms).await?;
     let mut deleted = 0;
     for old in SESSIONS {
-        deleted += delete_range(store, old, younger(sessions_ms), now_ms).await?;
+        deleted += delete_range(store, old, limit.clone(), now_ms).await?;
     }
     deleted += delete_range(store, SECURITY, younger(config.retention.audit_security.0 * 1000), now_ms).await?;
     deleted += delete_range(store, ROUTINE, younger(config.retention.audit_routine.0 * 1000), now_ms).await?;
     deleted += delete_old(store, EVENTS, (now_ms - config.retention.audit_security.0 * 1000).into(), now_ms).await?;
     store.shrink();
     Ok(deleted)
+}
+
+/// The limit, or the oldest session before it in which a grant lives. All from there on stay, so that a sweep is one range.
+async fn before_living(store: &Store, limit: Value, now_ms: i64) -> Result<Value, Fault> {
+    let living = store.all(OLDEST_LIVING, &[limit.clone(), now_ms.into()]).await?;
+    living.first().map_or(Ok(limit), |row| row.bytes("session").map(Value::from))
 }
 
 /// Deletes one by one what was found, step by step.

@@ -300,6 +300,61 @@ async fn a_stricter_app_asks_the_person_itself() {
     scene.world.stop().await;
 }
 
+/// What the first app could not go on with by itself, no app joins. Whoever joined before goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_shared_that_was_unused_for_too_long() {
+    for engine in engines() {
+        let scene = Scene::start(engine, "[client.shop.refresh]\nidle = \"30m\"\n").await;
+        let world = &scene.world;
+        world.freeze();
+        let (mut shop, mut bonus) = (scene.app("shop", SHOP).await, scene.app("bonus", BONUS).await);
+        bonus.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", "sr_")]).await;
+        let shared = scene.share(&mut shop, "alice").await;
+        world.advance_s(29 * 60);
+        let joined = scene.join(&mut bonus, &shared).await;
+        assert_eq!(joined.status, 200, "the twin: {}", joined.body);
+        world.advance_s(60);
+        let refused = scene.join(&mut bonus, &shared).await;
+        assert_eq!(refused.error(), (400, "invalid_grant"), "joining is no use of the first app's grant: {}", refused.body);
+        assert_eq!(world.entries("token_refused").await.last().unwrap()["reason"], "idle");
+        assert_eq!(shop.refresh(&shared.refresh).await.error(), (400, "invalid_grant"));
+        assert_eq!(bonus.refresh(&joined.text("refresh_token")).await.status, 200);
+        scene.world.stop().await;
+    }
+}
+
+/// No app outlives the sign-in that it joined, and one with a shorter life of its own keeps it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_joined_lasts_no_longer_than_what_was_shared() {
+    for engine in engines() {
+        let scene = Scene::start(engine, "[client.shop.refresh]\nabsolute = \"2h\"\n").await;
+        let world = &scene.world;
+        world.freeze();
+        let (mut shop, mut bonus) = (scene.app("shop", SHOP).await, scene.app("bonus", BONUS).await);
+        let shared = scene.share(&mut shop, "alice").await;
+        world.advance_s(5400);
+        bonus.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", "sr_")]).await;
+        let joined = scene.join(&mut bonus, &shared).await;
+        assert_eq!(joined.status, 200, "{}", joined.body);
+        let ends = async |client: &str| {
+            let app = world.running.shared.now();
+            let sql = "SELECT max(ends_ms) AS ends_ms FROM app_grant WHERE client = $1 AND state = 'active'";
+            app.store.one(sql, &[client.into()]).await.unwrap().unwrap().int("ends_ms").unwrap()
+        };
+        assert_eq!(ends("bonus").await, ends("shop").await);
+        world.advance_s(1700);
+        let refreshed = bonus.refresh(&joined.text("refresh_token")).await;
+        assert_eq!(refreshed.status, 200, "{}", refreshed.body);
+        world.advance_s(101);
+        assert_eq!(bonus.refresh(&refreshed.text("refresh_token")).await.error(), (400, "invalid_grant"));
+        world.reload(|it| it.set("client.bonus.refresh.absolute", "5m")).await;
+        let shared = scene.share(&mut shop, "alice").await;
+        assert_eq!(scene.join(&mut bonus, &shared).await.status, 200);
+        assert_eq!(ends("bonus").await, world.running.shared.now().now_ms() + 300_000, "the twin");
+        scene.world.stop().await;
+    }
+}
+
 /// 625-Q: one proof at once, at two nodes: one join.
 #[tokio::test(flavor = "multi_thread")]
 async fn at_once_a_proof_joins_once() {

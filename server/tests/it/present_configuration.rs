@@ -167,6 +167,44 @@ async fn a_wallet_that_may_no_longer_be_linked_is_not() {
     }
 }
 
+/// `absolute` holds for new grants. One that was made before it was shortened lives on, and no sweep takes it. The twins: what has ended
+/// goes, and so does this one after its own time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shortened_lifetime_sweeps_no_living_grant() {
+    for engine in engines() {
+        let world = World::start(engine).await;
+        let ended = world.tokens("openid orders:read").await;
+        let form = [("token", refresh_token(&ended)), ("client_id", "shop-ios")];
+        assert_eq!(world.post("/revoke", &form, None).await.0, 200);
+        let living = world.tokens("openid orders:read").await;
+        let rows = async || {
+            let (app, mut found) = (world.running.shared.now(), Vec::new());
+            for sql in ["SELECT count(*) FROM session", "SELECT count(*) FROM app_grant"] {
+                found.push(app.store.one(sql, &[]).await.unwrap().unwrap().int(0).unwrap());
+            }
+            found
+        };
+        // As if no client had grants of more than an hour any more.
+        let sweep = async || {
+            let app = world.running.shared.now();
+            symbolon::store::retention::sweep_old(&app.store, &app.config, 3600, app.now_ms()).await.unwrap();
+        };
+        sweep().await;
+        assert_eq!(rows().await, [2, 2], "all are young");
+        world.advance_s(10 * 86_400);
+        sweep().await;
+        assert_eq!(rows().await, [1, 1]);
+        let (status, tokens) = world.refresh(refresh_token(&living)).await;
+        assert_eq!(status, 200, "{tokens}");
+        world.advance_s(171 * 86_400);
+        sweep().await;
+        assert_eq!(rows().await, [0, 0]);
+        let (status, answer) = world.refresh(refresh_token(&tokens)).await;
+        assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_grant")));
+        world.stop().await;
+    }
+}
+
 /// The account page is asked as often as any sign-in is answered: then its network waits, and others do not.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_account_page_has_the_common_limit() {
