@@ -3,9 +3,11 @@
 //! because an anonymous caller must not fill the audit.
 
 use crate::audit::Entry;
+use crate::authorization::device::State;
+use crate::authorization::{backchannel, device};
 use crate::core::Core;
 use crate::error::Refused;
-use crate::grants::{self, Grant};
+use crate::grants;
 use crate::limits::{Limits, OncePerSecond};
 use crate::sessions;
 use crate::store::Change;
@@ -13,7 +15,20 @@ use crate::tokens::handles::Kind;
 use crate::web::request::Incoming;
 
 /// Where a form may carry something of ours.
-const HANDLES: [(&str, Kind); 3] = [("code", Kind::Code), ("refresh_token", Kind::Refresh), ("token", Kind::Refresh)];
+const HANDLES: [(&str, Kind); 5] = [
+    ("code", Kind::Code),
+    ("refresh_token", Kind::Refresh),
+    ("token", Kind::Refresh),
+    ("device_code", Kind::DeviceCode),
+    ("auth_req_id", Kind::AuthReqId),
+];
+
+/// Whose it is. The handle itself is never written.
+struct Issued {
+    client: String,
+    account: Option<String>,
+    session: Option<[u8; 16]>,
+}
 
 /// Writes the entry. Nothing here changes the answer: a store that is down has its own alarms.
 pub async fn record(core: &Core, incoming: &Incoming, refused: &Refused) {
@@ -47,12 +62,11 @@ async fn entry(core: &Core, incoming: &Incoming, refused: &Refused) -> Option<En
     let entry = Entry::refused(incoming.route.event, reason).address(incoming.address.to_string()).with("error", refused.code);
     let client = incoming.known.client.get();
     let mut entry = match (issued(core, incoming).await, client) {
-        (Some(grant), _) => {
-            let entry = entry.account(grant.account).session(sessions::public_id(core, &grant.session));
-            match client.filter(|it| **it != grant.client) {
-                Some(other) => entry.client(grant.client).with("sent_by", other.as_str()),
-                None => entry.client(grant.client),
-            }
+        (Some(issued), _) => {
+            let sent_by = client.filter(|it| **it != issued.client);
+            let entry = sent_by.into_iter().fold(entry, |entry, other| entry.with("sent_by", other.as_str()));
+            Entry { account: issued.account, session: issued.session.map(|id| sessions::public_id(core, &id)), ..entry }
+                .client(issued.client)
         }
         (None, Some(client)) => entry.client(client.as_str()),
         (None, None) => return None,
@@ -61,12 +75,35 @@ async fn entry(core: &Core, incoming: &Incoming, refused: &Refused) -> Option<En
     Some(entry)
 }
 
-/// The grant of a genuine code or refresh token in the form.
-async fn issued(core: &Core, incoming: &Incoming) -> Option<Grant> {
+/// What a genuine handle of the form leads to: a grant, or a request that somebody polls for.
+async fn issued(core: &Core, incoming: &Incoming) -> Option<Issued> {
     for (name, kind) in HANDLES {
         let Some(handle) = incoming.form.get(name).and_then(|it| core.handles.read(kind, it)) else { continue };
-        let grant = grants::read(core, &handle.id, handle.number).await.ok()??;
-        return handle.belongs_to(&grant.salt).then_some(grant);
+        let (salt, issued) = match kind {
+            Kind::DeviceCode => {
+                let stored = device::by_id(core, &handle.id).await.ok()??;
+                (stored.salt, Issued::polled(stored.client_id, String::new(), stored.state))
+            }
+            Kind::AuthReqId => {
+                let stored = backchannel::by_id(core, &handle.id).await.ok()??;
+                (stored.salt, Issued::polled(stored.client_id, stored.account, stored.state))
+            }
+            _ => {
+                let grant = grants::read(core, &handle.id, handle.number).await.ok()??;
+                (grant.salt, Issued { client: grant.client, account: Some(grant.account), session: Some(grant.session) })
+            }
+        };
+        return handle.belongs_to(&salt).then_some(issued);
     }
     None
+}
+
+impl Issued {
+    /// `asked`: the account that is asked. Empty: nobody, or nobody knows yet.
+    fn polled(client: String, asked: String, state: State) -> Self {
+        match state {
+            State::Approved { account, session, .. } => Self { client, account: Some(account), session: Some(session) },
+            State::Pending | State::Denied => Self { client, account: Some(asked).filter(|asked| !asked.is_empty()), session: None },
+        }
+    }
 }

@@ -366,11 +366,11 @@ impl Grant {
         change.run_expecting(device_secret::FORGET_SESSION, vec![Value::from(&self.session[..])], Expect::Any);
     }
 
-    /// Somebody has a genuine token and not what holds it. Nothing ends, because possession of a string alone never ends
+    /// Somebody has a genuine token or code and not what holds it. Nothing ends, because possession of a string alone never ends
     /// anything (146-F).
     pub async fn alarm(&self, core: &Core, caller: &Caller, event: &'static str, error: Error) -> Result<Error> {
         match error {
-            Error::Refused(refused) if self.state == State::Active && refused.code == "invalid_grant" => {
+            Error::Refused(refused) if self.state != State::Ended && refused.code == "invalid_grant" => {
                 self.say_once(core, caller, event, "the token is genuine, and what holds it was not proved").await?;
                 Ok(refused.audited().into())
             }

@@ -10,7 +10,7 @@ use crate::authorization::request::AuthorizationRequest;
 use crate::caller::Caller;
 use crate::config::plugin::Moment;
 use crate::core::Core;
-use crate::error::{Refused, Result};
+use crate::error::{Error, Refused, Result};
 use crate::store::tables::app_grant;
 use crate::store::{Change, NotApplied, Value};
 use crate::tokens::issue;
@@ -45,7 +45,10 @@ pub struct Polled<'a> {
 
 /// A poll by somebody whose handle is genuine.
 pub async fn answer(core: &Core, caller: &Caller, form: &Form, polled: &Polled<'_>) -> Result<Reply> {
-    must_be_asked_by(polled, caller)?;
+    must_be_started_by(polled, caller)?;
+    if let Err(error) = must_prove_the_key(polled, caller) {
+        return Err(in_wrong_hands(core, caller, polled, error).await?);
+    }
     let words = polled.words;
     match polled.state {
         device::State::Pending if caller.now_ms >= polled.expires_ms => Err(expired(words).into()),
@@ -58,18 +61,33 @@ pub async fn answer(core: &Core, caller: &Caller, form: &Form, polled: &Polled<'
     }
 }
 
-/// The handle belongs to the client that started, and to the key that it started with.
-fn must_be_asked_by(polled: &Polled<'_>, caller: &Caller) -> Result<()> {
-    let Polled { words, client_id, request, .. } = polled;
-    if *client_id != caller.client_id {
-        return Err(invalid_grant(words.foreign).because(format!("started by {client_id}, sent by {}", caller.client_id)).into());
+/// The handle belongs to the client that started.
+fn must_be_started_by(polled: &Polled<'_>, caller: &Caller) -> Result<()> {
+    let Polled { words, client_id, .. } = polled;
+    if *client_id == caller.client_id {
+        return Ok(());
     }
+    Err(invalid_grant(words.foreign).because(format!("started by {client_id}, sent by {}", caller.client_id)).into())
+}
+
+/// It belongs to the key that it started with.
+fn must_prove_the_key(polled: &Polled<'_>, caller: &Caller) -> Result<()> {
+    let Polled { words, request, .. } = polled;
     let instance = caller.instance.as_ref().map(|instance| instance.jkt.as_str());
     let is_by_key = request.dpop_jkt.as_deref().is_none_or(|jkt| caller.jkt() == Some(jkt));
     if is_by_key && request.instance.as_deref().is_none_or(|jkt| instance == Some(jkt)) {
         return Ok(());
     }
     Err(invalid_grant(words.unproved).because("holder").into())
+}
+
+/// The handle is genuine, and its key was not proved. Once it leads to tokens, it is an alarm. Before, it is a refusal like others.
+async fn in_wrong_hands(core: &Core, caller: &Caller, polled: &Polled<'_>, error: Error) -> Result<Error> {
+    let device::State::Approved { session, number, .. } = polled.state else { return Ok(error) };
+    match super::read(core, session, *number).await? {
+        Some(grant) => grant.alarm(core, caller, polled.words.in_wrong_hands, error).await,
+        None => Ok(error),
+    }
 }
 
 pub fn expired(words: &Words) -> Refused {

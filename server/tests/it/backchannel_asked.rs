@@ -173,11 +173,16 @@ async fn a_bank_signs_what_it_asks() {
         assert_eq!(par.status, 400, "{}", par.body);
         let (mut app, token) = scene.app("member-app", "alice").await;
         let shown = app.pending(&token).await.remove(0);
-        assert_eq!(app.say(&token, &shown, "allow", &[]).await.status, 200);
         let handle = asked.text("auth_req_id");
         let poll = [("grant_type", GRANT_TYPE), ("auth_req_id", handle.as_str())];
         let mut other = self::bank(&scene);
         assert_eq!(other.post("/token", &poll).await.error(), (400, "invalid_grant"), "another key than it was asked with");
+        assert_eq!(scene.world.entries("token_refused").await.last().unwrap()["reason"], "holder");
+        assert_eq!(scene.world.audited("backchannel_in_wrong_hands").await, 0, "it leads to nothing yet");
+        assert_eq!(app.say(&token, &shown, "allow", &[]).await.status, 200);
+        assert_eq!(other.post("/token", &poll).await.error(), (400, "invalid_grant"), "the same, approved");
+        let alarm = scene.world.entries("backchannel_in_wrong_hands").await.remove(0);
+        assert!(alarm["client"] == "bank" && alarm["account"].is_string() && !alarm.to_string().contains(&handle), "{alarm}");
         let tokens = bank.post("/token", &poll).await;
         assert_eq!((tokens.status, tokens.text("token_type").as_str()), (200, "DPoP"), "{}", tokens.body);
         scene.world.stop().await;

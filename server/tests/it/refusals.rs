@@ -1,5 +1,6 @@
 //! Every refusal of somebody who proved who they are is in the audit, with the private reason; strangers cause no write.
 
+use crate::devices;
 use crate::world::*;
 use serde_json::{Value as Json, json};
 
@@ -80,4 +81,48 @@ async fn a_storm_of_refusals_does_not_fill_the_store() {
     let written = entries(&world, "token_refused").await.len();
     assert!((1..=35).contains(&written), "{written}");
     world.stop().await;
+}
+
+/// A device code in the hands of somebody with another key, or another client. What was not approved yet is a refusal in the audit. What
+/// leads to tokens is an alarm, before they are fetched and after. The twin: the own key.
+async fn stolen_device_code(engine: Engine) {
+    let world = devices::world(engine).await;
+    let device = |client| Phone { pushes: false, mode: Mode::Unattested, ..Phone::new(&world, client, NATIVE_BACK) };
+    let (mut own, mut thief, mut other) = (device("tv"), device("tv"), device("other-tv"));
+    let started = own.post("/device_authorization", &[("scope", "orders:read")]).await;
+    assert_eq!(started.status, 200, "{}", started.body);
+    let code = started.text("device_code");
+    let form = [("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("device_code", code.as_str())];
+    assert_eq!(own.post("/token", &form).await.error(), (400, "authorization_pending"));
+    assert_eq!(entries(&world, "token_refused").await, Vec::<Json>::new());
+    assert_eq!(thief.post("/token", &form).await.error(), (400, "invalid_grant"));
+    assert_eq!(other.post("/token", &form).await.error(), (400, "invalid_grant"));
+    let refused = entries(&world, "token_refused").await;
+    let reasons: Vec<&str> = refused.iter().filter_map(|entry| entry["reason"].as_str()).collect();
+    assert_eq!(reasons, ["holder", "started by tv, sent by other-tv"]);
+    assert!(refused.iter().all(|entry| entry["client"] == "tv" && !entry["account"].is_string()), "{refused:?}");
+    assert!(entries(&world, "device_code_in_wrong_hands").await.is_empty(), "it leads to nothing yet");
+
+    let mut browser = Browser::default();
+    let page = browser.visit(&world, &started.text("verification_uri_complete").replace(&world.issuer, "")).await;
+    let page = browser.submit_password(&world, &page, "alice", PASSWORD).await;
+    let done = browser.submit(&world, &page, &[("last_group", &started.text("user_code")[5..])], "allow").await;
+    assert_eq!(done.title(), "The device is signed in", "{}", done.html);
+    assert_eq!(thief.post("/token", &form).await.error(), (400, "invalid_grant"));
+    let alarms = entries(&world, "device_code_in_wrong_hands").await;
+    assert!(alarms.len() == 1 && alarms[0]["client"] == "tv", "{alarms:?}");
+    assert!(alarms[0]["account"].is_string() && alarms[0]["session"].is_string(), "{alarms:?}");
+    assert_eq!(own.post("/token", &form).await.status, 200, "the twin: a stolen code ends nothing");
+    assert_eq!(thief.post("/token", &form).await.error(), (400, "invalid_grant"));
+    assert_eq!(entries(&world, "device_code_in_wrong_hands").await.len(), 1, "once a minute");
+    assert_eq!(entries(&world, "token_refused").await.len(), 2);
+    assert!(![refused, alarms].concat().iter().any(|entry| entry.to_string().contains(&code)), "the code itself is nowhere");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_device_code_is_an_alarm() {
+    for engine in engines() {
+        stolen_device_code(engine).await;
+    }
 }
