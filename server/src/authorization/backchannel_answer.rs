@@ -26,6 +26,7 @@ use crate::sessions;
 use crate::store::tables::attempt::GIVE_BACK;
 use crate::store::tables::backchannel_request::{APPROVE, BLOCK, DENY};
 use crate::store::{Change, Expect, Value};
+use serde_json::Value as Json;
 use std::net::IpAddr;
 use symbolon_oauth::{base64url, digest};
 
@@ -133,7 +134,8 @@ impl Settling<'_> {
     ) -> Result<Option<End>> {
         let Some(proven) = moved.proven.clone() else { return self.refused(moved, draft, asked) };
         if proven.account != asked.account {
-            return Err(is_over().because("somebody else than who was asked").into());
+            self.turn_away(moved, draft, asked, &proven.account);
+            return Ok(None);
         }
         let stored = match verdict(by_id(self.authority.core, &asked.id).await?, self.visitor.now_ms) {
             Verdict::Open(stored) => stored,
@@ -169,6 +171,16 @@ impl Settling<'_> {
         end.answered = Some(self.approve_backchannel(draft, (&client, asked), &proven, &stored)?);
         self.tell_of_approval(moved, &mut draft.change)?;
         Ok(Some(end))
+    }
+
+    /// Another person than who is asked was proved. Nobody is named: the address of the page may have come from anywhere.
+    fn turn_away(&self, moved: &mut Moved, draft: &mut Draft, asked: &BackchannelAuthorization, account: &str) {
+        let entry = Entry::refused("approval_refused", "somebody else than who was asked").account(account);
+        let mut entry = entry.client(asked.asked.request.client_id.as_str());
+        entry.address = self.visitor.address.map(|address| address.to_string());
+        draft.change.audit(entry);
+        let step = Step::new("approval_other").primary("not_you").called(Text::new("action-another_person")).link("cancel");
+        moved.ask_to_agree(step, asked.id, Json::Null);
     }
 
     /// Only the person who is asked says no. Whoever is nobody yet, or only leaves the page, has not answered.

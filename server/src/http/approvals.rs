@@ -25,6 +25,8 @@ pub async fn approvals(app: &App, incoming: &Incoming) -> Result<Reply> {
     match found {
         Some(stored) if stored.is_open(incoming.now_ms) => {
             let Stored { id, account, asked, client_id, .. } = stored;
+            // Whoever else is signed in here stays so until the person who is asked has signed in.
+            let session = session.filter(|session| session.account == account);
             let delivery = Delivery::Backchannel(Box::new(BackchannelAuthorization { id, account, asked }));
             login::for_device(app, incoming, (&client_id, delivery), session).await
         }

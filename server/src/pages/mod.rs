@@ -481,7 +481,7 @@ mod tests {
         Pages::new(&Brand::default(), None, Path::new(".")).unwrap()
     }
 
-    const KINDS: [&str; 51] = [
+    const KINDS: [&str; 52] = [
         "password",
         "identify",
         "reset",
@@ -530,6 +530,7 @@ mod tests {
         "approval_given",
         "approval_refused",
         "approval_none",
+        "approval_other",
         "stop_totp",
         "stopped",
         "stop_over",

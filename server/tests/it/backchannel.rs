@@ -433,7 +433,8 @@ async fn what_ends_meanwhile_ends_what_was_approved() {
     .await;
 }
 
-/// Another person who has the address of the page does not answer it.
+/// Another person who has the address of the page does not answer it, and keeps nobody from answering. Where that person is signed in, the
+/// one who is asked signs in beside. (Until now the page said there that the request was over.)
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_is_for_the_person_who_is_asked() {
     on_every_engine(|scene| async move {
@@ -447,14 +448,42 @@ async fn the_page_is_for_the_person_who_is_asked() {
         bob.sign_in(world, &Ask::native("orders:read"), "bob").await;
         assert_eq!(bob.visit(world, "/approvals").await.title(), "Nothing waits for your answer");
         let page = bob.visit(world, &path).await;
-        assert_eq!(page.status, 400, "{}", page.html);
+        assert_eq!((page.status, page.kind()), (200, "password"), "{}", page.html);
+        assert!(!page.says("alice") && !page.says("bob"), "nobody is named: {}", page.text());
         let start = Browser::default().visit(world, &path).await;
         assert_eq!(start.kind(), "password", "a stranger signs in first");
+        // Bob proves who he is: another person is asked, and no button of his answers.
+        let mut page = bob.submit_password(world, &page, "bob", PASSWORD).await;
+        assert_eq!((page.status, page.title().as_str()), (200, "This question is for somebody else"), "{}", page.html);
+        assert!(!page.says("alice") && !page.action("allow") && !page.action("not_mine") && page.action("not_you"), "{}", page.text());
+        for action in ["allow", "not_mine"] {
+            page = bob.submit(world, &page, &[], action).await;
+            assert_eq!(page.title(), "This question is for somebody else", "{action}: {}", page.html);
+        }
         assert_eq!(scene.error("desk", &handle).await, "authorization_pending");
+        assert_eq!(bob.visit(world, "/account").await.kind(), "account", "bob stays signed in");
+        let entry = world.entries("approval_refused").await.remove(0);
+        assert_eq!((entry["reason"].as_str(), entry["client"].as_str()), (Some("somebody else than who was asked"), Some("desk")));
+        // Alice sits down at his browser.
+        let page = bob.submit(world, &page, &[], "not_you").await;
+        assert_eq!(page.kind(), "password", "{}", page.html);
+        let page = bob.submit_password(world, &page, "alice", PASSWORD).await;
+        assert_eq!(page.title(), "Allow Call centre?", "{}", page.html);
+        assert_eq!(bob.submit(world, &page, &[], "allow").await.title(), "You have approved");
+        world.advance_s(6);
+        assert_eq!(scene.poll("desk", &handle).await.0, 200);
+        // The same from a browser in which nobody is signed in, and from her own.
+        let handle = scene.ask_alice("desk").await;
+        let path = format!("/approvals?ref={}", app.pending(&token).await[0]["request"].as_str().unwrap());
         let mut alice = Browser::default();
         let page = alice.visit(world, &path).await;
         let page = alice.submit_password(world, &page, "alice", PASSWORD).await;
-        assert_eq!(alice.submit(world, &page, &[], "allow").await.title(), "You have approved");
+        assert_eq!(page.title(), "Allow Call centre?", "{}", page.html);
+        assert!(page.action("allow"));
+        let mut own = Browser::default();
+        own.sign_in(world, &Ask::native("orders:read"), "alice").await;
+        let page = own.visit(world, &path).await;
+        assert_eq!(own.submit(world, &page, &[], "allow").await.title(), "You have approved");
         world.advance_s(6);
         assert_eq!(scene.poll("desk", &handle).await.0, 200);
         scene.world.stop().await;

@@ -82,6 +82,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
             "approval_given",
             "approval_refused",
             "approval_none",
+            "approval_other",
             "handover",
         ],
     ),

@@ -45,6 +45,13 @@ async fn call_centre(album: &Album) {
     scene.ask_alice("till").await;
     let page = backchannel::question(&scene.world, &mut browser).await;
     album.keep_as("with a number", &page);
+    scene.world.person("bob").await;
+    let (mut app, token) = scene.app("member-app", "alice").await;
+    let path = format!("/approvals?ref={}", app.pending(&token).await[0]["request"].as_str().unwrap());
+    let mut bobs = album.browser();
+    let page = bobs.visit(&scene.world, &path).await;
+    let page = bobs.submit_password(&scene.world, &page, "bob", PASSWORD).await;
+    assert_eq!(page.name().as_deref(), Some("approval_other"), "{}", page.html);
     let account = browser.visit(&scene.world, "/account").await;
     album.keep_as("asked", &account);
     let page = browser.submit(&scene.world, &account, &[], "change_user_code").await;
