@@ -1,9 +1,8 @@
-// Chromium by the WebDriver protocol (W3C WebDriver Level 2). Every session ends with its file.
+// Chromium by the WebDriver protocol (W3C WebDriver Level 2). It ends with the server of its file.
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
-import { after } from 'node:test'
+import { execFileSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { answers, freePorts, server, spki } from './world.mjs'
+import { answers, family, freePorts, server, spki } from './world.mjs'
 
 const isThere = () => {
   try {
@@ -16,9 +15,10 @@ export const skip = !isThere() && 'chromedriver is missing (Debian: chromium-dri
 
 // Believes the certificate of the tests. `more`: words of Chromium's command line.
 export async function chromium(...more) {
-  const { at } = await server()
+  const { at, children } = await server()
   const [port] = await freePorts(1)
-  const driver = spawn('chromedriver', [`--port=${port}`], { stdio: 'ignore' })
+  const driver = family('chromedriver', [`--port=${port}`], 'ignore')
+  children.push(driver)
   const base = `http://127.0.0.1:${port}`
   await answers(`${base}/status`, driver)
   const send = async (path, body, method = 'POST') => {
@@ -30,10 +30,6 @@ export async function chromium(...more) {
   const args = ['--headless', '--no-sandbox', '--disable-gpu', `--ignore-certificate-errors-spki-list=${spki(at('server'))}`, ...more]
   const { sessionId } = await send('/session', { capabilities: { alwaysMatch: { browserName: 'chrome', 'goog:chromeOptions': { args } } } })
   const session = `/session/${sessionId}`
-  after(async () => {
-    await send(session, undefined, 'DELETE').catch(() => null)
-    driver.kill()
-  })
   const ask = (path, body, method) => send(`${session}${path}`, body, method)
   const url = () => ask('/url', undefined, 'GET')
   // The first element, as soon as the page has it.

@@ -1,11 +1,10 @@
 // OpenID providers that we did not write: people sign in at our server with their accounts.
-import { spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Agent, createServer } from 'node:https'
 import { after } from 'node:test'
 import Provider from 'oidc-provider'
-import { answers, freePorts, secret, server } from './world.mjs'
+import { answers, family, freePorts, secret, server } from './world.mjs'
 
 let listener
 after(() => listener?.close().closeAllConnections())
@@ -100,7 +99,7 @@ async function startKeycloak() {
   const words = ['start-dev', '--import-realm', '--db=dev-mem', '--cache=local', `--hostname=${base}`, '--http-host=127.0.0.1']
     .concat([`--http-port=${plain}`, `--http-management-port=${management}`, `--https-port=${port}`, `--truststore-paths=${at('ca.pem')}`])
     .concat([`--https-certificate-file=${at('server.pem')}`, `--https-certificate-key-file=${at('server.key')}`])
-  const child = spawn('sh', [`${home}/bin/kc.sh`, ...words], { stdio: ['ignore', process.env.RUST_LOG ? 'inherit' : 'ignore', 'inherit'] })
+  const child = family('sh', [`${home}/bin/kc.sh`, ...words], ['ignore', process.env.RUST_LOG ? 'inherit' : 'ignore', 'inherit'])
   children.push(child)
   for (let tries = 0; tries < 18; tries++)
     if (await answers(`${base}/realms/people/.well-known/openid-configuration`, child).then(() => true, () => false)) return `${base}/realms/people`

@@ -59,6 +59,13 @@ async function start() {
   return { issuer, directory, at, apache, stranger, keycloak, synapse, keys, children, fetch: (name) => showing(at(name), ca), stop }
 }
 
+// A program that starts others. A signal goes to all of them.
+export function family(program, words, stdio) {
+  const child = spawn(program, words, { stdio, detached: true })
+  child.kill = () => process.kill(-child.pid, 'SIGKILL')
+  return child
+}
+
 export const fill = (template, values) => template.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all)
 
 // Waits until a server answers at this URL.
