@@ -44,7 +44,7 @@ pub fn step(authority: &Authority<'_>, client: &Client, asked: &BackchannelAutho
         None => Text::new("approval-lead").with("client", name),
     }];
     if let Some(message) = &asked.asked.binding_message {
-        step.text.push(Text::new("approval-message").with("message", message.as_str()));
+        step.text.push(Text::new("approval-message").with("client", name).with("message", message.as_str()));
     }
     if let Some(visit) = &asked.asked.visit {
         step.text.push(Text::new("approval-kiosk").with("name", visit.name.as_str()).with("place", visit.place.as_str()));

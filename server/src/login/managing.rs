@@ -246,7 +246,11 @@ impl Run<'_> {
 
     /// What is about to end, by name. None: there is no such thing any more.
     async fn ask_end(&self, account: &str) -> Result<Option<(Step, Json)>> {
-        let named = |kind: &str, text: &str| Step::new(kind).lead(Text::new(format!("{kind}-lead")).with("name", text));
+        let named = |kind: &str, text: &str| {
+            let mut step = Step::new(kind).lead(Text::new(format!("{kind}-lead")).with("name", text));
+            step.title = step.title.with("name", text);
+            step
+        };
         Ok(match &self.state.journey {
             Journey::EndSession { session } => {
                 let own = self.state.subject.as_ref().and_then(|subject| subject.session);

@@ -61,7 +61,10 @@ impl Locales {
         for (name, value) in values {
             args.set(name.as_str(), plain(value, SENTENCE));
         }
-        bundle.format_pattern(pattern, Some(&args), &mut Vec::new()).into_owned()
+        let mut errors = Vec::new();
+        let text = bundle.format_pattern(pattern, Some(&args), &mut errors).into_owned();
+        debug_assert!(errors.is_empty(), "the message {key} in {locale} has a place that nothing fills: {errors:?}");
+        text
     }
 
     /// The language of ours that fits best: first by the request, then by the browser's weights, else English. What is no language is
