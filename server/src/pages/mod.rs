@@ -228,6 +228,7 @@ impl Pages {
         environment.add_filter("fours", |text: &str| fours(text));
         environment.add_filter("base64", |text: &str| standard_base64(text.as_bytes()));
         environment.add_filter("plain", |text: &str| plain(text, SENTENCE));
+        environment.add_filter("unbroken", unbroken);
         environment.add_filter("qr", |uri: &str| qr(uri).unwrap_or_default());
         let assets = Assets::read(brand, own, base)?;
         let brand = BrandView {
@@ -360,6 +361,11 @@ impl Pages {
 /// Does somebody type a password there?
 pub fn has_password(step: &Step) -> bool {
     step.fields.iter().any(|field| matches!(field.kind, FieldKind::Password | FieldKind::NewPassword))
+}
+
+/// A large title breaks no line inside "e-mail".
+fn unbroken(title: &str) -> String {
+    title.replace("e-mail", "e\u{2011}mail").replace("E-Mail", "E\u{2011}Mail")
 }
 
 /// A long text in groups of four, to be typed off a screen.

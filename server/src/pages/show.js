@@ -18,6 +18,8 @@
     box.className = "shown";
     field.before(box);
     box.append(field, button);
+    // A field that moves loses the focus.
+    if (field.autofocus) field.focus();
     turn(false);
   }
 })();

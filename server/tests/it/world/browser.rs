@@ -401,7 +401,7 @@ fn text_of(html: &str) -> String {
 
 fn unescape(text: &str) -> String {
     let entities = [("&#x2f;", "/"), ("&#x2F;", "/"), ("&#x3d;", "="), ("&#x27;", "'"), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\"")];
-    entities.iter().fold(text.to_owned(), |text, (entity, sign)| text.replace(entity, sign)).replace("&amp;", "&")
+    entities.iter().fold(text.to_owned(), |text, (entity, sign)| text.replace(entity, sign)).replace('\u{2011}', "-").replace("&amp;", "&")
 }
 
 /// A redirect to a step of a sign-in is followed with the cookie that came along; any other is returned as it is.
