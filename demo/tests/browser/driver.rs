@@ -67,7 +67,7 @@ impl Driver {
     /// Waits until the page's heading is this.
     pub async fn heading(&self, wanted: &str) {
         for _ in 0..50 {
-            if self.text("h1").await == wanted {
+            if self.text("h1").await.replace('\u{2011}', "-") == wanted {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
