@@ -55,8 +55,8 @@ pub const WITH_TOKEN: &str = read!(concat!(", ", over!("$3, $4, $5, $6, $7", "$8
 pub const TOKEN: &str = concat!("SELECT ", over!("$1, $2, $3, $4, $5", "$6, $7, $8, $9, $10", "$11", "$12", "$13"));
 
 /// Did this installation of the client ever get a grant of the account?
-pub const OF_INSTALLATION: &str = "SELECT g.number FROM session s JOIN app_grant g ON g.session = s.id WHERE s.account = $1 \
-    AND g.client = $2 AND g.holder_kind = 'instance' AND g.holder = $3 LIMIT 1";
+pub const OF_INSTALLATION: &str = "SELECT number FROM app_grant WHERE account = $1 AND client = $2 \
+    AND holder_kind = 'instance' AND holder = $3 LIMIT 1";
 
 pub const INSERT: &str = "INSERT INTO app_grant (session, number, account, client, holder_kind, holder, scope, resource, request, \
     state, generation, salt, code_failures, created_ms, issued_ms, used_ms, ends_ms) \
