@@ -89,7 +89,7 @@ fn described(port: u16, pid: u32, cookies: &[String]) -> String {
     format!(
         "name = \"Keycloak\"\nbase = \"http://127.0.0.1:{port}\"\npid = {pid}\n\
          paths = {{ metadata = \"/realms/bench/.well-known/openid-configuration\", authorize = \"{at}/auth\", token = \"{at}/token\" }}\n\
-         [client]\nid = \"phone\"\nredirect_uri = \"https://app.example.com/callback\"\nscope = \"openid\"\ndpop = true\n\
+         [client]\nid = \"phone\"\nredirect_uri = \"https://app.example.com/callback\"\nscope = \"openid\"\n\
          [sign_in]\ncookies = [{}]\n\
          [service]\nid = \"robot\"\nsecret = \"a secret of the bench, 0123456789\"\nscope = \"openid\"\n",
         cookies.join(", ")
