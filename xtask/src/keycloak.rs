@@ -62,7 +62,7 @@ pub fn start(target: &Path) -> Result<Peer, String> {
     let mut peer = Peer { child, file, _database: database };
     let base = format!("http://127.0.0.1:{port}/realms/bench");
     let cookies = sign_in(&mut peer.child, &base)?;
-    std::fs::write(&peer.file, described(port, peer.child.id(), &cookies)).map_err(|it| it.to_string())?;
+    std::fs::write(&peer.file, described(port, &cookies)).map_err(|it| it.to_string())?;
     Ok(peer)
 }
 
@@ -83,11 +83,12 @@ fn sign_in(child: &mut Child, base: &str) -> Result<Vec<String>, String> {
     }
 }
 
-fn described(port: u16, pid: u32, cookies: &[String]) -> String {
+/// Without its process: Java is a child of the shell, so its CPU time is not counted.
+fn described(port: u16, cookies: &[String]) -> String {
     let cookies: Vec<String> = cookies.iter().map(|cookie| format!("'{cookie}'")).collect();
     let at = "/realms/bench/protocol/openid-connect";
     format!(
-        "name = \"Keycloak\"\nbase = \"http://127.0.0.1:{port}\"\npid = {pid}\n\
+        "name = \"Keycloak\"\nbase = \"http://127.0.0.1:{port}\"\n\
          paths = {{ metadata = \"/realms/bench/.well-known/openid-configuration\", authorize = \"{at}/auth\", token = \"{at}/token\" }}\n\
          [client]\nid = \"phone\"\nredirect_uri = \"https://app.example.com/callback\"\nscope = \"openid\"\n\
          [sign_in]\ncookies = [{}]\n\
