@@ -85,21 +85,20 @@ impl What {
         }
     }
 
-    /// Of all strangers together.
-    fn of_all(self) -> Allowance {
-        match self {
+    /// Of all strangers together. None: each network has its own alone.
+    fn of_all(self) -> Option<Allowance> {
+        Some(match self {
             Self::Password | Self::Plugin => allowance(100, HOUR_MS),
-            Self::PluginQuestion => NO_LIMIT,
+            Self::PluginQuestion => return None,
             Self::Code => allowance(30, HOUR_MS),
             Self::Letter => allowance(20, HOUR_MS),
             Self::Tries => allowance(5, QUARTER_MS),
             Self::UserCode | Self::PluginOfAnybody => allowance(1000, HOUR_MS),
             Self::Trips => allowance(20, QUARTER_MS),
-        }
+        })
     }
 }
 
-const NO_LIMIT: Allowance = allowance(i64::MAX, HOUR_MS);
 /// Letters that one network asks for, to whomever.
 const OF_WHOLE_NETWORK: Allowance = allowance(100, HOUR_MS);
 /// Of one browser that signed in before.
@@ -285,11 +284,9 @@ impl Purse<'_> {
             Way::Strangers => parts
                 .iter()
                 .flat_map(|part| {
-                    let of_all = what.of_all();
-                    let own = place(part, ["network", &network], what.of_network(), false);
-                    [Some(own), (of_all.limit < NO_LIMIT.limit).then(|| place(part, ["all", ""], of_all, true))]
+                    let of_all = what.of_all().map(|allowance| place(part, ["all", ""], allowance, true));
+                    std::iter::once(place(part, ["network", &network], what.of_network(), false)).chain(of_all)
                 })
-                .flatten()
                 .collect(),
             Way::FirstLetter => parts
                 .iter()
@@ -301,7 +298,9 @@ impl Purse<'_> {
                 })
                 .collect(),
             Way::Network => parts.iter().map(|part| place(part, ["network", &network], OF_WHOLE_NETWORK, false)).collect(),
-            Way::Single => parts.iter().map(|part| place(part, ["all", ""], what.of_all(), true)).collect(),
+            Way::Single => {
+                parts.iter().filter_map(|part| what.of_all().map(|allowance| place(part, ["all", ""], allowance, true))).collect()
+            }
         }
     }
 
