@@ -84,10 +84,10 @@ pub fn void_sign_ins(app: &App, incoming: &Incoming, change: &mut Change) {
     }
 }
 
-/// What another person had begun in this browser. `but`: the sign-in that ends now.
-pub async fn sign_ins_of_others(app: &App, incoming: &Incoming, account: &str, but: &[u8; 16]) -> Result<Vec<SignInCookie>> {
+/// What another person had begun in this browser. `but`: the sign-in that ends now, if one does.
+pub async fn sign_ins_of_others(app: &App, incoming: &Incoming, account: &str, but: Option<[u8; 16]>) -> Result<Vec<SignInCookie>> {
     let mut found = Vec::new();
-    for cookie in SignInCookie::all(app, incoming).into_iter().filter(|cookie| cookie.id != *but) {
+    for cookie in SignInCookie::all(app, incoming).into_iter().filter(|cookie| Some(cookie.id) != but) {
         let owner = app.machine.owner(&cookie.id, &cookie.secret).await?;
         if owner.is_some_and(|owner| owner != account) {
             found.push(cookie);

@@ -120,7 +120,7 @@ async fn spend(app: &App, incoming: &Incoming, (ticket, opened): (&str, &Opened)
     }
     // Who is signed in here in full stays so: the app's session would be worth less.
     let keep = present.as_ref().is_some_and(|session| !is_other && session.clients.is_none());
-    let others = if keep { Vec::new() } else { sign_ins_of_others(app, incoming, &opened.account, &[0; 16]).await? };
+    let others = if keep { Vec::new() } else { sign_ins_of_others(app, incoming, &opened.account, None).await? };
     let voided = others.iter().map(|other| (other.id, other.secret)).collect();
     let here = Here { session: present.as_ref(), keep, others: voided };
     let cookie = handover::spend(app, opened, rules, &here, incoming.now_ms).await?;

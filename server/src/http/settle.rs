@@ -39,7 +39,7 @@ pub fn session_secret(app: &App, secret: &[u8; 32]) -> [u8; 32] {
 /// What other people had begun in this browser: it is over when a person has proved who they are.
 pub async fn others(app: &App, incoming: &Incoming, moved: &Moved) -> Result<Vec<SignInCookie>> {
     match &moved.proven {
-        Some(proven) => browser::sign_ins_of_others(app, incoming, &proven.account, &moved.state.id).await,
+        Some(proven) => browser::sign_ins_of_others(app, incoming, &proven.account, Some(moved.state.id)).await,
         None => Ok(Vec::new()),
     }
 }

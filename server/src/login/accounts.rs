@@ -136,12 +136,13 @@ pub async fn linked(store: &Store, issuer: &str, subject: &str) -> std::result::
     row.map(|row| row.text("account").map(str::to_owned)).transpose()
 }
 
-/// The account of these rows, without its links: [`super::reading`] adds them.
-pub(super) fn from_rows(rows: &[Row], rp_id: &str) -> std::result::Result<Option<Account>, Fault> {
+/// The account of these rows, without its links: [`super::reading`] adds them. `rp_id`: asked only of an account that has passkeys.
+pub(super) fn from_rows(rows: &[Row], rp_id: impl FnOnce() -> String) -> std::result::Result<Option<Account>, Fault> {
     let Some(row) = rows.first() else { return Ok(None) };
     let any_email = row.opt_text("email")?.map(str::to_owned);
     let is_proved = row.int("email_verified")? == 1;
     let passkeys = Known::read(row.opt_text("passkeys")?.unwrap_or_default());
+    let rp_id = if passkeys.is_empty() { String::new() } else { rp_id() };
     let (passkeys, former_passkeys) = passkeys.into_iter().partition(|known| known.rp_id == rp_id);
     let mut found = Account {
         id: row.text("id")?.to_owned(),

@@ -89,7 +89,7 @@ pub struct Person {
     pub mailbox: Option<Mailbox>,
     /// This browser signed the person in before: the name it is known by.
     pub device: Option<String>,
-    /// Who signed in in this browser before, whoever comes now. It proves nothing.
+    /// Who signed in in this browser before, where there is no account yet. It proves nothing.
     pub seen_here: Option<String>,
     /// What was proved on it before. Read only where a policy asks, and when the person is proved.
     pub known: Option<KnownDevice>,

@@ -286,13 +286,10 @@ impl Machine {
                 None => (state.hint.clone().unwrap_or_default(), None),
             },
         };
-        let device = match &account {
-            Some(account) => self.known_device(&account.id, visitor).await?,
-            None => None,
-        };
-        let seen_here = match visitor.device {
-            Some(Device::Browser(sealed)) => self.browser_of(sealed, visitor.now_ms).map(|(owner, _)| owner),
-            _ => None,
+        let (device, seen_here) = match (&account, visitor.device) {
+            (Some(account), _) => (self.known_device(&account.id, visitor).await?, None),
+            (None, Some(Device::Browser(sealed))) => (None, self.browser_of(sealed, visitor.now_ms).map(|(owner, _)| owner)),
+            (None, _) => (None, None),
         };
         Ok(Person { name, account, is_subject: state.subject.is_some(), device, seen_here, ..Person::default() })
     }

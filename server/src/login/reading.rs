@@ -65,7 +65,7 @@ impl<'a> Accounts<'a> {
     /// Nobody has links where nothing is configured that could make one, and nothing is asked then. Else it is asked for nobody as well, so
     /// that time does not tell a name that somebody has (300-H).
     async fn whole(&self, rows: &[Row]) -> Result<Option<Account>, Fault> {
-        let found = accounts::from_rows(rows, &self.rp_id())?;
+        let found = accounts::from_rows(rows, || self.rp_id())?;
         if !self.config.has_linked_methods() {
             return Ok(found);
         }
