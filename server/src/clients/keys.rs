@@ -35,11 +35,10 @@ impl Clients {
     pub(super) async fn with_present_keys(&self, id: &str, row: Row, now_ms: i64) -> Result<Option<Row>, Fault> {
         let Some(uri) = row.opt_text("keys_uri")? else { return Ok(Some(row)) };
         let is_fresh = row.opt_int("keys_fresh_ms")?.is_some_and(|at_ms| now_ms < at_ms);
-        // One asks; the others take what there is.
-        let flight = self.flight(id);
-        let row = match flight.try_lock() {
-            Ok(_alone) if !is_fresh && self.read_keys(id, uri, row.text("body")?).await? => self.store.one(READ, &[id.into()]).await?,
-            _ => Some(row),
+        let row = if !is_fresh && self.read_keys_alone(id, uri, row.text("body")?).await? {
+            self.store.one(READ, &[id.into()]).await?
+        } else {
+            Some(row)
         };
         match row {
             Some(row) if !keys_count(&row, now_ms)? => {
@@ -47,6 +46,15 @@ impl Clients {
                 Ok(None)
             }
             row => Ok(row),
+        }
+    }
+
+    /// One asks; the others take what there is.
+    async fn read_keys_alone(&self, id: &str, uri: &str, body: &str) -> Result<bool, Fault> {
+        let flight = self.flight(id);
+        match flight.try_lock() {
+            Ok(_alone) => self.read_keys(id, uri, body).await,
+            Err(_) => Ok(false),
         }
     }
 
