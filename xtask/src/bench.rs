@@ -14,8 +14,7 @@ const LINES: usize = 45;
 pub fn bench() -> Result<String, String> {
     let mut words: Vec<String> = std::env::args().skip(2).collect();
     let profile = words.iter().position(|it| it == "--profile").map(|at| words.remove(at)).is_some();
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    let target = std::path::absolute(target).map_err(|it| it.to_string())?;
+    let target = crate::target();
     if let Some(at) = words.iter().position(|it| it == "--against") {
         words.remove(at);
         return measure_other(&target, &words);

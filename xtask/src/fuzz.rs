@@ -60,8 +60,7 @@ pub fn fuzz() -> Result<String, String> {
             other => return Err(format!("{other} is none of {}", TARGETS.map(|it| it.0).join(", "))),
         }
     }
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    let directory = std::path::absolute(target).map_err(|it| it.to_string())?.join("fuzz");
+    let directory = crate::target().join("fuzz");
     let triple = triple()?;
     build(&directory, &triple)?;
     let mut table = format!("{:<20} {:>12} {:>13} {:>11}", "TARGET", "EXECUTIONS", "EDGES BEFORE", "EDGES NOW");

@@ -73,8 +73,7 @@ fn report(outcome: Result<String, String>) -> ExitCode {
 /// Builds the demo with progress, and becomes it, so that Ctrl-C and the exit code are the demo's own.
 fn demo() -> Result<String, String> {
     use std::os::unix::process::CommandExt;
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    if !std::path::Path::new(&target).join("debug/symbolon-demo").exists() {
+    if !target().join("debug/symbolon-demo").exists() {
         println!("The first build compiles about 300 packages. That takes about five minutes on two cores. Later builds take seconds.");
     }
     // `cargo demo -- --once` and `cargo demo --once` are the same.
@@ -112,6 +111,12 @@ fn docs() -> Result<String, String> {
         std::fs::write(&page, output.stdout).map_err(|error| format!("{page}: {error}"))?;
     }
     Ok("docs/configuration.md and docs/audit.md are written.".to_owned())
+}
+
+/// Where everything is built, as an absolute path.
+fn target() -> std::path::PathBuf {
+    let named = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    std::path::absolute(&named).unwrap_or_else(|_| named.into())
 }
 
 fn cargo(words: &[&str]) -> Command {
@@ -208,8 +213,7 @@ fn test() -> ExitCode {
 const PLUGINS: &str = "symbolon/plugins,symbolon-demo/plugins";
 
 fn examples_directory() -> std::path::PathBuf {
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    std::path::absolute(target).unwrap_or_default().join("plugin-examples")
+    target().join("plugin-examples")
 }
 
 fn all_tests(postgres: &str) -> Command {
@@ -222,8 +226,7 @@ fn all_tests(postgres: &str) -> Command {
 /// A program of the workspace. It is built with the features of the tests, so that little is compiled anew.
 fn built(name: &str) -> Result<Command, String> {
     run(cargo(&["build", "--workspace", "--bins", "--features", PLUGINS, "--quiet"]))?;
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    Ok(Command::new(std::path::Path::new(&target).join("debug").join(name)))
+    Ok(Command::new(target().join("debug").join(name)))
 }
 
 /// Every scene, with the plug-ins that a step before has built.
@@ -250,18 +253,16 @@ fn plugin_examples() -> Command {
 /// The rows of `cargo xtask bench` on SQLite, with the servers of the tests. It says that each row still gets the answer it expects, and
 /// nothing about speed.
 fn short_load() -> Result<Command, String> {
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
     let mut command = built("symbolon-bench")?;
     command.args(["run", "--quick", "--seconds", "1", "--connections", "8"]);
-    command.args(["--server", &format!("{target}/debug/symbolon"), "--directory", &format!("{target}/short-load")]);
+    command.arg("--server").arg(target().join("debug/symbolon")).arg("--directory").arg(target().join("short-load"));
     Ok(command)
 }
 
 /// Runs software that we did not write, unchanged, against the server that the tests' step has built.
 fn interop() -> Result<Count, String> {
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    let server = std::path::absolute(format!("{target}/debug/symbolon")).map_err(|it| it.to_string())?;
-    let target = std::path::absolute(target).map_err(|it| it.to_string())?;
+    let target = target();
+    let server = target.join("debug/symbolon");
     let envoy = machine::of_pypi(&target, machine::ENVOY)?.join("envoy");
     let synapse = machine::of_pypi(&target, machine::SYNAPSE)?.join("python");
     let keycloak = machine::keycloak(&target)?;
@@ -278,15 +279,13 @@ fn interop() -> Result<Count, String> {
 /// Our relying party beside two libraries that we did not write, in a workspace of their own.
 fn passkeys_of_others() -> Command {
     let mut command = cargo(&["test", "--manifest-path", "interop/passkeys/Cargo.toml", "--locked", "--", "--show-output"]);
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    command.env("CARGO_TARGET_DIR", std::path::absolute(target).unwrap_or_default());
+    command.env("CARGO_TARGET_DIR", target());
     command
 }
 
 /// The listings that an Android developer copies.
 fn kotlin_listings() -> Result<Count, String> {
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    let passed = kotlin::check(&std::path::absolute(target).map_err(|error| error.to_string())?)?;
+    let passed = kotlin::check(&target())?;
     println!("{passed} listings compile");
     Ok(Count { passed, ..Count::default() })
 }

@@ -1,14 +1,13 @@
 //! `cargo xtask screenshots`: pictures of every page that a person can see, in every language, theme and width, and contact sheets of them.
 
-use super::{PLUGINS, cargo, machine, run};
+use super::{PLUGINS, cargo, machine, run, target};
 use std::path::PathBuf;
 use std::process::Command;
 
 /// The pages are made by a test of the server, and their pictures by a test of the demo, which has the driver of Chromium.
 pub fn take() -> Result<String, String> {
     machine::chromium()?;
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    let target = std::path::absolute(target).map_err(|error| error.to_string())?;
+    let target = target();
     let (pages, pictures) = (target.join("pages"), target.join("screenshots/pages"));
     for directory in [&pages, &pictures] {
         if directory.exists() {
