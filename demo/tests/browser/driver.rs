@@ -158,6 +158,24 @@ pub async fn driver() -> Option<(Killed, Driver)> {
     panic!("chromedriver does not answer");
 }
 
+/// Chromium, and the account page of a server that `start` makes in a directory of this name. None: one of the two is missing, as is said.
+pub async fn at_account(
+    name: &str,
+    start: impl FnOnce(&std::path::Path) -> Option<(Killed, String)> + Send + 'static,
+) -> Option<([Killed; 2], Driver, String, std::path::PathBuf)> {
+    let Some((chromedriver, browser)) = driver().await else {
+        println!("skipped: there is no chromedriver");
+        return None;
+    };
+    let directory = std::env::temp_dir().join(format!("symbolon-{name}-{}", std::process::id()));
+    let at = directory.clone();
+    let Some((server, account)) = tokio::task::spawn_blocking(move || start(&at)).await.unwrap() else {
+        println!("skipped: the program `symbolon` is not built");
+        return None;
+    };
+    Some(([chromedriver, server], browser, account, directory))
+}
+
 /// A server on a name, because no browser makes a passkey for an address. With one person, alice.
 pub fn server_on_localhost(directory: &std::path::Path) -> Option<(Killed, String)> {
     server_with(directory, "[\"password\", \"passkey\"]", "")

@@ -6,7 +6,7 @@ mod driver;
 mod passkey;
 mod wallet;
 
-use driver::{Driver, ELEMENT, code, demo, driver, server_on_localhost, server_with};
+use driver::{Driver, ELEMENT, at_account, code, demo, driver, server_on_localhost, server_with};
 use serde_json::json;
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
@@ -108,16 +108,7 @@ async fn a_person_signs_in_with_chromium() {
 /// password, made, and then signs in without a name. A browser that may not use it leaves the other ways open.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_passkey_is_made_and_signs_in_without_a_name_in_chromium() {
-    let Some((_chromedriver, browser)) = driver().await else {
-        println!("skipped: there is no chromedriver");
-        return;
-    };
-    let directory = std::env::temp_dir().join(format!("symbolon-passkey-{}", std::process::id()));
-    let at = directory.clone();
-    let Some((_server, account)) = tokio::task::spawn_blocking(move || server_on_localhost(&at)).await.unwrap() else {
-        println!("skipped: the program `symbolon` is not built");
-        return;
-    };
+    let Some((_programs, browser, account, directory)) = at_account("passkey", server_on_localhost).await else { return };
     let virtual_one = |consents: bool| {
         json!({ "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
                 "isUserConsenting": consents, "isUserVerified": true })
@@ -232,17 +223,8 @@ fn loopback() -> (u16, std::thread::JoinHandle<String>) {
 /// L-02: Chrome on Android, as far as its name goes: after a form, each kind of redirect reaches its link, and the pages in between fit a phone.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_back_into_an_app_is_handed_over_in_chromium() {
-    let Some((_chromedriver, browser)) = driver().await else {
-        println!("skipped: there is no chromedriver");
-        return;
-    };
-    let directory = std::env::temp_dir().join(format!("symbolon-handover-{}", std::process::id()));
-    let at = directory.clone();
-    let started = tokio::task::spawn_blocking(move || server_with(&at, "[\"password\"]", WAYS_BACK)).await.unwrap();
-    let Some((_server, account)) = started else {
-        println!("skipped: the program `symbolon` is not built");
-        return;
-    };
+    let start = |at: &std::path::Path| server_with(at, "[\"password\"]", WAYS_BACK);
+    let Some((_programs, browser, account, directory)) = at_account("handover", start).await else { return };
     let issuer = account.trim_end_matches("/account").to_owned();
     let agent = json!({ "cmd": "Emulation.setUserAgentOverride", "params": { "userAgent": ANDROID } });
     browser.command("/goog/cdp/execute", agent).await;

@@ -1,6 +1,6 @@
 //! The page's script for passkeys where the platform fails: a stub throws each kind of failure. And a passkey is made by keyboard alone.
 
-use crate::driver::{Driver, driver, server_on_localhost};
+use crate::driver::{Driver, at_account, server_on_localhost};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -71,16 +71,7 @@ async fn calls(browser: &Driver) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_platform_throws_is_said_in_our_words_in_chromium() {
-    let Some((_chromedriver, browser)) = driver().await else {
-        println!("skipped: there is no chromedriver");
-        return;
-    };
-    let directory = std::env::temp_dir().join(format!("symbolon-failures-{}", std::process::id()));
-    let at = directory.clone();
-    let Some((_server, account)) = tokio::task::spawn_blocking(move || server_on_localhost(&at)).await.unwrap() else {
-        println!("skipped: the program `symbolon` is not built");
-        return;
-    };
+    let Some((_programs, browser, account, directory)) = at_account("failures", server_on_localhost).await else { return };
     cdp(&browser, "Page.addScriptToEvaluateOnNewDocument", json!({ "source": STUB })).await;
     cdp(&browser, "Network.enable", json!({})).await;
     let mut texts = Vec::new();
@@ -145,16 +136,7 @@ async fn press(browser: &Driver, button: &str) {
 /// W-34: a passkey is made, and signs in, with the keyboard alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_passkey_is_made_by_keyboard_alone_in_chromium() {
-    let Some((_chromedriver, browser)) = driver().await else {
-        println!("skipped: there is no chromedriver");
-        return;
-    };
-    let directory = std::env::temp_dir().join(format!("symbolon-keyboard-{}", std::process::id()));
-    let at = directory.clone();
-    let Some((_server, account)) = tokio::task::spawn_blocking(move || server_on_localhost(&at)).await.unwrap() else {
-        println!("skipped: the program `symbolon` is not built");
-        return;
-    };
+    let Some((_programs, browser, account, directory)) = at_account("keyboard", server_on_localhost).await else { return };
     let platform = json!({ "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
                            "isUserConsenting": true, "isUserVerified": true });
     browser.command("/webauthn/authenticator", platform).await;

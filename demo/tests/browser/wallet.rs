@@ -1,6 +1,6 @@
 //! The Digital Credentials API in Chromium.
 
-use crate::driver::{Driver, driver, server_with};
+use crate::driver::{Driver, at_account, server_with};
 use serde_json::{Value, json};
 use std::time::Duration;
 use symbolon_phone::wallet::issuer::{CredentialIssuer, Terms, certify};
@@ -84,18 +84,10 @@ async fn asks(browser: &Driver) -> Value {
 /// script, the page and the server; no browser's own wallet is.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wallet_s_credential_is_shown_in_the_page_in_chromium() {
-    let Some((_chromedriver, browser)) = driver().await else {
-        println!("skipped: there is no chromedriver");
-        return;
-    };
-    let directory = std::env::temp_dir().join(format!("symbolon-dc-api-{}", std::process::id()));
-    let (wallet, tables) = wallet_and_tables(&directory.with_extension("wallet"));
-    let at = directory.clone();
-    let started = tokio::task::spawn_blocking(move || server_with(&at, "[\"wallet:pid\", \"password\"]", &tables)).await.unwrap();
-    let Some((_server, account)) = started else {
-        println!("skipped: the program `symbolon` is not built");
-        return;
-    };
+    let files = std::env::temp_dir().join(format!("symbolon-dc-api-{}.wallet", std::process::id()));
+    let (wallet, tables) = wallet_and_tables(&files);
+    let start = move |at: &std::path::Path| server_with(at, "[\"wallet:pid\", \"password\"]", &tables);
+    let Some((_programs, browser, account, directory)) = at_account("dc-api", start).await else { return };
     let origin = account.trim_end_matches("/account");
     // Browsers give `data` as an object; some gave text.
     for data in ["arguments[1]", "JSON.stringify(arguments[1])"] {
@@ -140,7 +132,7 @@ async fn a_wallet_s_credential_is_shown_in_the_page_in_chromium() {
         browser.find("button[value=go]").await;
     }
     browser.http.delete(&browser.session).send().await.unwrap();
-    for gone in [&directory, &directory.with_extension("wallet")] {
+    for gone in [&directory, &files] {
         let _ = std::fs::remove_dir_all(gone);
     }
 }
