@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import * as client from 'openid-client'
 import { request as send } from 'undici'
 import { chromium } from './chromium.mjs'
-import { browser, jwt, now, secret, server, unescape } from './world.mjs'
+import { browser, formOf, jwt, now, onwardOf, secret, server } from './world.mjs'
 
 export const back = 'https://web.example.com/social'
 
@@ -13,7 +13,7 @@ export async function signIn(address, button, name, browse = browser(), until = 
   let [url, pressed] = [address, false]
   let page = await browse(url)
   for (let step = 0; step < 20; step++) {
-    const onward = page.location ?? unescape(page.html.match(/http-equiv="refresh" content="0;url=([^"]*)"/)?.[1] ?? '')
+    const onward = onwardOf(page)
     if (onward.startsWith(until)) return new URL(onward)
     if (onward) {
       url = new URL(onward, url).href
@@ -21,11 +21,7 @@ export async function signIn(address, button, name, browse = browser(), until = 
       continue
     }
     assert.equal(page.status, 200, page.html)
-    const form = new URLSearchParams()
-    for (const [tag] of page.html.matchAll(/<(input|button)[^>]*>/g)) {
-      const field = tag.match(/ name="([^"]*)"/)?.[1]
-      if (field && !form.has(field)) form.set(field, unescape(tag.match(/ value="([^"]*)"/)?.[1] ?? ''))
-    }
+    const { form, action } = formOf(page.html)
     const { issuer } = await server()
     if (url.startsWith(issuer)) {
       if (pressed) return page.html
@@ -33,7 +29,7 @@ export async function signIn(address, button, name, browse = browser(), until = 
       pressed = true
     }
     for (const field of ['login', 'username']) if (form.has(field)) form.set(field, name), form.set('password', 'anything')
-    url = new URL(unescape(page.html.match(/<form[^>]* action="([^"]*)"/)[1]), url).href
+    url = new URL(action, url).href
     page = await browse(url, form)
   }
   throw new Error('the sign-in does not end')
@@ -134,18 +130,14 @@ export async function natively(provider, endpoints, name) {
 export async function pressOn(browse, address, until) {
   let [url, page] = [address, await browse(address)]
   for (let step = 0; step < 12 && !until(page); step++) {
-    const onward = page.location ?? unescape(page.html.match(/http-equiv="refresh" content="0;url=([^"]*)"/)?.[1] ?? '')
+    const onward = onwardOf(page)
     if (onward) {
       url = new URL(onward, url).href
       page = await browse(url)
       continue
     }
-    const form = new URLSearchParams()
-    for (const [tag] of page.html.matchAll(/<(input|button)[^>]*>/g)) {
-      const field = tag.match(/ name="([^"]*)"/)?.[1]
-      if (field && !form.has(field)) form.set(field, unescape(tag.match(/ value="([^"]*)"/)?.[1] ?? ''))
-    }
-    url = new URL(unescape(page.html.match(/<form[^>]* action="([^"]*)"/)[1]), url).href
+    const { form, action } = formOf(page.html)
+    url = new URL(action, url).href
     page = await browse(url, form)
   }
   assert.ok(until(page), `${url} ${page.html}`)

@@ -5,7 +5,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { answers, browser, fill, person, secret, server, unescape } from './world.mjs'
+import { answers, browser, fill, formOf, person, secret, server } from './world.mjs'
 import * as client from 'openid-client'
 
 const python = process.env.SYNAPSE ?? 'python3'
@@ -62,12 +62,8 @@ async function whoami(token) {
 
 async function signOut(browse) {
   const page = await browse(`${(await server()).issuer}/logout`)
-  const form = new URLSearchParams()
-  for (const [tag] of page.html.matchAll(/<(input|button)[^>]*>/g)) {
-    const name = tag.match(/ name="([^"]*)"/)?.[1]
-    if (name && !form.has(name)) form.set(name, unescape(tag.match(/ value="([^"]*)"/)?.[1] ?? ''))
-  }
-  const left = await browse(unescape(page.html.match(/<form[^>]* action="([^"]*)"/)[1]), form)
+  const { form, action } = formOf(page.html)
+  const left = await browse(action, form)
   assert.ok(left.status < 400, left.html)
 }
 

@@ -155,26 +155,36 @@ export function browser() {
   }
 }
 
+// The form of a page as it stands, with its first button, and where it goes.
+export function formOf(html) {
+  const form = new URLSearchParams()
+  for (const [tag] of html.matchAll(/<(input|button)[^>]*>/g)) {
+    const name = tag.match(/ name="([^"]*)"/)?.[1]
+    if (name && !form.has(name)) form.set(name, unescape(tag.match(/ value="([^"]*)"/)?.[1] ?? ''))
+  }
+  const action = html.match(/<form[^>]* action="([^"]*)"/)?.[1]
+  return { form, action: action && unescape(action) }
+}
+
+// Where a page leads on by itself: a redirect, or a refresh.
+export const onwardOf = ({ location, html }) => location ?? unescape(html.match(/http-equiv="refresh" content="0;url=([^"]*)"/)?.[1] ?? '')
+
 // Signs alice in through the pages. Returns the URL that begins like this, such as the client's.
 export async function person(address, claimed, browse = browser()) {
   let page = await browse(address)
   for (let step = 0; step < 9; step++) {
     const { status, location, html } = page
     // The last page leads on by itself.
-    const onward = location ?? unescape(html.match(/http-equiv="refresh" content="0;url=([^"]*)"/)?.[1] ?? '')
+    const onward = onwardOf(page)
     if (onward.startsWith(claimed)) return new URL(onward)
     if (location) {
       page = await browse(location)
       continue
     }
     assert.equal(status, 200, html)
-    const form = new URLSearchParams()
-    for (const [tag] of html.matchAll(/<(input|button)[^>]*>/g)) {
-      const name = tag.match(/ name="([^"]*)"/)?.[1]
-      if (name && !form.has(name)) form.set(name, unescape(tag.match(/ value="([^"]*)"/)?.[1] ?? ''))
-    }
+    const { form, action } = formOf(html)
     if (form.has('username')) form.set('username', 'alice'), form.set('password', password)
-    page = await browse(unescape(html.match(/<form[^>]* action="([^"]*)"/)[1]), form)
+    page = await browse(action, form)
   }
   throw new Error('the sign-in does not end')
 }
@@ -190,16 +200,11 @@ export async function approver({ verification_uri_complete, user_code }, button)
       continue
     }
     assert.equal(status, 200, html)
-    const action = html.match(/<form[^>]* action="([^"]*)"/)?.[1]
+    const { form, action } = formOf(html)
     if (!action) return html.match(/<h1>(.*)<\/h1>/)[1]
-    const form = new URLSearchParams()
-    for (const [tag] of html.matchAll(/<(input|button)[^>]*>/g)) {
-      const name = tag.match(/ name="([^"]*)"/)?.[1]
-      if (name && !form.has(name)) form.set(name, unescape(tag.match(/ value="([^"]*)"/)?.[1] ?? ''))
-    }
     if (form.has('username')) form.set('username', 'alice'), form.set('password', password)
     if (form.has('last_group')) form.set('last_group', user_code.slice(-4)), form.set('action', button)
-    page = await browse(unescape(action), form)
+    page = await browse(action, form)
   }
   throw new Error('the approval does not end')
 }
@@ -223,14 +228,10 @@ export async function answerer(issuer, button) {
 async function forward(browse, { status, location, html }, button) {
   if (location) return browse(location)
   assert.equal(status, 200, html)
-  const form = new URLSearchParams()
-  for (const [tag] of html.matchAll(/<(input|button)[^>]*>/g)) {
-    const name = tag.match(/ name="([^"]*)"/)?.[1]
-    if (name && !form.has(name)) form.set(name, unescape(tag.match(/ value="([^"]*)"/)?.[1] ?? ''))
-  }
+  const { form, action } = formOf(html)
   if (form.has('username')) form.set('username', 'alice'), form.set('password', password)
   if (button) form.set('action', button)
-  return browse(unescape(html.match(/<form[^>]* action="([^"]*)"/)[1]), form)
+  return browse(action, form)
 }
 
 // Checks that a library's call ends with this error of the server.
