@@ -15,6 +15,8 @@ pub const TYP: &str = "dpop+jwt";
 pub const MAX_BYTES: usize = 8 * 1024;
 /// How far `iat` may be from our clock in either direction, where nothing else is configured.
 pub const WINDOW_S: i64 = 60;
+/// The same for a proof with a nonce of ours. The nonce says when it can have been made, so a phone whose clock is wrong is let in.
+pub const NONCE_WINDOW_S: i64 = 300;
 /// All algorithms that we can check. Every one is asymmetric (RFC 9449 4.2).
 pub const ALGORITHMS: [Algorithm; 4] = [Algorithm::ES256, Algorithm::EdDSA, Algorithm::PS256, Algorithm::RS256];
 const MAX_TEXT: usize = 256;
@@ -56,6 +58,11 @@ impl Proof {
     /// The last second at which the proof is still accepted. The replay memory must last longer (167-D).
     pub fn last_s(&self, window_s: i64) -> i64 {
         self.iat.saturating_add(window_s)
+    }
+
+    /// Is `iat` as near as this? For a window that is narrower than the one it was checked with.
+    pub fn must_be_near(&self, now_s: i64, window_s: i64) -> Result<(), Rejected> {
+        near(self.iat, now_s, window_s)
     }
 }
 
@@ -167,14 +174,19 @@ fn check_request(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result
 /// `iat` in whole seconds: neither "1" nor 1.0 nor 1e30 (171-D).
 fn check_time(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<i64, Rejected> {
     let iat = claims.get("iat").and_then(Value::as_i64).filter(|it| *it >= 0).ok_or(Rejected::IatMissing)?;
-    let age_s = expected.now_s.saturating_sub(iat);
-    if age_s > expected.window_s {
+    near(iat, expected.now_s, expected.window_s)?;
+    Ok(iat)
+}
+
+fn near(iat: i64, now_s: i64, window_s: i64) -> Result<(), Rejected> {
+    let age_s = now_s.saturating_sub(iat);
+    if age_s > window_s {
         return Err(Rejected::Stale);
     }
-    if age_s < expected.window_s.saturating_neg() {
+    if age_s < window_s.saturating_neg() {
         return Err(Rejected::Future);
     }
-    Ok(iat)
+    Ok(())
 }
 
 fn check_token_digest(claims: &Map<String, Value>, access_token: Option<&str>) -> Result<(), Rejected> {

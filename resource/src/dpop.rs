@@ -3,7 +3,7 @@
 use crate::replay::{CAPACITY, Memory, Use, Used};
 use crate::{Call, Refusal, Token, refuse};
 use std::sync::Arc;
-use symbolon_oauth::dpop::{self, ALGORITHMS, Expected, Proof, WINDOW_S};
+use symbolon_oauth::dpop::{self, ALGORITHMS, Expected, NONCE_WINDOW_S, Proof, WINDOW_S};
 use symbolon_oauth::dpop_nonce::NonceKey;
 use symbolon_oauth::jwk::Algorithm;
 
@@ -94,16 +94,28 @@ impl Dpop {
         };
         let header = single_header(call)?;
         let url = format!("{base}/{}", call.path.strip_prefix('/').unwrap_or(call.path));
-        let expected =
-            Expected { method: call.method, url: &url, access_token: Some(text), now_s, window_s: WINDOW_S, algorithms: &self.algorithms };
+        let expected = Expected {
+            method: call.method,
+            url: &url,
+            access_token: Some(text),
+            now_s,
+            window_s: NONCE_WINDOW_S,
+            algorithms: &self.algorithms,
+        };
         let proof = dpop::check(header, &expected).map_err(|it| Refusal::Proof(it.reason()))?;
         if proof.jkt != jkt {
             return Err(refuse("The proof was made with another key than the one the token is bound to."));
         }
         match &proof.nonce {
             Some(nonce) if !self.is_ours(nonce, now_s) => Err(self.nonce_challenge(now_s)),
+            Some(_) => Ok(proof),
             None if self.nonce_required => Err(self.nonce_challenge(now_s)),
-            Some(_) | None => Ok(proof),
+            // With a nonce a clock may be further off.
+            None => match proof.must_be_near(now_s, WINDOW_S) {
+                Ok(()) => Ok(proof),
+                Err(_) if self.nonces.is_some() => Err(self.nonce_challenge(now_s)),
+                Err(far) => Err(Refusal::Proof(far.reason())),
+            },
         }
     }
 
@@ -118,7 +130,9 @@ impl Dpop {
     /// Runs after all other checks, so that only a valid proof takes room (168-D). After a lost answer an app may send its proof again.
     /// It is then asked for a new proof, which a thief cannot make.
     pub fn use_once(&self, proof: &Proof, now_s: i64) -> Result<(), Refusal> {
-        let used = Used { once: proof.once(), jkt: &proof.jkt, last_s: proof.last_s(WINDOW_S), has_nonce: proof.nonce.is_some() };
+        let has_nonce = proof.nonce.is_some();
+        let last_s = proof.last_s(if has_nonce { NONCE_WINDOW_S } else { WINDOW_S });
+        let used = Used { once: proof.once(), jkt: &proof.jkt, last_s, has_nonce };
         match self.memory.remember(used, now_s) {
             Use::First => Ok(()),
             Use::Repeated => Err(self.nonce_challenge(now_s)),

@@ -164,10 +164,21 @@ async fn a_proof_is_for_this_request_token_and_key() {
         proof("GET", "http://api.example.com/orders", token, 1_000),
         proof("GET", URL, None, 1_000),
         proof("GET", URL, Some("another"), 1_000),
-        proof("GET", URL, token, 939),
-        proof("GET", URL, token, 1_061),
+        proof("GET", URL, token, 699),
+        proof("GET", URL, token, 1_301),
     ] {
         assert!(matches!(phone.sends(&guard, &bad).await, Err(Refusal::Proof(_))));
+    }
+    // A clock that is off by up to five minutes is asked for a nonce, and with it let in, once.
+    for (iat, jti) in [(939, "early"), (1_061, "late"), (700, "earliest"), (1_300, "latest")] {
+        let ours = nonce(phone.sends(&guard, &phone.proof(jti, None, iat)).await);
+        let with_nonce = phone.proof(jti, Some(&ours), iat);
+        assert!(phone.sends(&guard, &with_nonce).await.is_ok(), "{iat}");
+        nonce(phone.sends(&guard, &with_nonce).await);
+    }
+    for iat in [699, 1_301] {
+        let ours = nonce(phone.sends(&guard, &phone.proof("far", None, 939)).await);
+        assert!(matches!(phone.sends(&guard, &phone.proof("far", Some(&ours), iat)).await, Err(Refusal::Proof(_))), "{iat}");
     }
     let spoofed = proof("GET", "https://evil.test/orders", token, 1_000);
     let dpop_scheme = format!("DPoP {}", phone.token);
@@ -229,7 +240,11 @@ async fn a_proof_works_once() {
         world.now_s.store(now_s, Ordering::Relaxed);
         nonce(phone.sends(&guard, &latest).await);
     }
-    world.now_s.store(1_121, Ordering::Relaxed);
+    for now_s in [1_121, 1_360] {
+        world.now_s.store(now_s, Ordering::Relaxed);
+        nonce(phone.sends(&guard, &latest).await);
+    }
+    world.now_s.store(1_361, Ordering::Relaxed);
     assert!(matches!(phone.sends(&guard, &latest).await, Err(Refusal::Proof(_))));
 }
 

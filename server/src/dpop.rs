@@ -6,7 +6,7 @@ use crate::error::{Refused, Result};
 use crate::store::Change;
 use crate::web::request::Incoming;
 use symbolon_oauth::base64url;
-use symbolon_oauth::dpop::{self, Expected, Rejected, WINDOW_S};
+use symbolon_oauth::dpop::{self, Expected, NONCE_WINDOW_S, Rejected, WINDOW_S};
 use symbolon_oauth::dpop_nonce::NonceKey;
 use symbolon_oauth::jwk::PublicKey;
 
@@ -42,7 +42,7 @@ pub fn of_request(core: &Core, incoming: &Incoming, access_token: Option<&str>) 
             url,
             access_token,
             now_s: incoming.now_ms / 1000,
-            window_s: WINDOW_S,
+            window_s: NONCE_WINDOW_S,
             algorithms: &core.config.dpop.algorithms,
         };
         dpop::check(text, &expected)
@@ -52,10 +52,15 @@ pub fn of_request(core: &Core, incoming: &Incoming, access_token: Option<&str>) 
         (checked, _) => checked,
     };
     let proof = proof.map_err(|it| refused(it.reason()))?;
-    if core.config.dpop.nonce && !proof.nonce.as_deref().is_some_and(|it| is_nonce(core, it, incoming.now_ms)) {
+    let has_nonce = proof.nonce.as_deref().is_some_and(|it| is_nonce(core, it, incoming.now_ms));
+    if core.config.dpop.nonce && !has_nonce {
         return Err(use_nonce().because(if proof.nonce.is_some() { "a nonce that is old or not ours" } else { "no nonce" }).into());
     }
-    let (once, last_ms) = (proof.once(), proof.last_s(WINDOW_S) * 1000);
+    if !has_nonce {
+        proof.must_be_near(incoming.now_ms / 1000, WINDOW_S).map_err(|it| refused(it.reason()))?;
+    }
+    // The wider window for each proof: what is remembered of one never depends on whether its nonce is still good.
+    let (once, last_ms) = (proof.once(), proof.last_s(NONCE_WINDOW_S) * 1000);
     Ok(Some(ProvedKey { jkt: proof.jkt, key: proof.key, once, last_ms }))
 }
 

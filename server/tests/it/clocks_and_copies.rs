@@ -51,7 +51,7 @@ async fn nodes_whose_clocks_differ_agree_on_once() {
     assert_eq!(refresh_token(&one), refresh_token(&two));
     let third = ahead.refresh(&refresh_token(&one)).await.1;
     assert_eq!(behind.refresh(&refresh_token(&one)).await.1["refresh_token"], third["refresh_token"], "a race over both converges");
-    // A proof of the right time is outside the window of both; one that suits a node is good there, and then nowhere.
+    // A proof of the right time is within the window of both; one is good at one node, and then nowhere.
     let mut app = ahead.phone();
     let token = app.tokens("openid orders:read").await.text("refresh_token");
     let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token.as_str())];
@@ -74,8 +74,11 @@ async fn nodes_whose_clocks_differ_agree_on_once() {
         }
         "use_dpop_nonce".to_owned()
     };
+    assert_eq!(send(&ahead, "right", now_s - 90).await, "none", "with a nonce of ours a clock may be off");
+    assert_eq!(send(&behind, "right", now_s - 90).await, "use_dpop_nonce", "used, at another node too");
+    assert_eq!(send(&behind, "right too", now_s - 90).await, "none");
     for node in [&ahead, &behind] {
-        assert_eq!(send(node, "right", now_s - 90).await, "invalid_dpop_proof");
+        assert_eq!(send(node, "wrong", now_s - 600).await, "invalid_dpop_proof");
     }
     assert_eq!(send(&behind, "behind", now_s - 180).await, "none");
     assert_eq!(send(&behind, "behind", now_s - 180).await, "use_dpop_nonce", "used");

@@ -263,8 +263,9 @@ async fn a_proof_is_for_one_request() {
             ("method", made("GET", &good_url, nonce, "j1", now_s), "invalid_dpop_proof"),
             ("other endpoint", made("POST", &world.url("/par"), nonce, "j2", now_s), "invalid_dpop_proof"),
             ("other host", made("POST", "https://evil.test/token", nonce, "j3", now_s), "invalid_dpop_proof"),
-            ("old", made("POST", &good_url, nonce, "j4", now_s - 120), "invalid_dpop_proof"),
-            ("future", made("POST", &good_url, nonce, "j5", now_s + 120), "invalid_dpop_proof"),
+            ("old", made("POST", &good_url, nonce, "j4", now_s - 310), "invalid_dpop_proof"),
+            ("future", made("POST", &good_url, nonce, "j5", now_s + 330), "invalid_dpop_proof"),
+            ("a clock that is wrong, and no nonce", made("POST", &good_url, None, "j5", now_s - 90), "use_dpop_nonce"),
             ("long jti", made("POST", &good_url, nonce, &"j".repeat(300), now_s), "invalid_dpop_proof"),
             ("no nonce", made("POST", &good_url, None, "j6", now_s), "use_dpop_nonce"),
             ("made-up nonce", made("POST", &good_url, Some("AAAA"), "j7", now_s), "use_dpop_nonce"),
@@ -322,6 +323,56 @@ async fn a_proof_is_for_one_request() {
         world.stop().await;
     })
     .await;
+}
+
+/// 161-D, 167-D: a phone whose clock is wrong by up to five minutes gets on with a nonce of ours, and each of its proofs still works once.
+/// Where no nonce is asked for, a proof without one has a minute.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_whose_clock_is_wrong_needs_our_nonce() {
+    for engine in engines() {
+        for asks in [true, false] {
+            let world = Configuration::on(engine).await.set("dpop.nonce", asks).start().await;
+            world.freeze();
+            let mut app = world.phone();
+            let mut token = app.tokens("openid orders:read").await.text("refresh_token");
+            let url = world.url("/token");
+            let core = world.running.shared.now();
+            let now_s = app.now_s();
+            let ours = symbolon::dpop::nonce(&core, now_s * 1000).unwrap();
+            let mut send = async |nonce: Option<&str>, jti: &str, iat: i64| {
+                let statement = dpop::Statement { method: "POST", url: &url, nonce, access_token: None, jti, iat };
+                let proof = dpop::make(&app.key, &statement).unwrap();
+                let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token.as_str())];
+                let answer = app.send("/token", &form, &[&proof]).await;
+                if answer.status != 200 {
+                    return answer.body["error"].as_str().unwrap().to_owned();
+                }
+                token = answer.text("refresh_token");
+                "none".to_owned()
+            };
+            for offset_s in [-301, -300, -90, -61, -60, 0, 60, 61, 90, 300, 301_i64] {
+                let bare = match (offset_s.abs(), asks) {
+                    (301.., _) | (61.., false) => "invalid_dpop_proof",
+                    (_, true) => "use_dpop_nonce",
+                    _ => "none",
+                };
+                assert_eq!(send(None, &format!("bare {offset_s}"), now_s + offset_s).await, bare, "{asks} {offset_s}");
+                let jti = format!("with {offset_s}");
+                let (first, second) =
+                    if offset_s.abs() > 300 { ("invalid_dpop_proof", "invalid_dpop_proof") } else { ("none", "use_dpop_nonce") };
+                assert_eq!(send(Some(&ours), &jti, now_s + offset_s).await, first, "{asks} {offset_s}");
+                assert_eq!(send(Some(&ours), &jti, now_s + offset_s).await, second, "{asks} {offset_s}: once");
+            }
+            // The memory lasts as long as the proof: to its last second.
+            assert_eq!(send(Some(&ours), "late", now_s + 300).await, "none");
+            world.advance_s(600);
+            symbolon::store::retention::sweep(&core.store, (now_s + 600) * 1000).await.unwrap();
+            assert_eq!(send(Some(&ours), "late", now_s + 300).await, "use_dpop_nonce");
+            world.advance_s(1);
+            assert_eq!(send(Some(&ours), "late", now_s + 300).await, "invalid_dpop_proof");
+            world.stop().await;
+        }
+    }
 }
 
 /// 157-D, 159-D, 161-D, 179-D: userinfo takes a bound token with its proof and in no other way.
