@@ -153,6 +153,7 @@ pub(super) fn granting<'a>(
         instances: client.has_instances(),
         unattested: client.takes_unattested(),
         most: client.refresh.most_per_person,
+        carries: client.may_carry(),
         scope: &request.scope,
         resource: &request.resource,
         request: record,

@@ -2,7 +2,7 @@
 
 use super::holder::{Holder, Key};
 use super::{Grant, RequestRecord, State, TokenRequest, invalid_grant};
-use super::{decision, sharing};
+use super::{decision, ending, sharing};
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::plugin::Moment;
@@ -36,6 +36,8 @@ pub struct Granting<'a> {
     pub unattested: bool,
     /// The most living grants of this person and client, this one included.
     pub most: Most,
+    /// Something of the client's may hang on its grants.
+    pub carries: bool,
     pub scope: &'a Scope,
     pub resource: &'a [String],
     pub request: &'a RequestRecord,
@@ -73,11 +75,11 @@ pub fn insert(change: &mut Change, granting: &Granting<'_>, salt: &[u8; 16]) -> 
     let now_ms = change.now_ms();
     if let Most::Grants(most) = granting.most {
         let others = i64::from(most.get()) - 1;
-        change.run_expecting(
-            app_grant::END_OLDEST,
-            vec![granting.account.into(), granting.client_id.into(), others.into(), now_ms.into()],
-            Expect::Any,
-        );
+        let values = vec![granting.account.into(), granting.client_id.into(), others.into(), now_ms.into()];
+        match granting.carries {
+            true => ending::end_all(change, granting.account, (app_grant::END_OLDEST, values)),
+            false => change.run_expecting(app_grant::END_OLDEST, values, Expect::Any),
+        }
     }
     change.run(
         app_grant::INSERT,
@@ -199,8 +201,7 @@ async fn exchange(request: TokenRequest<'_>) -> Result<Reply> {
     let values = vec![Value::from(&grant.session[..]), i64::from(grant.number).into(), caller.now_ms.into(), holder_kind, holder];
     change.run(app_grant::ACTIVATE, values);
     if let Some(old) = &grant.request.replaces {
-        let values = vec![Value::from(&old.session[..]), i64::from(old.number).into(), caller.now_ms.into()];
-        change.run_expecting(app_grant::END, values, Expect::Any);
+        ending::replace(&mut change, &old.session, old.number);
     }
     if let Some(sso_jkt) = sharing::named_key(caller, grant, request.form)? {
         sharing::share(&mut change, caller, grant, &sso_jkt);

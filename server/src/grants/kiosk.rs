@@ -294,6 +294,7 @@ impl Member<'_> {
             instances: true,
             unattested: false,
             most: caller.client.refresh.most_per_person,
+            carries: caller.client.may_carry(),
             scope,
             resource: &[],
             request: &request,

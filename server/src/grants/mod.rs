@@ -7,6 +7,7 @@ pub mod code;
 pub mod decision;
 pub mod details;
 pub mod device_code;
+pub mod ending;
 pub mod exchange;
 pub mod holder;
 pub mod kiosk;
@@ -26,8 +27,8 @@ use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::limits::Limits;
 pub use crate::profile::Person;
-use crate::store::tables::{app_grant, backchannel_request, device_secret, session};
-use crate::store::{Change, Expect, Row, Value};
+use crate::store::tables::app_grant;
+use crate::store::{Change, Row, Value};
 use crate::tokens::handles::Handle;
 use holder::{Holder, Key};
 use serde::{Deserialize, Serialize};
@@ -355,15 +356,9 @@ impl Grant {
         self.holder != Holder::Bearer
     }
 
-    /// The statement that ends this grant; nothing happens if it has ended already.
+    /// Ends this grant; nothing happens if it has ended already.
     pub fn end(&self, change: &mut Change) {
-        let now_ms = change.now_ms();
-        let name = || vec![Value::from(&self.session[..]), i64::from(self.number).into()];
-        change.run_expecting(app_grant::END, [name(), vec![now_ms.into()]].concat(), Expect::Any);
-        change.run_expecting(backchannel_request::FORGET_ADDRESS, name(), Expect::Any);
-        change.run_expecting(session::END_CHILDREN, [name(), vec![now_ms.into()]].concat(), Expect::Any);
-        // Sign-out in any app of a session ends what its apps share.
-        change.run_expecting(device_secret::FORGET_SESSION, vec![Value::from(&self.session[..])], Expect::Any);
+        ending::sign_out(change, &self.session, self.number);
     }
 
     /// Somebody has a genuine token or code and not what holds it. Nothing ends, because possession of a string alone never ends

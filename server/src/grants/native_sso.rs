@@ -235,6 +235,7 @@ impl Joining<'_> {
             instances: true,
             unattested: false,
             most: client.refresh.most_per_person,
+            carries: client.may_carry(),
             scope,
             resource: &[],
             request: record,

@@ -17,6 +17,7 @@ use super::user_code;
 use super::waiting::{self, Telling};
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
+use crate::grants::ending;
 use crate::mail;
 use crate::sessions;
 use crate::store::tables::account::{ENROL, REMOVE, SET_LOCALE, SET_NAME, SPEND_CODE, SPEND_STEP};
@@ -365,8 +366,8 @@ fn spend_value(change: &mut Change, plugin: &str, value: &str) {
 }
 
 /// What somebody could still do, ends.
-fn end_access(change: &mut Change, account: &str, effect: &Effect) {
-    let (account, now_ms) = (|| Value::from(account), change.now_ms());
+fn end_access(change: &mut Change, name: &str, effect: &Effect) {
+    let (account, now_ms) = (|| Value::from(name), change.now_ms());
     match effect {
         Effect::EndSession(id) => change.run_expecting(session::END_ONE, vec![account(), Value::from(&id[..]), now_ms.into()], Expect::Any),
         Effect::EndOtherSessions { but } => {
@@ -379,7 +380,7 @@ fn end_access(change: &mut Change, account: &str, effect: &Effect) {
         }
         Effect::RevokeApp(client) => {
             let client = || Value::from(client.as_str());
-            change.run_expecting(app_grant::END_OF_CLIENT, vec![account(), client(), now_ms.into()], Expect::Any);
+            ending::end_all(change, name, (app_grant::END_OF_CLIENT, vec![account(), client(), now_ms.into()]));
             change.run_expecting(app_grant::FORGET_CONSENT, vec![account(), client()], Expect::Any);
         }
         _ => {}

@@ -23,3 +23,10 @@ impl Handover {
         found
     }
 }
+
+impl Client {
+    /// May something hang on the client's grants: sessions of browsers, what apps share, an address for waking it up?
+    pub fn may_carry(&self) -> bool {
+        self.handover.is_some() || self.sso_group.is_some() || self.approves
+    }
+}

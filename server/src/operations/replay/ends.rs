@@ -2,6 +2,7 @@
 
 use super::copy::Copy;
 use super::entries::at_ms;
+use crate::grants::ending;
 use crate::login::deletion::{forget_rows, unlink_again};
 use crate::operations::cutoff;
 use crate::operations::installation::END;
@@ -18,7 +19,6 @@ const END_APP: &str =
     "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE account = $1 AND client = $2 AND state <> 'ended' AND created_ms <= $4";
 const END_GRANTS: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND client = $2 AND state <> 'ended' \
     AND created_ms <= $4";
-const END_GRANT: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND number = $2 AND state <> 'ended'";
 const FORGET_CONSENT: &str = "DELETE FROM consent WHERE account = $1 AND client = $2 AND at_ms <= $3";
 const SET_STATE: &str = "UPDATE account SET state = $2, version = version + 1 WHERE id = $1";
 const REVOKED: &str = "INSERT INTO revoked (jti, until_ms, ended_ms) VALUES ($1, $2, $3) ON CONFLICT (jti) DO NOTHING";
@@ -48,7 +48,8 @@ pub fn add(change: &mut Change, entry: &Json, copy: &Copy) {
         "consent_withdrawn" => {
             let client = entry["detail"]["target"].as_str().unwrap_or(text("client"));
             let person = || [text("account").into(), client.into()];
-            change.run_expecting(END_APP, [&person()[..], &[now_ms.into(), at_ms(entry).into()]].concat(), Expect::Any);
+            let until = [now_ms.into(), at_ms(entry).into()];
+            ending::end_all(change, text("account"), (END_APP, [&person()[..], &until].concat()));
             change.run_expecting(FORGET_CONSENT, [&person()[..], &[at_ms(entry).into()]].concat(), Expect::Any);
         }
         // An old token of a holder that is bound to a key ends nothing.
@@ -80,12 +81,14 @@ fn of_token(change: &mut Change, sql: &'static str, entry: &Json) {
 /// The one grant that the entry names, or those of its session and client, as older entries have it.
 fn end_grant(change: &mut Change, entry: &Json, copy: &Copy) {
     let Some(session) = entry["session"].as_str().and_then(|it| copy.sessions.get(it)) else { return };
-    let (session, now_ms) = (Value::from(&session[..]), change.now_ms());
-    match entry["detail"]["grant"].as_i64() {
-        Some(number) => change.run_expecting(END_GRANT, vec![session, number.into(), now_ms.into()], Expect::Any),
+    let now_ms = change.now_ms();
+    match entry["detail"]["grant"].as_i64().map(u32::try_from) {
+        Some(Ok(number)) => ending::sign_out(change, session, number),
+        Some(Err(_)) => {}
         None => {
-            let client = entry["client"].as_str().unwrap_or_default();
-            change.run_expecting(END_GRANTS, vec![session, client.into(), now_ms.into(), at_ms(entry).into()], Expect::Any);
+            let text = |name: &str| entry[name].as_str().unwrap_or_default();
+            let values = vec![Value::from(&session[..]), text("client").into(), now_ms.into(), at_ms(entry).into()];
+            ending::end_all(change, text("account"), (END_GRANTS, values));
         }
     }
 }

@@ -30,6 +30,8 @@ pub const REMOVE_USER_CODE: &str = "DELETE FROM credential WHERE account = $1 AN
 pub const WRITE_ADDRESS: &str = "INSERT INTO push_address (session, number, account, address, written_ms) VALUES ($1, $2, $3, $4, $5) \
     ON CONFLICT (session, number) DO UPDATE SET address = excluded.address, written_ms = excluded.written_ms";
 pub const FORGET_ADDRESS: &str = "DELETE FROM push_address WHERE session = $1 AND number = $2";
+pub const FORGET_ENDED: &str = "DELETE FROM push_address WHERE account = $1 AND EXISTS (SELECT 1 FROM app_grant g \
+    WHERE g.session = push_address.session AND g.number = push_address.number AND g.state = 'ended')";
 /// Of living grants alone, newest first.
 pub const ADDRESSES: &str = "SELECT p.session, p.number, p.address, g.client FROM push_address p \
     JOIN app_grant g ON g.session = p.session AND g.number = p.number JOIN session s ON s.id = p.session \

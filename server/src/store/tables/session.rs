@@ -19,6 +19,10 @@ pub const END: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE (
 /// Those that came from one grant.
 pub const END_CHILDREN: &str =
     "UPDATE session SET state = 'ended', ended_ms = $3 WHERE parent = $1 AND parent_number = $2 AND state = 'active'";
+/// Those that came from any grant of the account that has ended.
+pub const END_LEFT: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active' \
+    AND parent IS NOT NULL AND EXISTS (SELECT 1 FROM app_grant g WHERE g.session = session.parent AND g.number = session.parent_number \
+    AND g.state = 'ended')";
 /// What a person sees of the sessions that somebody can use, with the apps below each. A session is of use by a browser's cookie within
 /// its limits ($2: used since, $3: now), or by an app's grant.
 pub const OF_ACCOUNT: &str = "SELECT s.id, s.device, s.address, s.created_ms, s.used_ms, \
