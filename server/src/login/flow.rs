@@ -363,7 +363,7 @@ impl<'a> Run<'a> {
     }
 
     pub(super) async fn check_method(&mut self, method: &MethodName, pending: &Pending, answer: &Answer<'_>) -> Go<()> {
-        if *method == MethodName::EMAIL {
+        if methods::proves_mailbox(method) {
             self.person.mailbox = self.mailbox(false).await?;
         }
         let price = methods::price(method, &self.person, &Move::Answer { answer, question: pending.id });
@@ -465,7 +465,7 @@ impl<'a> Run<'a> {
     fn prove(&mut self, method: &MethodName, facts: Facts) -> Result<()> {
         let now_ms = self.visitor.now_ms;
         match self.state.journey.clone() {
-            Journey::Register { draft: Some(draft) } if *method == MethodName::EMAIL => {
+            Journey::Register { draft: Some(draft) } if methods::proves_mailbox(method) => {
                 // With a passkey first, there is no account before there is a passkey.
                 if draft.password.is_none() && self.rules.policy.begins_with_passkey() {
                     self.state.journey = Journey::Register { draft: Some(Draft { proved: true, ..draft }) };
@@ -473,7 +473,7 @@ impl<'a> Run<'a> {
                 }
                 self.create_account(draft, method, facts)
             }
-            Journey::ChangeEmail { new: Some(email) } if *method == MethodName::EMAIL => {
+            Journey::ChangeEmail { new: Some(email) } if methods::proves_mailbox(method) => {
                 let changed = Effect::Audit(Box::new(Entry::ok("email_changed")));
                 self.want(Source::Journey, vec![Effect::Update(Update::Email(email)), Effect::Notice("email_changed"), changed])?;
                 self.state.journey = Journey::SignIn;

@@ -183,7 +183,7 @@ impl Run<'_> {
 
     /// Asks a method's question. What it costs is charged first; what asking does needs an answer that asked for it.
     pub(super) async fn enter(&mut self, method: &MethodName) -> Go<()> {
-        if *method == MethodName::EMAIL {
+        if methods::proves_mailbox(method) {
             self.person.mailbox = self.mailbox(true).await?;
         }
         let price = methods::price(method, &self.person, &Move::Enter);

@@ -8,7 +8,14 @@ use fluent_langneg::{NegotiationStrategy, convert_vec_str_to_langids_lossy, nego
 use std::collections::BTreeMap;
 use std::path::Path;
 
+#[cfg(not(feature = "knock"))]
 pub const LOCALES: &[(&str, &str)] = &[("en", include_str!("locales/en.ftl")), ("de", include_str!("locales/de.ftl"))];
+/// With the texts of the example method, which no server that is shipped has.
+#[cfg(feature = "knock")]
+pub const LOCALES: &[(&str, &str)] = &[
+    ("en", concat!(include_str!("locales/en.ftl"), include_str!("locales/knock.en.ftl"))),
+    ("de", concat!(include_str!("locales/de.ftl"), include_str!("locales/knock.de.ftl"))),
+];
 
 /// The longest text that an argument of a message may be.
 pub const SENTENCE: usize = 300;

@@ -32,6 +32,10 @@ struct Secret {
     expires_ms: i64,
 }
 
+pub fn has(account: &Account) -> bool {
+    account.email.is_some()
+}
+
 /// Before the first proof every name is asked alike (300-H).
 pub fn can_use(_person: &Person) -> bool {
     true

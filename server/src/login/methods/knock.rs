@@ -15,6 +15,10 @@ pub const FACTOR: Factor = Factor::Knowledge;
 pub const ASKS_WHO: bool = false;
 const REFUSED: &str = "knock_refused";
 
+pub fn has(_account: &Account) -> bool {
+    false
+}
+
 pub fn can_use(_person: &Person) -> bool {
     true
 }

@@ -1,7 +1,7 @@
 //! The ways to prove oneself, and the only place that tells one from another. Each is a file of this folder with
 //!
 //! - `AMR` (RFC 8176), `FACTOR`, and `ASKS_WHO`: its own question asks for the person's name;
-//! - `can_use`: has this person what the method needs? `still_holds`: is what was proved with still the account's?
+//! - `can_use`: has this person what the method needs? `has`: has the account a credential of its? `still_holds`: is what was proved with still the account's?
 //! - `ask`: the question, what its answer is compared with, and what asking does;
 //! - `price`: what entering and answering cost, charged before either happens;
 //! - `check`: the verdict on an answer, with what it wants done as values.
@@ -76,6 +76,15 @@ macro_rules! methods {
                 $($(#[$when])* (stringify!($module), None) => $module::can_use(person),)+
                 $($(#[$of])* (stringify!($family), Some(name)) => $family::can_use(name, person),)+
                 $((stringify!($beside), None) => $beside::can_use(person),)+
+                _ => false,
+            }
+        }
+
+        /// Has the person a credential of this method? Asked before one is taken away.
+        pub fn has(method: &MethodName, account: &Account) -> bool {
+            match method.parts() {
+                $($(#[$when])* (stringify!($module), None) => $module::has(account),)+
+                $($(#[$of])* (stringify!($family), Some(name)) => $family::has(name, account),)+
                 _ => false,
             }
         }
@@ -171,17 +180,9 @@ pub fn enrolment(method: &MethodName) -> Option<Form> {
     }
 }
 
-/// Has the person a credential of this method? Asked before one is taken away.
-pub fn has(method: &MethodName, account: &Account) -> bool {
-    match method.parts() {
-        ("password", None) => account.password.is_some(),
-        ("email", None) => account.email.is_some(),
-        ("totp", None) => account.totp_from_ms.is_some() || !account.recovery.is_empty(),
-        ("recovery", None) => !account.recovery.is_empty(),
-        ("passkey", None) => !account.passkeys.is_empty(),
-        (_, Some(_)) => account.links.iter().any(|link| link.is_by(method.as_str())),
-        _ => false,
-    }
+/// Does the method prove that somebody reads an address? Then its letters go to the address of the journey, and its proof confirms that.
+pub fn proves_mailbox(method: &MethodName) -> bool {
+    *method == MethodName::EMAIL
 }
 
 /// The method that a person who has its credential is asked for, whatever the policy says (365-Z).

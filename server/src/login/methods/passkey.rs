@@ -25,6 +25,10 @@ pub const FACTOR: Factor = Factor::Possession;
 pub const ASKS_WHO: bool = true;
 const REFUSED: &str = "passkey_refused";
 
+pub fn has(account: &Account) -> bool {
+    !account.passkeys.is_empty()
+}
+
 /// Before the first proof every name is asked alike (300-H).
 pub fn can_use(person: &Person) -> bool {
     !person.is_subject || person.account.as_ref().is_some_and(|account| !account.passkeys.is_empty())

@@ -16,6 +16,10 @@ pub const FACTOR: Factor = Factor::Knowledge;
 pub const ASKS_WHO: bool = true;
 const REFUSED: &str = "password_refused";
 
+pub fn has(account: &Account) -> bool {
+    account.password.is_some()
+}
+
 /// Before the first proof every name is asked alike (300-H).
 pub fn can_use(_person: &Person) -> bool {
     true

@@ -47,6 +47,10 @@ struct Secret {
     left: bool,
 }
 
+pub fn has(name: &str, account: &Account) -> bool {
+    account.links.iter().any(|link| link.is_by(MethodName::plugin(name).as_str()))
+}
+
 /// Before the first proof everybody may come. Whether a person has what it takes, the plug-in alone knows.
 pub fn can_use(_name: &str, _person: &Person) -> bool {
     true

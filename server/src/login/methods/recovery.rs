@@ -22,6 +22,10 @@ const CODES: u8 = 10;
 /// No letter or digit that is read as another.
 pub(super) const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 
+pub fn has(account: &Account) -> bool {
+    !account.recovery.is_empty()
+}
+
 /// A person who is not proved yet is asked whoever they are (300-H).
 pub fn can_use(person: &Person) -> bool {
     !person.is_subject || person.account.as_ref().is_some_and(|account| !account.recovery.is_empty())

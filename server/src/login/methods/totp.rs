@@ -18,6 +18,10 @@ const REFUSED: &str = "totp_refused";
 
 const STEP_S: i64 = 30;
 
+pub fn has(account: &Account) -> bool {
+    account.totp_from_ms.is_some() || !account.recovery.is_empty()
+}
+
 /// A person who is not proved yet is asked whoever they are (300-H); whoever is proved needs an authenticator.
 pub fn can_use(person: &Person) -> bool {
     !person.is_subject || person.account.as_ref().is_some_and(|account| account.totp_from_ms.is_some())

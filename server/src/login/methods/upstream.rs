@@ -62,6 +62,10 @@ fn method(name: &str) -> String {
     format!("upstream:{name}")
 }
 
+pub fn has(name: &str, account: &Account) -> bool {
+    account.links.iter().any(|link| link.is_by(&method(name)))
+}
+
 /// Before the first proof everybody may come; a person who is known needs a link.
 pub fn can_use(name: &str, person: &Person) -> bool {
     !person.is_subject || person.account.as_ref().is_some_and(|account| account.links.iter().any(|link| link.is_by(&method(name))))

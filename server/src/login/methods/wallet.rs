@@ -52,6 +52,10 @@ fn method(name: &str) -> String {
     format!("wallet:{name}")
 }
 
+pub fn has(name: &str, account: &Account) -> bool {
+    account.links.iter().any(|link| link.is_by(&method(name)))
+}
+
 /// Before the first proof everybody may come; a person who is known needs a link.
 pub fn can_use(name: &str, person: &Person) -> bool {
     let is_linked = |account: &Account| account.links.iter().any(|link| link.is_by(&method(name)));

@@ -307,11 +307,6 @@ problem-plugin_away = Das ließ sich gerade nicht prüfen. Versuchen Sie es in e
 problem-plugin_wrong = Das stimmt nicht. Versuchen Sie es noch einmal, oder nehmen Sie einen anderen Weg.
 problem-plugin_used = Das wurde schon benutzt. Holen Sie sich etwas Neues, oder nehmen Sie einen anderen Weg.
 problem-plugin_not_linked = Dazu gehört hier kein Konto. Nehmen Sie einen anderen Weg.
-knock-title = Klopfen
-knock-lead = Klopfen Sie { $times } Mal: Tippen Sie so viele Sterne.
-field-knocks = Klopfen
-problem-wrong_knock = Das war eine andere Zahl.
-action-use_knock = Stattdessen klopfen
 mail-code-subject = Ihr Code für { $brand }
 mail-code-body =
     { $code } ist Ihr Code zur Anmeldung bei { $brand }. Er gilt 15 Minuten.

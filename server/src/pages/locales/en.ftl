@@ -307,11 +307,6 @@ problem-plugin_away = That could not be checked at the moment. Try again in a mi
 problem-plugin_wrong = That is not right. Try again, or use another way.
 problem-plugin_used = That was used already. Get a new one, or use another way.
 problem-plugin_not_linked = That does not belong to an account here. Use another way.
-knock-title = Knock
-knock-lead = Knock { $times } times: type that many stars.
-field-knocks = Knocks
-problem-wrong_knock = That was another number of knocks.
-action-use_knock = Knock instead
 mail-code-subject = Your code for { $brand }
 mail-code-body =
     { $code } is your code to sign in to { $brand }. It is good for 15 minutes.
