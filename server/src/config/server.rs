@@ -3,7 +3,7 @@
 use super::docs::{Key, Kind, Presence, Section, defaulted, optional, required};
 use super::url::read_url;
 use serde::Deserialize;
-use std::num::NonZeroU32;
+use std::num::{NonZero, NonZeroU32};
 use std::path::PathBuf;
 
 pub(super) const SECTION: Section = Section {
@@ -34,10 +34,11 @@ const KEYS: &[Key] = &[
         "`sqlite:PATH`, or `postgres://user:password@host/name?sslmode=verify-full&sslrootcert=/path/to/ca.pem`. On another machine `sslmode` is \
          required: [deployment.md](deployment.md). The variable SYMBOLON_DATABASE comes first.",
     ),
-    defaulted(
+    optional(
         "database_connections",
         Kind::Number,
-        "8",
+        "two for each core, and from 8 to 64",
+        "32",
         "How many connections to PostgreSQL one node holds at most, and at least 2. A start needs one more for a moment. A pooler between \
          must lend them for whole sessions. SQLite needs none.",
     ),
@@ -122,8 +123,10 @@ pub(super) fn connections_per_address() -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(999)
 }
 
+/// A core of ours keeps about two connections busy. A small machine needs some for what waits.
 pub(super) fn database_connections() -> NonZeroU32 {
-    NonZeroU32::MIN.saturating_add(7)
+    let cores = std::thread::available_parallelism().map_or(2, NonZero::get);
+    NonZeroU32::try_from(u32::try_from(2 * cores).unwrap_or(64).clamp(8, 64)).unwrap_or(NonZeroU32::MIN)
 }
 
 pub(super) fn database() -> String {

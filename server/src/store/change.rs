@@ -149,6 +149,16 @@ impl Draft {
         (&self.statements, marker)
     }
 
+    /// The same for PostgreSQL, which refuses the entries of a transaction that begins later by its clock.
+    pub fn draw_until(&mut self, until_ms: i64, ids: &mut dyn FnMut(i64) -> [u8; 16]) -> (&[Statement], Option<Marker>) {
+        for (entry, security) in self.statements[self.first_entry..].iter_mut().zip(&self.is_security) {
+            entry.sql = if *security { tables::audit::IN_TIME_SECURITY } else { tables::audit::IN_TIME_ROUTINE };
+            entry.values.truncate(2);
+            entry.values.push(until_ms.into());
+        }
+        self.draw(ids)
+    }
+
     pub fn into_statements(self) -> Vec<Statement> {
         self.statements
     }

@@ -131,7 +131,12 @@ impl Store {
             Engine::Sqlite(engine) => {
                 let mut draft = change.into_draft();
                 draft.draw(&mut |now| self.0.ids.next(now));
-                engine.apply(draft.into_statements()).await
+                let first_entry = draft.own_statements().len();
+                match engine.apply(draft.into_statements()).await {
+                    // An id that is there already says nothing about the change: whoever asks again draws another one.
+                    Err(NotApplied::Conflict(at)) if at >= first_entry => Err(NotApplied::Busy),
+                    other => other,
+                }
             }
             Engine::Postgres(engine) => engine.apply(change.into_draft(), under_way).await,
             #[cfg(feature = "faults")]
@@ -183,6 +188,16 @@ impl Store {
 
     pub async fn healthy(&self) -> Result<(), Fault> {
         self.one("SELECT value FROM fact WHERE name = $1", &["schema".into()]).await?.map(|_| ()).ok_or_else(|| Fault::new("no schema"))
+    }
+
+    /// May other processes have this store open?
+    pub fn has_nodes(&self) -> bool {
+        match &self.0.engine {
+            Engine::Sqlite(_) => false,
+            Engine::Postgres(_) => true,
+            #[cfg(feature = "faults")]
+            Engine::Faulty(engine, _) => engine.has_nodes(),
+        }
     }
 
     /// Gives room that deleted rows left back to the disk. PostgreSQL does that by itself.

@@ -10,6 +10,8 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { readers: 4, queue: 4096, connections: 8 }
+        // One for each thread that serves requests, and as many for lists.
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self { readers: (2 * cores).max(4), queue: 4096, connections: 8 }
     }
 }

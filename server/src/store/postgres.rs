@@ -75,11 +75,10 @@ impl Postgres {
         let Some(row) = rows.first() else { return Ok(Vec::new()) };
         let (standby, commit, fsync) = (row.text("standby")?, row.text("commit")?, row.text("fsync")?);
         let copies = match (standby, commit) {
-            ("", _) | (_, "local" | "off") => "database: no synchronous standby; what it acknowledged is lost with its disk".to_owned(),
+            ("", _) | (_, "local") => "database: no synchronous standby; what it acknowledged is lost with its disk".to_owned(),
             (names, _) => format!("database: synchronous standby {names}; what was acknowledged is on two machines"),
         };
-        let careless = (fsync == "off" || commit == "off")
-            .then(|| "database: fsync or synchronous_commit is off: a crash loses what was acknowledged".to_owned());
+        let careless = (fsync == "off").then(|| "database: fsync is off: a crash loses what was acknowledged".to_owned());
         Ok(std::iter::once(copies).chain(careless).collect())
     }
 
@@ -145,7 +144,10 @@ async fn check_settings(client: &Client) -> Result<(), Fault> {
         .await
         .map_err(|it| fault(&it))?;
     let text = |at: usize| row.try_get::<_, String>(at).map_err(|it| fault(&it));
-    for (at, name) in [(0, "fsync"), (1, "synchronous_commit"), (2, "full_page_writes")] {
+    if text(1)? == "off" {
+        return Err(Fault::new(startup::NOT_DURABLE));
+    }
+    for (at, name) in [(0, "fsync"), (2, "full_page_writes")] {
         if text(at)? == "off" {
             tracing::warn!("PostgreSQL runs with {name} = off: what was acknowledged can be lost");
         }

@@ -4,13 +4,17 @@
 
 use crate::config::Config;
 use crate::error::Fault;
-use crate::store::{Change, Expect, Row, Store, Value};
+use crate::store::tables::attempt;
+use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use std::time::Duration;
+use symbolon_oauth::digest;
 
 /// As the statements below say.
 const STEP: usize = 500;
 /// The most steps for one table in one round; the next round goes on.
 const MOST_STEPS: usize = 1000;
+/// After so long another node may sweep a table that this one has begun.
+const TURN_MS: i64 = 60_000;
 /// Between two steps, so that others can write.
 const PAUSE: Duration = Duration::from_millis(3);
 /// Between the clocks of two nodes.
@@ -61,44 +65,74 @@ const PAST: [Old; 10] = [
     // A window that was renewed meanwhile stays: the instant is in the guard.
     ("SELECT key, until_ms FROM attempt WHERE until_ms < $1 LIMIT 500", "DELETE FROM attempt WHERE key = $1 AND until_ms = $2"),
 ];
-/// What finds the first keys of a range that is old, in the order of its key, and what deletes up to the last of them.
-type Range = (&'static str, &'static str);
+/// A range of old rows in the order of their key.
+struct Range {
+    /// The next keys, before the limit and behind the last key of the step before. Without that, PostgreSQL would read each time what the
+    /// steps before have deleted.
+    find: &'static str,
+    /// What is behind that key and not behind the last one that was found.
+    delete: &'static str,
+    /// Before all keys.
+    before: fn() -> Vec<Value>,
+}
 
-const SPENT: Range = (
-    "SELECT bucket, kind, key FROM once WHERE bucket < $1 ORDER BY bucket, kind, key LIMIT 500",
-    "DELETE FROM once WHERE (bucket, kind, key) <= ($1, $2, $3)",
-);
+fn no_bytes() -> Value {
+    Value::from(&b""[..])
+}
+
+const SPENT: Range = Range {
+    find: "SELECT bucket, kind, key FROM once WHERE bucket < $1 AND (bucket, kind, key) > ($2, $3, $4) ORDER BY bucket, kind, key LIMIT 500",
+    delete: "DELETE FROM once WHERE (bucket, kind, key) > ($1, $2, $3) AND (bucket, kind, key) <= ($4, $5, $6)",
+    before: || vec![i64::MIN.into(), "".into(), no_bytes()],
+};
+macro_rules! of_sessions {
+    ($table:literal, $second:literal, $before:expr) => {
+        Range {
+            find: concat!(
+                "SELECT session, ",
+                $second,
+                " FROM ",
+                $table,
+                " WHERE session < $1 AND (session, ",
+                $second,
+                ") > ($2, $3) \
+                ORDER BY session, ",
+                $second,
+                " LIMIT 500"
+            ),
+            delete: concat!("DELETE FROM ", $table, " WHERE (session, ", $second, ") > ($1, $2) AND (session, ", $second, ") <= ($3, $4)"),
+            before: || vec![no_bytes(), $before.into()],
+        }
+    };
+}
+macro_rules! by_id {
+    ($table:literal) => {
+        Range {
+            find: concat!("SELECT id FROM ", $table, " WHERE id < $1 AND id > $2 ORDER BY id LIMIT 500"),
+            delete: concat!("DELETE FROM ", $table, " WHERE id > $1 AND id <= $2"),
+            before: || vec![no_bytes()],
+        }
+    };
+}
 /// In the order of the schema: children first.
 const SESSIONS: [Range; 5] = [
-    (
-        "SELECT session, number FROM device_secret WHERE session < $1 ORDER BY session, number LIMIT 500",
-        "DELETE FROM device_secret WHERE (session, number) <= ($1, $2)",
-    ),
-    (
-        "SELECT session, number FROM push_address WHERE session < $1 ORDER BY session, number LIMIT 500",
-        "DELETE FROM push_address WHERE (session, number) <= ($1, $2)",
-    ),
-    (
-        "SELECT session, number FROM app_grant WHERE session < $1 ORDER BY session, number LIMIT 500",
-        "DELETE FROM app_grant WHERE (session, number) <= ($1, $2)",
-    ),
-    (
-        "SELECT session, identity FROM provider_session WHERE session < $1 ORDER BY session, identity LIMIT 500",
-        "DELETE FROM provider_session WHERE (session, identity) <= ($1, $2)",
-    ),
-    ("SELECT id FROM session WHERE id < $1 ORDER BY id LIMIT 500", "DELETE FROM session WHERE id <= $1"),
+    of_sessions!("device_secret", "number", i64::MIN),
+    of_sessions!("push_address", "number", i64::MIN),
+    of_sessions!("app_grant", "number", i64::MIN),
+    of_sessions!("provider_session", "identity", ""),
+    by_id!("session"),
 ];
 /// The oldest session in which an app may go on, among those that are old enough to go. There is one where an operator has shortened
 /// `absolute`: that holds for new grants.
 const OLDEST_LIVING: &str =
     "SELECT session FROM app_grant WHERE session < $1 AND state = 'active' AND ends_ms > $2 ORDER BY session LIMIT 1";
-const SECURITY: Range = ("SELECT id FROM audit_security WHERE id < $1 ORDER BY id LIMIT 500", "DELETE FROM audit_security WHERE id <= $1");
+const SECURITY: Range = by_id!("audit_security");
 /// Not in the order of its key: it has an index by time.
 const EVENTS: Old = (
     "SELECT account, at_ms, event FROM account_event WHERE at_ms < $1 LIMIT 500",
     "DELETE FROM account_event WHERE account = $1 AND at_ms = $2 AND event = $3",
 );
-const ROUTINE: Range = ("SELECT id FROM audit_routine WHERE id < $1 ORDER BY id LIMIT 500", "DELETE FROM audit_routine WHERE id <= $1");
+const ROUTINE: Range = by_id!("audit_routine");
 
 /// Deletes what is past its time. Answers how many rows were deleted.
 pub async fn sweep(store: &Store, now_ms: i64) -> Result<u64, Fault> {
@@ -140,40 +174,45 @@ async fn before_living(store: &Store, limit: Value, now_ms: i64) -> Result<Value
 
 /// Deletes one by one what was found, step by step.
 async fn delete_old(store: &Store, (find, delete): Old, limit: Value, now_ms: i64) -> Result<u64, Fault> {
-    let each = |change: &mut Change, keys: Vec<Row>| {
+    let each = |change: &mut Change, keys: Vec<Row>, _: &mut Vec<Value>| {
         for key in keys {
             change.run_expecting(delete, key.into_values(), Expect::Any);
         }
     };
-    delete_in_steps(store, find, limit, now_ms, each).await
+    delete_in_steps((store, now_ms), find, vec![limit], each).await
 }
 
-/// Deletes up to the last key that was found, step by step: one statement for each step. What is below that key is as old.
-async fn delete_range(store: &Store, (find, delete): Range, limit: Value, now_ms: i64) -> Result<u64, Fault> {
-    let up_to_last = |change: &mut Change, mut keys: Vec<Row>| {
+/// Deletes up to the last key that was found, step by step: one statement for each step. What is between two keys is as old.
+async fn delete_range(store: &Store, Range { find, delete, before }: Range, limit: Value, now_ms: i64) -> Result<u64, Fault> {
+    let known = [vec![limit], before()].concat();
+    let up_to_last = |change: &mut Change, mut keys: Vec<Row>, known: &mut Vec<Value>| {
         if let Some(last) = keys.pop() {
-            change.run_expecting(delete, last.into_values(), Expect::Any);
+            let last = last.into_values();
+            change.run_expecting(delete, [&known[1..], &last].concat(), Expect::Any);
+            known.splice(1.., last);
         }
     };
-    delete_in_steps(store, find, limit, now_ms, up_to_last).await
+    delete_in_steps((store, now_ms), find, known, up_to_last).await
 }
 
-/// Until a step finds fewer rows than it may.
+/// Until a step finds fewer rows than it may. `known`: what is asked with, which a step may change. Of several nodes one sweeps a table.
 async fn delete_in_steps(
-    store: &Store,
+    (store, now_ms): (&Store, i64),
     find: &'static str,
-    limit: Value,
-    now_ms: i64,
-    delete: impl Fn(&mut Change, Vec<Row>),
+    mut known: Vec<Value>,
+    delete: impl Fn(&mut Change, Vec<Row>, &mut Vec<Value>),
 ) -> Result<u64, Fault> {
     let mut deleted = 0;
-    for _ in 0..MOST_STEPS {
-        let keys = store.all_stale(find, std::slice::from_ref(&limit)).await?;
+    for step in 0..MOST_STEPS {
+        let keys = store.all_stale(find, &known).await?;
         let found = keys.len();
         if found > 0 {
+            if step == 0 && !begin(store, find, now_ms).await? {
+                return Ok(0);
+            }
             let mut change = Change::new(now_ms);
             change.go_alone();
-            delete(&mut change, keys);
+            delete(&mut change, keys, &mut known);
             store.apply(change).await.map_err(|why| why.into_fault(find))?;
             deleted += found as u64;
         }
@@ -182,7 +221,38 @@ async fn delete_in_steps(
         }
         tokio::time::sleep(PAUSE).await;
     }
+    if deleted > 0 {
+        end(store, find, now_ms).await?;
+    }
     Ok(deleted)
+}
+
+/// What the nodes agree by: a budget of one. A node that dies with it holds nobody up for longer than its round would have taken.
+fn turn(find: &str) -> Value {
+    Value::from(&digest::sha256(format!("sweep {find}").as_bytes())[..])
+}
+
+/// False: another node sweeps this table.
+async fn begin(store: &Store, find: &'static str, now_ms: i64) -> Result<bool, Fault> {
+    if !store.has_nodes() {
+        return Ok(true);
+    }
+    let mut change = Change::new(now_ms);
+    change.run(attempt::CHARGE, vec![turn(find), (now_ms + TURN_MS).into(), now_ms.into(), 1.into()]);
+    match store.apply(change).await {
+        Ok(_) => Ok(true),
+        Err(NotApplied::Conflict(_)) => Ok(false),
+        Err(other) => Err(other.into_fault("whose turn it is to sweep")),
+    }
+}
+
+async fn end(store: &Store, find: &'static str, now_ms: i64) -> Result<(), Fault> {
+    if !store.has_nodes() {
+        return Ok(());
+    }
+    let mut change = Change::new(now_ms);
+    change.run_expecting(attempt::CLEAR, vec![turn(find)], Expect::Any);
+    store.apply(change).await.map_err(|why| why.into_fault("whose turn it is to sweep")).map(drop)
 }
 
 /// The first key that is young enough: six bytes of milliseconds, then zeros.

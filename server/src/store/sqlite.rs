@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -32,14 +32,42 @@ enum Job {
 
 pub struct Sqlite {
     writer: SyncSender<Job>,
-    readers: Arc<Vec<Mutex<Reader>>>,
+    readers: Arc<Readers>,
+}
+
+/// The connections that read. One is opened when none is free, up to a number.
+struct Readers {
+    path: PathBuf,
+    most: usize,
+    line: Mutex<Line>,
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct Line {
+    /// The last one used is the next one taken: its caches are warm.
+    free: Vec<Reader>,
+    in_use: usize,
+}
+
+/// A reader in use. It is given back when this is dropped.
+struct Taken<'a> {
+    readers: &'a Readers,
+    /// Absent after it was given back.
+    reader: Option<Reader>,
 }
 
 /// A connection that only reads, and what it knows of the statements it was asked to run.
 struct Reader {
     connection: Connection,
-    /// By address and length of the text, which is never freed. Comparing it whole would cost as much as running it.
-    known: HashMap<(usize, usize), Known>,
+    known: HashMap<Address, Known>,
+}
+
+/// Address and length of a statement's text, which is never freed. Comparing it whole would cost as much as running it.
+type Address = (usize, usize);
+
+fn address(sql: &'static str) -> Address {
+    (sql.as_ptr().addr(), sql.len())
 }
 
 struct Known {
@@ -61,24 +89,25 @@ impl Sqlite {
         }
         migrate_schema(&mut connection)?;
         prove_affinity(&connection)?;
-        let readers: Result<Vec<_>, Fault> = (0..options.readers.max(1)).map(|_| reader(&path).map(Mutex::new)).collect();
+        let readers = Arc::new(Readers::open(&path, options.readers)?);
         let (writer, jobs) = sync_channel(options.queue.max(1));
         std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || write(connection, &path, &jobs))
             .map_err(|it| Fault::new(format!("no thread for the writer: {it}")))?;
-        Ok(Self { writer, readers: Arc::new(readers?) })
+        Ok(Self { writer, readers })
     }
 
     /// A read of one row takes microseconds, so it runs on the calling thread.
     pub fn one(&self, sql: &'static str, values: &[Value]) -> Result<Option<Row>, Fault> {
-        Ok(free(&self.readers).read(sql, values, 1)?.into_iter().next())
+        Ok(self.readers.take(0)?.read(sql, values, 1)?.into_iter().next())
     }
 
-    /// A list may be long: it runs on a thread where waiting is allowed.
+    /// A list may be long: it runs on a thread where waiting is allowed, and never takes the last readers.
     pub async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
         let (readers, values) = (Arc::clone(&self.readers), values.to_vec());
-        tokio::task::spawn_blocking(move || free(&readers).read(sql, &values, usize::MAX)).await.map_err(|it| Fault::new(it.to_string()))?
+        let read = move || readers.take(readers.most / 2)?.read(sql, &values, usize::MAX);
+        tokio::task::spawn_blocking(read).await.map_err(|it| Fault::new(it.to_string()))?
     }
 
     pub async fn apply(&self, statements: Vec<Statement>) -> Answer {
@@ -154,14 +183,50 @@ fn reader(path: &PathBuf) -> Result<Reader, Fault> {
     Ok(Reader { connection, known: HashMap::new() })
 }
 
-/// A reader nobody uses, or the first one.
-fn free(readers: &[Mutex<Reader>]) -> MutexGuard<'_, Reader> {
-    for one in readers {
-        if let Ok(reader) = one.try_lock() {
-            return reader;
-        }
+impl Readers {
+    /// With the first one, so that an error shows at the start.
+    fn open(path: &PathBuf, most: usize) -> Result<Self, Fault> {
+        let line = Line { free: vec![reader(path)?], in_use: 0 };
+        Ok(Self { path: path.clone(), most: most.max(1), line: Mutex::new(line), bell: Condvar::new() })
     }
-    readers[0].lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first one that is free, while so many are left for others.
+    fn take(&self, left: usize) -> Result<Taken<'_>, Fault> {
+        let mut line = self.line();
+        while line.in_use + left >= self.most {
+            line = self.bell.wait(line).unwrap_or_else(PoisonError::into_inner);
+        }
+        line.in_use += 1;
+        let mut taken = Taken { readers: self, reader: line.free.pop() };
+        drop(line);
+        if taken.reader.is_none() {
+            taken.reader = Some(reader(&self.path)?);
+        }
+        Ok(taken)
+    }
+}
+
+impl Taken<'_> {
+    /// At most so many rows.
+    fn read(&mut self, sql: &'static str, values: &[Value], most: usize) -> Result<Vec<Row>, Fault> {
+        let reader = self.reader.as_mut().ok_or_else(|| Fault::new("no reader"))?;
+        reader.run(sql, values, most).map_err(|error| fault(&error))
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut line = self.readers.line();
+        line.in_use -= 1;
+        line.free.extend(self.reader.take());
+        drop(line);
+        // Whoever is woken may have to leave this one to others. So all look.
+        self.readers.bell.notify_all();
+    }
 }
 
 /// To SQLite `$1` is a name, bound by first appearance; `?1` is a place.
@@ -183,12 +248,8 @@ fn bind(statement: &mut rusqlite::CachedStatement<'_>, values: &[Value]) -> rusq
 
 impl Reader {
     /// At most so many rows.
-    fn read(&mut self, sql: &'static str, values: &[Value], most: usize) -> Result<Vec<Row>, Fault> {
-        self.run(sql, values, most).map_err(|error| fault(&error))
-    }
-
     fn run(&mut self, sql: &'static str, values: &[Value], most: usize) -> rusqlite::Result<Vec<Row>> {
-        let known = match self.known.entry((sql.as_ptr().addr(), sql.len())) {
+        let known = match self.known.entry(address(sql)) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 let text = placed(sql);
@@ -281,6 +342,7 @@ fn prove_affinity(connection: &Connection) -> Result<(), Fault> {
 
 /// The writer: drains the queue into one transaction, a savepoint for each change, one commit, then the answers.
 fn write(mut connection: Connection, path: &PathBuf, jobs: &Receiver<Job>) {
+    let mut texts = Texts::new();
     while let Ok(first) = jobs.recv() {
         let mut batch = Vec::new();
         let (mut closing, mut shrinking) = (None, false);
@@ -293,7 +355,7 @@ fn write(mut connection: Connection, path: &PathBuf, jobs: &Receiver<Job>) {
             }
             next = if batch.len() < BATCH && closing.is_none() { jobs.try_recv().ok() } else { None };
         }
-        commit(&mut connection, path, batch);
+        commit((&mut connection, &mut texts), path, batch);
         if shrinking && let Err(error) = shrink(&connection) {
             tracing::warn!(%error, "the database could not be made smaller");
         }
@@ -321,7 +383,10 @@ fn shrink(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn commit(connection: &mut Connection, path: &PathBuf, batch: Vec<(Vec<Statement>, oneshot::Sender<Answer>)>) {
+/// The texts of statements, with places that SQLite understands.
+type Texts = HashMap<Address, String>;
+
+fn commit((connection, texts): (&mut Connection, &mut Texts), path: &PathBuf, batch: Vec<(Vec<Statement>, oneshot::Sender<Answer>)>) {
     if batch.is_empty() {
         return;
     }
@@ -339,7 +404,7 @@ fn commit(connection: &mut Connection, path: &PathBuf, batch: Vec<(Vec<Statement
         if broken.is_some() {
             break;
         }
-        match savepoint(connection, statements) {
+        match savepoint(connection, texts, statements) {
             Ok(answer) => outcomes.push(answer),
             Err(why) => broken = Some(why),
         }
@@ -379,7 +444,7 @@ fn control(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
 }
 
 /// One change inside the batch. `Err`: the transaction itself is gone, and with it the batch.
-fn savepoint(connection: &Connection, statements: &[Statement]) -> Result<Answer, Fault> {
+fn savepoint(connection: &Connection, texts: &mut Texts, statements: &[Statement]) -> Result<Answer, Fault> {
     let gone = || connection.is_autocommit();
     if gone() {
         return Err(Fault::new("the transaction ended inside a batch"));
@@ -387,7 +452,8 @@ fn savepoint(connection: &Connection, statements: &[Statement]) -> Result<Answer
     let control = |sql: &str| control(connection, sql).map_err(|it| fault(&it));
     control("SAVEPOINT one")?;
     for (at, statement) in statements.iter().enumerate() {
-        let refused = match run(connection, statement) {
+        let text = texts.entry(address(statement.sql)).or_insert_with(|| placed(statement.sql));
+        let refused = match run(connection, text, statement) {
             Ok(true) => continue,
             Ok(false) => NotApplied::Conflict(at),
             Err(error) if is_constraint(&error) => NotApplied::Conflict(at),
@@ -415,8 +481,8 @@ fn is_constraint(error: &rusqlite::Error) -> bool {
 }
 
 /// Whether the statement touched as many rows as its guard asks for.
-fn run(connection: &Connection, wanted: &Statement) -> rusqlite::Result<bool> {
-    let mut statement = connection.prepare_cached(&placed(wanted.sql))?;
+fn run(connection: &Connection, text: &str, wanted: &Statement) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(text)?;
     bind(&mut statement, &wanted.values)?;
     let touched = if statement.column_count() == 0 {
         statement.raw_execute()? as u64
@@ -440,23 +506,56 @@ mod tests {
     use super::*;
     use rusqlite::StatementStatus;
 
-    /// Planning a query again because its parameters changed costs more than running it.
-    #[test]
-    fn a_prepared_statement_stays_prepared() {
-        let directory = std::env::temp_dir().join(format!("symbolon-prepared-{}", std::process::id()));
+    fn in_directory(name: &str, test: impl FnOnce(&PathBuf)) {
+        let directory = std::env::temp_dir().join(format!("symbolon-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join("test.db");
         migrate_schema(&mut connect(&path).unwrap()).unwrap();
-        let mut reader = reader(&path).unwrap();
+        test(&path);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    /// Whoever waits gets the reader that is free first, whichever it is. Lists leave some to the reads of one row.
+    #[test]
+    fn a_read_waits_for_any_reader() {
+        in_directory("readers", |path| {
+            let readers = Readers::open(path, 2).unwrap();
+            let list = readers.take(1).unwrap();
+            let one = readers.take(0).unwrap();
+            std::thread::scope(|scope| {
+                let waiting = scope.spawn(|| readers.take(0).map(|mut taken| taken.read("SELECT 1 AS one", &[], 1).unwrap().len()));
+                let other_list = scope.spawn(|| readers.take(1).map(drop));
+                std::thread::sleep(Duration::from_millis(20));
+                assert!(!waiting.is_finished() && !other_list.is_finished());
+                // The second one, while the first stays in use.
+                drop(one);
+                assert_eq!(waiting.join().unwrap().unwrap(), 1);
+                std::thread::sleep(Duration::from_millis(20));
+                assert!(!other_list.is_finished(), "the last reader is not for a list");
+                drop(list);
+                other_list.join().unwrap().unwrap();
+            });
+            let line = readers.line();
+            assert_eq!((line.free.len(), line.in_use), (2, 0));
+        });
+    }
+
+    /// Planning a query again because its parameters changed costs more than running it.
+    #[test]
+    fn a_prepared_statement_stays_prepared() {
+        in_directory("prepared", stays_prepared);
+    }
+
+    fn stays_prepared(path: &PathBuf) {
+        let mut reader = reader(path).unwrap();
         for sql in [tables::app_grant::READ, tables::app_grant::WITH_INSTANCE, tables::app_grant::WITH_TOKEN, tables::session::READ] {
             for round in 0_u8..3 {
                 let values: Vec<Value> = (0..sql.matches('$').count()).map(|_| Value::from(&[round; 16][..])).collect();
-                assert!(reader.read(sql, &values, 1).unwrap().is_empty());
+                assert!(reader.run(sql, &values, 1).unwrap().is_empty());
             }
             let statement = reader.connection.prepare_cached(&placed(sql)).unwrap();
             println!("{} {}", statement.get_status(StatementStatus::RePrepare), statement.get_status(StatementStatus::Run));
             assert_eq!((statement.get_status(StatementStatus::RePrepare), statement.get_status(StatementStatus::Run)), (0, 3));
         }
-        std::fs::remove_dir_all(&directory).unwrap();
     }
 }

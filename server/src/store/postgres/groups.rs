@@ -11,6 +11,10 @@ use std::time::Duration;
 
 /// How often a change that lost a race inside PostgreSQL is tried.
 const ATTEMPTS: u32 = 5;
+/// A group that is not done by then is told to end, and what holds it up goes alone.
+const GROUP_TIME: Duration = Duration::from_millis(500);
+/// What reaches the server later than this after its audit ids were drawn is given up. A follower of the audit waits longer.
+const ROUND_MS: i64 = 1000;
 
 /// What became of a flight of several changes.
 enum Flown {
@@ -20,12 +24,16 @@ enum Flown {
     /// The connection was gone before anything was sent.
     NotSent,
     Lost,
+    /// Committed on this server, which stopped waiting for its standby.
+    Unsure,
 }
 
 enum Why {
     Conflict(usize),
-    /// Serialization failure, or a deadlock's victim.
+    /// Serialization failure, a deadlock's victim, or an audit entry with an id that is there.
     Again,
+    /// It arrived too late for the ids of its audit entries. Nobody is to blame.
+    Late,
     /// Somebody else, such as an operator's own transaction, holds a row for too long.
     Locked,
     /// It took too long for a group.
@@ -34,9 +42,12 @@ enum Why {
 }
 
 impl Why {
-    /// 22012: a guard counted other rows than it demands. 23505: a unique key.
+    /// 22012: a guard counted other rows than it demands. 23505: a unique key. 23502: `IN_TIME` leaves out the body.
     fn of(said: &Said, statement: usize) -> Self {
+        let is_entry = said.table.starts_with("audit_");
         match said.code.as_str() {
+            "23505" if is_entry => Self::Again,
+            "23502" if is_entry => Self::Late,
             "22012" | "23505" => Self::Conflict(statement),
             "40001" | "40P01" => Self::Again,
             "55P03" => Self::Locked,
@@ -65,6 +76,7 @@ async fn fly(wire: &mut Wire, changes: &[&[Statement]]) -> Flown {
     match wire.fly().await {
         Ok(()) => Flown::Applied,
         Err(Broken::Lost(_)) => Flown::Lost,
+        Err(Broken::Unsure) => Flown::Unsure,
         Err(Broken::Said(said)) => {
             let (mut at, mut before) = (0, said.executed);
             while at + 1 < changes.len() && before >= changes[at].len() {
@@ -81,8 +93,21 @@ async fn fly(wire: &mut Wire, changes: &[&[Statement]]) -> Flown {
 pub(super) async fn write(shared: Arc<Shared>) {
     let mut wire: Option<Wire> = None;
     while let Some(group) = shared.queue.next_group().await {
-        fly_group(&shared, &mut wire, group).await;
+        let (alone, together): (Vec<Waiting>, Vec<Waiting>) = group.into_iter().partition(|waiting| waiting.may_lose);
+        alone.into_iter().for_each(|waiting| send_alone(&shared, waiting));
+        fly_group(&shared, &mut wire, together).await;
     }
+}
+
+/// The flight of a group. When its time is over the server is told to end it, and says what it was at.
+async fn fly_in_time(shared: &Arc<Shared>, wire: &mut Wire, changes: &[&[Statement]]) -> Flown {
+    let process = wire.process;
+    let mut flight = std::pin::pin!(fly(wire, changes));
+    if let Ok(flown) = tokio::time::timeout(GROUP_TIME, &mut flight).await {
+        return flown;
+    }
+    shared.cancel(process);
+    tokio::time::timeout(PATIENCE, flight).await.unwrap_or(Flown::Lost)
 }
 
 /// The whole group, then those that are left when one was refused. After a second refusal each goes alone.
@@ -95,13 +120,13 @@ async fn fly_group(shared: &Arc<Shared>, wire: &mut Option<Wire>, mut group: Vec
         };
         let mut marker = None;
         let mut drawn: Vec<&[Statement]> = Vec::with_capacity(group.len());
+        let until_ms = ready.server_ms() + ROUND_MS;
         for waiting in &mut group {
-            let (statements, own) = waiting.draft.draw(&mut |now_ms| shared.ids.next(now_ms));
+            let (statements, own) = waiting.draft.draw_until(until_ms, &mut |now_ms| shared.ids.next(now_ms));
             drawn.push(statements);
             marker = marker.or(own);
         }
-        let flown = tokio::time::timeout(PATIENCE, fly(ready, &drawn)).await.unwrap_or(Flown::Lost);
-        match flown {
+        match fly_in_time(shared, ready, &drawn).await {
             Flown::Applied => return answer_all(shared, group, || Ok(Applied)),
             Flown::NotSent => {
                 shared.note_loss();
@@ -113,6 +138,12 @@ async fn fly_group(shared: &Arc<Shared>, wire: &mut Option<Wire>, mut group: Vec
                 *wire = None;
                 let is_found = shared.find(marker).await;
                 return answer_all(shared, group, || if is_found { Ok(Applied) } else { Err(NotApplied::Unknown) });
+            }
+            Flown::Unsure => return answer_all(shared, group, || Err(NotApplied::Unknown)),
+            // The server's clock may have been set: it is read anew.
+            Flown::Refused(_, Why::Late) => {
+                rounds += 1;
+                *wire = None;
             }
             Flown::Refused(at, why) => {
                 rounds += 1;
@@ -133,7 +164,7 @@ async fn fly_group(shared: &Arc<Shared>, wire: &mut Option<Wire>, mut group: Vec
 }
 
 fn answer(shared: &Shared, waiting: Waiting, outcome: Outcome) {
-    shared.queue.release(&waiting.keys);
+    shared.queue.release(&waiting.keys, matches!(outcome, Err(NotApplied::Conflict(_))));
     let _ = waiting.answer.send(outcome);
 }
 
@@ -161,21 +192,30 @@ async fn apply_alone(shared: &Arc<Shared>, draft: &mut Draft) -> Outcome {
             Flown::Refused(_, Why::Failed(fault) | Why::Slow(fault)) => return Err(NotApplied::Fault(fault)),
             Flown::Refused(_, Why::Locked) => return Err(NotApplied::Busy),
             Flown::Lost if shared.find(marker).await => return Ok(Applied),
-            Flown::Lost => return Err(NotApplied::Unknown),
-            Flown::NotSent => {}
-            Flown::Refused(_, Why::Again) => tokio::time::sleep(Duration::from_millis(3 << attempt)).await,
+            Flown::Lost | Flown::Unsure => return Err(NotApplied::Unknown),
+            Flown::NotSent | Flown::Refused(_, Why::Late) => {}
+            Flown::Refused(_, Why::Again) => tokio::time::sleep(pause(attempt)).await,
         }
     }
     Err(NotApplied::Busy)
 }
 
+/// Longer each time, and never the same for two that met.
+fn pause(attempt: u32) -> Duration {
+    let share = crate::seal::random::<1>().map_or(128, |[byte]| u64::from(byte));
+    Duration::from_micros((1500 << attempt) * (256 + 2 * share) / 256)
+}
+
 async fn try_alone(shared: &Arc<Shared>, draft: &mut Draft) -> Result<(Flown, Option<Marker>), NotApplied> {
     let mut lease = shared.lease().await.map_err(NotApplied::Fault)?;
     let wire = lease.ready().await.map_err(NotApplied::Fault)?;
-    let (statements, marker) = draft.draw(&mut |now_ms| shared.ids.next(now_ms));
+    let until_ms = wire.server_ms() + ROUND_MS;
+    let (statements, marker) = draft.draw_until(until_ms, &mut |now_ms| shared.ids.next(now_ms));
     let flown = tokio::time::timeout(PATIENCE, fly(wire, &[statements])).await.unwrap_or(Flown::Lost);
     if matches!(flown, Flown::Lost | Flown::NotSent) {
         shared.note_loss();
+    }
+    if matches!(flown, Flown::Lost | Flown::NotSent | Flown::Refused(_, Why::Late)) {
         lease.drop_connection();
     }
     Ok((flown, marker))
@@ -187,7 +227,7 @@ mod tests {
 
     #[test]
     fn what_was_said_belongs_to_a_statement() {
-        let said = |code: &str| Said { code: code.to_owned(), message: String::new(), executed: 0 };
+        let said = |code: &str| Said { code: code.to_owned(), ..Said::default() };
         assert!(matches!(Why::of(&said("22012"), 3), Why::Conflict(3)));
         assert!(matches!(Why::of(&said("23505"), 0), Why::Conflict(0)));
         assert!(matches!(Why::of(&said("40P01"), 0), Why::Again));

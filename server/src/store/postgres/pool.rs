@@ -19,7 +19,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 /// How long nobody tries to connect after somebody could not.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Whoever waits longer for a row, or works longer, leaves its group and goes alone.
-const GROUP_BOUNDS: &str = "SET statement_timeout = '1s'; SET lock_timeout = '50ms'; SET idle_in_transaction_session_timeout = '20s'";
+const GROUP_BOUNDS: &str = "SET statement_timeout = '500ms'; SET lock_timeout = '50ms'; SET idle_in_transaction_session_timeout = '20s'";
 
 /// What reads, writers and single changes share.
 pub(super) struct Shared {
@@ -107,11 +107,22 @@ impl Shared {
         }
     }
 
-    /// The connection died after the flight was sent: the audit entry says whether it was carried out.
+    /// The connection died after the flight was sent: the audit entry says whether it was carried out, and is as safe as any commit.
     pub async fn find(self: &Arc<Self>, marker: Option<Marker>) -> bool {
         let Some(marker) = marker else { return false };
         let sql = if marker.security { tables::audit::FIND_SECURITY } else { tables::audit::FIND_ROUTINE };
-        self.all(sql, &[Value::from(&marker.id[..])]).await.is_ok_and(|found| !found.is_empty())
+        let Ok(mut lease) = self.lease().await else { return false };
+        let found = ask(&mut lease, sql, &[Value::from(&marker.id[..])]).await;
+        let is_safe = lease.wire.as_ref().is_some_and(|wire| !wire.is_warned());
+        is_safe && found.is_ok_and(|found| !found.is_empty())
+    }
+
+    /// Asks the server to end what this process of it does. What waits for a standby is left alone: it is committed here.
+    pub fn cancel(self: &Arc<Self>, process: i64) {
+        const CANCEL: &str = "SELECT pg_cancel_backend(pid)::text AS cancelled FROM pg_stat_activity \
+            WHERE pid = CAST($1 AS BIGINT) AND wait_event IS DISTINCT FROM 'SyncRep'";
+        let shared = Arc::clone(self);
+        tokio::spawn(async move { shared.all(CANCEL, &[process.into()]).await.map(drop) });
     }
 }
 

@@ -17,9 +17,15 @@ const MOST_BYTES: usize = 256 * 1024;
 const LOOK_AHEAD: usize = 256;
 /// A value of so many bytes is the key of a row: session, sign-in, what was spent.
 const KEY_LENGTH: usize = 12;
+/// So many keys of changes that conflicted are remembered.
+const MOST_LOST: usize = 1024;
+
 pub(super) struct Waiting {
     pub draft: Draft,
     pub keys: Vec<u64>,
+    /// Another change with one of its keys conflicted just before: a budget that is used up, a proof that was seen. It goes alone, because
+    /// a conflict inside a group costs the others a flight.
+    pub may_lose: bool,
     bytes: usize,
     pub answer: oneshot::Sender<Outcome>,
     /// Holds the audit's horizon back until this change is decided.
@@ -31,7 +37,7 @@ impl Waiting {
         let (answer, outcome) = oneshot::channel();
         let keys = keys(draft.own_statements());
         let bytes = draft.statements().iter().flat_map(|statement| &statement.values).map(size).sum();
-        (Self { draft, keys, bytes, answer, _under_way: under_way }, outcome)
+        (Self { draft, keys, may_lose: false, bytes, answer, _under_way: under_way }, outcome)
     }
 
     pub fn goes_alone(&self) -> bool {
@@ -51,13 +57,22 @@ fn size(value: &Value) -> usize {
 /// lock inside PostgreSQL. Neither changes an outcome.
 fn keys(statements: &[Statement]) -> Vec<u64> {
     let mut keys: Vec<u64> = Vec::new();
-    for value in statements.iter().flat_map(|statement| &statement.values) {
-        if let Value::Bytes(bytes) = value
-            && bytes.len() >= KEY_LENGTH
-        {
-            let mut hasher = DefaultHasher::new();
-            bytes.hash(&mut hasher);
-            keys.push(hasher.finish());
+    let mut add = |bytes: &[u8]| {
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        keys.push(hasher.finish());
+    };
+    for statement in statements {
+        for value in &statement.values {
+            match value {
+                Value::Bytes(bytes) if bytes.len() >= KEY_LENGTH => add(bytes),
+                _ => {}
+            }
+        }
+        for place in text_keys(statement.sql) {
+            if let Some(Value::Text(text)) = statement.values.get(place) {
+                add(text.as_bytes());
+            }
         }
     }
     keys.sort_unstable();
@@ -65,11 +80,50 @@ fn keys(statements: &[Statement]) -> Vec<u64> {
     keys
 }
 
+/// Which values name an account or a client whose rows an UPDATE or DELETE may wait for. A passkey is its account's. An INSERT names a client
+/// that many sign-ins have in common, and waits for none of them.
+fn text_keys(sql: &'static str) -> impl Iterator<Item = usize> {
+    let (head, condition) = sql.split_once(" WHERE ").filter(|(head, _)| !head.starts_with("INSERT")).unwrap_or_default();
+    let names_id = ["UPDATE account ", "UPDATE client ", "DELETE FROM account", "DELETE FROM client"].iter().any(|it| head.starts_with(it));
+    let own = names_id.then(|| condition.strip_prefix("id = $")).flatten();
+    let others = condition.match_indices("account = $").map(|(at, found)| &condition[at + found.len()..]);
+    own.into_iter().chain(others).filter_map(place)
+}
+
+/// `2 AND ...` is the second value.
+fn place(rest: &str) -> Option<usize> {
+    let digits = rest.split(|letter: char| !letter.is_ascii_digit()).next()?;
+    digits.parse::<usize>().ok()?.checked_sub(1)
+}
+
+/// The keys of changes that conflicted, newest last.
+#[derive(Default)]
+struct Lost {
+    order: VecDeque<u64>,
+    keys: HashSet<u64>,
+}
+
+impl Lost {
+    fn add(&mut self, keys: &[u64]) {
+        for key in keys {
+            if self.keys.insert(*key) {
+                self.order.push_back(*key);
+            }
+        }
+        while self.order.len() > MOST_LOST {
+            if let Some(key) = self.order.pop_front() {
+                self.keys.remove(&key);
+            }
+        }
+    }
+}
+
 #[derive(Default)]
 struct Line {
     waiting: VecDeque<Waiting>,
     /// Keys of the changes under way on this node.
     held: HashSet<u64>,
+    lost: Lost,
     is_closed: bool,
 }
 
@@ -86,7 +140,8 @@ impl Line {
                 at += 1;
                 continue;
             }
-            let Some(taken) = self.waiting.remove(at) else { break };
+            let Some(mut taken) = self.waiting.remove(at) else { break };
+            taken.may_lose = taken.keys.iter().any(|key| self.lost.keys.contains(key));
             bytes += taken.bytes;
             self.held.extend(&taken.keys);
             group.push(taken);
@@ -146,10 +201,14 @@ impl Queue {
         }
     }
 
-    pub fn release(&self, keys: &[u64]) {
+    /// These keys are free again. `has_lost`: their change conflicted.
+    pub fn release(&self, keys: &[u64], has_lost: bool) {
         let mut line = self.line();
         for key in keys {
             line.held.remove(key);
+        }
+        if has_lost {
+            line.lost.add(keys);
         }
         if !line.waiting.is_empty() {
             self.bell.notify_one();
@@ -197,6 +256,44 @@ mod tests {
         line.held.clear();
         assert_eq!(lengths(&mut line), [1]);
         assert!(line.waiting.is_empty());
+    }
+
+    /// What shares a key with a change that conflicted goes alone. Everything else leaves together.
+    #[test]
+    fn who_lost_just_before_goes_alone() {
+        let ids = Arc::new(Ids::new().unwrap());
+        let queue = Queue::new(100);
+        let taken = |keys: &[u8]| {
+            assert!(queue.push(waiting(&ids, keys)).is_ok());
+            queue.line().take_group().pop().unwrap()
+        };
+        let (winner, loser) = (taken(&[1]), taken(&[2]));
+        assert!(!winner.may_lose && !loser.may_lose);
+        queue.release(&winner.keys, false);
+        queue.release(&loser.keys, true);
+        assert!(!taken(&[1]).may_lose);
+        assert!(taken(&[2, 3]).may_lose);
+        for key in 0..=MOST_LOST {
+            queue.release(&[key as u64], true);
+        }
+        let lost = &queue.line().lost;
+        assert_eq!((lost.order.len(), lost.keys.len()), (MOST_LOST, MOST_LOST), "what was lost long ago is forgotten");
+        assert!(!lost.keys.contains(&loser.keys[0]));
+    }
+
+    /// Accounts and clients have names, not bytes. Only a statement that may wait for their rows names them.
+    #[test]
+    fn rows_of_people_and_clients_are_keys() {
+        use super::super::super::tables::{account, app_grant, client, passkey};
+        let places = |sql| text_keys(sql).collect::<Vec<_>>();
+        assert_eq!(places(account::HOLD), [0]);
+        assert_eq!(places(account::DROP_NAME), [1]);
+        assert_eq!(places(account::SPEND_CODE), [0]);
+        assert_eq!(places(passkey::USE), [2]);
+        assert_eq!(places(client::KEEP_KEYS), [0]);
+        for sql in [account::INSERT, account::ADD_NAME, app_grant::INSERT, passkey::ADD] {
+            assert!(places(sql).is_empty(), "{sql}");
+        }
     }
 
     #[test]

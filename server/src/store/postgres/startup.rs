@@ -13,15 +13,19 @@ use postgres_protocol::message::frontend;
 use rustls_pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::config::Host;
 
-/// What every session is told first is the isolation that all statements are written for. The last column says whether the server may
-/// write.
+/// What every session is told first is the isolation that all statements are written for. The answer says whether the server may write,
+/// how durably it commits, which process of it answers, and what its clock shows.
 const SESSION: &str = "SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
-    SELECT pg_is_in_recovery()::text";
+    SELECT concat_ws(' ', pg_is_in_recovery(), current_setting('synchronous_commit'), pg_backend_pid(), \
+    (extract(epoch FROM clock_timestamp()) * 1000)::bigint)";
+/// Why nothing is written over a session whose commits do not wait for the disk.
+pub(super) const NOT_DURABLE: &str =
+    "synchronous_commit = off: what was acknowledged could be lost. Set it to on, for this database and user too";
 
 enum Target<'a> {
     Tcp {
@@ -68,10 +72,19 @@ impl Address {
         let mut wire = Wire::new(stream);
         self.start(&mut wire).await?;
         wire.simple(bounds).await?;
-        match wire.simple(SESSION).await?.as_deref() {
-            Some("false") => Ok(wire),
-            _ => Err(Broken::Said(Said { code: "25006".to_owned(), message: "this server is a replica".to_owned(), executed: 0 })),
+        let answer = wire.simple(SESSION).await?.unwrap_or_default();
+        let mut said = answer.split(' ');
+        if said.next() != Some("f") {
+            let message = "this server is a replica".to_owned();
+            return Err(Broken::Said(Said { code: "25006".to_owned(), message, ..Said::default() }));
         }
+        if said.next().is_none_or(|commit| commit == "off") {
+            return Err(Broken::Unreadable(Fault::store_away(NOT_DURABLE)));
+        }
+        let mut number = || said.next().and_then(|text| text.parse().ok()).unwrap_or_default();
+        wire.process = number();
+        wire.clock = (number(), Instant::now());
+        Ok(wire)
     }
 
     async fn open(&self, target: &Target<'_>) -> io::Result<Box<dyn Stream>> {

@@ -11,6 +11,7 @@ use postgres_protocol::message::frontend;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_postgres::types::{Oid, Type};
 
@@ -32,6 +33,12 @@ pub struct Wire {
     parsing: Vec<(Key, String)>,
     names: u64,
     is_broken: bool,
+    /// A warning came with the last flight: the wait for a standby was cancelled.
+    is_warned: bool,
+    /// The process of the server's that is on the other side.
+    pub process: i64,
+    /// The server's clock, and when it was read.
+    pub clock: (i64, Instant),
     /// How many connections the node had lost when this one was looked at last.
     pub losses_seen: u64,
 }
@@ -54,6 +61,8 @@ struct Known {
 pub enum Broken {
     /// The connection is gone. Whether the flight was carried out is not known.
     Lost(String),
+    /// The flight is committed on this server, which stopped waiting for its standby.
+    Unsure,
     /// PostgreSQL said no.
     Said(Said),
     /// A row has what no statement of ours asks for.
@@ -65,6 +74,8 @@ pub enum Broken {
 pub struct Said {
     pub code: String,
     pub message: String,
+    /// The table that it is about, where it is about one.
+    pub table: String,
     /// How many statements of the flight had been executed before.
     pub executed: usize,
 }
@@ -85,6 +96,7 @@ impl Said {
             match field.type_() {
                 b'C' => said.code = text(),
                 b'M' => said.message = text(),
+                b't' => said.table = text(),
                 _ => {}
             }
         }
@@ -105,6 +117,7 @@ impl Broken {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Lost(why) => Fault::store_away(format!("PostgreSQL: {why}")),
+            Self::Unsure => Fault::store_away("PostgreSQL stopped waiting for its standby"),
             Self::Said(said) => said.fault(),
             Self::Unreadable(fault) => fault.clone(),
         }
@@ -115,8 +128,6 @@ impl Broken {
 #[derive(Default)]
 struct Landed {
     error: Option<Said>,
-    /// A warning: the wait for a standby was cancelled, so the commit is here and perhaps nowhere else.
-    is_warned: bool,
     rows: Vec<DataRowBody>,
     /// For each statement, how many rows there were when it had ended.
     ends: Vec<usize>,
@@ -134,6 +145,9 @@ impl Wire {
             parsing: Vec::new(),
             names: 0,
             is_broken: false,
+            is_warned: false,
+            process: 0,
+            clock: (0, Instant::now()),
             losses_seen: 0,
         }
     }
@@ -178,6 +192,16 @@ impl Wire {
             }
         }
         Ok(())
+    }
+
+    /// Did the server stop waiting for a standby, or warn of something else, at what was sent last?
+    pub fn is_warned(&self) -> bool {
+        self.is_warned
+    }
+
+    /// What the server's clock shows now.
+    pub fn server_ms(&self) -> i64 {
+        self.clock.0.saturating_add(i64::try_from(self.clock.1.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
 
     pub fn outgoing(&mut self) -> &mut BytesMut {
@@ -259,6 +283,8 @@ impl Wire {
         self.names += 1;
         match key.2 {
             None => frontend::parse(&name, sql, [], &mut self.outgoing)?,
+            // It makes one row, or fails by itself.
+            Some(1) if is_plain_insert(sql) => frontend::parse(&name, sql, [], &mut self.outgoing)?,
             Some(wanted) => {
                 let guarded =
                     format!("WITH x AS ({sql} RETURNING 1 AS one) SELECT 1/(CASE WHEN count(*) = {wanted} THEN 1 ELSE 0 END) FROM x");
@@ -273,6 +299,7 @@ impl Wire {
     pub async fn begin(&mut self) -> Result<(), Broken> {
         let settled = self.settle().await;
         self.parsing.clear();
+        self.is_warned = false;
         self.lost_is_broken(settled)
     }
 
@@ -280,8 +307,12 @@ impl Wire {
     /// (Frontend/Backend Protocol, *Pipelining*). Ok: the transaction is committed, as durably as the server is set up.
     pub async fn fly(&mut self) -> Result<(), Broken> {
         let sent = self.send().await;
-        let landed = self.lost_is_broken(sent)?;
-        match landed.error {
+        let landed = self.lost_is_broken(sent);
+        // The server may end the connection right after its warning, when it is told to stop.
+        if self.is_warned && landed.as_ref().map_or(true, |landed| landed.error.is_none()) {
+            return Err(Broken::Unsure);
+        }
+        match landed?.error {
             Some(said) if said.is_shutdown() => {
                 self.is_broken = true;
                 Err(Broken::Lost(said.message))
@@ -291,7 +322,6 @@ impl Wire {
                 self.is_broken |= said.code == "25006";
                 Err(Broken::Said(said))
             }
-            None if landed.is_warned => Err(Broken::Lost("PostgreSQL warned of the commit".to_owned())),
             None => Ok(()),
         }
     }
@@ -400,13 +430,24 @@ impl Wire {
                     landed.ends.push(landed.rows.len());
                 }
                 Message::ErrorResponse(error) => landed.error = Some(Said::read(error.fields(), executed)?),
-                Message::NoticeResponse(notice) => landed.is_warned |= is_warning(notice.fields())?,
+                Message::NoticeResponse(notice) => self.is_warned |= is_warning(notice.fields())?,
                 Message::DataRow(row) => landed.rows.push(row),
                 Message::RowDescription(described) => landed.described = Some(described),
                 _ => {}
             }
         }
     }
+}
+
+/// `INSERT INTO ... (...) VALUES (...)` with one row, and nothing behind it that could leave the row out.
+fn is_plain_insert(sql: &str) -> bool {
+    let Some((head, values)) = sql.split_once(" VALUES (") else { return false };
+    let mut open = 1;
+    let end = values.find(|letter| {
+        open += i32::from(letter == '(') - i32::from(letter == ')');
+        open == 0
+    });
+    head.starts_with("INSERT INTO ") && end.is_some_and(|end| end + 1 == values.len())
 }
 
 fn is_warning(mut fields: ErrorFields<'_>) -> io::Result<bool> {
@@ -454,5 +495,38 @@ fn value_of(bytes: &[u8], oid: Oid, at: usize) -> io::Result<Value> {
         oid if oid == Type::TEXT.oid() => Ok(Value::Text(String::from_utf8(bytes.to_vec()).map_err(|_| bad())?)),
         oid if oid == Type::BYTEA.oid() => Ok(Value::Bytes(bytes.to_vec())),
         _ => Err(bad()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tables;
+    use super::*;
+
+    /// What is sent without a guard cannot touch another number of rows.
+    #[test]
+    fn only_an_insert_of_one_row_needs_no_guard() {
+        let plain = [
+            tables::once::SPEND,
+            tables::app_grant::INSERT,
+            tables::account::ADD_PASSWORD,
+            tables::audit::INSERT_ROUTINE,
+            tables::audit::IN_TIME_ROUTINE,
+        ];
+        for sql in plain {
+            assert!(is_plain_insert(sql), "{sql}");
+        }
+        let guarded = [
+            tables::account::SET_PASSWORD,
+            tables::passkey::ADD,
+            tables::account::RAISE,
+            tables::attempt::CHARGE,
+            "INSERT INTO x (a) VALUES ($1), ($2)",
+            "INSERT INTO x (a) VALUES ($1) ON CONFLICT DO NOTHING",
+            "WITH y AS (SELECT 1) INSERT INTO x (a) VALUES ($1)",
+        ];
+        for sql in guarded {
+            assert!(!is_plain_insert(sql), "{sql}");
+        }
     }
 }

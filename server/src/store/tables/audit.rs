@@ -14,6 +14,27 @@ pub const PAGE: usize = 1000;
 
 pub const INSERT_SECURITY: &str = "INSERT INTO audit_security (id, body) VALUES ($1, $2)";
 pub const INSERT_ROUTINE: &str = "INSERT INTO audit_routine (id, body) VALUES ($1, $2)";
-/// Whether a change was carried out, where its answer was lost.
-pub const FIND_SECURITY: &str = "SELECT id FROM audit_security WHERE id = $1";
-pub const FIND_ROUTINE: &str = "SELECT id FROM audit_routine WHERE id = $1";
+
+/// PostgreSQL alone. Where the transaction began later than $3, the entry has no body and is refused (NOT NULL): a follower of the audit
+/// may have read past its id. One that began in time holds followers back.
+macro_rules! in_time {
+    ($table:literal) => {
+        concat!(
+            "INSERT INTO ",
+            $table,
+            " (id, body) VALUES ($1, CASE WHEN date_part('epoch', now()) * 1000 < CAST($3 AS BIGINT) THEN $2 END)"
+        )
+    };
+}
+pub const IN_TIME_SECURITY: &str = in_time!("audit_security");
+pub const IN_TIME_ROUTINE: &str = in_time!("audit_routine");
+
+/// PostgreSQL alone. Whether a change was carried out, where its answer was lost. The message waits for the disk and for the standby, as
+/// every commit does, and so for all that came before it.
+macro_rules! find {
+    ($table:literal) => {
+        concat!("SELECT id, pg_logical_emit_message(true, 'symbolon', '')::text AS message FROM ", $table, " WHERE id = $1")
+    };
+}
+pub const FIND_SECURITY: &str = find!("audit_security");
+pub const FIND_ROUTINE: &str = find!("audit_routine");

@@ -15,6 +15,19 @@ pub enum Cut {
     After,
     /// The change is committed, and so many bytes of the answer come back.
     AfterBytes(usize),
+    /// The change is committed, and the server says something of this severity before it is ready again.
+    Noted(&'static str),
+    /// The same, and then the server is gone instead of being ready.
+    NotedAndGone(&'static str),
+    /// All of it arrives after so many milliseconds.
+    Late(u64),
+}
+
+/// NoticeResponse (Frontend/Backend Protocol, *Message Formats*).
+fn notice(severity: &str) -> Vec<u8> {
+    let fields = format!("S{severity}\0V{severity}\0C01000\0Mcanceling wait for synchronous replication due to user request\0\0");
+    let length = i32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+    [b"N", &length[..], fields.as_bytes()].concat()
 }
 
 /// The flight of a change ends with Sync, which commits it.
@@ -89,15 +102,28 @@ async fn carry(near: tokio::net::TcpStream, socket: String, next: Arc<Mutex<Opti
                         far_write.write_all(&bytes[..bytes.len() - SYNC.len()]).await?;
                         tokio::time::sleep(Duration::from_millis(30)).await;
                     }
-                    Cut::After | Cut::AfterBytes(_) => {
+                    Cut::Late(ms) => {
+                        let whole = bytes.to_vec();
+                        tokio::time::sleep(Duration::from_millis(ms)).await;
+                        far_write.write_all(&whole).await?;
+                        continue;
+                    }
+                    Cut::After | Cut::AfterBytes(_) | Cut::Noted(_) | Cut::NotedAndGone(_) => {
                         far_write.write_all(bytes).await?;
                         let mut answer = Vec::new();
                         while !answer.ends_with(READY) {
                             let read = far_read.read(&mut back).await?;
                             answer.extend_from_slice(&back[..read]);
                         }
-                        if let Cut::AfterBytes(count) = how {
-                            near_write.write_all(&answer[..count.min(answer.len())]).await?;
+                        let said = &answer[..answer.len() - READY.len()];
+                        match how {
+                            Cut::AfterBytes(count) => near_write.write_all(&answer[..count.min(answer.len())]).await?,
+                            Cut::NotedAndGone(severity) => near_write.write_all(&[said, &notice(severity)].concat()).await?,
+                            Cut::Noted(severity) => {
+                                near_write.write_all(&[said, &notice(severity), READY].concat()).await?;
+                                continue;
+                            }
+                            _ => {}
                         }
                     }
                 }
