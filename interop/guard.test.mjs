@@ -39,6 +39,11 @@ async function start(name) {
   const [port, forward, grpc] = await freePorts(3)
   const api = createServer((request, response) => response.end(JSON.stringify({ url: request.url, method: request.method, headers: request.headers })))
   await new Promise((done) => api.listen(0, '127.0.0.1', done))
+  // A WebSocket, as far as a proxy sees it.
+  api.on('upgrade', (request, socket) => {
+    const { outcome, sub } = Object.fromEntries(['outcome', 'sub'].map((it) => [it, request.headers[`x-symbolon-${it}`]]))
+    socket.end(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n${outcome} ${sub}`)
+  })
   api.unref()
   const values = { issuer, directory, port, proxy: port, forward, grpc, api: api.address().port }
   const write = (from, to) => writeFileSync(at(to), fill(readFileSync(new URL(from, import.meta.url), 'utf8'), values))
@@ -67,15 +72,18 @@ async function call(name, path, token, { method = 'GET', scheme = 'Bearer', head
 }
 
 // Sends the very bytes, which a library would repair. Answers the status.
-async function raw(name, head) {
+const raw = async (name, head) => Number((await exchange(name, head)).match(/^HTTP\/1\.1 (\d+)/)?.[1])
+
+// The whole answer.
+async function exchange(name, head, connection = 'close') {
   const { port } = await world(name)
   const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false })
-  socket.write(`${head.join('\r\n')}\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`)
+  socket.write(`${head.join('\r\n')}\r\nHost: 127.0.0.1\r\nConnection: ${connection}\r\n\r\n`)
   let text = ''
   // A proxy may cut the connection right behind its answer.
   await new Promise((done) => socket.on('data', (part) => (text += part)).on('end', done).on('error', done))
   socket.destroy()
-  return Number(text.match(/^HTTP\/1\.1 (\d+)/)?.[1])
+  return text
 }
 
 const robot = async (name = 'robot') => client.discovery(new URL((await server()).issuer), name, {}, client.ClientSecretBasic(secret))
@@ -127,6 +135,55 @@ for (const name of Object.keys(PROXIES)) {
     assert.ok(underscored.status === 400 || !Object.keys(underscored.headers).some((it) => it.includes('_')), JSON.stringify(underscored))
   })
 
+  // S-37. However a name is spelled, the API reads what the guard said, or nothing.
+  test(`${name}: an identity in any spelling never reaches the API`, { skip }, async () => {
+    const authorization = `Authorization: Bearer ${await grant('orders:read')}`
+    for (const header of ['X-Symbolon-Sub', 'x-symbolon-sub', 'X-SYMBOLON-SUB', 'X_Symbolon_Sub', 'X-Symbolon_Sub', 'X.Symbolon.Sub', 'x_symbolon-sub', 'X-Symbolon-Claim-Customer-Id', 'X_Symbolon_Claim_Customer_Id'])
+      for (const times of [1, 2]) {
+        const sent = Array(times).fill(`${header}: admin`)
+        const answer = await exchange(name, ['GET /orders/1 HTTP/1.1', authorization, ...sent])
+        const status = Number(answer.match(/^HTTP\/1\.1 (\d+)/)?.[1])
+        assert.ok(status === 400 || (status === 200 && !answer.includes('admin')), `${header} ${times}: ${answer}`)
+      }
+    assert.match(await exchange(name, ['GET /orders/1 HTTP/1.1', authorization]), /"x-symbolon-sub":"robot"/)
+  })
+
+  // Fetch 4.8. S-39: without it, a browser never sends the call itself.
+  test(`${name}: a preflight passes, and nothing that only looks like one`, { skip }, async () => {
+    const asks = ['Origin: https://app.example.com', 'Access-Control-Request-Method: PUT']
+    const preflight = (...more) => exchange(name, ['OPTIONS /orders/1 HTTP/1.1', ...asks, ...more])
+    assert.match(await preflight(), /"x-symbolon-outcome":"preflight"/)
+    const token = await grant('blink')
+    for (const more of [`Authorization: Bearer ${token}`, 'Cookie: a=b']) assert.doesNotMatch(await preflight(more), /^HTTP\/1\.1 200/, more)
+    for (const more of [['Content-Length: 4', '', 'evil'], ...(name === 'envoy' ? [] : [['Transfer-Encoding: chunked', '', '4\r\nevil\r\n0']])])
+      assert.doesNotMatch(await exchange(name, ['OPTIONS /orders/1 HTTP/1.1', ...asks, 'Connection: close', 'Host: 127.0.0.1', ...more]), /^HTTP\/1\.1 200/, more[0])
+    assert.doesNotMatch(await exchange(name, ['OPTIONS /orders/1 HTTP/1.1', asks[0]]), /^HTTP\/1\.1 200/)
+  })
+
+  test(`${name}: a foreign token at an observed route reaches the old check, without an identity`, { skip }, async () => {
+    const { privateKey } = await client.randomDPoPKeyPair('ES256')
+    const of = (iss) => jwt(privateKey, { typ: 'JWT' }, { iss, aud: 'app', sub: 'admin', exp: now() + 60 })
+    const listed = await of('https://accounts.social.example')
+    const got = await call(name, '/legacy/1', listed)
+    assert.equal(got.headers['x-symbolon-outcome'], 'observed')
+    assert.equal(got.headers['x-symbolon-sub'] || undefined, undefined)
+    assert.equal(got.headers.authorization, `Bearer ${listed}`)
+    assert.equal((await call(name, '/legacy/1', await of('https://other.example'))).status, 401)
+    assert.equal((await call(name, '/legacy/1', tampered(await grant('orders:read'), { sub: 'x' }))).status, 401)
+    assert.equal((await call(name, '/orders/1', listed)).status, 401)
+    assert.equal((await call(name, '/legacy/1', await grant('orders:read'))).headers['x-symbolon-outcome'], 'token')
+  })
+
+  test(`${name}: a call becomes a WebSocket where the route says so`, { skip }, async () => {
+    const authorization = `Authorization: Bearer ${await grant('orders:read')}`
+    const upgrade = (path, ...more) => exchange(name, [`GET ${path} HTTP/1.1`, 'Upgrade: websocket', 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==', ...more], 'Upgrade, close')
+    const answer = await upgrade('/orders/feed', authorization)
+    assert.match(answer, /^HTTP\/1\.1 101 /)
+    assert.match(answer, /token robot$/)
+    assert.doesNotMatch(await upgrade('/orders/1', authorization), /^HTTP\/1\.1 101 /)
+    assert.doesNotMatch(await upgrade('/orders/feed'), /^HTTP\/1\.1 101 /)
+  })
+
   test(`${name}: a path that two servers could read differently never reaches the API`, { skip }, async () => {
     const authorization = `Authorization: Bearer ${await grant('orders:read')}`
     assert.equal(await raw(name, ['GET /orders/1 HTTP/1.1', authorization]), 200)
@@ -174,6 +231,22 @@ for (const name of Object.keys(PROXIES)) {
     for (const by of [showing('other'), fetch]) assert.equal((await call(name, '/orders/1', token, { by })).error, 'invalid_token')
     const said = { 'client-cert': ':AAAA:' }
     assert.equal((await call(name, '/orders/1', token, { headers: said })).status, 401)
+  })
+
+  // S-39: slow is as good as away.
+  test(`${name}: a guard that does not answer lets nobody pass`, { skip }, async () => {
+    const { base, guard } = await world(name)
+    const headers = { authorization: `Bearer ${await grant('orders:read')}` }
+    guard.kill('SIGSTOP')
+    while (!/^State:\tT/m.test(readFileSync(`/proc/${guard.pid}/status`, 'utf8'))) await new Promise((done) => setTimeout(done, 10))
+    try {
+      const answer = await fetch(`${base}/orders/1`, { headers, signal: AbortSignal.timeout(20_000) })
+      assert.ok(answer.status >= 400, String(answer.status))
+      assert.doesNotMatch(await answer.text(), /x-symbolon/)
+    } finally {
+      guard.kill('SIGCONT')
+    }
+    assert.equal((await call(name, '/orders/1', await grant('orders:read'))).url, '/orders/1')
   })
 
   test(`${name}: without the guard nobody passes`, { skip }, async () => {

@@ -9,7 +9,16 @@ use symbolon_oauth::{base64, certificate};
 const MAX_METHOD: usize = 32;
 
 /// With these headers a caller could make some frameworks take another method or URL than the one that is checked.
-const OVERRIDES: [&str; 5] = ["x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"];
+const OVERRIDES: [&str; 8] = [
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-original-uri",
+    "x-rewrite-url",
+    "x-forwarded-prefix",
+    "x-forwarded-path",
+];
 
 /// Headers that decide. Another spelling of them is refused.
 const DECIDING: [&str; 7] = ["authorization", "dpop", "client-cert", "x-forwarded-method", "x-forwarded-uri", "connection", "upgrade"];
@@ -162,6 +171,9 @@ mod tests {
             ("X_HTTP_Method_Override", "DELETE"),
             ("X-Original-URL", "/admin"),
             ("X-Rewrite-Url", "/admin"),
+            ("X-Original-URI", "/admin"),
+            ("X_Forwarded_Prefix", "/admin"),
+            ("X-Forwarded-Path", "/admin"),
             ("X_Forwarded_Uri", "/admin"),
             ("Client_Cert", "::"),
             ("Connection", "close, X-Symbolon-Sub"),

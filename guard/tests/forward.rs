@@ -428,3 +428,38 @@ async fn a_foreign_token_is_let_through_and_counted_until_the_last_day_is_over()
     assert_eq!(refused("/legacy/1", &social).await, (401, "invalid_token".to_owned()));
     stage.guard.stop().await;
 }
+
+/// RFC 9470: a route that wants a better or fresher sign-in says which, and each defect alone is refused.
+#[tokio::test]
+async fn a_route_wants_a_good_and_a_fresh_sign_in() {
+    let stage = stage().await;
+    let with = |acr: &Value, auth_time: &Value| {
+        let mut claims = stage.world.claims();
+        (claims["acr"], claims["auth_time"]) = (acr.clone(), auth_time.clone());
+        format!("Bearer {}", stage.world.token(&claims))
+    };
+    let (good, fresh) = (json!("urn:example:two-factors"), json!(950));
+    for (acr, auth_time) in [
+        (json!("urn:example:password"), fresh.clone()),
+        (json!(""), fresh.clone()),
+        (json!("urn:example:two-factors urn:example:password"), fresh.clone()),
+        (Value::Null, fresh.clone()),
+        (good.clone(), json!(930)),
+        (good.clone(), Value::Null),
+    ] {
+        let bearer = with(&acr, &auth_time);
+        let answer = ask(&stage, "GET", "/orders/refunds", &[("authorization", &bearer)]).await;
+        let challenge = header(&answer, "www-authenticate").to_owned();
+        assert!(answer.headers().get("x-symbolon-sub").is_none_or(|it| it.is_empty()));
+        assert_eq!(outcome(answer).await, (401, "insufficient_user_authentication".to_owned()), "{acr} {auth_time}");
+        for said in ["acr_values=\"urn:example:phishing-resistant urn:example:two-factors\"", "max_age=\"60\""] {
+            assert!(challenge.contains(said), "{challenge}");
+        }
+        let elsewhere = ask(&stage, "GET", "/orders/1", &[("authorization", &bearer)]).await;
+        assert_eq!(elsewhere.status(), 200, "the token is good where nothing more is wanted: {acr} {auth_time}");
+    }
+    for acr in [good, json!("urn:example:phishing-resistant")] {
+        let answer = ask(&stage, "GET", "/orders/refunds", &[("authorization", &with(&acr, &fresh))]).await;
+        assert_eq!((answer.status().as_u16(), header(&answer, "x-symbolon-acr")), (200, acr.as_str().unwrap()), "the twin");
+    }
+}

@@ -29,6 +29,11 @@ path = "/orders/feed"
 any_scope = true
 websocket = true
 [[api.orders.routes]]
+path = "/orders/refunds"
+scope = "orders:read"
+acr_values = ["urn:example:phishing-resistant", "urn:example:two-factors"]
+max_age_s = 60
+[[api.orders.routes]]
 path = "/orders/payments/**"
 scope = "orders:read"
 require_dpop = true
