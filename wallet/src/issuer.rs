@@ -3,6 +3,7 @@
 
 use crate::{Failed, Unreadable};
 use serde_json::{Value, json};
+use std::ops::RangeInclusive;
 use symbolon_attest::x509::{Chain, Dates, MAX_CERTIFICATE_BYTES, MAX_CERTIFICATES, signed_by};
 use symbolon_oauth::jwk::{KeySet, PublicKey};
 use symbolon_oauth::{base64, base64url};
@@ -108,6 +109,8 @@ pub struct Signed<'a> {
     pub failed: Vec<Failed>,
     /// The issuer in the list of those who are trusted.
     pub issuer: Option<&'a Issuer>,
+    /// When the signer's certificate is valid, in seconds since the epoch.
+    pub valid_s: RangeInclusive<i64>,
 }
 
 /// Judges a chain, leaf first. `purpose`: the extended key usage that a leaf with any must have.
@@ -133,7 +136,8 @@ pub fn judge_chain<'a>(issuers: &'a [Issuer], der: &[&[u8]], purpose: Option<&st
     let authority_key_ids = chain.certificates.iter().filter_map(authority_key_id).collect();
     let name = found.map(|(issuer, _)| issuer.name.clone()).unwrap_or_default();
     let signer = Signer { issuer: name, authority: authority(leaf), authority_key_ids };
-    Ok(Signed { key, signer, failed, issuer: found.map(|(issuer, _)| issuer) })
+    let valid_s = leaf.validity().not_before.timestamp()..=leaf.validity().not_after.timestamp();
+    Ok(Signed { key, signer, failed, issuer: found.map(|(issuer, _)| issuer), valid_s })
 }
 
 /// Does the chain end at an anchor of this issuer? The answer is whether a root is in it.
@@ -223,6 +227,12 @@ pub fn from_pem(text: &[u8]) -> Result<Vec<Vec<u8>>, Unreadable> {
         all.push(one.contents);
     }
     if all.is_empty() { Err(BAD) } else { Ok(all) }
+}
+
+/// When a certificate in DER expires, in seconds since the epoch.
+pub fn expires_s(der: &[u8]) -> Option<i64> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    Some(certificate.validity().not_after.timestamp())
 }
 
 /// The key of a certificate in DER. None: it has none of P-256.

@@ -179,6 +179,10 @@ impl<'a> IssuerSigned<'a> {
         if object.doctype != expected.doctype {
             failed.push(Failed::new("type", "the credential is of another type (docType)"));
         }
+        // 9.3.1: the signature was made while the signer's certificate was valid.
+        if !signed.valid_s.contains(&object.signed_s) {
+            failed.push(Failed::new("signed_outside", "the credential was not signed while the signer's certificate was valid"));
+        }
         let latest_s = expected.now_s + expected.skew_s;
         if object.signed_s > latest_s || object.from_s > latest_s {
             failed.push(Failed::new("not_yet_valid", "the credential is not valid yet"));

@@ -330,11 +330,20 @@ fn judge_kb_claims(says: &Map<String, Value>, bound: &str, to: &Bound<'_>) -> Ve
     failed
 }
 
+/// Does this item of the request say which hashes it takes? What cannot be read says so, for nothing weaker follows from it.
+fn offers_algorithms(item: &str) -> bool {
+    let item = base64url::decode(item).and_then(|it| serde_json::from_slice::<Value>(&it).ok());
+    item.is_none_or(|it| it.get("transaction_data_hashes_alg").is_some())
+}
+
 /// OpenID4VP 1.0, 8.4 and B.3.3.1: a hash of each item, over the string as it was sent, and none of anything else.
 fn judge_transaction(says: &Map<String, Value>, items: &[&str]) -> Option<Failed> {
     let fail = |detail: &str| Some(Failed::new("transaction_data", detail));
-    if says.get("transaction_data_hashes_alg").is_some_and(|it| it != "sha-256") {
-        return fail("transaction_data_hashes_alg is not sha-256");
+    // "REQUIRED when this parameter was present" in the request. Else sha-256 is meant.
+    match says.get("transaction_data_hashes_alg") {
+        None if items.iter().any(|it| offers_algorithms(it)) => return fail("transaction_data_hashes_alg is missing, and was offered"),
+        Some(alg) if alg != "sha-256" => return fail("transaction_data_hashes_alg is not sha-256"),
+        None | Some(_) => {}
     }
     let hashes = match says.get("transaction_data_hashes") {
         None if items.is_empty() => return None,

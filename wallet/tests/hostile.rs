@@ -415,6 +415,8 @@ fn a_payment_is_signed_as_it_was_sent() {
     let world = World::new();
     let item = raw(&json!({ "type": "payment", "amount": 10 }));
     let respelled = base64url::encode(br#"{ "amount":10,"type":"payment" }"#);
+    let other = raw(&json!({ "type": "payment", "amount": 11 }));
+    let offering = raw(&json!({ "type": "payment", "amount": 10, "transaction_data_hashes_alg": ["sha-256"] }));
     let present = |hashes: Option<Json>, alg: Option<&str>| {
         let issued = world.issuer.sd_jwt(&world.terms(VCT), &serde_json::Map::new()).unwrap();
         let issued = format!("{}~", issued.trim_end_matches('~'));
@@ -443,7 +445,12 @@ fn a_payment_is_signed_as_it_was_sent() {
     };
     assert_eq!(judge(present(Some(json!([digest(&item)])), None), &[&item]), NOTHING);
     assert_eq!(judge(present(Some(json!([digest(&item)])), Some("sha-256")), &[&item]), NOTHING);
-    assert_eq!(judge(present(Some(json!([digest("b"), digest(&item)])), None), &[&item, "b"]), NOTHING, "in any order");
+    assert_eq!(judge(present(Some(json!([digest(&other), digest(&item)])), None), &[&item, &other]), NOTHING, "in any order");
+    // Where it was offered, the answer says which it is.
+    assert_eq!(judge(present(Some(json!([digest(&offering)])), Some("sha-256")), &[&offering]), NOTHING, "the twin");
+    assert_eq!(judge(present(Some(json!([digest(&offering)])), None), &[&offering]), ["transaction_data"]);
+    assert_eq!(judge(present(Some(json!([digest(&item), digest(&offering)])), None), &[&item, &offering]), ["transaction_data"]);
+    assert_eq!(judge(present(Some(json!([digest("b")])), None), &["b"]), ["transaction_data"], "an item that cannot be read");
     assert_eq!(judge(present(None, None), &[]), NOTHING);
     for (hashes, alg, items) in [
         (None, None, vec![item.as_str()]),

@@ -7,6 +7,7 @@ use made::{CLIENT, DOCTYPE, NAMESPACE, NOTHING, NOW_S, RESPONSE_URI, World};
 use serde_json::json;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_phone::wallet::cbor::{self as make, Item};
+use symbolon_phone::wallet::issuer::Terms;
 use symbolon_phone::wallet::{present_mdoc, response as device_response};
 use symbolon_wallet::{cbor, mdoc, transcript};
 
@@ -169,4 +170,20 @@ fn a_claim_of_an_mdoc_is_the_one_that_was_signed() {
     assert_eq!(with(&items, "org.other"), ["digest", "digest"]);
     let short = symbolon_wallet::mdoc::tagged(&replaced(inner, "random", Some(make::bytes(&[1; 15]))));
     assert_eq!(with(&[short], NAMESPACE), ["a claim has fewer than 16 random bytes"]);
+}
+
+/// ISO 18013-5 9.3.1: what was signed before the signer had a certificate, or after it was over, is nobody's word.
+#[test]
+fn an_mdoc_was_signed_while_its_signer_had_a_certificate() {
+    let world = World::new();
+    let session = transcript::redirect(CLIENT, "n-1", Some(&[7; 32]), RESPONSE_URI);
+    // The certificate is from 1975 on.
+    let signed_at = |at_s: i64| {
+        let terms = Terms { now_s: at_s, lifetime_s: NOW_S, ..world.terms(DOCTYPE) };
+        let issued = world.issuer.mdoc(&terms, json!({ "a": 1 }).as_object().unwrap()).unwrap();
+        let shown = present_mdoc(DOCTYPE, &issued, &["a".to_owned()], &session, &world.holder).unwrap();
+        judge_mdoc(&world, &shown, &session)
+    };
+    assert_eq!(signed_at(100_000_000), ["signed_outside"]);
+    assert_eq!(signed_at(200_000_000), NOTHING, "the twin");
 }
