@@ -68,6 +68,7 @@ impl App {
             .with_clients(Arc::clone(&core.clients))
             .with_languages(pages.named_languages())
             .with_breached(config.passwords.open_list(base).map_err(Fault::new)?);
+        machine.wallets().measure();
         let attesting = Attesting::load(config, base, &core.outgoing, before.map(|it| &it.callers.attesting))?;
         let pages = Pages::new(&config.brand, templates.as_deref(), base)?;
         must_have_letters(config, &pages)?;

@@ -15,7 +15,7 @@ use super::review_registered::registered_findings;
 use super::review_registration::registration_findings;
 use super::review_sign_in;
 use super::review_upstream::upstream_findings;
-use super::review_wallet::wallet_findings;
+use super::review_wallet::{expiring_findings, wallet_findings};
 use crate::config::{self, Api, Client, Config, TokenFormat};
 use crate::store::MOST_OFFSET_MS;
 use crate::upstream::moved;
@@ -60,6 +60,7 @@ async fn read_store(context: &Context, actor: &Actor, config: &Config) -> Result
     stored.findings.extend(registered_findings(&context.store, config, context.now_ms).await?);
     stored.findings.extend(context.store.remarks().await?.into_iter().map(Finding::fact));
     stored.findings.extend(observed_findings(context, config).await?);
+    stored.findings.extend(expiring_findings(config, context.now_ms));
     let offset_ms = context.store.clock_offset_ms();
     if offset_ms.abs() > MOST_OFFSET_MS {
         stored.findings.push(Finding::weak(format!(

@@ -58,7 +58,9 @@ async fn answer<B>(handle: &PrometheusHandle, shared: &Shared, request: &http::R
         "/metrics" | DETAILS if request.method() != http::Method::GET => reply::empty(405),
         "/metrics" => reply::body(200, "text/plain; version=0.0.4", handle.render()),
         DETAILS => {
-            let health = crate::nodes::health(&shared.now()).await;
+            let app = shared.now();
+            let mut health = crate::nodes::health(&app).await;
+            health.details["expires_soon"] = app.machine.wallets().expires_soon(app.now_ms() / 1000).into();
             reply::json(health.status, &health.details)
         }
         _ => reply::empty(404),

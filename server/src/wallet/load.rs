@@ -9,7 +9,7 @@ use std::path::Path;
 use symbolon_oauth::jwk::{Algorithm, KeySet, PrivateKey};
 use symbolon_oauth::{base64, base64url, digest};
 use symbolon_wallet::dcql::Query;
-use symbolon_wallet::issuer::{Anchor, Issuer, from_pem};
+use symbolon_wallet::issuer::{Anchor, Issuer, expires_s, from_pem};
 use symbolon_wallet::request::{Prefix, Verifier};
 
 /// The largest file of certificates or keys.
@@ -124,7 +124,42 @@ fn read_issuer(settings: &IssuerSettings, haip: bool) -> Result<Issuer, String> 
     Ok(Issuer { name: settings.name.clone(), anchors, keys, haip })
 }
 
+/// What of a wallet can expire: when, and what it is called by operators.
+pub struct Expiring {
+    pub what: String,
+    pub at_s: i64,
+}
+
+/// So many seconds ahead operators hear that something expires.
+const AHEAD_S: i64 = 30 * 86_400;
+
 impl Wallet {
+    /// Our own certificate, and those that are trusted, by the instant at which each expires.
+    pub fn expiring(&self) -> Vec<Expiring> {
+        let own = self.verifier.chain.iter().filter_map(|der| expires_s(der)).min();
+        let own = own.map(|at_s| Expiring { what: "certificates".to_owned(), at_s });
+        let issuers: BTreeMap<&str, i64> = self.issuers.values().flatten().fold(BTreeMap::new(), |mut all, issuer| {
+            for anchor in &issuer.anchors {
+                let first = all.entry(issuer.name.as_str()).or_insert(i64::MAX);
+                *first = anchor.expires_s().min(*first);
+            }
+            all
+        });
+        let anchors = issuers.into_iter().map(|(name, at_s)| Expiring { what: format!("anchors of {name}"), at_s });
+        own.into_iter().chain(anchors).collect()
+    }
+
+    /// What expires within a month, or has expired, in words.
+    pub fn expires_soon(&self, now_s: i64) -> Vec<String> {
+        let soon = |it: &Expiring| it.at_s <= now_s + AHEAD_S;
+        let said = |it: Expiring| {
+            let days = (it.at_s - now_s).div_euclid(86_400);
+            let when = if days < 0 { "a certificate has expired".to_owned() } else { format!("a certificate expires in {days} days") };
+            format!("[wallet.{}] {}: {when}", self.name, it.what)
+        };
+        self.expiring().into_iter().filter(soon).map(said).collect()
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -43,6 +43,21 @@ impl Wallets {
         self.0.iter().map(|(name, wallet)| (name.as_str(), wallet))
     }
 
+    /// What expires within a month, or has expired, in words.
+    pub fn expires_soon(&self, now_s: i64) -> Vec<String> {
+        self.0.values().flat_map(|wallet| wallet.expires_soon(now_s)).collect()
+    }
+
+    /// The same as numbers.
+    #[expect(clippy::cast_precision_loss, reason = "instants of this century")]
+    pub fn measure(&self) {
+        for (name, wallet) in &*self.0 {
+            for it in wallet.expiring() {
+                metrics::gauge!("symbolon_wallet_expires_seconds", "wallet" => name.clone(), "what" => it.what).set(it.at_s as f64);
+            }
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

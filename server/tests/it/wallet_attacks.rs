@@ -79,12 +79,15 @@ async fn a_presentation_for_another_exchange_is_refused() {
         ("old", "holder_time", |it| it.now_s -= 3600),
         ("future", "holder_time", |it| it.now_s += 3600),
     ];
+    let mut refused = 0;
     for (what, why, bend) in bends {
         wallet.bend = Some(bend);
         let page = sign_in(&world, &wallet, &mut Browser::default(), &ask()).await;
         assert!(!page.has_code() && page.says("That did not work"), "{what}: {}", page.html);
-        let last = world.entries("wallet_refused").await;
-        assert!(last.iter().any(|it| it.to_string().contains(why)), "{what}: {last:?}");
+        refused += 1;
+        let entries = world.entries("wallet_refused").await;
+        assert_eq!(entries.len(), refused, "{what}");
+        assert!(entries[refused - 1].to_string().contains(why), "{what}: {entries:?}");
     }
     wallet.bend = None;
     assert!(sign_in(&world, &wallet, &mut Browser::default(), &ask()).await.has_code());

@@ -1,12 +1,12 @@
 //! The Digital Credentials API: the platform brings what a wallet shows, to a page of ours or to an app with its own screens.
 
-use crate::wallets::{CREATE, Outside, ask, asked, consent, now_s, pid, sign_in_for_subject, subject};
+use crate::wallets::{CREATE, LICENCE, NAMESPACE, Outside, VCT, ask, asked, consent, now_s, pid, sign_in_for_subject, subject, terms};
 use crate::world::app_passkeys::{BUILDS, android, options, with_app};
 use crate::world::native::{ASKED, Screens};
 use crate::world::passkeys::operation;
-use crate::world::{Browser, Engine, Page, World, engines};
+use crate::world::{Browser, Configuration, Engine, Page, World, engines};
 use serde_json::{Value as Json, json};
-use symbolon_phone::wallet::{Asked, Wallet};
+use symbolon_phone::wallet::{Asked, Held, Wallet};
 
 /// The page, and what its script hands to the browser.
 async fn call(world: &World, wallet: &Wallet, browser: &mut Browser) -> (Page, Asked) {
@@ -43,6 +43,46 @@ async fn a_page_takes_what_the_browser_s_wallet_shows() {
         assert_eq!(sign_in_for_subject(&world, &wallet).await, one, "by the link");
         let answered = world.entries("wallet_answered").await;
         assert!(answered.len() == 2 && !format!("{answered:?}").contains("AA-1"), "{answered:?}");
+        world.stop().await;
+    }
+}
+
+/// An mdoc is an account's credential as well, by the link and by the platform. The claim is the key, not the format: by an SD-JWT it is
+/// the same person (V-20).
+#[tokio::test]
+async fn an_mdoc_and_an_sd_jwt_are_one_person() {
+    for engine in engines() {
+        let outside = Outside::new();
+        let number = "personal_administrative_number";
+        let of_mdoc = outside
+            .table(CREATE)
+            .replace(&format!("\"pid/{number}\""), &format!("\"pid/{NAMESPACE}/{number}\""))
+            .replace("claims = { customer_id = \"pid/customer\" }\n", "")
+            .replace("dc+sd-jwt", "mso_mdoc")
+            .replace(VCT, LICENCE)
+            .replace(&format!("[\"{number}\", \"given_name\", \"customer\"]"), &format!("[\"{NAMESPACE}/{number}\"]"));
+        let world = Configuration::on(engine).await.with(&of_mdoc).start().await;
+        let holding = |number: &str| {
+            let mut wallet = outside.wallet();
+            let issuer_signed = outside.issuer.mdoc(&terms(&wallet, LICENCE, None), &pid(number)).unwrap();
+            wallet.held = vec![Held::Mdoc { doctype: LICENCE.to_owned(), issuer_signed }];
+            wallet
+        };
+        let one = sign_in_for_subject(&world, &holding("AA-1")).await;
+        let other = sign_in_for_subject(&world, &holding("AA-2")).await;
+        assert_ne!(one, other);
+        let (wallet, mut browser, ask) = (holding("AA-1"), Browser::default(), ask());
+        let page = consent(&world, &mut browser, &ask).await;
+        let asked = wallet.read_call(&operation(&page)["options"], &world.issuer, now_s()).unwrap();
+        // V-01: the transcript of the link's way is not the platform's.
+        let elsewhere = Asked { origin: None, ..asked.clone() };
+        let refused = show(&world, &mut browser, &page, &wallet.answer_call(&elsewhere).unwrap()).await;
+        assert!(!refused.has_code() && refused.says("That did not work"), "{}", refused.html);
+        let asked = wallet.read_call(&operation(&refused)["options"], &world.issuer, now_s()).unwrap();
+        let done = show(&world, &mut browser, &refused, &wallet.answer_call(&asked).unwrap()).await;
+        assert_eq!(subject(&world, &done, &ask).await, one, "by the platform");
+        world.reload(|it| it.without("wallet").with(&outside.table(CREATE))).await;
+        assert_eq!(sign_in_for_subject(&world, &outside.wallet_of("AA-1")).await, one, "by an SD-JWT");
         world.stop().await;
     }
 }
@@ -108,6 +148,17 @@ async fn why_nothing_was_shown_is_said_in_words() {
         let page = browser.submit(&world, &page, &[("credential_failure", failure)], "show_credential").await;
         assert!(!page.has_code() && page.says(words), "{failure}: {}", page.text());
         assert!(page.action("go"), "the link is there still");
+    }
+    // V-12: a wallet's own "no" comes in the place of a credential.
+    for (data, words) in [
+        (json!({ "error": "access_denied" }), "You came back without signing in"),
+        (json!({ "error": "made_up" }), "You came back without signing in"),
+        (json!({ "error": "" }), "That did not work"),
+    ] {
+        let mut browser = Browser::default();
+        let (page, _) = call(&world, &wallet, &mut browser).await;
+        let page = show(&world, &mut browser, &page, &json!({ "protocol": "openid4vp-v1-signed", "data": data })).await;
+        assert!(!page.has_code() && page.says(words) && page.action("go"), "{data}: {}", page.text());
     }
     let mut browser = Browser::default();
     let (page, asked) = call(&world, &wallet, &mut browser).await;

@@ -22,7 +22,7 @@ const MOST_CREDENTIALS: usize = 8;
 const MOST_SKEW: Span = Span::minutes(5);
 const MOST_STATUS_AGE: Span = Span::minutes(60);
 /// Of every account there is more than one, or they change.
-const SHARED: [&str; 14] = [
+const SHARED: [&str; 19] = [
     "name",
     "given_name",
     "family_name",
@@ -37,7 +37,14 @@ const SHARED: [&str; 14] = [
     "age_over_18",
     "sex",
     "picture",
+    "age_in_years",
+    "email_address",
+    "mobile_phone_number",
+    "resident_address",
+    "place_of_birth",
 ];
+/// Names that stand at the top of an SD-JWT, beside those of `SHARED`.
+const TOP: [&str; 5] = ["personal_administrative_number", "document_number", "issuing_authority", "issuing_country", "expiry_date"];
 
 /// Whether the account page offers to link it. A wallet's word is always of this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -249,6 +256,14 @@ impl Wallet {
 
     pub fn pairs(&self) -> Vec<(Place, Place)> {
         self.same_person.iter().filter_map(|it| pair(it)).collect()
+    }
+
+    /// Claims of SD-JWTs that ask for one top-level name within another (V-05). A way of two names means nesting, not two claims.
+    pub fn nested(&self) -> Vec<&str> {
+        let is_top = |part: &Part| matches!(part, Part::Member(name) if SHARED.contains(&name.as_str()) || TOP.contains(&name.as_str()));
+        let is_nested = |claim: &&String| path(claim).windows(2).any(|pair| pair.iter().all(is_top));
+        let of_sd_jwts = self.credential.values().filter(|it| it.format == CredentialFormat::SdJwt);
+        of_sd_jwts.flat_map(|it| it.claims.iter().filter(is_nested)).map(String::as_str).collect()
     }
 
     /// Can the account's own credential sign what the person agrees to, if it is to?

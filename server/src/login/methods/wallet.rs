@@ -301,6 +301,11 @@ async fn shown_credential(
     if document.get("protocol").and_then(Json::as_str) != Some(PROTOCOL) {
         return Err(failed("the answer is of another protocol"));
     }
+    // A wallet may say "no" in the place of a credential, as it may where it posts its answer. Unknown words are a no as well (V-12).
+    let error = document.get("data").and_then(|data| data.get("error")).and_then(Json::as_str).filter(|it| !it.is_empty());
+    if let Some(error) = error {
+        return Err(("wallet_cancelled", format!("the wallet says {:?}", crate::visible::plain(error, 64))));
+    }
     let sealed = document.get("data").and_then(|data| data.get("response")).and_then(Json::as_str);
     let key = trip.key().map_err(|fault| failed(&fault.0))?;
     let opened = jwe::open(sealed.unwrap_or_default(), &key).map_err(|why| failed(why.as_str()))?;
