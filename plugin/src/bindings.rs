@@ -10,7 +10,7 @@ pub mod decision {
         path: "wit",
         world: "decision",
         imports: { default: trappable }, additional_derives: [PartialEq],
-        with: { "symbolon:plugin/host@0.1.0": super::method::symbolon::plugin::host },
+        with: { "symbolon:plugin/host@0.2.0": super::method::symbolon::plugin::host },
     });
 }
 
@@ -20,8 +20,8 @@ pub mod evidence {
         world: "evidence",
         imports: { default: trappable }, additional_derives: [PartialEq],
         with: {
-            "symbolon:plugin/host@0.1.0": super::method::symbolon::plugin::host,
-            "symbolon:plugin/login@0.1.0": super::method::symbolon::plugin::login,
+            "symbolon:plugin/host@0.2.0": super::method::symbolon::plugin::host,
+            "symbolon:plugin/login@0.2.0": super::method::symbolon::plugin::login,
         },
     });
 }
@@ -32,8 +32,8 @@ pub mod claims {
         world: "claims",
         imports: { default: trappable }, additional_derives: [PartialEq],
         with: {
-            "symbolon:plugin/host@0.1.0": super::method::symbolon::plugin::host,
-            "symbolon:plugin/login@0.1.0": super::method::symbolon::plugin::login,
+            "symbolon:plugin/host@0.2.0": super::method::symbolon::plugin::host,
+            "symbolon:plugin/login@0.2.0": super::method::symbolon::plugin::login,
         },
     });
 }

@@ -2,7 +2,7 @@
 
 use crate::engine::TICK;
 use crate::failure::{Failure, Reason};
-use crate::guest::{Guest, shortened};
+use crate::guest::{Guest, end_of, shortened};
 use crate::limits::Limits;
 use crate::load::{Exports, Inner, Plugin};
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
-/// Bytes of a reason.
-const DETAIL: usize = 1024;
+/// Bytes of a reason, and of what the program printed beside it.
+const WHY: usize = 160;
+const PRINTED_BESIDE: usize = 400;
 
 /// What a call is known by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,7 +167,51 @@ fn failure(guest: &Guest, error: &wasmtime::Error) -> Failure {
         (None, None) if cause.contains("fuel") => (Reason::Limit, "it handed over more bytes than a call may".to_owned()),
         (None, None) => (Reason::Answer, cause),
     };
-    let printed = guest.printed();
-    let said = if printed.is_empty() { why } else { format!("{why}; it printed: {printed}") };
-    Failure::new(reason, shortened(&said, DETAIL))
+    let (why, printed) = (shortened(&why, WHY), guest.printed());
+    // The last lines say what went wrong: a traceback ends with its message.
+    let said = if printed.is_empty() { why } else { format!("{why}; it printed: {}", end_of(&printed, PRINTED_BESIDE)) };
+    Failure { printed, call_id: guest.call.id.clone(), ..Failure::new(reason, said) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bindings::method::symbolon::plugin::host::Severity;
+    use crate::host::{Host, HttpRequest, HttpResponse, SendError};
+
+    struct Nobody;
+
+    impl Host for Nobody {
+        fn log(&self, _call_id: &str, _severity: Severity, _message: &str) {}
+
+        fn random(&self, _bytes: &mut [u8]) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn config(&self, _name: &str) -> Option<String> {
+            None
+        }
+
+        fn send(&self, _request: HttpRequest, _within: Duration) -> Result<HttpResponse, SendError> {
+            Err(SendError::Refused(String::new()))
+        }
+    }
+
+    /// P-16: a traceback has its message last.
+    #[test]
+    fn of_what_was_printed_the_end_is_kept() {
+        let call = Call { id: "c1".to_owned(), now_ms: 0 };
+        let mut guest = Guest::new(Arc::new(Nobody), call, Limits::default(), Instant::now());
+        let said = |guest: &Guest| failure(guest, &wasmtime::Error::msg("it ended"));
+        assert_eq!((said(&guest).detail.as_str(), said(&guest).printed.as_str()), ("it ended", ""), "the twin");
+        for line in 0..2000 {
+            guest.print(format!("  File \"app.py\", line {line}\n").as_bytes());
+        }
+        guest.print(b"ValueError: the last word\n");
+        let failed = said(&guest);
+        assert!(failed.detail.starts_with("it ended; it printed: ") && failed.detail.ends_with("ValueError: the last word"), "{failed}");
+        assert!(failed.detail.len() <= WHY + PRINTED_BESIDE + 20, "{}", failed.detail.len());
+        assert!((3500..=5000).contains(&failed.printed.len()) && failed.printed.ends_with("the last word"), "{}", failed.printed.len());
+        assert_eq!(failed.call_id, "c1");
+    }
 }

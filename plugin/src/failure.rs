@@ -20,11 +20,15 @@ pub struct Failure {
     pub reason: Reason,
     /// For the log and the audit, never for the person.
     pub detail: String,
+    /// The end of what the program printed, for the log: a script says there what went wrong.
+    pub printed: String,
+    /// The call. Empty: there was none.
+    pub call_id: String,
 }
 
 impl Failure {
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+        Self { reason, detail: detail.into(), printed: String::new(), call_id: String::new() }
     }
 }
 

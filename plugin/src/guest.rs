@@ -56,9 +56,10 @@ impl Guest {
         self.printed.extend(kept);
     }
 
+    /// In one line.
     pub fn printed(&self) -> String {
         let bytes: Vec<u8> = self.printed.iter().copied().collect();
-        String::from_utf8_lossy(&bytes).trim().to_owned()
+        String::from_utf8_lossy(&bytes).trim().replace('\n', " | ")
     }
 }
 
@@ -111,6 +112,15 @@ pub fn shortened(text: &str, most: usize) -> String {
     text[..end].to_owned()
 }
 
+/// The end of a text, cut between characters.
+pub fn end_of(text: &str, most: usize) -> &str {
+    let mut start = text.len().saturating_sub(most);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    &text[start..]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,5 +130,6 @@ mod tests {
         assert_eq!(shortened("aä", 2), "a");
         assert_eq!(shortened("aä", 3), "aä");
         assert_eq!(shortened("", 3), "");
+        assert_eq!((end_of("äa", 2), end_of("äa", 3), end_of("", 3)), ("a", "äa", ""));
     }
 }

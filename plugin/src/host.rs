@@ -4,6 +4,7 @@ use crate::bindings::method::symbolon::plugin::host::{self as wit, Severity};
 use crate::failure::Reason;
 use crate::guest::Guest;
 use crate::limits::{BODY, HEADERS, LINE, RANDOM};
+use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::Result;
 
@@ -40,6 +41,27 @@ pub enum SendError {
     Refused(String),
     /// It was made, and nobody answered.
     Unreachable(String),
+}
+
+/// The host of an instance that is made on trial, when a file is loaded: it calls nobody.
+pub(crate) struct OnTrial(pub Arc<dyn Host>);
+
+impl Host for OnTrial {
+    fn log(&self, call_id: &str, severity: Severity, message: &str) {
+        self.0.log(call_id, severity, message);
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> std::result::Result<(), String> {
+        self.0.random(bytes)
+    }
+
+    fn config(&self, name: &str) -> Option<String> {
+        self.0.config(name)
+    }
+
+    fn send(&self, _request: HttpRequest, _within: Duration) -> std::result::Result<HttpResponse, SendError> {
+        Err(SendError::Refused("nobody is called while a plug-in is loaded".to_owned()))
+    }
 }
 
 impl From<SendError> for wit::SendError {

@@ -29,5 +29,5 @@ pub use engine::Runtime;
 pub use failure::{Failure, LoadError, Reason};
 pub use host::{Host, HttpRequest, HttpResponse, SendError};
 pub use limits::Limits;
-pub use load::{Compiled, Facts, Plugin, World};
+pub use load::{Compiled, Facts, INTERFACE, Plugin, World};
 pub use worlds::Given;

@@ -9,7 +9,7 @@ use crate::call::{Call, Turns};
 use crate::engine::{Runtime, explained};
 use crate::failure::LoadError;
 use crate::guest::{Guest, mebibytes};
-use crate::host::Host;
+use crate::host::{Host, OnTrial};
 use crate::limits::{COMPONENT, Limits};
 use crate::wasi;
 use std::fmt;
@@ -58,11 +58,16 @@ impl FromStr for World {
 /// Bytes of a page of memory.
 const PAGE: usize = 1 << 16;
 
+/// The version of `wit/symbolon.wit`.
+pub const INTERFACE: &str = "0.2.0";
+
 /// What can be said of a file without calling it.
 #[derive(Debug, Clone)]
 pub struct Facts {
     pub world: World,
     pub imports: Vec<String>,
+    /// The version of the interface that it is built for.
+    pub interface: &'static str,
     /// Bytes of the file.
     pub size: usize,
     /// Bytes of memory that an instance begins with.
@@ -127,7 +132,7 @@ impl Compiled {
         if let Some(cache) = cache.filter(|_| !is_cached) {
             cache.keep(engine, bytes, &component);
         }
-        let facts = Facts { world, imports, size: bytes.len(), memory, compiled_in, is_cached };
+        let facts = Facts { world, imports, interface: INTERFACE, size: bytes.len(), memory, compiled_in, is_cached };
         Ok(Self { runtime: runtime.clone(), exports, facts: Arc::new(facts) })
     }
 
@@ -162,6 +167,12 @@ fn not_a_component(bytes: &[u8], error: &wasmtime::Error) -> LoadError {
 fn imports(component: &Component, engine: &wasmtime::Engine) -> Result<Vec<String>, LoadError> {
     let kind = component.component_type();
     let names: Vec<String> = kind.imports(engine).map(|(name, _)| name.to_owned()).collect();
+    let of_other =
+        |name: &String| name.strip_prefix("symbolon:plugin/")?.split_once('@').map(|it| it.1.to_owned()).filter(|it| it != INTERFACE);
+    if let Some(version) = names.iter().find_map(of_other) {
+        let how = "build it anew with the plugin/wit of this version";
+        return Err(LoadError(format!("it is built for the interface {version} of plug-ins, and this program has {INTERFACE}: {how}")));
+    }
     let foreign = names.iter().find(|name| !name.starts_with("symbolon:plugin/") && !name.starts_with("wasi:"));
     match foreign {
         Some(name) => Err(LoadError(format!("it imports {name}, which there is not"))),
@@ -186,15 +197,14 @@ impl Plugin {
         let needed = compiled.facts.memory;
         if needed > limits.memory {
             let (needs, limit) = (mebibytes(needed), mebibytes(limits.memory));
-            return Err(LoadError(format!("it needs {needs} of memory, the limit is {limit}: set limits.memory")));
+            return Err(LoadError(format!("it needs {needs} of memory, the limit is {limit}: set memory")));
         }
-        let plugin = Self(Arc::new(Inner { compiled: compiled.clone(), host, limits, turns: Turns::new(&limits) }));
+        let inner = |host| Inner { compiled: compiled.clone(), host, limits, turns: Turns::new(&limits) };
         let trial = Call { id: "trial".to_owned(), now_ms: 0 };
-        plugin
-            .0
+        inner(Arc::new(OnTrial(Arc::clone(&host))))
             .perform(trial, Instant::now() + limits.time, |store, exports| exports.instantiate(store))
             .map_err(|failure| LoadError(format!("an instance of it cannot be made: {failure}")))?;
-        Ok(plugin)
+        Ok(Self(Arc::new(inner(host))))
     }
 
     pub fn facts(&self) -> &Facts {

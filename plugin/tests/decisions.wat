@@ -1,5 +1,5 @@
 ;; The types of the world `decision`, as every test plug-in made from text imports them. They are those of wit/symbolon.wit.
-  (import "symbolon:plugin/decisions@0.1.0" (instance $d
+  (import "symbolon:plugin/decisions@0.2.0" (instance $d
     (type $m (enum "sign-in" "token" "refresh"))
     (export "moment" (type $moment (eq $m)))
     (type $f (record (field "moment" $moment) (field "client" string) (field "sub" string) (field "scopes" (list string))

@@ -1,5 +1,5 @@
 ;; The types of the world `method`, as every test plug-in made from text imports them. They are those of wit/symbolon.wit.
-  (import "symbolon:plugin/login@0.1.0" (instance $l
+  (import "symbolon:plugin/login@0.2.0" (instance $l
     (type $claim0 (record (field "name" string) (field "value" string)))
     (export "claim" (type $claim (eq $claim0)))
     (type $person0 (record (field "name" (option string)) (field "is-proved" bool) (field "external-id" (option string))

@@ -2,7 +2,7 @@
 //
 // The configuration: `service` is the address of that service. It answers GET /entitlements/SUB with
 // {"plan": "gold", "regions": ["eu"], "debt": true}.
-import { config, log, send } from "symbolon:plugin/host@0.1.0";
+import { config, log, send } from "symbolon:plugin/host@0.2.0";
 
 // The small engine that this is built with has no TextDecoder.
 const text = (bytes) => decodeURIComponent(Array.from(bytes, (byte) => "%" + byte.toString(16).padStart(2, "0")).join(""));

@@ -17,7 +17,7 @@ fn guest() -> Vec<u8> {
     let text = format!(
         r#"(component
 {LOGIN}
-  (import "symbolon:plugin/host@0.1.0" (instance $host
+  (import "symbolon:plugin/host@0.2.0" (instance $host
     (type $h (record (field "name" string) (field "value" string)))
     (export "header" (type $header (eq $h)))
     (type $q (record (field "method" string) (field "url" string) (field "headers" (list $header)) (field "body" (list u8))))

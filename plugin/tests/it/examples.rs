@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use crate::guests::{call, facts, runtime};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 use symbolon_plugin::decisions::{Facts, Moment, Verdict as Decision};
 use symbolon_plugin::login::{AnswerField, Checked, Claim, Context, Effect, Person, Verdict};
@@ -37,8 +37,7 @@ impl Host for Service {
     fn log(&self, _call_id: &str, _severity: Severity, _message: &str) {}
 
     fn random(&self, bytes: &mut [u8]) -> Result<(), String> {
-        bytes.fill(7);
-        Ok(())
+        aws_lc_rs::rand::fill(bytes).map_err(|_| "no randomness".to_owned())
     }
 
     fn config(&self, name: &str) -> Option<String> {
@@ -61,7 +60,8 @@ fn examples() -> PathBuf {
 
 fn loaded(file: &Path, world: World, host: &Arc<Service>) -> Plugin {
     let compiled = Compiled::new(&runtime(), &std::fs::read(file).unwrap(), world).unwrap();
-    let limits = Limits { time: Duration::from_secs(20), memory: 128 << 20, ..Limits::default() };
+    // P-02: the memory that is there by default is enough for every language.
+    let limits = Limits { time: Duration::from_secs(20), ..Limits::default() };
     Plugin::new(&compiled, Arc::clone(host) as _, limits).unwrap()
 }
 
@@ -103,7 +103,7 @@ fn the_built_file_is_of_the_sources_beside_it() {
     let mut now: Vec<String> = SOURCES.iter().map(|name| format!("{}  {name}", of(name))).collect();
     now.push(format!("{}  branch-visit/branch-visit.wasm", of("branch-visit/branch-visit.wasm")));
     let built = std::fs::read_to_string(examples().join("branch-visit/built.txt")).unwrap();
-    let how = "build it anew: plugin/examples/build DIRECTORY rust, copy the file, and write built.txt";
+    let how = "build it anew: plugin/examples/build DIRECTORY, then copy branch-visit.wasm and built.txt from there";
     assert_eq!(built.lines().collect::<Vec<_>>(), now, "{how}");
 }
 
@@ -226,7 +226,89 @@ async fn impossible_travel_is_denied() {
     service.answers(200, "no JSON");
     let failure = plugin.decide(call(5), facts()).await.unwrap_err();
     assert_eq!(failure.reason, Reason::Trap, "{failure}");
-    assert!(failure.detail.contains("JSONDecodeError"), "{failure}");
+    assert!(failure.detail.contains("JSONDecodeError: Expecting value: line 1 column 1"), "{failure}");
+    assert!(failure.printed.contains("app.py"), "the log has where it happened: {}", failure.printed);
+}
+
+/// The guests of the tests, in JavaScript and Python. The second takes long to compile.
+static GUESTS: LazyLock<Option<(Plugin, Plugin)>> = LazyLock::new(|| {
+    let (script, snake, host) = (built("guest-javascript.wasm")?, built("guest-python.wasm")?, Service::new(&[]));
+    Some((loaded(&script, World::Claims, &host), loaded(&snake, World::Decision, &host)))
+});
+
+/// What the guest of the tests in JavaScript says to this.
+async fn javascript(plugin: &Plugin, client: &str, sub: &str, now_ms: u64) -> Result<String, symbolon_plugin::Failure> {
+    let facts = tokens::Facts { client: client.to_owned(), sub: sub.to_owned(), ..token(&[]) };
+    Ok(plugin.claims(call(now_ms), facts).await?.remove(0).value)
+}
+
+/// And the one in Python.
+async fn python(plugin: &Plugin, client: &str, sub: &str, now_ms: u64) -> Result<String, symbolon_plugin::Failure> {
+    let facts = Facts { client: client.to_owned(), sub: sub.to_owned(), auth_time: now_ms, ..facts() };
+    match plugin.decide(call(now_ms), facts).await? {
+        Decision::Deny(said) => Ok(said),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Every instance begins as the toolchain has left it. What the host gives is new in each; a language's own numbers may not be.
+#[tokio::test]
+async fn a_thousand_instances_of_each_language_have_a_thousand_secrets() {
+    let Some((script, snake)) = &*GUESTS else { return };
+    let mut seen: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for _ in 0..1000 {
+        let secret = javascript(script, "secret", "", 5).await.unwrap();
+        assert_eq!(secret.len(), 34, "{secret}");
+        seen.entry("javascript").or_default().insert(secret);
+        for client in ["secret", "own"] {
+            let secret = python(snake, client, "", 5).await.unwrap();
+            assert_eq!(secret.len(), 32, "{secret}");
+            seen.entry(client).or_default().insert(secret);
+        }
+    }
+    for (whose, secrets) in seen {
+        assert_eq!(secrets.len(), 1000, "{whose}");
+    }
+    // What docs/plugins.md warns of: numbers for games begin alike in each instance.
+    let mut games = [BTreeSet::new(), BTreeSet::new()];
+    for _ in 0..20 {
+        games[0].insert(javascript(script, "game", "", 5).await.unwrap());
+        games[1].insert(python(snake, "game", "", 5).await.unwrap());
+    }
+    println!("twenty instances: {} numbers of Math.random, {} of Python's random", games[0].len(), games[1].len());
+}
+
+/// P-16, P-17: what a script throws is said. Odd text and large numbers pass as they are, and what is no text is refused.
+#[tokio::test]
+async fn errors_and_odd_text_of_each_language() {
+    let Some((script, snake)) = &*GUESTS else { return };
+    let thrown = javascript(script, "throw", "", 5).await.unwrap_err();
+    assert!(format!("{thrown} {}", thrown.printed).contains("what went wrong in JavaScript"), "{thrown:?}");
+    let raised = python(snake, "raise", "", 5).await.unwrap_err();
+    assert!(raised.detail.ends_with("ValueError: what went wrong in Python"), "{raised:?}");
+    assert!(raised.printed.contains("app.py"), "{raised:?}");
+    for text in ["Żółć 👩‍👩‍👧", "a\tb", "\u{202e}x", "\u{ffff}"] {
+        assert_eq!(javascript(script, "", text, 5).await.unwrap(), format!("\"{}\"", text.replace('\t', "\\t")));
+        assert_eq!(python(snake, "", text, 5).await.unwrap(), text);
+    }
+    const LARGE: u64 = (1 << 53) + 1;
+    assert_eq!(javascript(script, "now", "", LARGE).await.unwrap(), format!("\"{LARGE}\""));
+    for client in ["now", "auth-time"] {
+        assert_eq!(python(snake, client, "", LARGE).await.unwrap(), LARGE.to_string());
+    }
+    // A half of a pair is no character: a failure, or the mark for it, the same each time.
+    let said: BTreeSet<String> = [javascript(script, "surrogate", "", 5).await, javascript(script, "surrogate", "", 5).await]
+        .into_iter()
+        .map(|said| said.unwrap_or_else(|failure| failure.reason.to_string()))
+        .collect();
+    assert!(
+        said.len() == 1 && ["\"\u{fffd}\"", "\"\u{fffd}\u{fffd}\u{fffd}\"", "answer", "trap"].contains(&said.first().unwrap().as_str()),
+        "{said:?}"
+    );
+    // U+0000 is refused in any language, for the store has no place for it.
+    assert_eq!(python(snake, "", "a\0b", 5).await.unwrap_err().reason, Reason::Answer);
+    // The next call is fine.
+    assert_eq!(python(snake, "", "fine", 5).await.unwrap(), "fine");
 }
 
 /// What a warm call costs: a fresh instance, its one question, its end.

@@ -14,7 +14,7 @@ const DECISIONS: &str = include_str!("../decisions.wat");
 pub fn component(pages: u32, body: &str) -> String {
     format!(
         r#"(component
-{DECISIONS}  (import "symbolon:plugin/host@0.1.0" (instance $host
+{DECISIONS}  (import "symbolon:plugin/host@0.2.0" (instance $host
     (type $s (enum "debug" "info" "warning" "error"))
     (export "severity" (type $severity (eq $s)))
     (export "log" (func (param "severity" $severity) (param "message" string)))

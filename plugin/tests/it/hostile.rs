@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use symbolon_plugin::decisions::Verdict;
-use symbolon_plugin::{Failure, Limits, Plugin, Reason};
+use symbolon_plugin::{Failure, Host, HttpRequest, HttpResponse, Limits, Plugin, Reason, SendError, Severity};
 
 const ALLOW: &str = "(i32.const 512)";
 
@@ -226,4 +226,74 @@ async fn memory_that_is_refused_may_be_done_without() {
     let failure = decide("(drop (memory.grow (i32.const 60000))) (unreachable)").await.unwrap_err();
     assert_eq!(failure.reason, Reason::Memory);
     assert!(failure.detail.contains("the limit is 64 MiB"), "{failure}");
+}
+
+/// P-06: a table has as many elements as it may, and a program that gets no more ends for that reason.
+#[tokio::test]
+async fn a_table_grows_no_further_than_it_may() {
+    let growing = |elements: u32| {
+        let body = format!(
+            r#"(table $all 1 funcref) (func (export "decide") (param i32) (result i32)
+                (if (i32.eq (table.grow $all (ref.null func) (i32.const {elements})) (i32.const -1)) (then (unreachable))) {ALLOW})"#
+        );
+        plugin(&wat::parse_str(crate::guests::component(1, &body)).unwrap(), limits())
+    };
+    let failure = growing(200_000).decide(call(2), facts()).await.unwrap_err();
+    assert_eq!(failure.reason, Reason::Memory, "{failure}");
+    assert!(failure.detail.contains("a table of 200001 elements, the limit is 100000"), "{failure}");
+    assert_eq!(growing(50_000).decide(call(2), facts()).await, Ok(Verdict::Allow), "the twin");
+}
+
+/// P-06: a million handles of something that the host keeps.
+#[tokio::test]
+async fn handles_are_calls_of_the_host_and_counted() {
+    let import = r#"(import "wasi:cli/stdout@0.2.3" (instance $w
+        (export "output-stream" (type $o (sub resource))) (export "get-stdout" (func (result (own $o))))))
+        (core func $open (canon lower (func $w "get-stdout")))"#;
+    let opening = |count: u32| {
+        let body = format!(
+            r#"(func (export "decide") (param i32) (result i32) (local $i i32)
+                (loop $again (drop (call $open)) (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                  (br_if $again (i32.lt_u (local.get $i) (i32.const {count})))) {ALLOW})"#
+        );
+        let text = crate::guests::component(1, &body);
+        let text = text.replacen("(alias export $d \"facts\"", &format!("{import} (alias export $d \"facts\""), 1);
+        let text = text.replacen("(import \"libc\"", "(import \"wasi\" \"open\" (func $open (result i32))) (import \"libc\"", 1);
+        let text = text.replacen("(with \"libc\"", "(with \"wasi\" (instance (export \"open\" (func $open)))) (with \"libc\"", 1);
+        plugin(&wat::parse_str(text).unwrap(), Limits { time: Duration::from_secs(20), ..Limits::default() })
+    };
+    let failure = opening(1_000_000).decide(call(2), facts()).await.unwrap_err();
+    assert_eq!(failure.reason, Reason::Limit, "{failure}");
+    assert_eq!(opening(1000).decide(call(2), facts()).await, Ok(Verdict::Allow), "the twin");
+}
+
+/// A host that panics where it should send.
+struct Panicking;
+
+impl Host for Panicking {
+    fn log(&self, _call_id: &str, _severity: Severity, _message: &str) {}
+
+    fn random(&self, _bytes: &mut [u8]) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn config(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    fn send(&self, _request: HttpRequest, _within: Duration) -> Result<HttpResponse, SendError> {
+        panic!("a fault of ours")
+    }
+}
+
+/// P-07: a panic in a call ends that call alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_of_the_host_ends_the_call_alone() {
+    let body = format!("(if (i32.wrap_i64 (i64.and (call $now) (i64.const 1))) (then {SEND})) {ALLOW}");
+    let few = Limits { instances: 1, time: Duration::from_secs(20), ..Limits::default() };
+    let plugin = Plugin::new(&compiled(&deciding(&body)), Arc::new(Panicking), few).unwrap();
+    for _ in 0..3 {
+        assert_eq!(plugin.decide(call(1), facts()).await.unwrap_err().reason, Reason::Fault);
+        assert_eq!(plugin.decide(call(2), facts()).await, Ok(Verdict::Allow), "the twin: its turn was given back");
+    }
 }

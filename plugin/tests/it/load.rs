@@ -1,9 +1,10 @@
 //! Which files are taken for plug-ins, and what is said of the others..
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use crate::guests::{TestHost, component, deciding, plugin, runtime};
+use crate::guests::{SEND, TestHost, component, deciding, plugin, runtime};
 use std::sync::Arc;
-use symbolon_plugin::{Cache, Compiled, Limits, Plugin, World};
+use std::sync::atomic::Ordering;
+use symbolon_plugin::{Cache, Compiled, INTERFACE, Limits, Plugin, World};
 
 fn refused(bytes: &[u8], world: World) -> String {
     match Compiled::new(&runtime(), bytes, world) {
@@ -49,8 +50,33 @@ fn memory_is_judged_at_load() {
     assert_eq!(compiled.facts().memory, 2000 << 16);
     let made = |memory| Plugin::new(&compiled, Arc::new(TestHost::default()), Limits { memory, ..Limits::default() }).map(|_| ());
     let why = made(64 << 20).unwrap_err().0;
-    assert_eq!(why, "it needs 125 MiB of memory, the limit is 64 MiB: set limits.memory");
+    assert_eq!(why, "it needs 125 MiB of memory, the limit is 64 MiB: set memory");
     assert!(made(128 << 20).is_ok(), "the twin");
+}
+
+/// P-10: what a program does when it begins is done on trial when its file is loaded. It reaches nobody then.
+#[tokio::test]
+async fn nobody_is_called_while_a_file_is_loaded() {
+    let body = format!(r#"(func $begin {SEND}) (start $begin) (func (export "decide") (param i32) (result i32) (i32.const 512))"#);
+    let compiled = Compiled::new(&runtime(), &wat::parse_str(component(1, &body)).unwrap(), World::Decision).unwrap();
+    let host = Arc::new(TestHost::default());
+    let plugin = Plugin::new(&compiled, Arc::clone(&host) as _, Limits::default()).unwrap();
+    assert_eq!(host.sent.load(Ordering::Relaxed), 0);
+    let verdict = plugin.decide(crate::guests::call(1), crate::guests::facts()).await;
+    assert_eq!((verdict.is_ok(), host.sent.load(Ordering::Relaxed)), (true, 1), "the twin: a call may");
+}
+
+/// A file that was built for another version of the interface says so.
+#[test]
+fn a_file_for_another_interface_says_which() {
+    let first = include_str!("../../wit/symbolon.wit").lines().next().unwrap();
+    assert_eq!(first, format!("package symbolon:plugin@{INTERFACE};"));
+    let body = r#"(func (export "decide") (param i32) (result i32) (i32.const 512))"#;
+    let text = component(1, body);
+    assert_eq!(refused(&wat::parse_str(&text).unwrap(), World::Decision), "taken", "the twin");
+    let old = text.replace(&format!("@{INTERFACE}"), "@0.1.0");
+    let said = refused(&wat::parse_str(old).unwrap(), World::Decision);
+    assert!(said.contains(&format!("the interface 0.1.0 of plug-ins, and this program has {INTERFACE}")), "{said}");
 }
 
 /// WASI is linked so that what toolchains make can be loaded. What does nothing here traps when it is called, and names itself.
