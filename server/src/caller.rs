@@ -38,7 +38,21 @@ pub struct Caller {
     pub tier: Option<(TierName, Tier)>,
     /// The certificate that tokens of this client are bound to (RFC 8705 3).
     pub certificate: Option<Binding>,
+    /// What the request says, without the proof of the client: a request that is sent again has the same. For plug-ins alone.
+    pub words: [u8; 32],
     assertion: Option<Assertion>,
+}
+
+/// Not part of what a request says: they differ each time, or are secret.
+const PROOFS: [&str; 3] = ["client_assertion", "client_assertion_type", "client_secret"];
+
+fn words_of(core: &Core, form: &Form) -> [u8; 32] {
+    if core.config.plugin.is_empty() {
+        return [0; 32];
+    }
+    let mut said: Vec<(&str, &str)> = form.iter().filter(|(name, _)| !PROOFS.contains(name)).collect();
+    said.sort_unstable();
+    digest::sha256(format!("{said:?}").as_bytes())
 }
 
 /// Which statements of a change spend what the caller may use once.
@@ -195,7 +209,8 @@ impl Callers {
             _ => None,
         };
         let (address, now_ms) = (incoming.address, incoming.now_ms);
-        Ok(Caller { client_id, client, authenticated, address, now_ms, key, instance, tier, certificate, assertion })
+        let words = words_of(core, &incoming.form);
+        Ok(Caller { client_id, client, authenticated, address, now_ms, key, instance, tier, certificate, words, assertion })
     }
 
     /// The client's own proof. That of an installation (`authentication::of_request`) is judged beside every method alike.

@@ -165,13 +165,12 @@ type Built = OnceLock<Result<reqwest::Client, String>>;
 
 /// Cheap to clone; all clones share one number of calls.
 #[derive(Clone)]
-pub struct Outgoing(Arc<Inner>);
+pub struct Outgoing(Arc<Inner>, Arc<Semaphore>);
 
 struct Inner {
     for_operator: Built,
     for_documents: Built,
     resolver: Arc<dyn Resolve>,
-    calls: Arc<Semaphore>,
     /// The certificate that is shown, with its key.
     identity: Option<reqwest::Identity>,
 }
@@ -184,16 +183,21 @@ impl Default for Outgoing {
 
 impl Outgoing {
     fn with(resolver: Arc<dyn Resolve>, calls: usize) -> Self {
-        let calls = Arc::new(Semaphore::new(calls));
-        Self(Arc::new(Inner { for_operator: Built::new(), for_documents: Built::new(), resolver, calls, identity: None }))
+        let inner = Inner { for_operator: Built::new(), for_documents: Built::new(), resolver, identity: None };
+        Self(Arc::new(inner), Arc::new(Semaphore::new(calls)))
+    }
+
+    /// The same client with a number of calls of its own, so that whoever uses them all up keeps nobody else waiting.
+    pub fn apart(&self, calls: usize) -> Self {
+        Self(Arc::clone(&self.0), Arc::new(Semaphore::new(calls)))
     }
 
     /// The same client, which shows this certificate (RFC 8705 2). `pem`: the chain and the private key. Their calls are counted together.
     pub fn with_identity(&self, pem: &[u8]) -> Result<Self, String> {
         let identity = reqwest::Identity::from_pem(pem).map_err(|it| format!("no certificate with its private key in PEM: {it}"))?;
-        let (resolver, calls) = (Arc::clone(&self.0.resolver), Arc::clone(&self.0.calls));
-        let built =
-            Self(Arc::new(Inner { for_operator: Built::new(), for_documents: Built::new(), resolver, calls, identity: Some(identity) }));
+        let resolver = Arc::clone(&self.0.resolver);
+        let inner = Inner { for_operator: Built::new(), for_documents: Built::new(), resolver, identity: Some(identity) };
+        let built = Self(Arc::new(inner), Arc::clone(&self.1));
         // A key that is another certificate's is noticed now.
         built.client(WrittenBy::Operator)?;
         Ok(built)
@@ -330,7 +334,7 @@ impl Call {
     pub async fn send(self) -> Result<Answer, String> {
         let (outgoing, request, most_bytes) = (self.outgoing, self.request?, self.most_bytes);
         let work = async {
-            let _turn = outgoing.0.calls.acquire().await.map_err(|it| it.to_string())?;
+            let _turn = outgoing.1.acquire().await.map_err(|it| it.to_string())?;
             read(request, most_bytes).await
         };
         tokio::time::timeout(self.within, work).await.map_err(|_| "no answer in time".to_owned())?

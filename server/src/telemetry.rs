@@ -49,6 +49,8 @@ fn describe() {
         "Foreign tokens that observe mode let through, by what their callers say."
     );
     metrics::describe_counter!("symbolon_plugin_calls_total", "Calls of plug-ins, by plug-in and outcome.");
+    metrics::describe_counter!("symbolon_plugin_loads_total", "Plug-ins that were loaded, from the compiler or from the cache.");
+    metrics::describe_gauge!("symbolon_wallet_expires_seconds", "When a wallet's certificates expire, in seconds since 1970.");
     metrics::describe_gauge!("symbolon_plugin_info", "1 for each loaded plug-in, with its world and the digest of its file.");
     metrics::describe_gauge!("symbolon_nodes", "Processes that serve this issuer.");
     metrics::describe_gauge!("symbolon_nodes_configured_otherwise", "Those with another configuration, or other plug-ins, than this one.");

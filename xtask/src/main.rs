@@ -78,7 +78,11 @@ fn demo() -> Result<String, String> {
     }
     // `cargo demo -- --once` and `cargo demo --once` are the same.
     let words: Vec<String> = std::env::args().skip(2).skip_while(|word| word == "--").collect();
-    let why = cargo(&["run", "--package", "symbolon-demo", "--"]).args(words).exec();
+    // The scenes of plug-ins need the sandbox, which takes minutes to build. Whoever asks for one of them gets it.
+    const OF_PLUGINS: [&str; 4] = ["--all", "branch-visit", "entitlements", "impossible-travel"];
+    let features: &[&str] = if words.iter().any(|word| OF_PLUGINS.contains(&word.as_str())) { &["--features", "plugins"] } else { &[] };
+    let mut command = cargo(&["run", "--package", "symbolon-demo"]);
+    let why = command.args(features).arg("--").args(words).env("SYMBOLON_PLUGIN_EXAMPLES", examples_directory()).exec();
     Err(format!("cargo cannot start: {why}"))
 }
 

@@ -7,7 +7,7 @@ use crate::config::TierName;
 use crate::config::plugin::PluginWorld;
 use crate::core::Core;
 use crate::error::Result;
-use crate::plugins::{EvidenceFound, EvidenceSituation, call_id};
+use crate::plugins::{EvidenceFound, EvidenceSituation};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use symbolon_attest::binding::Purpose;
@@ -36,7 +36,6 @@ pub async fn judged(core: &Core, case: &Arc<Case>, sent: Sent<'_>, name: &str) -
         installation: &case.jkt,
         is_renewal: known.is_some(),
         evidence,
-        call_id: call_id(&[&binding, &sent.evidence]),
         now_ms: sent.incoming.now_ms,
     };
     let before = known.as_ref().map(|it| it.written.clone());

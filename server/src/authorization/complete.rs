@@ -8,7 +8,7 @@ use super::request::{self, AuthorizationRequest};
 use crate::audit::Entry;
 use crate::clients::note_use;
 use crate::config::{Client, ClientAuthentication, ClientKind, TierName};
-use crate::error::{Error, Refused, Result};
+use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::decision::{self, Completed};
 use crate::grants::{self, RequestRecord, code};
 use crate::login::flow::Proven;
@@ -93,6 +93,7 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
         tier: proved_tier(client, request, *assured),
         installation: request.instance.as_deref(),
         address: completing.place.address,
+        occasion: serde_json::to_vec(request).map_err(|it| Fault::new(it.to_string()))?,
     };
     if let Some(refused) = decision::refusal_of_sign_in(authority, change, &completed).await? {
         return Ok(Completion::Refused(refused));

@@ -195,8 +195,9 @@ async fn start(cli: Cli, screen: &Screen) -> Result<u8, Stop> {
         }
         Command::Links { action } => return links::links(&load(&path)?, screen, &action).await,
         Command::Guard { action } => return guard::guard(screen, action).await,
-        Command::Plugin { action: plugins::Plugin::Check { file, world, input } } => {
-            return plugins::check(screen, &file, world.as_deref(), input.as_deref()).await;
+        Command::Plugin { action: plugins::Plugin::Check { file, world, input, memory, time } } => {
+            let checking = plugins::Checking { file: &file, world: world.as_deref(), input: input.as_deref(), memory, time };
+            return plugins::check(screen, checking).await;
         }
         command => {
             let mut desk = Desk::new(load(&path)?, &path);

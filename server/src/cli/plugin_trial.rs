@@ -12,7 +12,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use symbolon_plugin::{
-    Call, Compiled, Given, Host, HttpRequest, HttpResponse, Limits, Plugin, SendError, Severity, World, decisions, evidences, login, tokens,
+    Call, Compiled, Given, Host, HttpRequest, HttpResponse, Limits, LoadError, Plugin, SendError, Severity, World, decisions, evidences,
+    login, tokens,
 };
 
 #[derive(Deserialize, Default)]
@@ -110,12 +111,17 @@ fn claims_of(claims: &Map<String, Json>) -> Vec<login::Claim> {
     claims.iter().map(|(name, value)| login::Claim { name: name.clone(), value: value.to_string() }).collect()
 }
 
-pub async fn run(screen: &Screen, compiled: &Compiled, input: &Path) -> Result<u8, Stop> {
+/// Can an instance be made within these limits?
+pub fn must_fit(compiled: &Compiled, limits: Limits) -> Result<(), LoadError> {
+    Plugin::new(compiled, Arc::new(Trial::default()), limits).map(|_| ())
+}
+
+pub async fn run(screen: &Screen, compiled: &Compiled, (input, limits): (&Path, Limits)) -> Result<u8, Stop> {
     let wrong = |error: serde_json::Error| Problem::invalid(format!("{}: {error}", input.display()));
     let mut input: Input = serde_json::from_str(&read_file(input)?).map_err(wrong)?;
     let (config, http) = (std::mem::take(&mut input.config), Mutex::new(std::mem::take(&mut input.http)));
     let trial = Arc::new(Trial { config, http, done: Mutex::default() });
-    let plugin = Plugin::new(compiled, Arc::clone(&trial) as _, Limits::default()).map_err(|error| Problem::invalid(error.0))?;
+    let plugin = Plugin::new(compiled, Arc::clone(&trial) as _, limits).map_err(|error| Problem::invalid(error.0))?;
     let answered = match compiled.facts().world {
         World::Method => method(&plugin, input).await,
         World::Decision => decision(&plugin, input).await,

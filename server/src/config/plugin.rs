@@ -380,8 +380,17 @@ pub(super) fn worth(all: &BTreeMap<String, PluginSettings>) -> BTreeMap<MethodNa
     methods.map(|(name, plugin)| (MethodName::plugin(name), worth(plugin))).collect()
 }
 
+/// MiB that all plug-ins together may use.
+const MOST_MEMORY: usize = 16 << 10;
+
 pub(super) fn problems(all: &BTreeMap<String, PluginSettings>, clients: &dyn Fn(&str) -> bool) -> Vec<String> {
-    all.iter().flat_map(|(name, plugin)| plugin.problems(name, clients)).collect()
+    let mut found: Vec<String> = all.iter().flat_map(|(name, plugin)| plugin.problems(name, clients)).collect();
+    let memory: usize = all.values().map(|plugin| plugin.instances.saturating_mul(plugin.memory)).fold(0, usize::saturating_add);
+    if memory > MOST_MEMORY {
+        let what = "instances times memory, of all plug-ins together, is";
+        found.push(format!("[plugin]: {what} {memory} MiB, and at most {MOST_MEMORY} MiB"));
+    }
+    found
 }
 
 /// The plug-ins by name, and the directory of compiled files.
@@ -437,6 +446,16 @@ mod tests {
         assert!(read("a", "method", "hosts = [\"https://a.example\"]\nfactor = \"possession\"\namr = \"otp\"").is_ok(), "the twin");
         assert!(read("a", "decision", "at = [\"token\", \"refresh\"]").is_ok(), "the twin");
         assert!(read("a", "evidence", "tier = \"hardware\"").is_ok(), "the twin");
+    }
+
+    /// P-03: what may run at the same time fits into a machine.
+    #[test]
+    fn the_memory_of_all_plug_ins_together_is_bounded() {
+        let other = format!("[plugin.b]\nfile = \"x.wasm\"\nsha256 = \"{DIGEST}\"\nworld = \"claims\"\nmemory = 1024\ninstances = 12");
+        let both = |instances: usize| read("a", "method", &format!("memory = 1024\ninstances = {instances}\n{other}"));
+        let error = both(5).unwrap_err();
+        assert!(error.contains("of all plug-ins together, is 17408 MiB, and at most 16384 MiB"), "{error}");
+        assert!(both(4).is_ok(), "the twin");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the operator's own programs (`[plugin.NAME]`, world `decision`) say of a sign-in, a code or a refresh. They narrow alone. Where
 //! one fails, nothing moves and nothing ends: a bad reload must not sign every app out.
 
-use super::{Grant, invalid_grant};
+use super::{Grant, invalid_grant, occasion};
 use crate::attesting::standing;
 use crate::caller::Caller;
 use crate::config::TierName;
@@ -10,7 +10,7 @@ use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::limits::Limits;
 use crate::login::flow::Proven;
-use crate::plugins::{Decided, Outcome, Situation, call_id};
+use crate::plugins::{Decided, Outcome, Situation};
 use crate::store::Change;
 use std::net::IpAddr;
 use symbolon_oauth::scope::Scope;
@@ -32,8 +32,6 @@ pub async fn decide(core: &Core, caller: &Caller, grant: &Grant, moment: Moment)
     if !is_asked(core, moment, &caller.client_id) {
         return Ok(Verdict::Go(None));
     }
-    let word = [moment as u8];
-    let parts: [&[u8]; 4] = [&grant.session, &grant.number.to_be_bytes(), &grant.generation.to_be_bytes(), &word];
     let situation = Situation {
         moment,
         client: caller.client_id.clone(),
@@ -45,7 +43,7 @@ pub async fn decide(core: &Core, caller: &Caller, grant: &Grant, moment: Moment)
         auth_time_ms: grant.request.auth_time_ms,
         amr: grant.request.amr.clone(),
         acr: Some(grant.request.acr.clone()).filter(|acr| !acr.is_empty()),
-        call_id: call_id(&parts),
+        occasion: occasion(caller, Some(grant)),
         now_ms: caller.now_ms,
     };
     let Decided { outcome, most_s, entries } = core.plugins.decide(situation).await;
@@ -84,6 +82,8 @@ pub struct Completed<'a> {
     pub tier: Option<TierName>,
     pub installation: Option<&'a str>,
     pub address: Option<IpAddr>,
+    /// What is answered: the request, or its name.
+    pub occasion: Vec<u8>,
 }
 
 impl Completed<'_> {
@@ -100,7 +100,7 @@ impl Completed<'_> {
 
 /// None: it may be completed. Audit entries go with the change.
 pub async fn refusal_of_sign_in(core: &Core, change: &mut Change, completed: &Completed<'_>) -> Result<Option<Refused>> {
-    let Completed { client, proven, scope, installation, address, .. } = completed;
+    let Completed { client, proven, scope, installation, address, occasion, .. } = completed;
     if !is_asked(core, Moment::SignIn, client) {
         return Ok(None);
     }
@@ -116,7 +116,7 @@ pub async fn refusal_of_sign_in(core: &Core, change: &mut Change, completed: &Co
         auth_time_ms,
         amr: proven.satisfied.amr.clone(),
         acr: proven.satisfied.acr.clone(),
-        call_id: call_id(&[client.as_bytes(), proven.account.as_bytes(), &auth_time_ms.to_be_bytes()]),
+        occasion: occasion.clone(),
         now_ms: change.now_ms(),
     };
     let decided = core.plugins.decide(situation).await;

@@ -22,7 +22,7 @@ pub mod sharing;
 use crate::attesting::instance::use_fresh;
 use crate::audit;
 use crate::caller::Caller;
-use crate::config::{Client, Config, Tier};
+use crate::config::{Client, Config, RefreshMode, Tier};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::limits::Limits;
@@ -454,6 +454,17 @@ fn default_scope(client: &Client) -> Result<Scope> {
         (Some(only), None) => Ok(only.iter().cloned().collect()),
         _ => Err(Refused::bad_request("invalid_scope", "Name the scopes you need in the scope parameter.").into()),
     }
+}
+
+/// By what a plug-in knows a request. The words of a request name it: code, refresh token or subject token are in them. Where they stay
+/// the same for good, the instant of the last answer is named too, or else of this one.
+pub fn occasion(caller: &Caller, grant: Option<&Grant>) -> Vec<u8> {
+    let since_ms = match grant {
+        Some(grant) if caller.client.refresh.mode == RefreshMode::Static => grant.issued_ms,
+        Some(_) => 0,
+        None => caller.now_ms,
+    };
+    [&caller.words[..], &since_ms.to_be_bytes()].concat()
 }
 
 /// A request for tokens of a grant.

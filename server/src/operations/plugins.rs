@@ -16,6 +16,7 @@ pub(super) fn run(context: &Context, operation: PluginOperation) -> Result<Outco
     let idle = |name: &String, world: PluginWorld, sha256: &String| PluginLine {
         name: name.clone(),
         world: world.as_str().to_owned(),
+        interface: String::new(),
         sha256: sha256.clone(),
         calls: 0,
         failures: 0,

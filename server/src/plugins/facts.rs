@@ -9,7 +9,8 @@ use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The id of a call: what it is made of is secret, or nobody's affair.
+/// The id of a call. It is made of the plug-in's name, of all that the plug-in is told, and of the occasion. So a question that is asked
+/// again has the same id, and no other question has it. What it is made of is secret, or nobody's affair.
 pub fn call_id(parts: &[&[u8]]) -> String {
     let whole: Vec<u8> = parts.iter().flat_map(|part| [&(part.len() as u64).to_be_bytes()[..], part].concat()).collect();
     data_encoding::HEXLOWER.encode(&symbolon_oauth::digest::sha256(&whole)[..16])
@@ -48,8 +49,8 @@ pub struct Situation {
     pub auth_time_ms: i64,
     pub amr: Vec<String>,
     pub acr: Option<String>,
-    /// A repeated request has the same.
-    pub call_id: String,
+    /// A repeated request has the same, and another one another.
+    pub occasion: Vec<u8>,
     pub now_ms: i64,
 }
 
@@ -99,6 +100,8 @@ pub struct TokenSituation<'a> {
     pub scopes: Vec<String>,
     pub tier: Option<&'static str>,
     pub claims: &'a Map<String, Json>,
+    /// A repeated request has the same, and another one another.
+    pub occasion: &'a [u8],
     pub now_ms: i64,
 }
 
@@ -113,8 +116,6 @@ pub struct EvidenceSituation<'a> {
     pub installation: &'a str,
     pub is_renewal: bool,
     pub evidence: &'a str,
-    /// A repeated request has the same.
-    pub call_id: String,
     pub now_ms: i64,
 }
 
@@ -136,6 +137,8 @@ pub enum EvidenceFound {
 pub struct PluginLine {
     pub name: String,
     pub world: String,
+    /// The version of the interface.
+    pub interface: String,
     pub sha256: String,
     pub calls: u64,
     pub failures: u64,

@@ -56,7 +56,8 @@ impl ServerHost {
         }
         let handle = Handle::try_current().map_err(|_| Fault::new("plug-ins need the server's runtime"))?;
         let (name, config, hosts) = (name.to_owned(), settings.config.clone(), settings.hosts.clone());
-        Ok(Self { name, config, hosts, headers, outgoing: outgoing.clone(), handle })
+        // One call for each instance that may run: neither the server nor another plug-in waits for this one.
+        Ok(Self { name, config, hosts, headers, outgoing: outgoing.apart(settings.instances), handle })
     }
 
     fn target(&self, text: &str) -> Result<(Target, String), SendError> {

@@ -1,6 +1,6 @@
 //! The plug-ins of a configuration. They are loaded once, and a reload replaces them whole. It asks decisions and claims plug-ins.
 
-use super::facts::{Decided, EvidenceFound, EvidenceSituation, Loading, Outcome, PluginLine, Situation, TokenSituation};
+use super::facts::{Decided, EvidenceFound, EvidenceSituation, Loading, Outcome, PluginLine, Situation, TokenSituation, call_id};
 use super::host::ServerHost;
 use crate::audit::Entry;
 use crate::config::client::tier::TierName;
@@ -189,8 +189,14 @@ fn load(
             if found != settings.sha256 {
                 return Err(format!("{} has another digest than sha256 says: {found}", path.display()));
             }
+            // A large one takes seconds: whoever waits for the server sees why.
+            tracing::info!(plugin = name, bytes = bytes.len(), "compiling a plug-in, or taking it from the cache");
             // These very bytes are compiled: nobody can change the file between the two.
-            Compiled::with_cache(runtime, &bytes, world(settings.world), cache).map_err(|error| error.0)?
+            let compiled = Compiled::with_cache(runtime, &bytes, world(settings.world), cache).map_err(|error| error.0)?;
+            let (from, took_ms) = (if compiled.facts().is_cached { "cache" } else { "compiler" }, compiled.facts().compiled_in.as_millis());
+            metrics::counter!("symbolon_plugin_loads_total", "plugin" => name.to_owned(), "from" => from).increment(1);
+            tracing::info!(plugin = name, from, took_ms, "a plug-in is loaded");
+            compiled
         }
     };
     let host = ServerHost::new(name, settings, loading.outgoing).map_err(|fault| fault.0)?;
@@ -226,11 +232,18 @@ fn limits(settings: &PluginSettings) -> Limits {
     }
 }
 
-pub fn call(id: &str, now_ms: i64) -> Call {
-    Call { id: id.to_owned(), now_ms: u64::try_from(now_ms).unwrap_or_default() }
+/// What a plug-in is told, as a part of the id of the call.
+fn told(facts: &impl std::fmt::Debug) -> String {
+    format!("{facts:?}")
 }
 
 impl Running {
+    /// A call, known by what it is about.
+    pub fn call(&self, about: &[&[u8]], now_ms: i64) -> Call {
+        let parts: Vec<&[u8]> = [self.name.as_bytes()].into_iter().chain(about.iter().copied()).collect();
+        Call { id: call_id(&parts), now_ms: u64::try_from(now_ms).unwrap_or_default() }
+    }
+
     pub fn label(&self) -> &str {
         self.settings.label.as_deref().unwrap_or(&self.name)
     }
@@ -244,7 +257,18 @@ impl Running {
     pub fn said<T>(&self, answer: std::result::Result<T, Failure>) -> std::result::Result<T, String> {
         let outcome = answer.as_ref().map_or_else(|failure| failure.reason.as_str(), |_| "ok");
         metrics::counter!("symbolon_plugin_calls_total", "plugin" => self.name.clone(), "outcome" => outcome).increment(1);
-        answer.map_err(|failure| crate::visible::plain(&failure.to_string(), 600))
+        answer.map_err(|failure| {
+            if !failure.printed.is_empty() {
+                let printed = crate::visible::plain(&failure.printed, 4096);
+                tracing::warn!(
+                    plugin = self.name,
+                    call = failure.call_id,
+                    printed,
+                    "a plug-in failed, and this is the end of what it printed"
+                );
+            }
+            crate::visible::plain(&failure.to_string(), 600)
+        })
     }
 
     fn line(&self) -> PluginLine {
@@ -253,6 +277,7 @@ impl Running {
         PluginLine {
             name: self.name.clone(),
             world: world(self.settings.world).to_string(),
+            interface: symbolon_plugin::INTERFACE.to_owned(),
             sha256: self.settings.sha256.clone(),
             calls: counts.calls,
             failures: counts.failures,
@@ -278,7 +303,8 @@ impl Running {
             amr: situation.amr.clone(),
             acr: situation.acr.clone(),
         };
-        let verdict = self.said(self.plugin()?.decide(call(&situation.call_id, situation.now_ms), facts).await)?;
+        let call = self.call(&[told(&facts).as_bytes(), &situation.occasion], situation.now_ms);
+        let verdict = self.said(self.plugin()?.decide(call, facts).await)?;
         match verdict {
             // What cannot be done at this moment is no verdict of it.
             decisions::Verdict::Shorten(_) if situation.moment == Moment::SignIn => {
@@ -322,7 +348,8 @@ impl Running {
             renewal: situation.is_renewal,
             evidence: situation.evidence.to_owned(),
         };
-        match self.said(self.plugin()?.verify(call(&situation.call_id, situation.now_ms), facts).await)? {
+        let call = self.call(&[told(&facts).as_bytes()], situation.now_ms);
+        match self.said(self.plugin()?.verify(call, facts).await)? {
             evidences::Verdict::Refused(rules) => Ok(EvidenceFound::Refused(rules)),
             evidences::Verdict::Accepted(accepted) => {
                 let facts = accepted.facts.iter().map(|claim| Ok((claim.name.clone(), read_value(claim)?)));
@@ -351,8 +378,8 @@ impl Running {
             tier: situation.tier.map(str::to_owned),
             claims: situation.claims.iter().map(claim).collect(),
         };
-        let id = hexadecimal(&crate::seal::random::<16>().map_err(|fault| fault.0)?);
-        self.said(self.plugin()?.claims(call(&id, situation.now_ms), facts).await)
+        let call = self.call(&[told(&facts).as_bytes(), situation.occasion], situation.now_ms);
+        self.said(self.plugin()?.claims(call, facts).await)
     }
 }
 

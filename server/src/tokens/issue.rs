@@ -51,6 +51,8 @@ pub(super) struct Content<'a> {
     pub act: Option<Json>,
     /// RFC 9396 9.1.
     pub details: &'a [Json],
+    /// By what the request is known.
+    pub occasion: Vec<u8>,
     pub now_ms: i64,
 }
 
@@ -92,6 +94,7 @@ pub async fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope
         from: None,
         act: None,
         details: &details,
+        occasion: grants::occasion(caller, Some(grant)),
         now_ms: caller.now_ms,
     };
     let (token, expires_in, jti) = access_token(core, &content).await?;
@@ -157,6 +160,7 @@ pub async fn for_kiosk(core: &Core, caller: &Caller, (api, most): (&str, Option<
         from: None,
         act: Some(act),
         details: &[],
+        occasion: grants::occasion(caller, Some(visit)),
         now_ms: caller.now_ms,
     };
     let (token, expires_in, jti) = access_token(core, &content).await?;
@@ -182,6 +186,7 @@ pub async fn for_client(core: &Core, caller: &Caller, api: &str, scope: &Scope) 
         from: None,
         act: None,
         details: &[],
+        occasion: grants::occasion(caller, None),
         now_ms: caller.now_ms,
     };
     let (token, expires_in, jti) = access_token(core, &content).await?;
@@ -216,6 +221,7 @@ pub async fn for_exchange(
         from: Some((&subject.token, act)),
         act: None,
         details: &[],
+        occasion: grants::occasion(caller, subject.grant.as_ref()),
         now_ms: caller.now_ms,
     };
     let (token, expires_in, jti) = access_token(core, &content).await?;
@@ -346,6 +352,7 @@ async fn mapped((core, name, api): (&Core, &str, &Api), content: &Content<'_>, e
         scopes: content.scope.iter().map(str::to_owned).collect(),
         tier: content.tier.map(TierName::as_str),
         claims: &claims,
+        occasion: &content.occasion,
         now_ms: content.now_ms,
     };
     let mut claims = core.plugins.claims(situation).await?;

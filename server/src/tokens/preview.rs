@@ -66,6 +66,7 @@ pub fn preview(config: &Config, wish: &Wish<'_>, kid: impl FnOnce(Algorithm) -> 
         from: None,
         act: None,
         details: &[],
+        occasion: Vec::new(),
         now_ms: wish.now_ms,
     };
     let names = Names {

@@ -87,7 +87,7 @@ async fn type_code(browser: &mut Browser, world: &impl AsRef<Node>, code: &str, 
     sign_in(browser, world, page, name).await
 }
 
-async fn open_complete(browser: &mut Browser, world: &impl AsRef<Node>, tv: &Tv, name: &str) -> Page {
+pub async fn open_complete(browser: &mut Browser, world: &impl AsRef<Node>, tv: &Tv, name: &str) -> Page {
     let page = browser.visit(world, tv.complete()).await;
     sign_in(browser, world, page, name).await
 }

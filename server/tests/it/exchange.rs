@@ -7,11 +7,11 @@ use serde_json::Value as Json;
 use symbolon_oauth::{base64url, client_attestation, dpop};
 
 const ACCESS: &str = "urn:ietf:params:oauth:token-type:access_token";
-const LEDGER: &str = "https://api.example.com/ledger";
+pub const LEDGER: &str = "https://api.example.com/ledger";
 const ORDERS: &str = "https://api.example.com/orders";
 
 /// The orders API as a client that may call the ledger; what an orders token is worth there is written at the ledger's scope.
-async fn world(engine: Engine) -> World {
+pub async fn world(engine: Engine) -> World {
     let digest = secret_digest();
     let more = format!(
         "[api.ledger.scope]\n\"ledger:read\" = {{ exchange_from = {{ orders = [\"orders:write\"] }} }}\n\"ledger:write\" = {{ text = \"Book\" }}\n\
@@ -23,7 +23,7 @@ async fn world(engine: Engine) -> World {
     Configuration::on(engine).await.with(&more).start().await
 }
 
-async fn exchange(world: &World, who: &str, token: &str, more: &[(&str, &str)]) -> (u16, Json) {
+pub async fn exchange(world: &World, who: &str, token: &str, more: &[(&str, &str)]) -> (u16, Json) {
     let mut form =
         vec![("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"), ("subject_token", token), ("subject_token_type", ACCESS)];
     form.extend_from_slice(more);

@@ -95,6 +95,7 @@ mod passkeys;
 mod passkeys_moved;
 mod play;
 #[cfg(feature = "plugins")]
+mod plugin_decisions;
 mod plugin_evidence;
 #[cfg(feature = "plugins")]
 mod plugin_links;

@@ -9,7 +9,7 @@ use symbolon_phone::element::Maker;
 
 const BACK: &str = "https://app.example.com/sso";
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-const SHOP: &str = "ABCDE12345.com.example.shop";
+pub const SHOP: &str = "ABCDE12345.com.example.shop";
 
 /// The shop, a second app of the same team, one of another team, one of another group, and one that an attester of the operator's vouches for.
 fn clients(maker: &Maker, attester: &PrivateKey) -> String {
@@ -38,29 +38,29 @@ fn clients(maker: &Maker, attester: &PrivateKey) -> String {
     )
 }
 
-struct Scene {
-    world: World,
+pub struct Scene {
+    pub world: World,
     maker: Maker,
     attester: PrivateKey,
     sso: PrivateKey,
 }
 
 /// What the first app shares.
-struct Shared {
+pub struct Shared {
     secret: String,
     id_token: String,
     refresh: String,
 }
 
 impl Scene {
-    async fn start(engine: Engine, more: &str) -> Self {
+    pub async fn start(engine: Engine, more: &str) -> Self {
         let (maker, attester) = (Maker::new().unwrap(), new_key());
         let configuration = Configuration::on(engine).await.with(&clients(&maker, &attester)).with(more);
         Self { world: configuration.start().await, maker, attester, sso: new_key() }
     }
 
     /// An attested installation of this client.
-    async fn app(&self, client: &'static str, app_id: &'static str) -> Phone<'_> {
+    pub async fn app(&self, client: &'static str, app_id: &'static str) -> Phone<'_> {
         let back: &'static str = Box::leak(format!("{BACK}/{client}").into_boxed_str());
         let mut phone = Phone::new(&self.world, client, back).made_by(&self.maker);
         let answer = phone.attest_iphone(|ios| ios.app_id = app_id).await;
@@ -69,7 +69,7 @@ impl Scene {
     }
 
     /// The person signs in to the shop, which shares.
-    async fn share(&self, shop: &mut Phone<'_>, person: &str) -> Shared {
+    pub async fn share(&self, shop: &mut Phone<'_>, person: &str) -> Shared {
         let ask = shop.ask("openid device_sso orders:read");
         let tokens = shop.tokens_for(&ask, person, &[("sso_jkt", self.sso.kid())]).await;
         assert_eq!(tokens.status, 200, "{}", tokens.body);
@@ -84,7 +84,7 @@ impl Scene {
         jws::with_signature(&input, &by.sign(input.as_bytes()).unwrap())
     }
 
-    async fn join(&self, app: &mut Phone<'_>, shared: &Shared) -> Answer {
+    pub async fn join(&self, app: &mut Phone<'_>, shared: &Shared) -> Answer {
         let proof = self.proof(app, &self.sso, &shared.secret);
         self.join_with(app, shared, &proof, &[]).await
     }

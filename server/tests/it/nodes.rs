@@ -132,6 +132,17 @@ async fn nodes_that_are_configured_otherwise_are_seen() {
     third.running.stop().await;
     assert_eq!(health().await["nodes"], 1);
     first.stop().await;
+    // A plug-in of another file is another configuration.
+    let rule = |body: &str| crate::plugins::deciding(body, "token", "");
+    let first = Configuration::on(Engine::Postgres).await.with(&rule(crate::plugins::ALLOW)).start().await;
+    let health = async || symbolon::nodes::health(&first.running.shared.now()).await.details;
+    for (other, differ) in [(crate::plugins::ALLOW, 0), (crate::plugins::DENY, 1)] {
+        let second = first.another_as(|it| it.without("plugin").with(&rule(other))).await;
+        let seen = health().await;
+        assert_eq!((seen["nodes"].as_i64(), seen["configured_otherwise"].as_i64()), (Some(2), Some(differ)), "{seen}");
+        second.running.stop().await;
+    }
+    first.stop().await;
 }
 
 /// Nodes elsewhere would keep the old epoch.

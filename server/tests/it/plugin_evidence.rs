@@ -10,11 +10,11 @@ const BACK: &str = "https://desk.example.com/cb";
 fn judging(tier: u8) -> Vec<u8> {
     let text = format!(
         r#"(component
-  (import "symbolon:plugin/login@0.1.0" (instance $l
+  (import "symbolon:plugin/login@0.2.0" (instance $l
     (type $claim0 (record (field "name" string) (field "value" string)))
     (export "claim" (type $claim (eq $claim0)))))
   (alias export $l "claim" (type $claim))
-  (import "symbolon:plugin/evidences@0.1.0" (instance $e
+  (import "symbolon:plugin/evidences@0.2.0" (instance $e
     (alias outer 1 $claim (type $c))
     (export "claim" (type $claim (eq $c)))
     (type $tier0 (enum "software" "hardware-claimed" "hardware"))

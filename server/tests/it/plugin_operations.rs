@@ -26,7 +26,7 @@ async fn plugin_check_says_what_a_file_is() {
     let (code, said, _) = check(&["plugin", "check", BRANCH_VISIT]).await;
     assert_eq!(code, Some(0));
     let digest = crate::plugins::digest_of(&std::fs::read(BRANCH_VISIT).unwrap());
-    for words in ["world    method", digest.as_str(), "KiB, compiled in", "memory ", "imports  symbolon:plugin/host"] {
+    for words in ["world    method, interface 0.2.0", digest.as_str(), "KiB, compiled in", "memory ", "imports  symbolon:plugin/host"] {
         assert!(said.contains(words), "{words}: {said}");
     }
     let (code, said, _) = check(&["--json", "plugin", "check", BRANCH_VISIT, "--world", "method"]).await;
@@ -34,8 +34,10 @@ async fn plugin_check_says_what_a_file_is() {
     assert_eq!((code, &document["world"], &document["sha256"]), (Some(0), &json!("method"), &json!(digest)));
     assert!(document["memory_bytes"].as_u64().unwrap() > 0 && document["imports"].as_array().is_some_and(|all| !all.is_empty()));
     let text = file_of("none", b"no component");
-    let pairs: [(&[&str], &str); 3] = [
+    let pairs: [(&[&str], &str); 4] = [
         (&["plugin", "check", BRANCH_VISIT, "--world", "decision"], "no plug-in of the world decision"),
+        // P-02: the limits are those of the configuration, and said before anybody signs in.
+        (&["plugin", "check", BRANCH_VISIT, "--memory", "1"], "needs 2 MiB of memory, the limit is 1 MiB: set memory"),
         (&["plugin", "check", &text], "no WebAssembly component"),
         (&["plugin", "check", "/nowhere.wasm"], "/nowhere.wasm"),
     ];
@@ -122,6 +124,7 @@ async fn plugin_list_and_metrics_count_the_calls() {
         };
         let (line, missing) = listed().await;
         assert_eq!((&line["calls"], &line["failures"], &line["world"]), (&json!(3), &json!(0), &json!("decision")), "{line}");
+        assert_eq!(line["interface"], "0.2.0");
         assert!(line["mean_us"].as_u64().is_some_and(|us| us > 0), "{line}");
         assert_eq!(line["sha256"], crate::plugins::digest_of(&decision(ALLOW)));
         assert!(missing["problem"].as_str().unwrap().contains("cannot read") && missing["calls"] == 0, "{missing}");
@@ -146,6 +149,31 @@ async fn plugin_list_and_metrics_count_the_calls() {
         assert_eq!((info(&decision(ALLOW)), info(&decision(TRAP))), (Some(0.0), Some(1.0)), "{metrics}");
         let health: Json = serde_json::from_str(&inside("/health/details").await).unwrap();
         assert_eq!(health["plugins_not_loaded"], json!(["gone"]), "{health}");
+        world.stop().await;
+    }
+}
+
+/// P-12: what was compiled is taken from the cache at the next start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_start_compiles_nothing() {
+    for (cache, from, other) in [("plugin_cache = \"compiled\"\n", "cache", "compiler"), ("", "compiler", "cache")] {
+        let port = symbolon_phone::net::free_port();
+        let name = format!("kept-{port}");
+        let plugin = table(&name, &decision(ALLOW), "world = \"decision\"\nat = [\"refresh\"]\ntime = \"1s\"");
+        let configuration = Configuration::on(Engine::Sqlite).await.with(&format!("metrics = \"127.0.0.1:{port}\"\n{cache}"));
+        let world = configuration.with(&plugin).start().await;
+        let loads = async |world: &World, from: &str| -> u32 {
+            let text = world.http.get(format!("http://127.0.0.1:{port}/metrics")).send().await.unwrap().text().await.unwrap();
+            let is_it = |line: &&str| {
+                let labels = [format!("plugin=\"{name}\""), format!("from=\"{from}\"")];
+                line.starts_with("symbolon_plugin_loads_total") && labels.iter().all(|label| line.contains(label))
+            };
+            text.lines().find(is_it).map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+        };
+        let before = (loads(&world, from).await, loads(&world, other).await);
+        let world = world.restarted(|_| {}).await;
+        let after = (loads(&world, from).await, loads(&world, other).await);
+        assert_eq!(after, (before.0 + 1, before.1), "{from}");
         world.stop().await;
     }
 }

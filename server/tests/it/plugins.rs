@@ -97,24 +97,37 @@ fn branch_visit(service: &Service) -> String {
 /// The types of the world `decision`. The tests of the sandbox read the same text.
 const DECISIONS: &str = include_str!("../../../plugin/tests/decisions.wat");
 
-/// A decision that always says the same: the text of its core function.
-pub fn decision(body: &str) -> Vec<u8> {
-    let text = format!(
-        r#"(component
-{DECISIONS}  (alias export $d "facts" (type $facts))
-  (alias export $d "verdict" (type $verdict))
-  (core module $guest
+/// Where every program made from text keeps what it is given. It is an instance of its own, so that calls of the host can be lowered.
+const LIBC: &str = r#"(core module $libc
     (memory (export "memory") 1)
-    (global $end (mut i32) (i32.const 4096))
+    (global $end (mut i32) (i32.const 8192))
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) (local $at i32)
       (local.set $at (i32.and (i32.add (global.get $end) (i32.const 7)) (i32.const -8)))
       (global.set $end (i32.add (local.get $at) (local.get 3)))
-      (local.get $at))
+      (local.get $at)))
+  (core instance $libc (instantiate $libc))
+  (alias core export $libc "memory" (core memory $memory))
+  (alias core export $libc "realloc" (core func $realloc))
+  (core func $call-id (canon lower (func $host "call-id") (memory $memory) (realloc $realloc)))"#;
+const CALL_ID: &str = r#"(import "symbolon:plugin/host@0.2.0" (instance $host (export "call-id" (func (result string)))))"#;
+const IMPORTS: &str = r#"(import "libc" "memory" (memory 1)) (import "host" "call-id" (func $call-id (param i32)))"#;
+const INSTANCE: &str = r#"(core instance $guest (instantiate $guest (with "libc" (instance $libc))
+    (with "host" (instance (export "call-id" (func $call-id))))))"#;
+
+/// A decision that always says the same: the text of its core function.
+/// It may use the locals `$at`, `$end` and `$sum`, and ask for the id of the call.
+pub fn decision(body: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(component
+{DECISIONS}  {CALL_ID}
+  (alias export $d "facts" (type $facts))
+  (alias export $d "verdict" (type $verdict))
+  {LIBC}
+  (core module $guest
+    {IMPORTS}
     (data (i32.const 1024) "a reason")
-    (func (export "decide") (param i32) (result i32) {body} (i32.const 512)))
-  (core instance $guest (instantiate $guest))
-  (alias core export $guest "memory" (core memory $memory))
-  (alias core export $guest "realloc" (core func $realloc))
+    (func (export "decide") (param i32) (result i32) (local $at i32) (local $end i32) (local $sum i32) {body} (i32.const 512)))
+  {INSTANCE}
   (type $decide (func (param "facts" $facts) (result (result $verdict (error string)))))
   (func $lifted (type $decide)
     (canon lift (core func $guest "decide") (memory $memory) (realloc $realloc)))
@@ -138,38 +151,46 @@ pub fn deciding(body: &str, at: &str, more: &str) -> String {
 
 /// A claims plug-in that always sets this claim to this JSON.
 pub fn claiming(name: &str, value: &str) -> Vec<u8> {
+    claims_guest(name, value, "")
+}
+
+/// A claims plug-in that sets this claim to the id of its call.
+pub fn claiming_its_call(name: &str) -> Vec<u8> {
+    // A call has 32 letters: they stand between the quotes.
+    let value = format!("\"{}\"", "0".repeat(32));
+    let copied = "(call $call-id (i32.const 700)) (memory.copy (i32.const 2049) (i32.load (i32.const 700)) (i32.const 32))";
+    claims_guest(name, &value, copied)
+}
+
+fn claims_guest(name: &str, value: &str, body: &str) -> Vec<u8> {
     let (names, values) = (name.len(), value.len());
     let quoted = |text: &str| text.bytes().map(|byte| format!("\\{byte:02x}")).collect::<String>();
     let text = format!(
         r#"(component
-  (import "symbolon:plugin/login@0.1.0" (instance $l
+  (import "symbolon:plugin/login@0.2.0" (instance $l
     (type $c (record (field "name" string) (field "value" string)))
     (export "claim" (type $claim (eq $c)))))
   (alias export $l "claim" (type $claim))
-  (import "symbolon:plugin/tokens@0.1.0" (instance $t
+  (import "symbolon:plugin/tokens@0.2.0" (instance $t
     (alias outer 1 $claim (type $c))
     (export "claim" (type $claim (eq $c)))
     (type $f (record (field "api" string) (field "audience" string) (field "client" string) (field "sub" string)
       (field "scopes" (list string)) (field "tier" (option string)) (field "claims" (list $claim))))
     (export "facts" (type $facts (eq $f)))))
+  {CALL_ID}
   (alias export $t "facts" (type $facts))
+  {LIBC}
   (core module $guest
-    (memory (export "memory") 1)
-    (global $end (mut i32) (i32.const 8192))
-    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (local $at i32)
-      (local.set $at (i32.and (i32.add (global.get $end) (i32.const 7)) (i32.const -8)))
-      (global.set $end (i32.add (local.get $at) (local.get 3)))
-      (local.get $at))
+    {IMPORTS}
     (data (i32.const 1024) "{}")
     (data (i32.const 2048) "{}")
     (func (export "claims") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+      {body}
       (i32.store (i32.const 516) (i32.const 600)) (i32.store (i32.const 520) (i32.const 1))
       (i32.store (i32.const 600) (i32.const 1024)) (i32.store (i32.const 604) (i32.const {names}))
       (i32.store (i32.const 608) (i32.const 2048)) (i32.store (i32.const 612) (i32.const {values}))
       (i32.const 512)))
-  (core instance $guest (instantiate $guest))
-  (alias core export $guest "memory" (core memory $memory))
-  (alias core export $guest "realloc" (core func $realloc))
+  {INSTANCE}
   (type $claims (func (param "facts" $facts) (result (result (list $claim) (error string)))))
   (func $lifted (type $claims)
     (canon lift (core func $guest "claims") (memory $memory) (realloc $realloc)))

@@ -32,7 +32,7 @@ fn renewed(token: &str, scope: &str) -> (u16, Json) {
     )
 }
 
-async fn signed_in(world: &World, provider: &Provider, scope: &str) -> String {
+pub async fn signed_in(world: &World, provider: &Provider, scope: &str) -> String {
     let (mut browser, ask) = (Browser::default(), Ask::native(scope));
     let url = leave(world, &mut browser, &ask).await;
     let page = browser.get(world, &provider.sign_in(&url)).await;
@@ -41,11 +41,18 @@ async fn signed_in(world: &World, provider: &Provider, scope: &str) -> String {
     tokens["access_token"].as_str().unwrap().to_owned()
 }
 
-async fn ask(world: &World, who: &str, token: &str, more: &[(&str, &str)]) -> (u16, Json) {
+pub async fn ask(world: &World, who: &str, token: &str, more: &[(&str, &str)]) -> (u16, Json) {
     let mut form =
         vec![("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"), ("subject_token", token), ("subject_token_type", ACCESS)];
     form.extend_from_slice(more);
     world.post("/token", &form, Some(who)).await
+}
+
+/// A world whose orders API may have tokens of the provider.
+pub async fn released(engine: Engine, provider: &Provider) -> World {
+    let world = world(engine, provider, &format!("{CREATE}{RELEASE}{}", clients())).await;
+    provider.says(gives("calendar.read", 600));
+    world
 }
 
 const TO_ANY: (&str, &str) = ("audience", "upstream:any");

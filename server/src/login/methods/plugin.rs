@@ -13,7 +13,7 @@ use crate::login::effect::{Effect, Letter, Spend};
 use crate::login::journey::NewLink;
 use crate::login::proof::{Factor, MethodName, Proof};
 use crate::login::step::{FieldKind, Problem, Step, Text};
-use crate::plugins::{Running, call_id, listed};
+use crate::plugins::{Running, listed};
 use crate::profile::{self, Person as Profile};
 use crate::store::tables::account::TOLD;
 use crate::upstream::WayBack;
@@ -94,7 +94,7 @@ pub async fn ask(name: &str, context: &Context<'_>, person: &Person) -> std::res
 
 /// The question as the plug-in makes it. The inner error is the plug-in's.
 async fn question_of(running: &Running, context: &Context<'_>, person: &Person) -> Result<std::result::Result<wit::Asked, String>> {
-    let (facts, call) = (facts_of(running, context, person).await?, call_of(context, 0));
+    let (facts, call) = (facts_of(running, context, person).await?, call_of(running, context, "ask"));
     let plugin = match running.plugin() {
         Ok(plugin) => plugin,
         Err(why) => return Ok(Err(why)),
@@ -102,10 +102,10 @@ async fn question_of(running: &Running, context: &Context<'_>, person: &Person) 
     Ok(running.said(plugin.ask(call, told(running, context), facts).await))
 }
 
-/// The same answer of the same question has the same id.
-fn call_of(context: &Context<'_>, version: u32) -> Call {
-    let id = call_id(&[&context.question, &version.to_be_bytes()]);
-    Call { id, now_ms: u64::try_from(context.now_ms).unwrap_or_default() }
+/// A question has one answer at each version of its sign-in. The same answer again has the same id.
+fn call_of(running: &Running, context: &Context<'_>, what: &str) -> Call {
+    let version = context.voyage.map_or(0, |voyage| voyage.version);
+    running.call(&[what.as_bytes(), &context.question, &version.to_be_bytes()], context.now_ms)
 }
 
 fn told(running: &Running, context: &Context<'_>) -> wit::Context {
@@ -304,7 +304,6 @@ pub async fn check(name: &str, context: &Context<'_>, person: &Person, secret: &
     if kept.away || kept.sha256 != running.settings.sha256 || kept.left != (answer.action == RETURNED) {
         return anew(running, context, person).await;
     }
-    let version = context.voyage.map_or(0, |voyage| voyage.version);
     let prefix = if kept.left { "" } else { FIELD };
     let fields = answer.fields.iter().filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, value)));
     let given = Given {
@@ -314,7 +313,7 @@ pub async fn check(name: &str, context: &Context<'_>, person: &Person, secret: &
         answer: fields.map(|(name, value)| wit::AnswerField { name: name.to_owned(), value: value.clone() }).collect(),
     };
     let said = match running.plugin() {
-        Ok(plugin) => running.said(plugin.check(call_of(context, version), given).await),
+        Ok(plugin) => running.said(plugin.check(call_of(running, context, "check"), given).await),
         Err(why) => Err(why),
     };
     let judged = said.and_then(|checked| judged(running, (context, person), checked));

@@ -158,11 +158,20 @@ impl World {
 
     /// A second process with a clock of its own, and with the store of that directory.
     pub async fn another_with(&self, line: &str, skew_ms: Arc<AtomicI64>, directory: PathBuf) -> World {
+        self.another_by(&format!("{}\n{line}\n", self.text), skew_ms, directory).await
+    }
+
+    /// A second process on the same store, whose configuration is this one's with a change.
+    pub async fn another_as(&self, change: impl FnOnce(Configuration) -> Configuration) -> World {
+        let text = change(Configuration::from_text(0, &self.text)).text();
+        self.another_by(&text, Arc::clone(&self.skew_ms), self.directory.clone()).await
+    }
+
+    async fn another_by(&self, text: &str, skew_ms: Arc<AtomicI64>, directory: PathBuf) -> World {
         let port = free_port();
         let own = self.text.split("listen = \"127.0.0.1:").nth(1).unwrap().split('"').next().unwrap();
         let listen = |port: &str| format!("listen = \"127.0.0.1:{port}\"");
-        let text = self.text.replacen(&listen(own), &format!("{}\nadmin_socket = \"second.sock\"", listen(&port.to_string())), 1);
-        let text = format!("{text}\n{line}\n");
+        let text = text.replacen(&listen(own), &format!("{}\nadmin_socket = \"second.sock\"", listen(&port.to_string())), 1);
         let config = Config::from_text(&text, "second.toml", &|_| None).unwrap_or_else(|it| panic!("{it}"));
         let store = Store::open(&symbolon::serve::database(&config, &directory), StoreOptions::default()).await.unwrap();
         let frozen_ms = Arc::clone(&self.frozen_ms);
