@@ -1,6 +1,6 @@
 //! The examples, as they are delivered. The one in Rust is there in built form. Those in JavaScript and Python are built by
 //! `plugin/examples/build`, whose directory `SYMBOLON_PLUGIN_EXAMPLES` names.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use crate::guests::{call, facts, runtime};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,5 @@
 //! What a plug-in may not do to the server, and that the next call works..
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use crate::guests::{SEND, TestHost, call, compiled, deciding, facts, plugin};
 use std::collections::BTreeSet;
