@@ -41,6 +41,7 @@ apis = { orders = ["orders:read"] }
 redirect_uris = ["com.example.shop:/attested"]
 authentication = "attest_jwt_client_auth_dpop"
 [client.shop-attested-scheme.attestation]
+unsafe_private_schemes = true
 ios = { app_ids = ["ABCDE12345.com.example.shop"] }
 
 [host."links.shop.test"]
