@@ -5,7 +5,7 @@ use crate::http::{self, Answer, Connection};
 use crate::load::{Load, Row, Work};
 use crate::process::now_s;
 use crate::server::{ATTESTED, BACK, IOS_APP, PHONE};
-use crate::steps::{Ask, BOTH, Bench, Tokens, WARM_UP};
+use crate::steps::{Ask, BOTH, Bench, FEW, Tokens, WARM_UP, codes};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -131,8 +131,33 @@ impl Bench<'_> {
     }
 
     async fn few_bound(&self, phone: &Phone, ask: &Ask<'_>) -> Result<Vec<Tokens>, String> {
-        let codes = self.few_codes(ask).await?;
+        let codes = if phone.attestation.is_some() { self.few_pushed(phone, ask).await? } else { self.few_codes(ask).await? };
         Ok(self.exchange_bound("preparing grants", phone, codes, self.unmeasured(200)).await?.1)
+    }
+
+    /// Codes for an attested app, which has to push its requests.
+    async fn few_pushed(&self, phone: &Phone, ask: &Ask<'_>) -> Result<Vec<String>, String> {
+        let url = format!("{}/par", self.site.issuer);
+        let parameters = self.parameters(ask);
+        let form: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let push = || -> Result<_, String> {
+            let number = self.counter.next();
+            let proof = phone.proof(number, &url, None)?;
+            let [.., a, b, c] = number.to_be_bytes();
+            let network = format!("10.{a}.{b}.{c}");
+            let mut headers = vec![("dpop", proof.as_str()), ("x-forwarded-for", &network)];
+            headers.extend(phone.attestation.as_deref().map(|it| ("oauth-client-attestation", it)));
+            Ok(http::post("/par", &headers, &form))
+        };
+        let pushes: Result<VecDeque<_>, String> = (0..FEW).map(|_| push()).collect();
+        let (_, pushed) = crate::load::run("preparing requests", &self.unmeasured(201), self.queue(pushes?)).await?;
+        let open = |(answer, cookie): (&Answer, &String)| -> Result<_, String> {
+            let uri = answer.member("request_uri").ok_or("no request_uri came")?;
+            Ok(http::get(&format!("/authorize?client_id={}&request_uri={uri}", ask.client), &[("cookie", cookie)]))
+        };
+        let opens: Result<VecDeque<_>, String> = pushed.iter().zip(self.cookies.iter().cycle()).map(open).collect();
+        let (_, answers) = crate::load::run("preparing codes", &self.unmeasured(303), self.queue(opens?)).await?;
+        codes(&answers)
     }
 
     async fn exchange_bound(&self, name: &str, phone: &Phone, codes: Vec<String>, load: Load) -> Result<(Row, Vec<Tokens>), String> {

@@ -18,7 +18,7 @@ pub const WARM_UP: Duration = Duration::from_millis(500);
 /// All scopes of the phone.
 pub const BOTH: &str = "orders:read orders:write";
 /// The number of grants for the rows about ID tokens, opaque tokens and bound tokens.
-const FEW: usize = 256;
+pub const FEW: usize = 256;
 /// The name of that row.
 pub const POLL: &str = "poll of a device, nothing new";
 /// Devices that poll; the server lets one network start sixty a minute.
@@ -32,7 +32,7 @@ pub struct Bench<'a> {
     /// `perf record` writes here while the refresh row runs.
     pub profile: Option<&'a Path>,
     /// A `Cookie` header for each person.
-    cookies: Vec<String>,
+    pub cookies: Vec<String>,
     verifier: String,
     /// Of DPoP proofs.
     pub counter: Counter,
@@ -162,19 +162,23 @@ impl<'a> Bench<'a> {
         Ok(http::post("/token", &[], &form))
     }
 
+    /// The parameters of the request.
+    pub fn parameters(&self, ask: &Ask<'_>) -> Vec<(String, String)> {
+        let challenge = pkce::challenge(&self.verifier);
+        let own = [
+            ("client_id", ask.client),
+            ("redirect_uri", ask.back),
+            ("response_type", "code"),
+            ("scope", ask.scope),
+            ("state", "bench"),
+            ("code_challenge", challenge.as_str()),
+            ("code_challenge_method", "S256"),
+        ];
+        own.iter().chain(ask.more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
     pub fn authorize_path(&self, ask: &Ask<'_>) -> String {
-        let query: String = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([
-                ("client_id", ask.client),
-                ("redirect_uri", ask.back),
-                ("response_type", "code"),
-                ("scope", ask.scope),
-                ("state", "bench"),
-                ("code_challenge", &pkce::challenge(&self.verifier)),
-                ("code_challenge_method", "S256"),
-            ])
-            .extend_pairs(ask.more)
-            .finish();
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(self.parameters(ask)).finish();
         format!("/authorize?{query}")
     }
 
@@ -293,7 +297,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn codes(answers: &[Answer]) -> Result<Vec<String>, String> {
+pub fn codes(answers: &[Answer]) -> Result<Vec<String>, String> {
     let code = |answer: &Answer| {
         let (_, rest) = answer.header("location")?.split_once("code=")?;
         rest.split('&').next().map(str::to_owned)

@@ -150,6 +150,41 @@ fn redirect_matching_of_other_servers() {
     println!("{yes} matched, {no} refused");
 }
 
+/// What another server holds for insecure may not be registered. Of what it allows, we refuse names for this computer (RFC 8252 8.3), and
+/// nothing else.
+#[test]
+fn registration_rules_of_another_server() {
+    let Some(document) = vectors("attacks/redirect-uri-matching.json") else { return };
+    let (mut yes, mut no) = (0, 0);
+    for case in document["registration_security"].as_array().unwrap() {
+        let uri = case["uri"].as_str().unwrap();
+        let is_name = uri.contains("localhost");
+        let expected = case["secure_for_registration"] == true && !is_name;
+        assert_eq!(redirect::may_register(uri, redirect::ClientKind::Native).is_ok(), expected, "{case}");
+        if expected { yes += 1 } else { no += 1 }
+    }
+    assert!(yes > 0 && no > 0);
+    println!("{yes} may be registered, {no} refused");
+}
+
+/// Addresses that confuse parsers match no registered one, in the request as in the registration of an app.
+#[test]
+fn addresses_of_published_open_redirects() {
+    let Some(document) = vectors("attacks/open-redirect-payloads.json") else { return };
+    let registered = "https://app.example.com/callback";
+    assert!(redirect::matches(registered, registered) && redirect::may_register(registered, redirect::ClientKind::Native).is_ok());
+    let payloads = document["payloads"].as_array().unwrap();
+    for payload in payloads.iter().map(|it| it.as_str().unwrap()) {
+        assert!(!redirect::matches(registered, payload), "{payload}");
+        // What may be registered is an https address that says its host plainly.
+        if redirect::may_register(payload, redirect::ClientKind::Native).is_ok() {
+            let host = payload.strip_prefix("https://").and_then(|it| it.split('/').next()).unwrap_or_else(|| panic!("{payload}"));
+            assert!(host.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'.'), "{payload}");
+        }
+    }
+    assert!(payloads.len() > 100);
+}
+
 /// No key verifies the tokens of published attacks.
 #[test]
 fn tokens_of_published_attacks() {

@@ -30,6 +30,8 @@ apis = { orders = ["orders:read"] }
 redirect_uris = ["https://links.shop.test/callback"]
 [client.shop-links.app]
 ios = ["ABCDE12345.com.example.shop"]
+[client.shop-links.app.android."com.example.shop"]
+play = "14:6D:E9:83:C5:73:06:50:D8:EE:B9:95:2F:34:FC:64:16:A0:83:42:E6:1D:BE:A8:8A:04:96:B2:3F:CF:44:E5"
 [client.shop-links.continue]
 host = "go.signin.test"
 
@@ -41,6 +43,7 @@ apis = { orders = ["orders:read"] }
 redirect_uris = ["com.example.shop:/attested"]
 authentication = "attest_jwt_client_auth_dpop"
 [client.shop-attested-scheme.attestation]
+unsafe_private_schemes = true
 ios = { app_ids = ["ABCDE12345.com.example.shop"] }
 
 [host."links.shop.test"]
@@ -56,11 +59,17 @@ const HOST: &str = "links.shop.test";
 const PAGE: &str = "go.signin.test";
 const SCHEME: &str = "com.example.shop:/callback";
 const LINK: &str = "https://links.shop.test/callback";
+/// The certificate that signs the shop's app, as Android writes it.
+const FINGERPRINT: &str = "14:6D:E9:83:C5:73:06:50:D8:EE:B9:95:2F:34:FC:64:16:A0:83:42:E6:1D:BE:A8:8A:04:96:B2:3F:CF:44:E5";
+/// What Chrome on a phone says of itself.
+const CHROME: &str =
+    "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36";
 
 async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     let phone = two_apps(stage).await?;
     by_scheme(stage, &phone).await?;
     by_link(stage, &phone).await?;
+    on_android(stage).await?;
     mailed(stage).await?;
     lent(stage, &phone).await
 }
@@ -71,9 +80,8 @@ async fn mailed(stage: &mut Stage) -> Result<(), Trouble> {
     let pending = attackers.push("orders:read").await?;
     let victims = stage.app("shop-links", LINK).await?;
     let page = signs_in(stage, &victims, &pending.address, &format!("http://{PAGE}/c/")).await?;
-    let shown = continue_page(stage, &victims, page.rsplit('/').next().unwrap_or_default()).await?;
-    let link = shown.split("id=\"onward\" href=\"").nth(1).and_then(|it| it.split('"').next()).unwrap_or_default();
-    let code = code_of(&link.replace("&amp;", "&").replace("&#x2f;", "/"));
+    let shown = continue_page(stage, &victims, page.rsplit('/').next().unwrap_or_default(), "").await?;
+    let code = code_of(&button(&shown));
     let read_out = visible(&shown);
     stage.act_with(
         "An attacker mails a sign-in that he began in his own app, and asks by telephone for the code",
@@ -139,9 +147,7 @@ async fn by_link(stage: &mut Stage, phone: &Dispatcher) -> Result<(), Trouble> {
     let pending = malicious.push("orders:read").await?;
     let page = signs_in(stage, &malicious, &pending.address, &format!("http://{PAGE}/c/")).await?;
     let reference = page.rsplit('/').next().unwrap_or_default();
-    let shown = continue_page(stage, &malicious, reference).await?;
-    let link = shown.split("id=\"onward\" href=\"").nth(1).and_then(|it| it.split('"').next()).unwrap_or_default().replace("&amp;", "&");
-    let link = link.replace("&#x2f;", "/");
+    let link = button(&continue_page(stage, &malicious, reference, "").await?);
     let (tapped, redirected) = (phone.open(&link, Gesture::TapOn(PAGE)), phone.open(&link, Gesture::None));
     stage.act(
         "The same with a claimed https link: the sign-in ends on the continue page, and the person taps the button",
@@ -149,7 +155,7 @@ async fn by_link(stage: &mut Stage, phone: &Dispatcher) -> Result<(), Trouble> {
         "The phone opens the shop's app, which did not start this sign-in and drops the answer. The malicious app gets nothing. Without the tap \
          the browser would have kept the link.",
     );
-    let again = continue_page(stage, &malicious, reference).await?;
+    let again = continue_page(stage, &malicious, reference, "").await?;
     stage.act(
         "The malicious app fetches the continue page itself",
         !again.contains("code="),
@@ -158,9 +164,46 @@ async fn by_link(stage: &mut Stage, phone: &Dispatcher) -> Result<(), Trouble> {
     Ok(())
 }
 
-async fn continue_page(stage: &Stage, app: &App, reference: &str) -> Result<String, Trouble> {
+/// The same on Android, where a package has one name and two signers.
+async fn on_android(stage: &mut Stage) -> Result<(), Trouble> {
+    let mut phone = Dispatcher::new(&stage.world.issuer)?;
+    let package = |name, package, fingerprint| {
+        let system = System::Android { package, fingerprint };
+        Package { name, system, hosts: vec![HOST], schemes: vec!["com.example.shop"] }
+    };
+    let genuine = phone.install(package("shop", "com.example.shop", FINGERPRINT)).await?;
+    let malicious = phone.install(package("malicious", "com.example.evil", FINGERPRINT)).await?;
+    // Signed by somebody else, under the shop's name: a phone that has the shop's app takes no second one.
+    let mut other = Dispatcher::new(&stage.world.issuer)?;
+    let copied = other.install(package("copied", "com.example.shop", "00:11:22")).await?;
+    let app = stage.app("shop-links", LINK).await?;
+    let pending = app.push("orders:read").await?;
+    let page = signs_in(stage, &app, &pending.address, &format!("http://{PAGE}/c/")).await?;
+    let link = button(&continue_page(stage, &app, page.rsplit('/').next().unwrap_or_default(), CHROME).await?);
+    let (tapped, on_other) = (phone.open(&link, Gesture::TapOn(PAGE)), other.open(&link, Gesture::TapOn(PAGE)));
+    let by_scheme = phone.open("com.example.shop:/callback?code=x", Gesture::TapOn(PAGE));
+    stage.act(
+        "On Android the button is an intent: it names the shop's package, and the host names the certificate",
+        genuine == [HOST] && malicious.is_empty() && copied.is_empty() && link.starts_with("intent://"),
+        "Neither another package nor the same name with another signature is in the association file.",
+    );
+    stage.act(
+        "The person taps it, on a phone with the shop's app, and on one with a copy of it alone",
+        tapped == Opened::App("shop") && on_other == Opened::Browser && by_scheme == Opened::Chooser(vec!["shop", "malicious"]),
+        "The copy gets nothing. With a private-use scheme Android would have asked the person which of two apps is meant.",
+    );
+    Ok(())
+}
+
+async fn continue_page(stage: &Stage, app: &App, reference: &str, user_agent: &str) -> Result<String, Trouble> {
     let url = format!("{}/c/{reference}", stage.world.issuer);
-    Ok(app.net.http.get(url).header("host", PAGE).send().await?.text().await?)
+    Ok(app.net.http.get(url).header("host", PAGE).header("user-agent", user_agent).send().await?.text().await?)
+}
+
+/// Where the button of a continue page leads.
+fn button(html: &str) -> String {
+    let link = html.split("id=\"onward\" href=\"").nth(1).and_then(|it| it.split('"').next()).unwrap_or_default();
+    link.replace("&amp;", "&").replace("&#x2f;", "/").replace("&#x3b;", ";")
 }
 
 /// The last act: somebody's genuine, attested app lends its request.
@@ -168,10 +211,13 @@ async fn lent(stage: &mut Stage, phone: &Dispatcher) -> Result<(), Trouble> {
     let back = "com.example.shop:/attested";
     let fake = stage.app("shop-attested-scheme", back).await?;
     let is_refused = fake.push("orders:read").await.is_err();
+    let query = "client_id=shop-attested-scheme&response_type=code&scope=orders:read&redirect_uri=com.example.shop:/attested";
+    let (status, _) = fake.call(&format!("{}/authorize?{query}", stage.world.issuer), None).await?;
     stage.act(
         "The malicious app starts a sign-in as a client that has to attest itself",
-        is_refused,
-        "It gets no request_uri of its own: it is not the app of this client.",
+        is_refused && status == 400,
+        "It gets no request_uri of its own, because it is not the app of this client. Without one there is no sign-in: attestation makes \
+         pushing mandatory.",
     );
     let attackers = stage.phone("shop-attested-scheme", back)?.attested_by(&stage.world.maker, genuine_app::APP_ID);
     let address = attackers.client.begin(&SignIn::new("orders:read")).await?;

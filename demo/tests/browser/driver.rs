@@ -93,6 +93,33 @@ impl Driver {
         self.command("/execute/sync", json!({ "script": script, "args": [] })).await
     }
 
+    /// A new tab, with the cookies of the others. A question of the browser's own stays behind.
+    pub async fn new_tab(&self) {
+        let tab = self.command("/window/new", json!({ "type": "tab" })).await["handle"].clone();
+        self.command("/window", json!({ "handle": tab })).await;
+    }
+
+    /// Where pages have asked the browser to go since this was last asked, whoever opens such addresses.
+    pub async fn asked_for(&self) -> Vec<String> {
+        let lines = self.command("/se/log", json!({ "type": "performance" })).await;
+        let events = lines.as_array().unwrap().iter().map(|it| serde_json::from_str::<Value>(it["message"].as_str().unwrap()).unwrap());
+        let asked = events.filter(|it| it["message"]["method"] == "Page.frameRequestedNavigation");
+        asked.map(|it| it["message"]["params"]["url"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Waits until a page asks for an address that begins so.
+    pub async fn leads_to(&self, beginning: &str) -> String {
+        let mut seen = Vec::new();
+        for _ in 0..50 {
+            seen.extend(self.asked_for().await);
+            if let Some(found) = seen.iter().find(|it| it.starts_with(beginning)) {
+                return found.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("nobody asked for {beginning}: {seen:?}");
+    }
+
     pub async fn picture(&self, name: &str) {
         let directory = format!("{}/../target/screenshots", env!("CARGO_MANIFEST_DIR"));
         std::fs::create_dir_all(&directory).unwrap();
@@ -146,7 +173,7 @@ pub async fn driver() -> Option<(Killed, Driver)> {
         "--headless", "--hide-scrollbars", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
         "--disable-component-update", "--disable-sync", "--lang=en", "--host-resolver-rules=MAP *.test 127.0.0.1",
     ] });
-    let wanted = json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
+    let wanted = json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": { "performance": "ALL" } } } });
     for _ in 0..50 {
         if let Ok(answer) = http.post(&base).json(&wanted).send().await {
             let body: Value = answer.json().await.unwrap();

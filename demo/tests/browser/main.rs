@@ -167,7 +167,7 @@ owner = "shop"
 name = "Example Shop"
 first_party = true
 require_consent = true
-redirect_uris = ["https://links.shop.test/callback", "com.example.shop:/callback", "http://127.0.0.1/callback"]
+redirect_uris = ["https://links.shop.test/callback", "com.example.shop:/callback", "http://127.0.0.1/callback", "http://[::1]/callback"]
 [client.handed-over.app]
 ios = ["ABCDE12345.com.example.shop"]
 [client.handed-over.app.android."com.example.shop"]
@@ -178,6 +178,12 @@ app_page = "https://shop.test/app"
 [host."go.signin.test:PORT"]
 owner = "shop"
 continue_page = true
+[client.site]
+kind = "web"
+name = "Example Shop"
+first_party = true
+require_consent = true
+redirect_uris = ["https://other.shop.test/callback"]
 "#;
 
 /// What a phone with Chrome says of itself.
@@ -185,10 +191,10 @@ const ANDROID: &str =
     "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36";
 
 /// Signs in, or goes on with the session, and agrees.
-async fn agrees(browser: &Driver, issuer: &str, redirect_uri: &str) {
+async fn agrees(browser: &Driver, issuer: &str, (client, redirect_uri): (&str, &str)) {
     let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
     let query = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs([("client_id", "handed-over"), ("response_type", "code"), ("scope", "openid"), ("redirect_uri", redirect_uri)])
+        .extend_pairs([("client_id", client), ("response_type", "code"), ("scope", "openid"), ("redirect_uri", redirect_uri)])
         .extend_pairs([("code_challenge", challenge), ("code_challenge_method", "S256"), ("state", "s-1")])
         .finish();
     browser.command("/url", json!({ "url": format!("{issuer}/authorize?{query}") })).await;
@@ -207,8 +213,8 @@ async fn onward(browser: &Driver) -> String {
 }
 
 /// One request at a loopback address, as an app on this computer takes it.
-fn loopback() -> (u16, std::thread::JoinHandle<String>) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+fn loopback(address: &str) -> (u16, std::thread::JoinHandle<String>) {
+    let listener = std::net::TcpListener::bind(format!("{address}:0")).unwrap();
     let port = listener.local_addr().unwrap().port();
     let taking = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
@@ -226,16 +232,24 @@ async fn each_way_back_into_an_app_is_handed_over_in_chromium() {
     let start = |at: &std::path::Path| server_with(at, "[\"password\"]", WAYS_BACK);
     let Some((_programs, browser, account, directory)) = at_account("handover", start).await else { return };
     let issuer = account.trim_end_matches("/account").to_owned();
-    let agent = json!({ "cmd": "Emulation.setUserAgentOverride", "params": { "userAgent": ANDROID } });
-    browser.command("/goog/cdp/execute", agent).await;
-    browser.dress(390, 844, "light").await;
+    let on_a_phone = async || {
+        let agent = json!({ "cmd": "Emulation.setUserAgentOverride", "params": { "userAgent": ANDROID } });
+        browser.command("/goog/cdp/execute", agent).await;
+        browser.dress(390, 844, "light").await;
+    };
+    on_a_phone().await;
+    for address in ["127.0.0.1", "[::1]"] {
+        let (port, taking) = loopback(address);
+        agrees(&browser, &issuer, ("handed-over", &format!("http://{address}:{port}/callback"))).await;
+        let line = tokio::task::spawn_blocking(move || taking.join().unwrap()).await.unwrap();
+        assert!(line.starts_with("GET /callback?code=") && line.contains("state=s-1"), "{address}: {line}");
+    }
+    // Of another host, without a page in between.
+    agrees(&browser, &issuer, ("site", "https://other.shop.test/callback")).await;
+    let left = browser.leads_to("https://other.shop.test/callback?code=").await;
+    assert_eq!(browser.look("/url").await, *left);
 
-    let (port, taking) = loopback();
-    agrees(&browser, &issuer, &format!("http://127.0.0.1:{port}/callback")).await;
-    let line = tokio::task::spawn_blocking(move || taking.join().unwrap()).await.unwrap();
-    assert!(line.starts_with("GET /callback?code=") && line.contains("state=s-1"), "{line}");
-
-    agrees(&browser, &issuer, "https://links.shop.test/callback").await;
+    agrees(&browser, &issuer, ("handed-over", "https://links.shop.test/callback")).await;
     browser.heading("Continue in Example Shop").await;
     let link = onward(&browser).await;
     assert!(link.starts_with("intent://links.shop.test/callback?code="), "{link}");
@@ -249,13 +263,31 @@ async fn each_way_back_into_an_app_is_handed_over_in_chromium() {
     // By keyboard: the button has the focus.
     let active = browser.look("/element/active").await[ELEMENT].as_str().unwrap().to_owned();
     assert_eq!(browser.look(&format!("/element/{active}/attribute/id")).await, "onward");
+    browser.keys("\u{e007}").await;
+    assert_eq!(browser.leads_to("intent://").await, link);
 
-    // The last one: the browser asks whether it may open another program, and takes no click until then.
-    browser.dress(390, 844, "light").await;
-    agrees(&browser, &issuer, "com.example.shop:/callback").await;
+    // Elsewhere than on Android the button is the link itself. A desktop has a picture of the app's page too.
+    browser.new_tab().await;
+    agrees(&browser, &issuer, ("handed-over", "https://links.shop.test/callback")).await;
+    browser.heading("Continue in Example Shop").await;
+    browser.find("img.qr").await;
+    browser.fits().await;
+    browser.picture("handover-continue-desk").await;
+    let link = onward(&browser).await;
+    browser.click("#onward").await;
+    assert_eq!(browser.leads_to("https://links.shop.test/callback?code=").await, link);
+
+    // The scheme: the page leads there by itself, and its link does so again. The browser asks whether it may open another program, and
+    // takes no click until then.
+    browser.new_tab().await;
+    on_a_phone().await;
+    agrees(&browser, &issuer, ("handed-over", "com.example.shop:/callback")).await;
     browser.heading("You are done here").await;
     let link = onward(&browser).await;
     assert!(link.starts_with("com.example.shop:/callback?code=") && link.contains("state=s-1"), "{link}");
+    assert_eq!(browser.leads_to("com.example.shop:").await, link);
+    browser.script("document.getElementById('onward').click()").await;
+    assert_eq!(browser.leads_to("com.example.shop:").await, link);
     browser.fits().await;
     browser.picture("handover-scheme").await;
     browser.http.delete(&browser.session).send().await.unwrap();

@@ -325,7 +325,7 @@ pub fn still_allowed(authority: &Authority<'_>, client: &Client, request: &Autho
         return Err(gone("the client may no longer use the code flow"));
     }
     // A client of the native face has authenticated with its request, as it would with a push.
-    if client.require_pushed_authorization_requests && request.pushed.is_none() && !request.native {
+    if client.must_push() && request.pushed.is_none() && !request.native {
         return Err(gone("the client must push its requests now"));
     }
     if client.require_signed_request_object && !request.signed {

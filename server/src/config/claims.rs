@@ -196,6 +196,7 @@ mod tests {
         );
     }
 
+    /// 558-V: what people are led to is https.
     #[test]
     fn a_continue_page_stands_on_a_domain_of_its_own() {
         let page = |host: &str| {

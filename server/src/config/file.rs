@@ -4,7 +4,7 @@ use super::api::Api;
 use super::attestation::Attesting;
 use super::brand::Brand;
 use super::claims;
-use super::client::Client;
+use super::client::{Client, problem_of_id};
 use super::client_policy::ClientPolicy;
 use super::dpop::DpopRules;
 use super::enrolment::Enrolment;
@@ -163,6 +163,7 @@ impl Config {
         let mut found = server::problems(&self.issuer, self.development);
         found.extend(self.api.iter().flat_map(|(name, api)| api.problems(name, &self.issuer, (&self.api, &self.plugin))));
         for (id, client) in &self.client {
+            found.extend(problem_of_id(id).map(|it| format!("[client.{id}]: {it}")));
             found.extend(self.judge_client(client).into_iter().map(|it| format!("[client.{id}]: {it}")));
         }
         found.extend(self.problems_of_registration());

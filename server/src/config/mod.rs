@@ -46,8 +46,8 @@ pub use client::{
     AndroidApp, AttestationRules, AttesterX5c, BackchannelRules, CertificateName, Client, ClientAuthentication, ClientKind, ContinuePage,
     DEBUG_CERTIFICATE, DeviceNetwork, DeviceRules, Fingerprint, GRANTS, Handover, IosApp, IosBuild, Jwks, KioskDevice, KioskMode,
     KioskRules, Most, NativeApp, OnStale, OnWeakerPolicy, Origin, PlayDevice, PlayRules, Profile, RESPONSE_MODES, Receipts, Refresh,
-    RefreshMode, Right, Stranger, Tier, TierName, TlsClientAuth, TokenDelivery, USER_SCOPES, UserAuth, fapi, is_at_least, proving_host,
-    version,
+    RefreshMode, Right, Stranger, Tier, TierName, TlsClientAuth, TokenDelivery, USER_SCOPES, UserAuth, fapi, is_at_least, problem_of_id,
+    proving_host, version,
 };
 pub use client_policy::ClientPolicy;
 pub use dpop::{Dpop, DpopRules};

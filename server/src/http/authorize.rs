@@ -41,7 +41,7 @@ async fn resolve(app: &App, incoming: &Incoming) -> std::result::Result<Authoriz
     if let Some(uri) = form.get("request_uri") {
         return pushed::open(&app.authority(), client_id, &client, uri, incoming.now_ms).await;
     }
-    if client.require_pushed_authorization_requests {
+    if client.must_push() {
         return Err(page("This client must push its authorization requests (RFC 9126)."));
     }
     request::check(&app.authority(), client_id, &client, form)

@@ -12,7 +12,7 @@ use crate::links::onward::links_to;
 use crate::login::step::Step;
 use crate::pages::ContinueView;
 use crate::sessions;
-use crate::web::embedded::is_embedded;
+use crate::web::embedded::{is_embedded, is_handheld};
 use crate::web::request::{Host, Incoming};
 use http::header;
 use std::sync::Arc;
@@ -55,13 +55,15 @@ pub async fn page(app: &App, incoming: &Incoming) -> Result<Reply> {
     let Some(page) = allowed(&client, incoming, &waiting.redirect_uri) else {
         return neutral(app, incoming, "the client's page or redirect URI has changed");
     };
-    let onward = links_to(&client, page, &waiting.to, incoming.header("user-agent").unwrap_or_default());
+    let user_agent = incoming.header("user-agent").unwrap_or_default();
+    let onward = links_to(&client, page, &waiting.to, user_agent);
     let view = ContinueView {
         name: client.display_name(&waiting.client_id).to_owned(),
         first: onward.first,
         second: onward.second,
         app_page: page.app_page.clone(),
-        embedded: is_embedded(incoming.header("user-agent").unwrap_or_default()),
+        pictured: page.app_page.is_some() && !is_handheld(user_agent),
+        embedded: is_embedded(user_agent),
     };
     let mut reply = shown(app, 200, app.pages.continuing(&view, &locale(app, incoming), &app.config.issuer)?);
     if let Some(secret) = secret {
@@ -96,8 +98,9 @@ fn neutral(app: &App, incoming: &Incoming, why: &'static str) -> Result<Reply> {
 /// Style and pictures are the issuer's. No form, no script, no frame.
 fn shown(app: &App, status: u16, html: String) -> Reply {
     let issuer = origin(&app.config.issuer);
-    let policy =
-        format!("default-src 'none'; style-src {issuer}; img-src {issuer}; form-action 'none'; frame-ancestors 'none'; base-uri 'none'");
+    let policy = format!(
+        "default-src 'none'; style-src {issuer}; img-src {issuer} data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+    );
     let mut reply = reply::body(status, "text/html; charset=utf-8", html);
     reply::set(&mut reply, header::CONTENT_SECURITY_POLICY, &policy);
     reply

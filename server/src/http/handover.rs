@@ -98,6 +98,7 @@ async fn ask(app: &App, incoming: &Incoming, (ticket, opened): (&str, &Opened), 
         onward: None,
         refresh: false,
         embedded: views::is_embedded(incoming),
+        own_browser: None,
     };
     let mut reply = reply::page(200, app.pages.step(&step, &context)?);
     if opened.is_new {

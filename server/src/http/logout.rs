@@ -172,6 +172,7 @@ fn confirm(app: &App, incoming: &Incoming, session: &Session, request: &LogoutRe
         onward: None,
         refresh: false,
         embedded: pages::is_embedded(incoming),
+        own_browser: None,
     };
     Ok(reply::page(200, app.pages.step(&Step::new("logout").primary("logout"), &context)?))
 }

@@ -11,7 +11,7 @@ use crate::login::step::{Problem, Step, Text};
 use crate::pages::{FormTarget, PageContext, has_password};
 use crate::web::embedded;
 use crate::web::request::Incoming;
-use http::header;
+use http::{Method, header};
 use symbolon_oauth::{base64url, digest};
 
 /// Where a page's form leads, and what it carries unseen.
@@ -68,6 +68,15 @@ pub fn is_embedded(incoming: &Incoming) -> bool {
     embedded::is_embedded(incoming.header("user-agent").unwrap_or_default())
 }
 
+/// L-13: from a browser inside another app to the person's own. The link has the authorization request alone: no proof, account or session.
+fn own_browser(app: &App, incoming: &Incoming) -> Option<String> {
+    if incoming.method != Method::GET || !incoming.query.contains("client_id") {
+        return None;
+    }
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(incoming.query.iter()).finish();
+    embedded::in_own_browser(incoming.header("user-agent")?, &app.url(&format!("{}?{query}", incoming.path_as_sent())))
+}
+
 /// The page of the open question.
 pub fn step(app: &App, incoming: &Incoming, state: &State, target: Target) -> Result<Reply> {
     let Some(pending) = &state.pending else { return Ok(reply::see_other(&app.url("/account"))) };
@@ -77,8 +86,8 @@ pub fn step(app: &App, incoming: &Incoming, state: &State, target: Target) -> Re
     let base = app.config.issuer.clone();
     let onward = pending.away.clone();
     let refresh = onward.is_some() && incoming.query.contains("go");
-    let (form_action, embedded) = (app.url(&target.path), is_embedded(incoming));
-    let context = PageContext { locale, base, form_action, form_token: target.token, hidden, onward, refresh, embedded };
+    let (form_action, embedded, own_browser) = (app.url(&target.path), is_embedded(incoming), own_browser(app, incoming));
+    let context = PageContext { locale, base, form_action, form_token: target.token, hidden, onward, refresh, embedded, own_browser };
     let html = app.pages.step(&pending.step, &context)?;
     Ok(match &pending.step {
         step if step.operation.is_some() => reply::operating_page(200, html, step.operation.as_ref()),
@@ -98,7 +107,8 @@ pub fn ask_with(app: &App, incoming: &Incoming, step: &Step, path: &str, mut hid
     hidden.push(("locale".to_owned(), locale.clone()));
     let base = app.config.issuer.clone();
     let (form_action, form_token, embedded) = (app.url(path), String::new(), is_embedded(incoming));
-    let context = PageContext { locale, base, form_action, form_token, hidden, onward: None, refresh: false, embedded };
+    let (onward, own_browser) = (None, None);
+    let context = PageContext { locale, base, form_action, form_token, hidden, onward, refresh: false, embedded, own_browser };
     Ok(reply::page(200, app.pages.step(step, &context)?))
 }
 

@@ -48,6 +48,7 @@ pub fn read(config: &Config, entry: &Json, digest: Digest<'_>) -> Result<Read, V
     let Some(members) = entry.as_object() else { return Err(vec!["not a JSON object".to_owned()]) };
     let mut reader = Reader { members: members.clone(), problems: Vec::new() };
     let id = reader.text("client_id");
+    reader.problems.extend(id.as_deref().and_then(config::problem_of_id).map(|it| format!("client_id: {it}")));
     let client = reader.client(config);
     let given = reader.text("client_secret");
     if reader.members.remove("client_secret_expires_at").is_some_and(|it| it != 0) {

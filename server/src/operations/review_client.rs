@@ -80,6 +80,11 @@ fn attestation_findings(client: &Client) -> Vec<Finding> {
         let what = "attestation.observe: UNSAFE, rules about installations are recorded and not enforced; any app may pose as this client";
         findings.push(Finding::weak(what));
     }
+    if rules.unsafe_private_schemes {
+        let what =
+            "attestation.unsafe_private_schemes: UNSAFE, an attested app can be lent to an attacker, and any app may take the answer";
+        findings.push(Finding::weak(what));
+    }
     let own = rules.android.as_ref().map_or(0, |it| it.own_boot_keys.len());
     if own > 0 {
         let what = format!("phones whose owners put one of {own} systems of their own on them pass for genuine ones");

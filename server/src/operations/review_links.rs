@@ -95,6 +95,27 @@ mod tests {
         assert!(weak(&signed_by("play debug"))[0].contains("debug is in the association files"));
     }
 
+    /// A file of our own that the platforms would not read whole. The twin has one address less.
+    #[test]
+    fn a_file_that_is_too_large_is_named() {
+        let findings = |count: usize| {
+            let uris: Vec<String> = (0..count).map(|at| format!("\"https://links.example.com/{at:04}{}\"", "a".repeat(900))).collect();
+            let text = format!(
+                "issuer = \"https://login.example.com\"\n[client.app]\nkind = \"native\"\nredirect_uris = [{}]\n{}",
+                uris.join(", "),
+                signed_by("play upload")
+            );
+            let config = Config::from_text(&text, "x", &|_| None).unwrap();
+            let bytes = files::of_host(&config, "links.example.com", claims(&config.client).get("links.example.com"));
+            let found: Vec<String> = size_findings(&config).into_iter().filter(|it| it.weak).map(|it| it.text).collect();
+            (bytes.values().map(Vec::len).max().unwrap(), found)
+        };
+        let most = (1..200).rev().find(|count| findings(*count).0 <= MOST_BYTES).unwrap();
+        assert!(findings(most).1.is_empty());
+        let (bytes, found) = findings(most + 1);
+        assert_eq!(found, [format!("links.example.com: assetlinks.json has {bytes} bytes, and the platforms read {MOST_BYTES}")]);
+    }
+
     #[test]
     fn an_app_that_anybody_can_answer_for_is_named() {
         let private = BASE

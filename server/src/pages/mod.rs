@@ -56,6 +56,8 @@ pub struct PageContext {
     pub refresh: bool,
     /// The browser is one inside another app.
     pub embedded: bool,
+    /// From there: a link that begins anew in the person's own browser.
+    pub own_browser: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -92,13 +94,13 @@ pub struct EventView {
 /// What the continue page shows.
 #[derive(Serialize)]
 pub struct ContinueView {
-    /// Of the client.
     pub name: String,
     /// The link of the button, and another form of it.
     pub first: String,
     pub second: Option<String>,
     pub app_page: Option<String>,
-    /// The browser is one inside another app.
+    /// The browser is on a desktop: a phone that reads the picture begins anew on the app's page.
+    pub pictured: bool,
     pub embedded: bool,
 }
 
@@ -253,7 +255,7 @@ impl Pages {
             step => self.worded(step, &page.locale), form_action => page.form_action.as_str(), form_token => page.form_token.as_str(),
             hidden => Value::from(Serde(&page.hidden)), base => page.base.as_str(), onward => page.onward.as_deref(),
             refresh => page.refresh, embedded => page.embedded, script => Script::of(step.operation.as_ref()).own(),
-            help => has_password(step).then_some(SHOW),
+            help => has_password(step).then_some(SHOW), own_browser => page.own_browser.as_deref(),
         };
         self.render("step.html", &page.locale, values)
     }
@@ -566,6 +568,7 @@ mod tests {
                     onward: Some("https://op.example/\"><script>".into()),
                     refresh: true,
                     embedded: true,
+                    own_browser: Some("intent://as/\"><script>".into()),
                 };
                 let html = pages().step(&step, &context).unwrap();
                 for bad in ["<script>", "<b>", "<i>", "49", "\u{202e}", "-title", "-lead", "field-", "action-"] {

@@ -63,7 +63,7 @@ fn metadata(client: &Client) -> Map<String, Json> {
         "authorization_signed_response_alg": algorithm(client.authorization_signed_response_alg),
         "request_object_signing_alg": algorithm(client.request_object_signing_alg),
         "require_signed_request_object": client.require_signed_request_object,
-        "require_pushed_authorization_requests": client.require_pushed_authorization_requests,
+        "require_pushed_authorization_requests": client.must_push(),
         "dpop_bound_access_tokens": client.dpop == Dpop::Required,
         "tls_client_certificate_bound_access_tokens": client.tls_client_certificate_bound_access_tokens,
         "default_max_age": client.default_max_age.map(|it| it.0),

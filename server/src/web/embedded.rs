@@ -24,6 +24,18 @@ pub fn is_embedded(user_agent: &str) -> bool {
     MARKS.iter().any(|mark| user_agent.contains(mark))
 }
 
+/// A link to the same address that Android opens in the person's own browser. `None`: this browser needs none, or has no such link.
+pub fn in_own_browser(user_agent: &str, address: &str) -> Option<String> {
+    let (scheme, rest) = address.split_once("://").filter(|_| is_embedded(user_agent) && user_agent.contains("Android"))?;
+    let rules = "action=android.intent.action.VIEW;category=android.intent.category.BROWSABLE";
+    (!rest.contains('#')).then(|| format!("intent://{rest}#Intent;scheme={scheme};{rules};end"))
+}
+
+/// A phone or a tablet says so; whoever does not counts as a desktop.
+pub fn is_handheld(user_agent: &str) -> bool {
+    ["Android", "iPhone", "iPad", "Mobile"].iter().any(|mark| user_agent.contains(mark))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

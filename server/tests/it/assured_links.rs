@@ -129,6 +129,41 @@ async fn the_check_grades_each_way_back_and_names_who_would_lose() {
     world.stop().await;
 }
 
+/// Attestation does not make a way back safer that any app can take. `check` says so, and a private-use scheme needs the unsafe key.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attested_app_with_a_shared_way_back_is_phishable() {
+    let rules = format!(
+        "[client.lent]\nkind = \"native\"\nauthentication = \"attest_jwt_client_auth_dpop\"\n\
+         redirect_uris = [\"com.example.lent:/cb\", \"http://127.0.0.1/lent\"]\n\
+         [client.lent.attestation]\nattester_jwks = {}\n",
+        jwks(&new_key())
+    );
+    let key = "client.lent.attestation.unsafe_private_schemes";
+    let refused = Configuration::to_read().with(&rules).read().unwrap_err();
+    assert!(refused.contains("[client.lent]: com.example.lent:/cb: any app may take this scheme"), "{refused}");
+    for value in [false, true] {
+        let allowed = Configuration::to_read().with(&rules).set(key, value).read();
+        assert_eq!(allowed.is_ok(), value, "{allowed:?}");
+    }
+    let loopback = Configuration::to_read().with(&rules).set("client.lent.redirect_uris", vec!["http://127.0.0.1/lent"]);
+    assert_eq!(loopback.read(), Ok(()), "loopback is graded, and needs no key");
+
+    let world = configuration(Configuration::on(Engine::Sqlite).await).with(&rules).set(key, true).start().await;
+    let said = symbolon(&world.file(), &["check"], "").await.1.split_whitespace().collect::<Vec<_>>().join(" ");
+    for uri in ["com.example.lent:/cb", "http://127.0.0.1/lent"] {
+        let grade = format!(
+            "client lent, {uri}: phishable. Any program may take the answer; an attested app can still be lent to an attacker's sign-in; people are asked every time."
+        );
+        assert!(said.contains(&grade), "{grade}: {said}");
+    }
+    assert!(said.contains("attestation.unsafe_private_schemes: UNSAFE"), "{said}");
+    assert!(
+        said.contains("com.example.shop:/callback: phishable. Any program may take the answer; people are asked every time."),
+        "{said}"
+    );
+    world.stop().await;
+}
+
 /// A host is not given to another owner while phones remember it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_opened_an_app_is_held_for_its_owner() {

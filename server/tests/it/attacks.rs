@@ -3,6 +3,7 @@
 
 use crate::world::*;
 use serde_json::Value as Json;
+use std::path::{Path, PathBuf};
 use symbolon_oauth::base64url;
 
 fn authorize(world: &World, ask: &Ask) -> String {
@@ -429,4 +430,38 @@ async fn a_disabled_person_gets_nothing_by_any_way() {
         post.world.stop().await;
     })
     .await;
+}
+
+/// 007-R, 493-O: addresses of published attacks, none of which the client has registered. Not to the client, not after a logout, and not
+/// as the place where an app's account goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn published_open_redirects_lead_nowhere() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
+    let directory = std::env::var_os("SYMBOLON_VECTORS").map_or(beside, PathBuf::from);
+    let Ok(file) = std::fs::read_to_string(directory.join("attacks/open-redirect-payloads.json")) else {
+        println!("skipped: open-redirect-payloads.json is not here; SYMBOLON_VECTORS names the directory");
+        return;
+    };
+    let document: Json = serde_json::from_str(&file).unwrap();
+    let world = World::start(Engine::Sqlite).await;
+    let mut browser = Browser::default();
+    browser.sign_in(&world, &Ask::native("openid"), "alice").await;
+    let url = |path: &str, pairs: &[(&str, &str)]| {
+        let mut url = url::Url::parse(&world.url(path)).unwrap();
+        url.query_pairs_mut().extend_pairs(pairs);
+        url.to_string()
+    };
+    let logout = |uri: &str| url("/logout", &[("client_id", "shop-ios"), ("post_logout_redirect_uri", uri)]);
+    for payload in document["payloads"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()) {
+        let page = browser.open(&world, &Ask::native("openid").with("redirect_uri", payload)).await;
+        assert_eq!((page.status, page.location.as_deref(), page.kind()), (400, None, "error"), "{payload}");
+        let page = browser.get(&world, &logout(payload)).await;
+        assert_eq!((page.status, page.location.as_deref()), (400, None), "{payload}");
+        // No page of ours takes an address to go to.
+        let page = browser.get(&world, &url("/account", &[("target_link_uri", payload), ("next", payload)])).await;
+        assert_eq!((page.status, page.location.as_deref(), page.kind()), (200, None, "account"), "{payload}");
+    }
+    assert!(browser.open(&world, &Ask::native("openid")).await.has_code(), "the twin");
+    assert_eq!(browser.get(&world, &logout(NATIVE_BACK)).await.status, 200, "the twin");
+    world.stop().await;
 }

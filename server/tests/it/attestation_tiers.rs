@@ -209,10 +209,11 @@ async fn leaving_the_attestation_out_is_no_way_round() {
         let form = ask.form();
         let (status, answer) = scene.world.post("/par", &form, None).await;
         assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_dpop_proof")));
-        // A code that was not pushed is whoever's exchanges it: by a key, with the least; and then it is that key's.
-        let code = Browser::default().sign_in(&scene.world, &ask, "alice").await["code"].clone();
-        let mut bare = scene.phone(None);
-        let (status, least) = bare.exchange(&code, &ask.verifier).await.parts();
+        // With a key, the least; and the code is for the key that pushed.
+        let (mut bare, mut other) = (scene.phone(None), scene.phone(None));
+        let (code, verifier) = bare.code("orders:read").await;
+        assert_eq!(other.exchange(&code, &verifier).await.error(), (400, "invalid_grant"), "another key");
+        let (status, least) = bare.exchange(&code, &verifier).await.parts();
         assert_eq!((status, least["expires_in"].as_i64()), (200, Some(60)), "{least}");
         let mut software = scene.phone(None);
         software.attest_as(Map::new());
@@ -243,8 +244,7 @@ async fn a_claim_by_name_is_within_the_tier() {
     for (tier, has) in [("software", false), ("hardware", true)] {
         let mut phone = scene.phone(Some(tier));
         let ask = Ask::new("tiered", BACK, "openid").with("claims", wanted);
-        let code = Browser::default().sign_in(&scene.world, &ask, "alice").await["code"].clone();
-        let (status, tokens) = phone.exchange(&code, &ask.verifier).await.parts();
+        let (status, tokens) = phone.tokens_for(&ask, "alice", &[]).await.parts();
         assert_eq!(status, 200, "{tokens}");
         let (status, userinfo) = phone.get("/userinfo", tokens["access_token"].as_str().unwrap()).await.parts();
         assert_eq!(status, 200, "{userinfo}");
@@ -275,13 +275,63 @@ async fn a_tier_can_need_a_better_sign_in() {
     insists.push(("claims", r#"{"id_token":{"acr":{"essential":true,"value":"urn:example:stronger"}}}"#));
     assert_eq!(soft.post("/par", &insists).await.error(), (400, "unmet_authentication_requirements"));
     assert_eq!(hard.post("/par", &insists).await.status, 201);
-    // Not pushed: a code by password, which the weaker tier cannot use, and the stronger one can.
-    for (phone, expected) in [(&mut soft, (400, "invalid_grant")), (&mut hard, (200, ""))] {
-        let ask = Ask::new("tiered", BACK, "orders:read");
-        let code = Browser::default().sign_in(&scene.world, &ask, "alice").await["code"].clone();
-        assert_eq!(phone.exchange(&code, &ask.verifier).await.error(), expected);
+    // Pushed by the stronger tier: a code by password, which it can use, and cannot once it has fallen to the weaker one.
+    for (tier, expected) in [("software", (400, "invalid_grant")), ("hardware", (200, ""))] {
+        hard.attest_tier(Some("hardware"));
+        let (code, verifier) = hard.code("orders:read").await;
+        hard.attest_tier(Some(tier));
+        assert_eq!(hard.exchange(&code, &verifier).await.error(), expected, "{tier}");
     }
     scene.world.stop().await;
+}
+
+/// Attestation makes pushing mandatory for an app: whoever is not the app gets no sign-in in its name. Sites, and apps that are only
+/// observed, may send plain requests.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attested_app_pushes_its_requests() {
+    for engine in engines() {
+        let scene = Scene::start(engine, |it| it).await;
+        let mut phone = scene.phone(Some("software"));
+        let ask = phone.ask("orders:read");
+        let opens = async |ask: &Ask| {
+            let page = Browser::default().open(&scene.world, ask).await;
+            (page.status, page.kind(), page.says("must push"), page.location)
+        };
+        let (refused, signs_in) = ((400, "error", true, None), (200, "password", false, None));
+        assert_eq!(opens(&ask).await, refused);
+        let pushed = phone.push(&ask).await.unwrap();
+        assert_eq!(opens(&pushed).await, signs_in, "the twin");
+        let posted = scene.world.http.post(scene.world.url("/authorize")).form(&ask.form()).send().await.unwrap();
+        assert_eq!(posted.status(), 400);
+        // As a further signal it is attestation all the same.
+        scene.world.reload(|it| it.set("client.tiered.authentication", "none")).await;
+        assert_eq!(opens(&ask).await, refused);
+        let changes: [&dyn Fn(Configuration) -> Configuration; 2] = [&|it| it.set("client.tiered.attestation.observe", true), &|it| {
+            it.set("client.tiered.attestation.observe", false).set("client.tiered.kind", "web").set("client.tiered.dpop", "required")
+        }];
+        for change in changes {
+            scene.world.reload(change).await;
+            assert_eq!(opens(&ask).await, signs_in);
+        }
+        scene.world.stop().await;
+    }
+}
+
+/// A sign-in that began without a push ends once the app has to push.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_request_ends_when_the_app_is_attested() {
+    for engine in engines() {
+        let rules = |it: Configuration| it.set("client.tiered.attestation.observe", true);
+        let scene = Scene::start(engine, rules).await;
+        let ask = Ask::new("tiered", BACK, "orders:read");
+        let (mut one, mut other) = (Browser::default(), Browser::default());
+        let (begun, also) = (one.open(&scene.world, &ask).await, other.open(&scene.world, &ask).await);
+        assert!(one.submit_password(&scene.world, &begun, "alice", PASSWORD).await.has_code(), "the twin");
+        scene.world.reload(|it| it.set("client.tiered.attestation.observe", false)).await;
+        let page = other.submit_password(&scene.world, &also, "alice", PASSWORD).await;
+        assert!(!page.has_code() && page.says("no longer allowed"), "{}", page.html);
+        scene.world.stop().await;
+    }
 }
 
 /// An installation that attests nothing ends what it holds itself, and nothing of another's: neither without a key nor with one.

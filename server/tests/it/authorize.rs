@@ -297,6 +297,21 @@ async fn an_answer_goes_to_the_redirect_uri_only() {
     }
     let page = browser.get(&world, &url("form_post")).await;
     assert!(page.asks_for("code") && page.form_action().unwrap().contains("app.example.com"), "{}", page.html);
+    // The one page whose form leaves: hidden fields alone, one hashed script, and no rule about where a form goes.
+    let inputs: Vec<&str> = page.html.split("<input").skip(1).collect();
+    assert!(inputs.len() == 3 && inputs.iter().all(|it| it.trim_start().starts_with("type=\"hidden\"")), "{}", page.html);
+    assert_eq!(page.fields().into_keys().collect::<Vec<_>>(), ["code", "iss", "state"]);
+    for other in ["<textarea", "<select", "formaction", "<iframe", "<script src"] {
+        assert!(!page.html.contains(other), "{other}: {}", page.html);
+    }
+    let policy = page.header("content-security-policy").unwrap();
+    let scripts = policy.split(';').find_map(|it| it.trim().strip_prefix("script-src ")).unwrap();
+    assert_eq!(
+        (page.html.matches("<script").count(), scripts.matches("'sha256-").count(), scripts.contains(' ')),
+        (1, 1, false),
+        "{policy}"
+    );
+    assert!(!policy.contains("form-action") && policy.contains("default-src 'none'"), "{policy}");
     world.stop().await;
 }
 

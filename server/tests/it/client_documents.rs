@@ -199,6 +199,67 @@ async fn names_that_a_stranger_makes_up_are_not_all_fetched() {
     world.stop().await;
 }
 
+/// Names of one host are not all fetched either, however many networks ask for them, and another host is not shut out by that.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_host_is_asked_for_so_many_documents_a_minute() {
+    let other = "https://other.example.net/client.json";
+    let named = POLICY.replace("[\"planner.example.net\"]", "[\"planner.example.net\", \"other.example.net\"]");
+    let world = Configuration::on(Engine::Sqlite).await.with(&named).behind_a_proxy().start().await;
+    let documents = Documents::start(&world, &[HOST, "other.example.net"]).await;
+    let own = with(with(document(), "client_id", json!(other)), "redirect_uris", json!(["https://other.example.net/cb"]));
+    documents.json(other, &own);
+    let start = std::time::Instant::now();
+    for at in 0..90 {
+        assert_eq!(status(&world, &format!("https://planner.example.net/made-up/{at}")).await, 400);
+    }
+    let most = 31 + start.elapsed().as_secs() / 2;
+    assert!((30..=most).contains(&(documents.asked() as u64)), "{} of at most {most}", documents.asked());
+    let before = documents.asked();
+    let page = Browser::at("198.51.100.1").open(&world, &Ask::new(other, "https://other.example.net/cb", "openid")).await;
+    assert_eq!((page.status, documents.asked()), (200, before + 1), "the twin: another host");
+    world.stop().await;
+}
+
+/// A refresh rests on the document too: once it counts no more, the client is nobody, until it is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn refreshes_end_with_the_document() {
+    for engine in engines() {
+        let policy = POLICY.replace("[\"openid\"]", "[\"openid\", \"offline_access\"]");
+        let world = Configuration::on(engine).await.with(&policy).behind_a_proxy().start().await;
+        let documents = Documents::start(&world, &[HOST]).await;
+        documents.json(ID, &document());
+        let ask = Ask::new(ID, BACK, "openid offline_access");
+        let back = Browser::default().sign_in(&world, &ask, "alice").await;
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", ID),
+            ("code", &back["code"]),
+            ("code_verifier", &ask.verifier),
+            ("redirect_uri", BACK),
+        ];
+        let mut tokens = world.post("/token", &form, None).await.1;
+        let refresh = async |tokens: &Json| {
+            let form = [("grant_type", "refresh_token"), ("client_id", ID), ("refresh_token", refresh_token(tokens))];
+            world.post("/token", &form, None).await
+        };
+        documents.say(ID, Says::Text(404, "", String::new()));
+        world.advance_s(23 * 3600);
+        let (status, next) = refresh(&tokens).await;
+        assert_eq!(status, 200, "a day is not over: {next}");
+        tokens = next;
+        world.advance_s(3600 + 120);
+        let (status, refused) = refresh(&tokens).await;
+        assert_eq!((status, refused["error"].as_str()), (401, Some("invalid_client")));
+        documents.json(ID, &document());
+        world.advance_s(61);
+        let page = Browser::default().open(&world, &Ask::new(ID, BACK, "openid")).await;
+        assert_eq!(page.status, 200, "it is back");
+        let (status, next) = refresh(&tokens).await;
+        assert_eq!(status, 200, "the twin, and nothing was spent by the refusal: {next}");
+        world.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_who_want_one_document_at_once_ask_for_it_once() {
     let (world, documents) = start(Engine::Sqlite).await;
@@ -261,7 +322,7 @@ async fn another_document_is_agreed_to_anew_and_one_that_is_gone_ends() {
     }
 }
 
-/// The operator has the last word, and the configuration wins.
+/// The operator has the last word.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_that_an_operator_disabled_is_not_read_again() {
     for engine in engines() {
@@ -272,12 +333,33 @@ async fn a_document_that_an_operator_disabled_is_not_read_again() {
         assert_eq!((status(&world, ID).await, documents.asked()), (400, 1));
         assert_eq!(symbolon(&world.file(), &["client", "enable", ID], "").await.0, Some(0));
         assert_eq!((status(&world, ID).await, documents.asked()), (200, 2));
-        world
-            .reload(|it| it.with(&format!("[client.\"{ID}\"]\nkind = \"web\"\nredirect_uris = [\"https://elsewhere.example.com/cb\"]\n")))
-            .await;
-        assert_eq!((status(&world, ID).await, documents.asked()), (400, 2), "the configuration's own has another address");
         world.stop().await;
     }
+}
+
+/// An https id is the document at that address: no operator gives it to another client, by the file or by an import.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_client_has_an_address_as_its_id() {
+    let (world, documents) = start(Engine::Sqlite).await;
+    let import = async |id: &str| {
+        let text = json!({ "client_id": id, "redirect_uris": ["https://elsewhere.example.com/cb"], "token_endpoint_auth_method": "none" });
+        let file = world.directory.join("import.json");
+        std::fs::write(&file, text.to_string()).unwrap();
+        symbolon(&world.file(), &["client", "import", file.to_str().unwrap()], "").await
+    };
+    for id in [ID, "HTTPS://planner.example.net/client.json", "https:x"] {
+        let own = format!("[client.\"{id}\"]\nkind = \"web\"\nredirect_uris = [\"https://elsewhere.example.com/cb\"]\n");
+        let refused = Configuration::to_read().with(&own).read().unwrap_err();
+        assert!(refused.contains("is the id of the metadata document there"), "{refused}");
+        let (code, said, error) = import(id).await;
+        assert!(code != Some(0) && format!("{said}{error}").contains("is the id of the metadata document there"), "{said}{error}");
+        let plain = own.replace(id, "planner.example.net");
+        assert_eq!(Configuration::to_read().with(&plain).read(), Ok(()), "the twin");
+    }
+    let (code, said, error) = import("planner.example.net").await;
+    assert_eq!(code, Some(0), "the twin: {said}{error}");
+    assert_eq!((status(&world, ID).await, documents.asked()), (200, 1), "the document's own");
+    world.stop().await;
 }
 
 /// Keys of the same origin are read with the document.

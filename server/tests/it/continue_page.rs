@@ -1,7 +1,10 @@
 //! The continue page: an answer waits there for the person's tap, for one browser and for minutes, and leaks nothing on the way.
 
+use crate::killed_processes::Server;
+use crate::links::certificate;
 use crate::world::*;
 use reqwest::header::{HOST, HeaderMap};
+use std::process::Stdio;
 
 pub const GO: &str = "go.signin.test";
 const BACK: &str = "https://links.shop.test/callback";
@@ -229,6 +232,90 @@ async fn a_browser_that_hands_nothing_over_is_told_what_to_do() {
     world.stop().await;
 }
 
+/// L-13: a browser inside another app leads to the person's own on Android. The link has the request as it came, and nothing that the page
+/// adds: the other browser begins anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_inside_another_app_leads_to_the_persons_own() {
+    let world = world(Engine::Sqlite).await;
+    let inside = PHONE.replace("Pixel 9)", "Pixel 9; wv)");
+    let ask = ask();
+    let open = async |user_agent: &str| {
+        let mut browser = Browser::default();
+        let page = browser.send(world.http.get(world.url(&ask.path())).header("user-agent", user_agent)).await;
+        assert_eq!((page.status, page.kind()), (200, "password"), "{user_agent}");
+        let link = page.html.split("id=\"own-browser\" href=\"").nth(1).map(|it| text_of(it.split('"').next().unwrap()));
+        (browser, page, link)
+    };
+    for other in [PHONE, "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 Instagram 380.0", ""] {
+        assert_eq!(open(other).await.2, None, "{other}");
+    }
+    let (mut browser, page, link) = open(&inside).await;
+    let link = link.unwrap();
+    let (address, rules) = link.strip_prefix("intent://").unwrap().split_once("#Intent;").unwrap();
+    assert_eq!(rules, "scheme=http;action=android.intent.action.VIEW;category=android.intent.category.BROWSABLE;end");
+    let (host, query) = address.split_once("/authorize?").unwrap();
+    assert_eq!(format!("http://{host}"), world.issuer);
+    let sent: std::collections::BTreeMap<String, String> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    assert_eq!(sent, ask.parameters, "the request alone");
+    // What was typed here stays here: the other browser is asked for everything.
+    let wrong = browser.submit_password(&world, &page, "alice", "wrong").await;
+    assert!(wrong.problem().contains("not right") && !wrong.html.contains("own-browser"), "{}", wrong.html);
+    let own = Browser::default().get(&world, &format!("http://{address}")).await;
+    assert!(own.kind() == "password" && !own.html.contains("alice"), "{}", own.html);
+    assert!(Browser::default().sign_in_at(&world, &format!("http://{address}"), "alice").await.location.is_some());
+    world.stop().await;
+}
+
+/// A person who reads the page on a desktop is led to the app's page by a picture. Nothing of the answer is in it: it is the same for every
+/// answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_desktop_shows_where_the_app_is_and_nothing_of_the_answer() {
+    let world = world(Engine::Sqlite).await;
+    let desk = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    let picture = async |user_agent: &str| {
+        let shown = fetch(&world, GO, &signed_in(&world).await, &[("user-agent", user_agent)]).await;
+        assert_eq!(shown.status, 200);
+        assert!(shown.headers["content-security-policy"].to_str().unwrap().contains("img-src http://127.0.0.1:"));
+        shown.html.split("<img class=\"qr\"").nth(1).map(|it| it.split('>').next().unwrap().to_owned())
+    };
+    assert_eq!(picture(PHONE).await, None, "a phone has the app itself");
+    let first = picture(desk).await.unwrap();
+    assert!(first.contains("src=\"data:image/svg+xml;base64,"), "{first}");
+    assert_eq!(picture(desk).await, Some(first.clone()), "another answer");
+    world.reload(|it| it.set("client.shop-ios.continue.app_page", "https://shop.test/other")).await;
+    assert_ne!(picture(desk).await, Some(first), "it leads to app_page");
+    world.reload(|it| it.without("client.shop-ios.continue.app_page")).await;
+    assert_eq!(picture(desk).await, None, "there is no page to lead to");
+    world.stop().await;
+}
+
+/// The log says that a continue page was fetched, and never which: a reference opens an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_reference_is_in_the_log() {
+    let world = world(Engine::Sqlite).await;
+    let path = signed_in(&world).await;
+    let (issuer, config, log) = (world.issuer.clone(), world.file(), world.directory.join("continue.jsonl"));
+    let World { running, node, .. } = world;
+    running.stop().await;
+    let mut command = Server::command(&config);
+    command.env("RUST_LOG", "trace").stderr(Stdio::from(std::fs::File::create(&log).unwrap()));
+    let server = Server::spawn(&mut command, &issuer).await;
+    let get = async |path: &str| node.http.get(format!("{issuer}{path}")).header(HOST, GO).send().await.unwrap().status().as_u16();
+    // The first visit, another browser's, and one too late or wrong.
+    assert_eq!((get(&path).await, get(&path).await, get(&format!("{path}A")).await), (200, 404, 404));
+    let written = || std::fs::read_to_string(&log).unwrap();
+    for _ in 0..200 {
+        if written().matches("/c/{reference}").count() >= 3 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    drop(server);
+    let log = written();
+    assert!(log.matches("/c/{reference}").count() >= 3, "{log}");
+    assert!(!log.contains(path.strip_prefix("/c/").unwrap()), "{log}");
+}
+
 /// L-01: with a session there is no tap, and browsers hand nothing over then. The page stands in between, for errors too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_live_session_and_an_error_take_the_same_way() {
@@ -272,4 +359,45 @@ async fn the_page_is_on_its_own_host() {
     world.reload(|it| it.set("client.shop-ios.redirect_uris", vec!["https://links.shop.test/other"])).await;
     assert!(!fetch(&world, GO, &path, &[]).await.html.contains("code="));
     world.stop().await;
+}
+
+/// Over TLS the cookie of the page is bound to its host (`__Host-`): no other host of the domain sets or reads it.
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_the_cookie_is_bound_to_the_host() {
+    let directory = std::env::temp_dir().join(format!("symbolon-continue-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let issuer = certificate(&directory, "issuer", "localhost");
+    let go = certificate(&directory, "go", GO);
+    certificate(&directory, "links", "links.shop.test");
+    let base = configuration(Configuration::on(Engine::Sqlite).await).with_tls(&directory);
+    let (port, files) = (base.port, directory.display());
+    let text = base.text().replace(GO, &format!("{GO}:{port}"));
+    let world = Configuration::from_text(port, &text)
+        .with(&format!(
+            "tls = {{ certificate = '{files}/issuer.pem', key = '{files}/issuer.key' }}\n\
+             [host.\"{GO}:{port}\"]\ncertificate = '{files}/go.pem'\nkey = '{files}/go.key'\n\
+             [host.\"links.shop.test\"]\ncertificate = '{files}/links.pem'\nkey = '{files}/links.key'\n"
+        ))
+        .start()
+        .await;
+    let client = |trusted: &str| {
+        let root = reqwest::Certificate::from_pem(trusted.as_bytes()).unwrap();
+        let here = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+        let builder = reqwest::Client::builder().tls_certs_only([root]).redirect(reqwest::redirect::Policy::none());
+        builder.resolve(GO, here).resolve("localhost", here).build().unwrap()
+    };
+    let ask = ask().with("prompt", "none");
+    let answer = client(&issuer).get(format!("https://localhost:{port}{}", ask.path())).send().await.unwrap();
+    let page = answer.headers()["location"].to_str().unwrap().to_owned();
+    assert!(page.starts_with(&format!("https://{GO}:{port}/c/")), "{page}");
+    let shown = client(&go).get(&page).send().await.unwrap();
+    let line = shown.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert_eq!(shown.status(), 200);
+    assert!(line.starts_with("__Host-symbolon-continue-") && line.contains("; Path=/; HttpOnly; SameSite=Lax"), "{line}");
+    assert!(line.ends_with("; Secure") && !line.contains("Domain"), "{line}");
+    let pair = line.split(';').next().unwrap();
+    let again = async |cookie: &str| client(&go).get(&page).header("cookie", cookie).send().await.unwrap().status().as_u16();
+    assert_eq!((again(pair).await, again(pair.trim_start_matches("__Host-")).await), (200, 404));
+    world.stop().await;
+    std::fs::remove_dir_all(&directory).unwrap();
 }

@@ -28,7 +28,7 @@ async fn pages(scene: &Screens, browser: &mut Browser, more: &[(&str, &str)]) ->
     let ask = more
         .iter()
         .fold(Ask::new("screens", BACK, "openid orders:read").with("prompt", "login"), |ask, (name, value)| ask.with(name, value));
-    let page = browser.open(&scene.world, &ask).await;
+    let page = browser.open(&scene.world, &scene.pushed(&ask).await).await;
     let next = browser.submit_password(&scene.world, &page, "alice", PASSWORD).await;
     assert!(next.has_code() || next.asks_for("code"), "{}", next.html);
     next.has_code()
@@ -129,16 +129,16 @@ async fn proofs_grow_old_in_both_faces() {
         let code = phone.native_code().await;
         let tokens = phone.redeem(&code).await;
         let ask = Ask::new("screens", BACK, "openid orders:read");
-        assert!(browser.sign_in(&scene.world, &ask, "alice").await.contains_key("code"));
+        assert!(browser.sign_in(&scene.world, &scene.pushed(&ask).await, "alice").await.contains_key("code"));
         scene.world.advance_s(39 * 60);
         let refreshed = phone.refresh(&tokens.text("refresh_token")).await;
         assert_eq!(refreshed.status, 200, "{refreshed:?}");
-        assert!(browser.open(&scene.world, &ask).await.has_code());
+        assert!(browser.open(&scene.world, &scene.pushed(&ask).await).await.has_code());
         scene.world.advance_s(2 * 60);
         let step_up = phone.refresh(&refreshed.text("refresh_token")).await;
         assert_eq!(step_up.error(), ASKED, "{step_up:?}");
         for ask in [ask.clone(), ask.clone().with("max_age", "86400")] {
-            let page = browser.open(&scene.world, &ask).await;
+            let page = browser.open(&scene.world, &scene.pushed(&ask).await).await;
             assert!(!page.has_code() && page.asks_for("password"), "{}", page.html);
         }
         // Whoever proves it again goes on, and the twin of the refusal is the same refresh token without the rule.
@@ -147,7 +147,7 @@ async fn proofs_grow_old_in_both_faces() {
         assert_eq!((step.error(), step.kind()), (ASKED, "password"), "{step:?}");
         scene.world.reload(|it| it.without("login.default.max_age")).await;
         assert_eq!(phone.refresh(&refreshed.text("refresh_token")).await.status, 200);
-        assert!(browser.open(&scene.world, &ask).await.has_code());
+        assert!(browser.open(&scene.world, &scene.pushed(&ask).await).await.has_code());
         scene.world.stop().await;
     }
 }
@@ -255,7 +255,8 @@ async fn a_known_browser_is_asked_for_less() {
         prove_all(&scene, &mut scene.genuine(), &mut secret).await;
         let mut browser = Browser::default();
         let whole = async |browser: &mut Browser| {
-            let page = browser.open(&scene.world, &Ask::new("screens", BACK, "openid").with("prompt", "login")).await;
+            let ask = Ask::new("screens", BACK, "openid").with("prompt", "login");
+            let page = browser.open(&scene.world, &scene.pushed(&ask).await).await;
             let page = browser.submit_password(&scene.world, &page, "alice", PASSWORD).await;
             let code = totp(secret.as_deref().unwrap(), scene.world.running.shared.now().now_ms());
             assert!(browser.submit(&scene.world, &page, &[("code", &code)], "continue").await.has_code());
@@ -272,7 +273,7 @@ async fn a_known_browser_is_asked_for_less() {
         assert!(pages(&scene, &mut copy, &[]).await, "a browser is its cookie");
         scene.world.person("bob").await;
         let mut bobs = Browser::with_cookie(&device.0, &copy.cookies[&device.0]);
-        let page = bobs.open(&scene.world, &Ask::new("screens", BACK, "openid")).await;
+        let page = bobs.open(&scene.world, &scene.pushed(&Ask::new("screens", BACK, "openid")).await).await;
         assert!(!bobs.submit_password(&scene.world, &page, "bob", PASSWORD).await.has_code(), "334-L: it knows Alice alone");
         let app = scene.world.running.shared.now();
         let alice = app.accounts().by_name("alice").await.unwrap().unwrap();

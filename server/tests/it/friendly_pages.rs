@@ -15,7 +15,7 @@ fn ask() -> Ask {
 async fn a_page_names_the_app_and_then_the_person() {
     let scene = Screens::start(Engine::Sqlite).await;
     let mut browser = Browser::default();
-    let page = browser.open(&scene.world, &ask().with("acr_values", "urn:two")).await;
+    let page = browser.open(&scene.world, &scene.pushed(&ask().with("acr_values", "urn:two")).await).await;
     assert!(page.says("To continue to Screens") && !page.says("You are signing in as"), "{}", page.text());
     let wrong = browser.submit_password(&scene.world, &page, "alice", "wrong").await;
     assert!(!wrong.says("You are signing in as"), "{}", wrong.text());
@@ -29,7 +29,7 @@ async fn a_page_names_the_app_and_then_the_person() {
     browser.submit(&scene.world, &codes, &[], "continue").await;
     scene.world.confirm("alice").await;
     let mut other = Browser::default();
-    let page = other.open(&scene.world, &ask().with("acr_values", "urn:two")).await;
+    let page = other.open(&scene.world, &scene.pushed(&ask().with("acr_values", "urn:two")).await).await;
     let step = other.submit_password(&scene.world, &page, "alice", PASSWORD).await;
     assert_eq!(step.kind(), "totp", "{}", step.html);
     assert!(step.says("You are signing in as a…@example.com.") && step.action("not_you"), "{}", step.text());
@@ -44,13 +44,13 @@ async fn a_page_names_the_app_and_then_the_person() {
 async fn the_person_chooses_an_account() {
     for engine in engines() {
         let scene = Screens::start(engine).await;
-        let (world, choose) = (&scene.world, ask().with("prompt", "select_account"));
+        let (world, choose) = (&scene.world, Ask::native("openid orders:read").with("prompt", "select_account"));
         world.person("bob").await;
         let mut browser = Browser::default();
         let page = browser.open(world, &choose).await;
         assert_eq!(page.kind(), "password", "nobody is known here: {}", page.html);
-        browser.sign_in(world, &ask(), "alice").await;
-        let silent = browser.open(world, &ask()).await;
+        browser.sign_in(world, &Ask::native("openid orders:read"), "alice").await;
+        let silent = browser.open(world, &Ask::native("openid orders:read")).await;
         assert!(silent.has_code(), "the twin: {}", silent.html);
         let page = browser.open(world, &choose).await;
         assert_eq!(page.kind(), "select_account", "{}", page.html);
@@ -80,7 +80,7 @@ async fn the_person_chooses_an_account() {
 async fn a_password_can_be_shown() {
     let scene = Screens::start(Engine::Sqlite).await;
     let mut browser = Browser::default();
-    let page = browser.open(&scene.world, &ask()).await;
+    let page = browser.open(&scene.world, &Ask::native("openid orders:read")).await;
     let policy = page.header("content-security-policy").unwrap().to_owned();
     assert!(policy.contains("script-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
     assert!(page.html.contains("data-show=\"Show\" data-hide=\"Hide\""), "{}", page.html);

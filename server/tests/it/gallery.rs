@@ -231,6 +231,7 @@ async fn draw(album: &Album) {
             onward: (kind == "stopped").then(|| world.url("/account")),
             refresh: false,
             embedded: false,
+            own_browser: None,
             base,
         };
         album.keep_html(app.pages.step(&step, &context).unwrap());

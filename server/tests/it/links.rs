@@ -251,7 +251,7 @@ async fn what_is_printed_is_what_is_served() {
 }
 
 /// Writes a self-signed certificate for this name below the directory; answers it in PEM.
-fn certificate(directory: &Path, file: &str, name: &str) -> String {
+pub fn certificate(directory: &Path, file: &str, name: &str) -> String {
     let key = KeyPair::generate().unwrap();
     let made = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
     std::fs::write(directory.join(format!("{file}.key")), key.serialize_pem()).unwrap();

@@ -5,7 +5,7 @@ use crate::world::*;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -90,8 +90,9 @@ impl Hosts {
         let host = format!("links.shop.test:{}", self.port);
         Configuration::to_read().with(&format!(
             "[client.shop-ios]\nredirect_uris = [\"https://{host}/callback\"]\npost_logout_redirect_uris = []\n\
-             [client.shop-ios.app]\nios = [\"{ID}\"]\n[client.shop-ios.app.android.\"com.example.shop\"]\nplay = \"{}\"\n",
-            "14".repeat(32)
+             [client.shop-ios.app]\nios = [\"{ID}\"]\n[client.shop-ios.app.android.\"com.example.shop\"]\nplay = \"{}\"\nupload = \"{}\"\n",
+            "1a".repeat(32),
+            "16".repeat(32)
         ))
     }
 
@@ -135,17 +136,23 @@ impl Hosts {
         (code, said)
     }
 
-    /// Codes of what is wrong.
+    /// Codes of the faults.
     async fn faults(&self, more: &[&str]) -> Vec<String> {
+        let found = self.found(more).await;
+        found.into_iter().filter_map(|(level, code)| (level == "fault").then_some(code)).collect()
+    }
+
+    /// Levels and codes of whatever is not right.
+    async fn found(&self, more: &[&str]) -> Vec<(String, String)> {
         let (code, said) = self.doctor(&[more, &["--json"]].concat()).await;
         let report: Json = serde_json::from_str(&said).unwrap_or_else(|it| panic!("{it}: {said}"));
-        let of = |level: &str| {
-            let all = report["checks"].as_array().unwrap().iter().filter(|it| it["level"] == level);
-            all.map(|it| it["code"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
-        };
-        let faults = of("fault");
-        assert_eq!((code, report["faults"].as_u64().unwrap()), (Some(i32::from(!faults.is_empty())), faults.len() as u64), "{said}");
-        faults
+        let text = |check: &Json, name: &str| check[name].as_str().unwrap().to_owned();
+        let all = report["checks"].as_array().unwrap().iter().map(|it| (text(it, "level"), text(it, "code")));
+        let found: Vec<_> = all.filter(|(level, _)| level != "ok").collect();
+        let faults = found.iter().filter(|(level, _)| level == "fault").count();
+        assert_eq!((code, report["faults"].as_u64()), (Some(i32::from(faults > 0)), Some(faults as u64)), "{said}");
+        assert_eq!(report["warnings"].as_u64(), Some((found.len() - faults) as u64), "{said}");
+        found
     }
 }
 
@@ -172,48 +179,152 @@ async fn the_right_files_have_no_fault() {
     }
 }
 
-/// L-09, L-06, L-03: what stands on the way, from the network to the last member of the file.
+/// Every code that the doctor's source gives to a fault or a warning.
+fn codes() -> BTreeSet<String> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/links/doctor");
+    let files = std::fs::read_dir(directory).unwrap().map(|it| std::fs::read_to_string(it.unwrap().path()).unwrap());
+    let mut codes = BTreeSet::new();
+    for source in files {
+        for call in ["Check::fault(", "Check::warning("] {
+            for rest in source.split(call).skip(1) {
+                let literal = rest.trim_start().strip_prefix('"').unwrap_or_else(|| panic!("a code that is no literal: {rest:.60}"));
+                codes.insert(literal.split('"').next().unwrap().to_owned());
+            }
+        }
+    }
+    codes
+}
+
+/// One planted fault: where, what, and all that the doctor finds then.
+struct Planted {
+    platform: &'static str,
+    place: Place,
+    answer: String,
+    found: &'static str,
+}
+
+enum Place {
+    /// The file of the platform on the host.
+    File,
+    /// Apple's copy.
+    Copy,
+}
+
+/// The file, changed in one thing.
+fn changed(file: &str, change: impl FnOnce(&mut Json)) -> String {
+    let mut document: Json = serde_json::from_str(file).unwrap();
+    change(&mut document);
+    json_answer(&document.to_string())
+}
+
+/// Those of the file for Android. A fault there spoils other hosts too.
+fn planted_for_android(file: &str) -> Vec<Planted> {
+    let plant = |answer: String, found| Planted { platform: "android", place: Place::File, answer, found };
+    let prints = |all: Json| changed(file, |it| it[0]["target"]["sha256_cert_fingerprints"] = all);
+    let print = |byte: &str| vec![byte; 32].join(":");
+    let paths = |all: Json| {
+        let relation = "delegate_permission/common.handle_all_urls";
+        changed(file, |it| it[0]["relation_extensions"][relation]["dynamic_app_link_components"] = all)
+    };
+    let (play, upload, strange) = (print("1A"), print("16"), print("15"));
+    vec![
+        plant(answer(301, "location: https://www.shop.test/x\r\n", ""), "fault redirect, warning spoils_other_hosts"),
+        plant(answer(404, "", ""), "fault status, warning spoils_other_hosts"),
+        plant(answer(200, "content-type: text/html\r\n", file), "fault content_type, warning spoils_other_hosts"),
+        plant(json_answer(&format!("[{}]", " ".repeat(140_000))), "fault too_large, warning spoils_other_hosts"),
+        plant(json_answer("<html>"), "fault not_json, warning spoils_other_hosts"),
+        plant(json_answer("{}"), "fault wrong_shape, warning spoils_other_hosts"),
+        plant(json_answer("[]"), "fault package_missing, warning spoils_other_hosts"),
+        plant(
+            changed(file, |it| it[0]["relation"] = json!(["delegate_permission/common.get_login_creds"])),
+            "fault relation_missing, warning spoils_other_hosts",
+        ),
+        plant(prints(json!([strange])), "fault wrong_fingerprint, warning spoils_other_hosts"),
+        plant(prints(json!([upload])), "fault fingerprint_missing, warning spoils_other_hosts"),
+        plant(prints(json!([play.to_lowercase(), upload])), "warning fingerprint_spelling"),
+        plant(prints(json!([play, upload, strange])), "warning unknown_fingerprint"),
+        plant(paths(json!([{ "/": "/other" }])), "fault path_missing, warning spoils_other_hosts"),
+        plant(paths(json!([{ "/": "/c*", "exclude": true }, { "/": "/callback" }])), "fault path_excluded, warning spoils_other_hosts"),
+    ]
+}
+
+/// Those of the file for iOS, and of Apple's copy. A file that cannot be read is the host's fault alone: the copy is right.
+fn planted_for_ios(file: &str) -> Vec<Planted> {
+    let plant = |answer: String, found| Planted { platform: "ios", place: Place::File, answer, found };
+    let copy = |answer: String, found| Planted { platform: "ios", place: Place::Copy, answer, found };
+    let entry = |id: &str, path: &str| json!({ "appIDs": [id], "components": [{ "/": path }] });
+    let details = |all: Json| changed(file, |it| it["applinks"]["details"] = all);
+    let components = |all: Json| changed(file, |it| it["applinks"]["details"][0]["components"] = all);
+    let (team, other) = ("ZZZZZ12345.com.example.shop", "ABCDE12345.com.example.other");
+    vec![
+        plant(answer(301, "location: https://www.shop.test/x\r\n", ""), "fault redirect"),
+        plant(answer(403, "", ""), "fault status"),
+        plant(answer(200, "content-type: text/plain\r\n", file), "warning content_type"),
+        plant(json_answer(&format!("[{}]", " ".repeat(140_000))), "fault too_large"),
+        plant(json_answer("<html>"), "fault not_json, warning apple_copy_differs"),
+        plant(json_answer("[]"), "fault wrong_shape, warning apple_copy_differs"),
+        plant(components(json!([{ "/": "/other" }])), "fault path_missing, warning apple_copy_differs"),
+        plant(
+            components(json!([{ "/": "/c*", "exclude": true }, { "/": "/callback" }])),
+            "fault path_excluded, warning apple_copy_differs",
+        ),
+        plant(details(json!([entry(other, "/callback")])), "fault app_missing, warning apple_copy_differs"),
+        plant(details(json!([entry(team, "/callback")])), "fault wrong_team, warning apple_copy_differs"),
+        plant(details(json!([entry(other, "*"), entry(ID, "/callback")])), "fault swallowed, warning apple_copy_differs"),
+        plant(
+            changed(file, |it| drop(it.as_object_mut().unwrap().remove("webcredentials"))),
+            "fault webcredentials_missing, warning apple_copy_differs",
+        ),
+        copy(answer(404, "apple-failure-reason: SWCERR00301 Timeout\r\n", ""), "fault apple_cannot_fetch"),
+        copy(json_answer(&file.replace("/callback", "/before")), "fault old_copy"),
+        copy(details(json!([entry(ID, "/callback"), entry(other, "/other")])), "warning apple_copy_differs"),
+    ]
+}
+
+/// L-09, L-06, L-03: what stands on the way, from the network to the last member of the file. The list has every code of the doctor:
+/// a code that nobody plants a fault for fails here.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_planted_fault_is_found() {
     let hosts = Hosts::start("links.shop.test").await;
     let (apple, android) = (hosts.printed("apple-app-site-association").await, hosts.printed("assetlinks.json").await);
-    let html = "content-type: text/html\r\n";
-    let redirect = answer(301, "location: https://www.shop.test/x\r\n", "");
-    let large = format!("[{}]", " ".repeat(140_000));
-    let mut upload: Json = serde_json::from_str(&android).unwrap();
-    upload[0]["target"]["sha256_cert_fingerprints"] = json!(["15:".repeat(31) + "15"]);
-    let mut narrow: Json = serde_json::from_str(&apple).unwrap();
-    narrow["applinks"]["details"][0]["components"] = json!([{ "/": "/other" }]);
-    let mut team: Json = serde_json::from_str(&apple).unwrap();
-    team["applinks"]["details"][0]["appIDs"] = json!(["ZZZZZ12345.com.example.shop"]);
-    let mut alone: Json = serde_json::from_str(&apple).unwrap();
-    alone.as_object_mut().unwrap().remove("webcredentials");
-    for (platform, path, planted, code) in [
-        ("android", ANDROID, redirect.clone(), "redirect"),
-        ("ios", APPLE, redirect, "redirect"),
-        ("android", ANDROID, answer(404, "", ""), "status"),
-        ("ios", APPLE, answer(403, "", ""), "status"),
-        ("android", ANDROID, answer(200, html, &android), "content_type"),
-        ("android", ANDROID, json_answer(&large), "too_large"),
-        ("ios", APPLE, json_answer(&large), "too_large"),
-        ("android", ANDROID, json_answer("<html>"), "not_json"),
-        ("ios", APPLE, json_answer("[]"), "wrong_shape"),
-        ("android", ANDROID, json_answer(&upload.to_string()), "wrong_fingerprint"),
-        ("android", ANDROID, json_answer("[]"), "package_missing"),
-        ("ios", APPLE, json_answer(&narrow.to_string()), "path_missing"),
-        ("ios", APPLE, json_answer(&team.to_string()), "wrong_team"),
-        ("ios", APPLE, json_answer(&alone.to_string()), "webcredentials_missing"),
-    ] {
+    let mut seen = BTreeSet::new();
+    let mut expect = |found: Vec<(String, String)>, expected: &str, what: &str| {
+        let said: Vec<String> = found.iter().map(|(level, code)| format!("{level} {code}")).collect();
+        assert_eq!(said.join(", "), expected, "{what}");
+        seen.extend(found.into_iter().map(|it| it.1));
+    };
+    for Planted { platform, place, answer, found } in planted_for_android(&android).into_iter().chain(planted_for_ios(&apple)) {
         hosts.right().await;
-        hosts.plant(path, planted);
-        assert_eq!(hosts.faults(&["--platform", platform]).await, [code], "{platform}");
+        match place {
+            Place::File => hosts.plant(if platform == "ios" { APPLE } else { ANDROID }, answer),
+            Place::Copy => hosts.copy(&answer),
+        }
+        expect(hosts.found(&["--platform", platform]).await, found, found);
     }
     // A redirect says where to, and what to do about it.
     hosts.plant(APPLE, answer(301, "location: https://www.shop.test/x\r\n", ""));
     let (_, table) = hosts.doctor(&["--platform", "ios"]).await;
     assert!(table.contains("FAULT") && table.contains("or use www.shop.test in the redirect URI"), "{table}");
     hosts.right().await;
-    assert!(hosts.faults(&[]).await.is_empty());
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    expect(hosts.found(&["--apple-cdn", &nobody]).await, "warning apple_unreachable", "Apple's network");
+    expect(hosts.found(&["--certificate", &"15".repeat(32)]).await, "fault unknown_certificate", "a certificate");
+    let other = Hosts::start("other.shop.test").await;
+    expect(other.found(&["--platform", "android"]).await, "fault unreachable, warning spoils_other_hosts", "another certificate");
+    // The twin of them all.
+    expect(hosts.found(&[]).await, "", "the right files");
+    for (change, expected) in [
+        (hosts.configuration().without("client.shop-ios.app"), "warning no_app"),
+        (hosts.configuration().set("client.shop-ios.redirect_uris", vec!["com.example.shop:/callback"]), "warning no_https_redirect"),
+    ] {
+        std::fs::write(hosts.file(), change.text()).unwrap();
+        expect(hosts.found(&[]).await, expected, expected);
+    }
+    assert_eq!(seen, codes(), "each code has a planted fault");
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs/links.md")).unwrap();
+    for code in codes() {
+        assert!(page.contains(&format!("`{code}`")), "docs/links.md does not explain {code}");
+    }
 }
 
 /// L-08, W-40: phones get Apple's copy, not the host's file, and the command says what Apple sees.
@@ -246,7 +357,7 @@ async fn a_host_that_cannot_be_reached_is_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_named_or_said_to_be_nobodys() {
     let hosts = Hosts::start("links.shop.test").await;
-    let (code, said) = hosts.doctor(&["--certificate", &"14".repeat(32)]).await;
+    let (code, said) = hosts.doctor(&["--certificate", &"1a".repeat(32)]).await;
     assert!(code == Some(0) && said.contains("this is play of com.example.shop"), "{said}");
     let (code, said) = hosts.doctor(&["--certificate", &"15".repeat(32)]).await;
     assert!(code == Some(1) && said.contains("unknown_certificate") && said.contains("upload key"), "{said}");

@@ -120,6 +120,7 @@ mod registered;
 mod registered_keys;
 mod registration;
 mod registration_proofs;
+mod registration_words;
 mod remembered;
 mod renewed_certificates;
 mod restored_store;

@@ -201,7 +201,8 @@ async fn an_operation_answers_one_sign_in() {
         assert!(reason(&scene).await.contains("challenge"), "{}", reason(&scene).await);
         assert_eq!(hand.use_it(&answer).await.status, 200, "the twin");
         // Of a page, although the origin is the app's.
-        let page = Browser::default().open(&scene.world, &Ask::new("screens", BACK, "openid")).await;
+        let pushed = hand.phone.push(&Ask::new("screens", BACK, "openid")).await.unwrap();
+        let page = Browser::default().open(&scene.world, &pushed).await;
         let of_page = hand.keys.get(&options_of_page(&page), &hand.origin).unwrap();
         let step = hand.phone.begin().await;
         refused(&hand.send(&step, &of_page).await, "passkey_unknown");
@@ -302,7 +303,8 @@ async fn a_passkey_is_offered_once_over_both_faces() {
         let step = hand.phone.begin().await;
         assert_eq!(hand.phone.answer_password(&step, "alice", PASSWORD).await.status, 200);
         let mut browser = Browser::default();
-        let page = browser.open(&scene.world, &Ask::new("screens", BACK, "openid")).await;
+        let pushed = hand.phone.push(&Ask::new("screens", BACK, "openid")).await.unwrap();
+        let page = browser.open(&scene.world, &pushed).await;
         assert!(browser.submit_password(&scene.world, &page, "alice", PASSWORD).await.has_code());
         scene.world.person("bob").await;
         let step = hand.phone.begin().await;

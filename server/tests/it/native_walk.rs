@@ -76,8 +76,9 @@ impl<'a> Walk<'a> {
         let answer = phone.begin_with(more).await;
         let ask = Ask::new("screens", BACK, "openid orders:read");
         let ask = more.iter().fold(ask, |ask, (name, value)| ask.with(name, value));
+        let pushed = phone.push(&ask).await.unwrap();
         let mut browser = Browser::default();
-        let page = browser.open(&scene.world, &ask).await;
+        let page = browser.open(&scene.world, &pushed).await;
         let mut walk = Self { scene, phone, answer, browser, page, schema: known.0, seen: known.1 };
         walk.compare();
         walk
@@ -263,7 +264,8 @@ async fn both_faces_ask_the_same() {
     let more = [("auth_session", held.as_str()), ("response_type", "code"), ("acr_values", "urn:mail")];
     walk.answer = walk.phone.post("/authorize-challenge", &more).await;
     let ask = Ask::new("screens", BACK, "openid orders:read").with("acr_values", "urn:mail");
-    walk.page = walk.browser.open(&scene.world, &ask).await;
+    let pushed = walk.phone.push(&ask).await.unwrap();
+    walk.page = walk.browser.open(&scene.world, &pushed).await;
     walk.compare();
     walk.is_at("email_send");
     walk.go("cancel", &[]).await;

@@ -98,6 +98,32 @@ async fn the_configuration_wins_and_its_rules_hold_for_all() {
     .await;
 }
 
+/// What opens apps, and what vouches for them, is for the configuration file: a row of the store with it is no client.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_of_the_store_has_no_links_and_no_attestation() {
+    on_every_engine(|world| async move {
+        let app = world.running.shared.now();
+        let registry = Registry::open(&app.config, &app.store).await;
+        let attester = json!({ "attester_jwks": { "keys": [new_key().public().to_jwk()] } });
+        for (name, value, said) in [
+            ("app", json!({ "ios": ["ABCDE12345.com.example.shop"] }), "app and continue"),
+            ("continue", json!({ "host": "go.signin.test" }), "app and continue"),
+            ("attestation", attester, "attestation names keys"),
+        ] {
+            let text = body(&json!({ "kind": "native", name: value }));
+            let client: config::Client = serde_json::from_str(&text).unwrap();
+            let problems = app.config.judge_registered(&client);
+            assert!(problems.iter().any(|it| it.starts_with(said)), "{name}: {problems:?}");
+            put(&app.store, name, "active", text).await;
+            assert!(!registry.has(name).await, "{name}");
+        }
+        put(&app.store, "plain", "active", body(&json!({ "kind": "native" }))).await;
+        assert!(registry.has("plain").await, "the twin");
+        world.stop().await;
+    })
+    .await;
+}
+
 /// Names that strangers make up cost one question to the store at most, and what cannot be a name costs none.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_client_can_be_called_is_refused_like_any_other() {
@@ -119,6 +145,41 @@ async fn what_no_client_can_be_called_is_refused_like_any_other() {
         }
         put(&registry.store, "good", "active", body(&json!({}))).await;
         assert!(registry.has("good").await);
+        world.stop().await;
+    })
+    .await;
+}
+
+/// L-16: the cost of reading a client does not grow with those that others have registered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_registrations_slow_no_look_up() {
+    const FILL: &str = "INSERT INTO client (id, state, body, created_ms) WITH RECURSIVE number(n) AS \
+        (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 100000) SELECT 'r-' || CAST(n AS TEXT), 'active', $1, 0 FROM number";
+    on_every_engine(|world| async move {
+        let app = world.running.shared.now();
+        let text = body(&json!({}));
+        for at in 0..200 {
+            put(&app.store, &format!("few-{at}"), "active", text.clone()).await;
+        }
+        let registry = Registry::open(&app.config, &app.store).await;
+        // The middle one of two hundred first reads.
+        let usual = async |id: &dyn Fn(u32) -> String| {
+            let mut times = Vec::new();
+            for at in 0..200 {
+                let (id, start) = (id(at), std::time::Instant::now());
+                assert!(registry.has(&id).await, "{id}");
+                times.push(start.elapsed());
+            }
+            times.sort();
+            times[100]
+        };
+        let few = usual(&|at| format!("few-{at}")).await;
+        let mut change = Change::new(NOW);
+        change.run_expecting(FILL, vec![text.as_str().into()], Expect::Any);
+        app.store.apply(change).await.unwrap();
+        let many = usual(&|at| format!("r-{}", 1 + at * 499)).await;
+        assert!(many < few * 5 + std::time::Duration::from_millis(2), "{few:?} among few, {many:?} among many");
+        assert!(!registry.has("r-100001").await);
         world.stop().await;
     })
     .await;

@@ -5,7 +5,7 @@ use crate::world::native::*;
 use crate::world::*;
 
 fn ask() -> Ask {
-    Ask::new("screens", BACK, "openid orders:read")
+    Ask::native("openid orders:read")
 }
 
 async fn choose(world: &World, browser: &mut Browser) -> Page {

@@ -169,7 +169,7 @@ async fn a_session_that_nobody_can_use_is_not_in_the_list() {
         account_of(world, &mut second).await;
         assert_eq!(others(&mut browser).await, 2, "an app and a browser");
         let ask = Ask::new("screens", BACK, "openid").with("prompt", "login select_account");
-        let chosen = second.open(world, &ask).await;
+        let chosen = second.open(world, &scene.pushed(&ask).await).await;
         let page = second.submit(world, &chosen, &[], "not_you").await;
         assert!(second.submit_password(world, &page, "bob", PASSWORD).await.has_code());
         assert_eq!(others(&mut browser).await, 1, "another person has the browser");
@@ -258,8 +258,8 @@ async fn the_account_is_shown_beside_a_grant_alone() {
     for prompt in ["manage login", "manage none", "manage create"] {
         assert_eq!(manage(&mut phone, &old, &[("prompt", prompt)]).await.status, 400, "{prompt}");
     }
-    let page = Browser::default().open(&scene.world, &Ask::new("screens", BACK, "openid").with("prompt", "manage")).await;
-    assert_eq!(page.error().as_deref(), Some("invalid_request"), "{}", page.html);
+    let refused = phone.push(&Ask::new("screens", BACK, "openid").with("prompt", "manage")).await.err().unwrap();
+    assert_eq!(refused.error(), (400, "invalid_request"), "a browser knows no such word");
     scene.world.reload(|it| it.set("client.screens.manage", Vec::<&str>::new())).await;
     assert_eq!(manage(&mut phone, &old, &[]).await.error(), (400, "unauthorized_client"));
     let reasons: Vec<Json> = scene.world.entries("native_sign_in_refused").await;

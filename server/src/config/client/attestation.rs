@@ -61,6 +61,13 @@ const KEYS: &[Key] = &[
         "**UNSAFE**, for a roll-out: verdicts are recorded and nobody is refused. Evidence that breaks a rule, and none at all, get what the tier `none` \
          has, or all that the client may where no tier `none` is named.",
     ),
+    defaulted(
+        "unsafe_private_schemes",
+        Kind::Flag,
+        "false",
+        "**UNSAFE.** The client may have redirect URIs with a private-use scheme. Attestation does not protect them: any app on the phone can take \
+         the answer to a sign-in that somebody's genuine app began.",
+    ),
 ];
 
 pub(in crate::config) const X5C: Section = Section {
@@ -105,6 +112,9 @@ pub struct AttestationRules {
     /// UNSAFE: verdicts are recorded, and nobody is refused.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub observe: bool,
+    /// UNSAFE: any app may take the answer to a sign-in that a genuine one began.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unsafe_private_schemes: bool,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tier: BTreeMap<TierName, Tier>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,6 +203,7 @@ impl Default for AttestationRules {
             attester_x5c: None,
             max_age: Span::hours(24),
             observe: false,
+            unsafe_private_schemes: false,
             tier: BTreeMap::new(),
             ios: None,
             android: None,

@@ -23,7 +23,7 @@ pub fn lacks(config: &Config, client: &Client) -> Vec<&'static str> {
     let constrained = client.dpop == Dpop::Required || client.tls_client_certificate_bound_access_tokens;
     must(constrained, "tokens must be bound: dpop = \"required\" or tls_client_certificate_bound_access_tokens = true (5.3.2.1 4)");
     let codes = client.allows_grant("authorization_code");
-    must(!codes || client.require_pushed_authorization_requests, "require_pushed_authorization_requests must be true (5.3.2.2 3)");
+    must(!codes || client.must_push(), "require_pushed_authorization_requests must be true (5.3.2.2 3)");
     must(!client.without_pkce, "PKCE cannot be left out (5.3.2.2 5)");
     let refreshes = client.allows_grant("refresh_token");
     must(!refreshes || client.refresh.mode == RefreshMode::Static, "refresh.mode must be \"static\" (5.3.2.1 9)");

@@ -6,6 +6,12 @@ use super::origin::{Origin, Stranger, proving_host};
 use super::section::Client;
 use super::words::ClientKind;
 
+/// What is wrong with the id of a client that an operator names: an https address always is the metadata document there.
+pub fn problem_of_id(id: &str) -> Option<&'static str> {
+    let is_address = id.to_ascii_lowercase().starts_with("https:");
+    is_address.then_some("an https address is the id of the metadata document there, and of no other client; choose another id")
+}
+
 impl Client {
     pub fn stranger(&self) -> Option<&Stranger> {
         match &self.origin {
@@ -18,6 +24,12 @@ impl Client {
     pub fn is_trusted_at(&self, uri: &str) -> bool {
         let Some(stranger) = self.stranger() else { return true };
         proving_host(uri).is_some_and(|host| stranger.proved.contains(&host))
+    }
+
+    /// Its requests are pushed, or made on its own screens. Where an app attests itself, nobody without the app begins a sign-in in its name.
+    pub fn must_push(&self) -> bool {
+        let attests = self.attestation.as_ref().is_some_and(|rules| !rules.observe);
+        self.require_pushed_authorization_requests || (self.kind == ClientKind::Native && attests)
     }
 
     /// Whose client it is: what apps and sites of one owner share a host.

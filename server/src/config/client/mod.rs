@@ -33,6 +33,7 @@ pub use backchannel::{BackchannelRules, TokenDelivery};
 pub use device::{DeviceNetwork, DeviceRules};
 pub use fingerprint::Fingerprint;
 pub use handover::Handover;
+pub use identity::problem_of_id;
 pub use ios::{IosApp, IosBuild, Receipts, is_at_least, version};
 pub use keys::Jwks;
 pub use kiosk::{KioskDevice, KioskMode, KioskRules};

@@ -17,7 +17,7 @@ use super::tier::TierName;
 use super::words::{ClientAuthentication, ClientKind, Profile};
 use symbolon_oauth::backchannel::GRANT_TYPE as BACKCHANNEL;
 use symbolon_oauth::device_authorization::GRANT_TYPE as DEVICE_CODE;
-use symbolon_oauth::redirect;
+use symbolon_oauth::redirect::{self, RedirectKind};
 
 impl Config {
     /// Those of a client that is a row of the store. Whatever needs files or secrets of this machine is for the configuration file.
@@ -184,6 +184,14 @@ fn judge_attestation(config: &Config, client: &Client, found: &mut Vec<String>) 
     }
     let Some(rules) = &client.attestation else { return };
     found.extend(rules.problems(config.development));
+    let is_private = |uri: &&String| redirect::kind_of(uri) == Some(RedirectKind::PrivateScheme);
+    if let Some(uri) = client.redirect_uris.iter().find(is_private)
+        && !rules.unsafe_private_schemes
+    {
+        found.push(format!(
+            "{uri}: any app may take this scheme, and attestation does not change that. Use claimed https, or say attestation.unsafe_private_schemes = true"
+        ));
+    }
     let judges = |name: &String| config.plugin.get(name).is_some_and(|plugin| plugin.world == PluginWorld::Evidence);
     for name in rules.plugins.iter().filter(|name| !judges(name)) {
         found.push(format!("attestation.plugins: there is no [plugin.{name}] of the world evidence"));

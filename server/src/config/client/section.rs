@@ -200,7 +200,7 @@ const KEYS: &[Key] = &[
         "require_pushed_authorization_requests",
         Kind::Flag,
         "false",
-        "Authorization requests must be pushed (RFC 9126). It is always true with `profile = \"fapi2\"`.",
+        "Authorization requests must be pushed (RFC 9126). It is always true with `profile = \"fapi2\"`, and for apps that attest themselves.",
     ),
     defaulted(
         "require_signed_request_object",

@@ -11,7 +11,7 @@ const POLICIES: &str = "[api.files]\naudience = \"https://api.example.com/files\
     text = \"Read these files\"\nschema = { properties = { paths = { } } }\n[login.mail]\nrequire = [\"password + email\"]\nacr = \"urn:mail\"\n";
 
 fn ask() -> Ask {
-    Ask::new("screens", BACK, "openid orders:read")
+    Ask::native("openid orders:read")
 }
 
 fn two() -> Ask {
@@ -20,7 +20,7 @@ fn two() -> Ask {
 
 pub async fn walk(album: &Album) {
     let scene =
-        Screens::with(Engine::Sqlite, |it| it.with(POLICIES).set("client.screens.authorization_details_types", vec!["files"])).await;
+        Screens::with(Engine::Sqlite, |it| it.with(POLICIES).set("client.shop-ios.authorization_details_types", vec!["files"])).await;
     for name in ["bob", "carol"] {
         scene.world.person(name).await;
     }

@@ -390,7 +390,7 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
 }
 
 /// A piece of HTML without its tags.
-fn text_of(html: &str) -> String {
+pub fn text_of(html: &str) -> String {
     let mut text = String::new();
     for (at, part) in html.split('<').enumerate() {
         let words = if at == 0 { part } else { part.split_once('>').map_or("", |(_, words)| words) };

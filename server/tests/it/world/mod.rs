@@ -17,7 +17,7 @@ mod shown;
 
 pub use album::Album;
 pub use ask::Ask;
-pub use browser::{Browser, FORM_ANSWERED, Node, Page, parameters};
+pub use browser::{Browser, FORM_ANSWERED, Node, Page, parameters, text_of};
 pub use config::{Configuration, configuration, secret_digest};
 pub use evidence::{APP, PACKAGE, chain};
 pub use phone::{Answer, Mode, Phone, fresh, jwks, jwks_with_kid, named_jwks, new_key};

@@ -1,6 +1,6 @@
 //! A world with apps that draw their own sign-in screens: clients of the native face, and an attester that vouches for installations.
 
-use super::{Answer, Browser, Configuration, Engine, Mode, PASSWORD, Page, Phone, World, named_jwks, new_key};
+use super::{Answer, Ask, Browser, Configuration, Engine, Mode, PASSWORD, Page, Phone, World, named_jwks, new_key};
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::jwk::PrivateKey;
 use symbolon_phone::mailbox::Mailbox;
@@ -65,6 +65,11 @@ impl Screens {
     /// One whose key is in hardware.
     pub fn genuine(&self) -> Phone<'_> {
         self.phone("hardware")
+    }
+
+    /// What a browser opens: the request, pushed by an installation that has begun nothing else.
+    pub async fn pushed(&self, ask: &Ask) -> Ask {
+        self.genuine().push(ask).await.unwrap_or_else(|refused| panic!("{refused:?}"))
     }
 
     /// A client that signs with a registered key.
