@@ -381,16 +381,16 @@ pub fn parameters(location: &str) -> BTreeMap<String, String> {
     url::Url::parse(location).unwrap().query_pairs().into_owned().collect()
 }
 
-fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {
+pub(super) fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {
     text.split_once(from)?.1.split_once(to).map(|(found, _)| found)
 }
 
-fn attribute(tag: &str, name: &str) -> Option<String> {
+pub(super) fn attribute(tag: &str, name: &str) -> Option<String> {
     between(tag.split('>').next()?, &format!(" {name}=\""), "\"").map(unescape)
 }
 
 /// A piece of HTML without its tags.
-fn text_of(html: &str) -> String {
+pub(super) fn text_of(html: &str) -> String {
     let mut text = String::new();
     for (at, part) in html.split('<').enumerate() {
         let words = if at == 0 { part } else { part.split_once('>').map_or("", |(_, words)| words) };
