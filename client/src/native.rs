@@ -2,7 +2,7 @@
 //! to ask, step by step, so a new way of signing in needs no new version of the app. docs/native.md and docs/steps.md are the guide.
 
 use crate::Client;
-use crate::connection::text_member;
+use crate::connection::{must_be_safe, text_member};
 use crate::platform::{BoxFuture, Unavailable};
 use crate::sign_in::{Begun, SignIn, SignedIn};
 use crate::trouble::{Reply, Trouble};
@@ -14,6 +14,8 @@ use std::task::Poll;
 pub const BROWSER: &str = "browser";
 /// A sign-in with more steps than this goes round in a circle.
 const MOST_STEPS: usize = 100;
+/// How often the same answer is sent while another one is being checked. The server lets the same answer wait for its result.
+const MOST_BUSY: usize = 3;
 
 /// One question to the person, in their language. Draw it by its members; `kind` is only a name. Unknown members are ignored.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -179,6 +181,10 @@ enum Next {
     Code(String, Option<Operation>),
     /// None: the app begins in the browser anew.
     Browser(Option<String>),
+    /// The account has a page there.
+    Account(String),
+    /// Nothing is left to sign in to.
+    Closed(String, Option<Operation>),
 }
 
 impl Client {
@@ -187,9 +193,10 @@ impl Client {
     pub async fn sign_in_natively(&self, request: &SignIn, screens: &dyn Screens) -> Result<SignedIn, Trouble> {
         let begun = self.start(request).await?;
         let saved = self.saved().await?.filter(|_| request.is_beside);
-        let held = saved.and_then(|saved| saved.auth_session);
-        let mut reply = self.0.server.challenge(&begin_parameters(&begun, request, held.as_deref())).await?;
-        if held.is_some() && reply.error() == "invalid_session" {
+        let held = saved.as_ref().and_then(|saved| saved.auth_session.as_deref());
+        let mut reply = self.0.server.challenge(&begin_parameters(&begun, request, held)).await?;
+        let manages = request.parameters().contains(&("prompt", "manage"));
+        if held.is_some() && !manages && reply.error() == "invalid_session" {
             // The session has ended meanwhile: the person is asked for everything.
             reply = self.0.server.challenge(&begin_parameters(&begun, request, None)).await?;
         }
@@ -207,15 +214,38 @@ impl Client {
                     self.wait_for(begun.into_pending()).await?;
                     return self.go_on_in_browser(&self.0.server.browser_address(&request_uri).await?).await;
                 }
+                Next::Account(address) => {
+                    self.0.server.platform.browser.open(&address).await?;
+                    return Err(Trouble::InBrowser(address));
+                }
+                Next::Closed(why, told) => {
+                    tell(screens, told.as_ref()).await;
+                    if let Some(saved) = &saved {
+                        self.end_session(saved, why.clone()).await?;
+                    }
+                    return Err(Trouble::SignedOut(why));
+                }
                 Next::Step { auth_session, step } => {
                     let pressed = ask(screens, step).await?;
                     let mut form = vec![("auth_session", auth_session.as_str()), ("action", &pressed.action)];
                     form.extend(pressed.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-                    reply = self.0.server.challenge(&form).await?;
+                    // Else the step is shown once more: the sign-in stands where it stood.
+                    reply = self.send_answer(&form).await?.unwrap_or(reply);
                 }
             }
         }
         Err(Trouble::Wrong("the sign-in does not end".to_owned()))
+    }
+
+    /// Sends an answer. `None`: another one is still being checked.
+    async fn send_answer(&self, form: &[(&str, &str)]) -> Result<Option<Reply>, Trouble> {
+        for _ in 0..MOST_BUSY {
+            let reply = self.0.server.challenge(form).await?;
+            if reply.error() != "busy" {
+                return Ok(Some(reply));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -229,18 +259,28 @@ fn begin_parameters<'a>(begun: &'a Begun, request: &'a SignIn, held: Option<&'a 
 
 fn read(reply: &Reply) -> Result<Next, Trouble> {
     let member = |name: &str| text_member(&reply.body, name);
+    let told = || serde_json::from_value(reply.body["operation"].clone()).ok();
     match (reply.status, reply.error()) {
         (200, "") => {
             let code = member("authorization_code").ok_or_else(|| Trouble::Wrong("an answer without a code".to_owned()))?;
-            Ok(Next::Code(code, serde_json::from_value(reply.body["operation"].clone()).ok()))
+            Ok(Next::Code(code, told()))
         }
-        (403, "redirect_to_web") => Ok(Next::Browser(member("request_uri"))),
+        (403, "redirect_to_web") => match member("account_uri") {
+            Some(address) => {
+                must_be_safe(&address)?;
+                Ok(Next::Account(address))
+            }
+            None => Ok(Next::Browser(member("request_uri"))),
+        },
         (403, "insufficient_authorization") => {
             let step = serde_json::from_value::<Step>(reply.body["step"].clone()).map_err(|error| Trouble::Wrong(error.to_string()))?;
             let auth_session = member("auth_session").ok_or_else(|| Trouble::Wrong("a step without auth_session".to_owned()))?;
             Ok(Next::Step { auth_session, step: Box::new(step) })
         }
-        (_, "busy") => Err(Trouble::Later { why: "another answer is being checked".to_owned(), after_s: Some(1) }),
+        (400, "invalid_session") => match member("reason") {
+            Some(why) => Ok(Next::Closed(why, told())),
+            None => Err(reply.trouble()),
+        },
         _ => Err(reply.trouble()),
     }
 }

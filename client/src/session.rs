@@ -192,7 +192,7 @@ impl Client {
     }
 
     /// Ends the session after the server said that this token is invalid, unless a newer one has been stored meanwhile.
-    async fn end_session(&self, sent: &Saved, why: String) -> Result<(), Trouble> {
+    pub(crate) async fn end_session(&self, sent: &Saved, why: String) -> Result<(), Trouble> {
         let _lock = self.0.storage_lock.lock().await;
         match self.saved().await? {
             Some(stored) if stored.refresh_token != sent.refresh_token => Ok(()),

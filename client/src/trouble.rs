@@ -13,6 +13,8 @@ pub enum Trouble {
     Later { why: String, after_s: Option<u64> },
     /// The person closed the browser or refused.
     Cancelled,
+    /// The person goes on at this address, which is open in the browser: the page of the account. The session is unchanged.
+    InBrowser(String),
     /// The server refuses the app or its request. Repeating it does not help. The session is unchanged.
     Refused { error: String, description: String },
     /// The answer breaks a rule that the app relies on. Nothing of it was used. The session is unchanged.
@@ -56,6 +58,7 @@ impl fmt::Display for Trouble {
             Self::Later { why, after_s: Some(after_s) } => write!(f, "try again in {after_s} s: {why}"),
             Self::Later { why, after_s: None } => write!(f, "try again later: {why}"),
             Self::Cancelled => f.write_str("the person cancelled"),
+            Self::InBrowser(address) => write!(f, "the person goes on at {address}"),
             Self::Refused { error, description } => write!(f, "refused: {error}: {description}"),
             Self::Wrong(why) => write!(f, "broken rule: {why}"),
         }

@@ -99,6 +99,10 @@ impl Browser for Screen {
     fn open<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<(), NoRedirect>> {
         Box::pin(async move {
             let mut browser = self.browser.lock().await;
+            // Only an authorization request names the app that the person is led back to.
+            if !address.contains("client_id=") {
+                return browser.look(&self.net.http, address).await.map_err(|it| NoRedirect::Unavailable(Unavailable(it.0)));
+            }
             let back = browser.visit(&self.net.http, address, &self.redirect_uri, &self.person).await;
             self.net.add_browsed(browser.take_log());
             lock(&self.back).push_back(back.map_err(|it| NoRedirect::Unavailable(Unavailable(it.0)))?);

@@ -109,6 +109,11 @@ pub fn written_time(now_ms: i64) -> String {
     jiff::Timestamp::from_millisecond(now_ms).map(|time| time.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
 }
 
+/// The day of an instant, in UTC.
+pub fn written_day(now_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(now_ms).map(|time| time.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
+}
+
 /// The full hour behind an instant, where it is not known to the minute.
 pub fn hour_after(from_ms: i64) -> String {
     const HOUR_MS: i64 = 3_600_000;

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod kiosks;
+mod native;
 mod refresh;
 mod sharing;
 mod sign_in;

@@ -25,6 +25,7 @@ mod lost_answers;
 mod moved_people;
 mod native_attacks;
 mod native_sign_in;
+mod native_step_up;
 mod new_factor;
 mod next_api;
 mod own_account;
@@ -76,6 +77,7 @@ pub const SCENES: &[Scene] = &[
     native_attacks::SCENE,
     passkeys::SCENE,
     own_account::SCENE,
+    native_step_up::SCENE,
     known_device::SCENE,
     stolen_code::SCENE,
     wrong_tokens::SCENE,

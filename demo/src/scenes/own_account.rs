@@ -5,7 +5,7 @@ use super::genuine_app::APP_ID;
 use super::{ORDERS, Scene};
 use crate::stage::Stage;
 use crate::world::PASSWORD;
-use symbolon_client::SignIn;
+use symbolon_client::{SignIn, Trouble as ClientTrouble};
 use symbolon_phone::Trouble;
 use symbolon_phone::browser::Person;
 use symbolon_phone::terminal::Terminal;
@@ -84,7 +84,8 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     stage.act_with(
         "The operator allows deletion too; the person deletes the account in the same app, which was not changed",
         &lines(&screens),
-        managed.is_err() && screens.kinds() == ["password", "manage", "delete_account"],
+        matches!(&managed, Err(ClientTrouble::SignedOut(why)) if why == "account_deleted")
+            && screens.kinds() == ["password", "manage", "delete_account"],
         "There is nothing left to sign in to. Every session and every grant ended in the change that deleted the account.",
     );
     world.reconfigure(WITH_DELETION, RIGHTS).await

@@ -119,7 +119,9 @@ impl AuthorizationRequest {
     /// A request of the native face that goes on in a browser. Whoever was proved already is the only one whom it takes.
     pub fn for_browser(&self, detour: Detour, subject: Option<&str>) -> Self {
         let sub = subject.map(str::to_owned).or_else(|| self.sub.clone());
-        Self { native: false, detour: Some(detour), sub, ..self.clone() }
+        // Whoever is proved has made the account already.
+        let prompt = self.prompt.iter().filter(|word| sub.is_none() || *word != CREATE).cloned().collect();
+        Self { native: false, detour: Some(detour), sub, prompt, ..self.clone() }
     }
 
     /// All that the person is asked for: the scope, and what claims asked for one by one come to.
@@ -373,6 +375,10 @@ pub fn sign_in_rules(
     request: &AuthorizationRequest,
     surroundings: Surroundings,
 ) -> Result<Rules> {
+    if request.sub.is_some() && request.prompt.iter().any(|word| word == CREATE) {
+        let hint = "prompt=create makes another account, and the request insists on a person: leave out one of them.";
+        return Err(Refused::bad_request("invalid_request", hint).into());
+    }
     let name = client.login_policy();
     let unknown = || Refused::bad_request("invalid_session", "This app cannot sign you in now. Go back to the app and start again.");
     let own = authority.config.policy(name).ok_or_else(|| unknown().because(format!("there is no [login.{name}]")))?;
@@ -536,14 +542,16 @@ fn may_go_without_pkce(client: &Client, has_nonce: bool, scope: &Scope) -> bool 
 /// The word by which an app asks for the account on its own screens. It stands alone, and a browser knows no such word.
 pub const MANAGE: &str = "manage";
 
-/// Core 3.1.2.1: `none` stands alone, and an unknown value is refused. `create` is known where people may register (OpenID Connect
-/// Initiating User Registration 1.0).
+/// OpenID Connect Initiating User Registration 1.0.
+pub const CREATE: &str = "create";
+
+/// Core 3.1.2.1: `none` stands alone, and an unknown value is refused. `create` is known where people may register.
 fn checked_prompt(form: &Form, face: Face<'_>, registration: bool) -> Result<Vec<String>> {
     let prompt: Vec<String> = form.get("prompt").into_iter().flat_map(|it| it.split(' ')).map(str::to_owned).collect();
     if prompt == [MANAGE] && face.is_native() {
         return Ok(prompt);
     }
-    let known = |it: &String| ["none", "login", "consent", "select_account"].contains(&it.as_str()) || (registration && it == "create");
+    let known = |it: &String| ["none", "login", "consent", "select_account"].contains(&it.as_str()) || (registration && it == CREATE);
     if !prompt.iter().all(known) || prompt.len() > 10 || (prompt.len() > 1 && prompt.iter().any(|it| it == "none")) {
         let hint = "prompt may be none alone, or login, consent, select_account; create only where people may register.";
         return Err(Refused::bad_request("invalid_request", hint).into());

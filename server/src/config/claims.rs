@@ -1,12 +1,22 @@
 //! Which hosts open apps, and whose they are. An app that has claimed a host gets the links of that host, whoever they were meant for.
-//! So a host belongs to one owner, and the issuer's host to none.
+//! So a host belongs to one owner, and the issuer's host to none. Hosts of passkeys are for clients of the operator's own.
 
 use super::client::Client;
 use super::host::LinkHost;
+use super::passkeys::Passkeys;
 use super::url::{authority, read_url};
 use std::collections::{BTreeMap, BTreeSet};
 
 type Clients = BTreeMap<String, Client>;
+
+/// What of a configuration says whose a host is.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub issuer: &'a str,
+    pub clients: &'a Clients,
+    pub hosts: &'a BTreeMap<String, LinkHost>,
+    pub passkeys: &'a Passkeys,
+}
 
 /// A host that opens apps.
 #[derive(Debug)]
@@ -45,15 +55,18 @@ pub fn claims(clients: &Clients) -> BTreeMap<String, Claim<'_>> {
     all
 }
 
-/// What stops the start. A host of two owners does, an app on the issuer's host, and a path that the platforms read as a pattern.
-pub(super) fn problems(issuer: &str, clients: &Clients, hosts: &BTreeMap<String, LinkHost>) -> Vec<String> {
+/// What stops the start. A host of two owners does, an app on the issuer's host, somebody else's client on a host of passkeys, and a path
+/// that the platforms read as a pattern.
+pub(super) fn problems(ground: Ground<'_>) -> Vec<String> {
+    let Ground { clients, hosts, .. } = ground;
     let mut found = Vec::new();
-    let issuer = authority(issuer);
+    let issuer = authority(ground.issuer);
     if let Some(name) = hosts.keys().find(|it| Some(*it) == issuer.as_ref()) {
         found.push(format!("[host.{name:?}] is the issuer's own host: links that open apps stand on another one"));
     }
     for (id, client) in clients {
         found.extend(of_continue_page(client, client.owner(id), hosts).into_iter().map(|it| format!("[client.{id}.continue]: {it}")));
+        found.extend(of_passkeys(ground, client).into_iter().map(|it| format!("[client.{id}]: {it}")));
     }
     for (host, claim) in claims(clients) {
         if hosts.get(&host).is_some_and(|it| it.continue_page) {
@@ -129,15 +142,32 @@ fn registrable(authority: &str) -> String {
     psl::domain_str(name).unwrap_or(name).to_owned()
 }
 
-/// What keeps a client of the store from addresses on a host that an app of another owner has claimed.
-pub(super) fn of_registered(clients: &Clients, client: &Client) -> Vec<String> {
-    let all = claims(clients);
+/// What keeps somebody else's client off the hosts of passkeys. iOS gives each app that such a host names the origin of the RP ID, and a
+/// page there has that origin, or may ask for our passkeys. A host below the RP ID is one where this server answers for it.
+fn of_passkeys(ground: Ground<'_>, client: &Client) -> Vec<String> {
+    if client.first_party {
+        return Vec::new();
+    }
+    let apps = claims(ground.clients);
+    let is_served = |host: &String| apps.contains_key(host) || ground.hosts.contains_key(host);
+    let is_of_passkeys = |host: &String| {
+        let Ground { issuer, passkeys, .. } = ground;
+        passkeys.are_of_host(issuer, host) || (is_served(host) && passkeys.are_in_reach_of(issuer, host))
+    };
+    let hosts: BTreeSet<String> = addresses(client).filter_map(|uri| authority(uri)).filter(is_of_passkeys).collect();
+    let why = "has the passkeys of this server in its reach. Only first_party clients have addresses there";
+    hosts.iter().map(|host| format!("redirect_uris and post_logout_redirect_uris: {host} {why}")).collect()
+}
+
+/// What keeps a client of the store from addresses on a host that an app of another owner has claimed, or that has our passkeys.
+pub(super) fn of_registered(ground: Ground<'_>, client: &Client) -> Vec<String> {
+    let all = claims(ground.clients);
     let taken = addresses(client).filter_map(|uri| {
         let host = authority(uri)?;
         let claim = all.get(&host)?;
         (client.owner.as_deref() != Some(claim.owner)).then(|| format!("{uri}: {host} opens the app of {:?}", claim.owner))
     });
-    taken.collect()
+    taken.chain(of_passkeys(ground, client)).collect()
 }
 
 #[cfg(test)]
@@ -228,11 +258,61 @@ mod tests {
         let config = read(ONE).unwrap();
         let mut client = Client::new(ClientKind::Web);
         client.redirect_uris = vec!["https://links.example.com/web".to_owned()];
-        assert!(of_registered(&config.client, &client)[0].contains("opens the app of \"shop\""));
+        assert!(of_registered(config.ground(), &client)[0].contains("opens the app of \"shop\""));
         client.owner = Some("shop".to_owned());
-        assert!(of_registered(&config.client, &client).is_empty());
+        assert!(of_registered(config.ground(), &client).is_empty());
         client.owner = None;
         client.redirect_uris = vec!["https://other.example.com/web".to_owned()];
-        assert!(of_registered(&config.client, &client).is_empty());
+        assert!(of_registered(config.ground(), &client).is_empty());
+    }
+
+    /// W-39: iOS gives every app of the RP ID's host its origin. So somebody else's client has no address there, nor on a related origin,
+    /// nor on a host below the RP ID that this server answers for.
+    #[test]
+    fn hosts_of_passkeys_are_for_the_operators_own_clients() {
+        let with = |uri: &str, more: &str| {
+            format!(
+                "issuer = \"https://login.example.com\"\n[passkeys]\nrp_id = \"example.com\"\nrelated_origins = [\"https://shop.example\"]\n\
+                 [client.other]\nkind = \"native\"\nowner = \"them\"\nredirect_uris = [\"{uri}\"]\n{more}"
+            )
+        };
+        let app = "app = { ios = [\"ABCDE12345.com.other\"] }\n";
+        let own_app = "[client.own]\nkind = \"native\"\nowner = \"them\"\nfirst_party = true\nredirect_uris = [\"https://links.example.com/own\"]\n\
+                       app = { ios = [\"ABCDE12345.com.own\"] }\n";
+        let page = "[host.\"links.example.com\"]\nowner = \"them\"\n";
+        for (text, host) in [
+            (with("https://example.com/p", app), "example.com"),
+            (with("https://example.com:8443/p", app), "example.com:8443"),
+            (with("https://shop.example/p", app), "shop.example"),
+            (with("https://links.example.com/p", app), "links.example.com"),
+            (with("https://example.com/p", ""), "example.com"),
+            (with("https://links.example.com/p", own_app), "links.example.com"),
+            (with("https://links.example.com/p", page), "links.example.com"),
+        ] {
+            let error = read(&text).unwrap_err();
+            assert!(
+                error.contains(&format!("[client.other]: redirect_uris and post_logout_redirect_uris: {host} has the passkeys")),
+                "{host}: {error}"
+            );
+            let twin = text.replacen("owner = \"them\"", "owner = \"them\"\nfirst_party = true", 1);
+            assert!(read(&twin).is_ok(), "the twin: {:?}", read(&twin).err());
+        }
+        assert!(read(&with("https://other.example/p", app)).is_ok(), "the twin: a host of its own");
+        let address = "issuer = \"https://192.0.2.1\"\n[client.other]\nkind = \"web\"\nsecret_digest = \"x\"\nredirect_uris = [\"https://192.0.2.1:8443/p\"]\n";
+        assert!(!read(address).is_err_and(|it| it.contains("has the passkeys")), "an address has none");
+        assert!(read(&with("https://links.example.com/p", "")).is_ok(), "the twin: nothing of this server is there");
+        let config = read(&with("https://other.example/p", own_app)).unwrap();
+        let mut client = Client::new(ClientKind::Web);
+        client.owner = Some("them".to_owned());
+        for (uri, is_refused) in [
+            ("https://example.com/p", true),
+            ("https://shop.example/p", true),
+            ("https://links.example.com/p", true),
+            ("https://other.example/p", false),
+            ("https://www.example.com/p", false),
+        ] {
+            client.redirect_uris = vec![uri.to_owned()];
+            assert_eq!(!of_registered(config.ground(), &client).is_empty(), is_refused, "{uri}");
+        }
     }
 }

@@ -141,6 +141,10 @@ fn with_nearest(error: &str) -> String {
 }
 
 impl Config {
+    pub(super) fn ground(&self) -> claims::Ground<'_> {
+        claims::Ground { issuer: &self.issuer, clients: &self.client, hosts: &self.host, passkeys: &self.passkeys }
+    }
+
     pub fn plugins(&self) -> super::plugin::Configured<'_> {
         (&self.plugin, self.plugin_cache.as_ref())
     }
@@ -173,7 +177,7 @@ impl Config {
             );
         }
         found.extend(self.host.iter().flat_map(|(name, host)| host.problems(name, self.tls.is_some())));
-        found.extend(claims::problems(&self.issuer, &self.client, &self.host));
+        found.extend(claims::problems(self.ground()));
         found.extend(upstream::problems(&self.upstream, self.development));
         found.extend(upstream::release_problems(&self.upstream, &self.api));
         let wallets = self.login.iter().flat_map(|(policy, it)| it.wallets().map(move |name| (policy.as_str(), name)));

@@ -1,7 +1,7 @@
 //! `[passkeys]`: the relying party of WebAuthn.
 
 use super::docs::{Key, Kind, Presence, Section, defaulted, optional};
-use crate::login::passkeys::PasskeyRules;
+use crate::login::passkeys::{Accepted, PasskeyRules};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use symbolon_passkey::UserVerification;
@@ -136,6 +136,32 @@ impl Passkeys {
         self.rp_id.clone().unwrap_or_else(host)
     }
 
+    /// Is it the RP ID's host, or one of a related origin? An app of such a host has the RP ID's origin on iOS, and its pages may ask for
+    /// our passkeys. `host` may have a port.
+    pub fn are_of_host(&self, issuer: &str, host: &str) -> bool {
+        let name = host.split(':').next().unwrap_or_default();
+        let is_related = |origin: &String| Url::parse(origin).is_ok_and(|url| url.host_str() == Some(name));
+        // For an address there are no passkeys.
+        let is_own = name == self.rp_id(issuer) && matches!(Host::parse(name), Ok(Host::Domain(_)));
+        is_own || self.related_origins.iter().any(is_related)
+    }
+
+    /// The same, or a host below the RP ID.
+    pub fn are_in_reach_of(&self, issuer: &str, host: &str) -> bool {
+        let name = host.split(':').next().unwrap_or_default();
+        let is_below = name.strip_suffix(&self.rp_id(issuer)).is_some_and(|rest| rest.ends_with('.'));
+        is_below || self.are_of_host(issuer, host)
+    }
+
+    /// Which kinds of passkeys count.
+    pub fn accepted(&self) -> Accepted {
+        Accepted {
+            synced: self.synced,
+            attested: self.attestation != Asked::None,
+            kinds: self.aaguids.iter().filter_map(|text| aaguid::parse(text)).collect(),
+        }
+    }
+
     /// What a sign-in works with. The files are read now.
     pub fn rules(&self) -> Result<PasskeyRules, String> {
         Ok(PasskeyRules {
@@ -148,8 +174,7 @@ impl Passkeys {
                 Asked::Direct => Conveyance::Direct,
                 Asked::Enterprise => Conveyance::Enterprise,
             },
-            synced: self.synced,
-            kinds: self.aaguids.iter().filter_map(|text| aaguid::parse(text)).collect(),
+            accepted: self.accepted(),
             roots: self.roots()?,
         })
     }
@@ -260,6 +285,25 @@ mod tests {
         };
         assert!(british("co.uk").unwrap_err().contains("public suffix"));
         assert!(british("shop.co.uk").is_ok(), "the twin");
+    }
+
+    #[test]
+    fn passkeys_are_in_reach_of_these_hosts() {
+        let config = read("rp_id = \"a.example\"\nrelated_origins = [\"https://shop.example:8443\"]").unwrap();
+        for (host, of_host, in_reach) in [
+            ("a.example", true, true),
+            ("a.example:8443", true, true),
+            ("shop.example", true, true),
+            ("links.a.example", false, true),
+            ("xa.example", false, false),
+            ("x.shop.example", false, false),
+            ("example", false, false),
+            ("", false, false),
+        ] {
+            let passkeys = &config.passkeys;
+            assert_eq!(passkeys.are_of_host(&config.issuer, host), of_host, "{host}");
+            assert_eq!(passkeys.are_in_reach_of(&config.issuer, host), in_reach, "{host}");
+        }
     }
 
     /// 388-W: a list that anybody could satisfy stops the start.

@@ -9,10 +9,10 @@ use crate::app::App;
 use crate::audit;
 use crate::authorization::backchannel;
 use crate::error::{Refused, Result};
-use crate::login::enrolment::{Means, Waiting};
+use crate::login::enrolment::Waiting;
 use crate::login::holdings::{AppAccess, Event, KnownDevice, SHOWN_EVENTS};
 use crate::login::journey::Journey;
-use crate::login::standing::Patience;
+use crate::login::standing::{Patience, Standing};
 use crate::mail;
 use crate::pages::{AccountView, AppView, DeviceView, EventView, SessionView, WaitingView};
 use crate::sessions::{self, Session};
@@ -34,13 +34,12 @@ pub async fn account(app: &App, incoming: &Incoming) -> Result<Reply> {
     show(app, incoming, &session).await
 }
 
-/// GET /account/password: where /.well-known/change-password leads. Who is not signed in signs in first.
+/// GET /account/password: where /.well-known/change-password leads. Who is not signed in proves who they are on the way, and may have
+/// forgotten the password.
 pub async fn change_password(app: &App, incoming: &Incoming) -> Result<Reply> {
     app.machine.must_not_be_too_fast(Some(incoming.address))?;
-    match browser_session::for_our_pages(app, incoming).await? {
-        Some(session) => login::own(app, incoming, Journey::ChangePassword, Some(session)).await,
-        None => login::own(app, incoming, Journey::SignIn, None).await,
-    }
+    let session = browser_session::for_our_pages(app, incoming).await?;
+    login::own(app, incoming, Journey::ChangePassword, session).await
 }
 
 async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply> {
@@ -101,15 +100,13 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
 /// Means that do not count in full yet, oldest first.
 async fn waiting(app: &App, incoming: &Incoming, account: &str) -> Result<Vec<WaitingView>> {
     let patience = Patience { now_ms: incoming.now_ms, wait_ms: app.config.enrolment.wait.ms() };
-    let mut waiting = app.accounts().by_id(account).await?.map(|account| account.waiting).unwrap_or_default();
-    waiting.retain(|one| one.means == Means::Regain || !patience.is_over(one));
-    waiting.sort_by_key(|one| one.enrolled_ms);
+    let waiting = app.accounts().by_id(account).await?.map(|account| account.waiting).unwrap_or_default();
     let view = |one: &Waiting| WaitingView {
         kind: one.means.kind(),
         since: instant(one.enrolled_ms),
         counts_from: patience.expected_from_ms(one).map(mail::hour_after),
     };
-    Ok(waiting.iter().map(view).collect())
+    Ok(Standing { waiting: &waiting, patience }.still_waiting().into_iter().map(view).collect())
 }
 
 async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply> {
@@ -118,11 +115,10 @@ async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply>
         return Err(Refused::bad_request("invalid_session", "This form is too old. Open the account page again.").into());
     }
     let action = form.get("action").unwrap_or_default();
-    if let Some(journey) = Journey::of_account(action) {
-        return login::own(app, incoming, journey, Some(session.clone())).await;
-    }
     let Some(passkey) = action.strip_prefix("rename_passkey:").filter(|id| id.len() <= 64) else {
-        return Err(Refused::bad_request("invalid_request", "There is no such action on this page.").into());
+        let nothing = || Refused::bad_request("invalid_request", "There is no such action on this page.");
+        let journey = Journey::of_account(action).ok_or_else(nothing)?;
+        return login::own(app, incoming, journey, Some(session.clone())).await;
     };
     let mut change = Change::new(incoming.now_ms);
     account_passkeys::rename(&mut change, incoming, &session.account, passkey)?;

@@ -171,7 +171,7 @@ impl Face<'_> {
         }
         let delivery = Delivery::Native(Box::new(request.clone()));
         let begin = Begin {
-            journey: match (says("create"), manages) {
+            journey: match (says(request::CREATE), manages) {
                 (true, _) => Journey::Register { draft: None },
                 (_, true) => Journey::Manage(Overview::Menu),
                 _ => Journey::SignIn,
@@ -484,6 +484,7 @@ fn must_manage(caller: &Caller, grant: Option<&Grant>, request: &AuthorizationRe
 fn closed(why: &str, signal: Option<&Operation>) -> Reply {
     let hint = match why {
         "account_deleted" => "The account is deleted. Forget its tokens.",
+        "access_removed" => "The person took this app's access away. Forget its tokens.",
         _ => "The person ended this session. Forget its tokens.",
     };
     let mut body = json!({ "error": "invalid_session", "error_description": hint, "reason": why });

@@ -39,15 +39,15 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
         Err(Error::Refused(refused)) => return settle::refuse(app, incoming, &request, account.as_deref(), *refused).await,
         Err(fault) => return Err(fault),
     };
-    let counts = |session: &Session| !says("create") && request.sub.as_ref().is_none_or(|sub| *sub == session.account);
+    let counts = |session: &Session| !says(request::CREATE) && request.sub.as_ref().is_none_or(|sub| *sub == session.account);
     // The choice comes first: else a policy that begins with the address would write to the old person's.
-    if says("select_account") && !says("create") && rules.confirm.is_none() {
+    if says("select_account") && !says(request::CREATE) && rules.confirm.is_none() {
         rules.confirm =
             remembered::choice(app, incoming, session.as_ref().filter(|session| counts(session)), request.sub.as_deref()).await?;
     }
     let delivery = Delivery::Redirect(Box::new(request.clone()));
     let begin = Begin {
-        journey: if says("create") { Journey::Register { draft: None } } else { Journey::SignIn },
+        journey: if says(request::CREATE) { Journey::Register { draft: None } } else { Journey::SignIn },
         client: Some(request.client_id.clone()),
         hint: request.login_hint.clone(),
         request: delivery.as_json()?,

@@ -3,6 +3,7 @@
 
 use super::reply::{self, Reply};
 use crate::app::App;
+use crate::authorization::request::CREATE;
 use crate::config::{GRANTS, RESPONSE_MODES};
 use crate::error::Result;
 use crate::grants::OPENID_SCOPES;
@@ -70,7 +71,7 @@ fn requests(app: &App) -> Json {
     let acr: BTreeSet<&str> = config.login.values().filter_map(|login| login.0.acr.as_deref()).collect();
     let mut prompts = vec!["none", "login", "consent", "select_account"];
     if config.registration.is_some() {
-        prompts.push("create");
+        prompts.push(CREATE);
     }
     json!({
         "client_id_metadata_document_supported": config.client_registration.values().any(|it| !it.documents.is_empty()),

@@ -37,6 +37,8 @@ impl Platform {
 struct Opened<'a> {
     app: &'a NativeApp,
     paths: Vec<&'a str>,
+    /// May the host name it under `webcredentials`?
+    shares: bool,
 }
 
 /// The files of a host that opens apps, or whose name is the RP ID of passkeys. A platform without an app has none.
@@ -46,8 +48,12 @@ pub fn of_host(config: &Config, host: &str, claim: Option<&Claim<'_>>) -> BTreeM
         by_client.entry(link.client_id).or_default().push(&link.path);
     }
     let sharing = if host_of_passkeys(config).is_some_and(|name| name == host) { sharing(config) } else { Vec::new() };
-    let opened: Vec<Opened<'_>> =
-        by_client.into_iter().filter_map(|(id, paths)| Some(Opened { app: config.client.get(id)?.app.as_ref()?, paths })).collect();
+    let has_passkeys = config.passkeys.are_in_reach_of(&config.issuer, host);
+    let opened = by_client.into_iter().filter_map(|(id, paths)| {
+        let client = config.client.get(id)?;
+        Some(Opened { app: client.app.as_ref()?, paths, shares: !has_passkeys || client.shares_credentials() })
+    });
+    let opened: Vec<Opened<'_>> = opened.collect();
     let mut files = BTreeMap::new();
     let of_links = opened.iter().flat_map(|it| links_of_android(it));
     let statements: Vec<Json> = of_links.chain(sharing.iter().flat_map(|app| statements_of(app, GET_LOGIN_CREDS))).collect();
@@ -119,7 +125,8 @@ fn links_of_apple(opened: &[Opened<'_>], sharing: &[&NativeApp]) -> Option<Json>
         .collect();
     let mut file = if details.is_empty() { json!({}) } else { json!({ "applinks": { "details": details } }) };
     // An https callback of ASWebAuthenticationSession (iOS 17.4) asks for this one, and not for applinks.
-    let apps = distinct(opened.iter().map(|it| it.app).chain(sharing.iter().copied()).flat_map(|app| &app.ios));
+    // Where passkeys are in reach it gives the origin of the RP ID.
+    let apps = distinct(opened.iter().filter(|it| it.shares).map(|it| it.app).chain(sharing.iter().copied()).flat_map(|app| &app.ios));
     if !apps.is_empty() {
         file["webcredentials"] = json!({ "apps": apps });
     }
@@ -232,5 +239,21 @@ app = { ios = ["ABCDE12345.com.example.b"] }
         assert_eq!((relations(0), relations(1)), (json!([HANDLE_ALL_URLS]), json!([GET_LOGIN_CREDS])));
         assert_eq!(json_of(&files, Platform::Apple)["webcredentials"]["apps"], json!(["ABCDE12345.com.example.a"]), "once");
         assert!(of_host(&read(TEXT), "example.com", None).is_empty(), "the twin: the RP ID is the issuer's host");
+    }
+
+    /// W-39: where passkeys are in reach, an app that may not have them is not under `webcredentials`. Its links open it all the same.
+    #[test]
+    fn an_app_without_credentials_is_not_named_where_passkeys_are() {
+        let alone = TEXT.split("[client.b]").next().unwrap();
+        let without = alone.replacen("[client.a.app]", "[client.a.app]\ncredentials = false", 1);
+        let apple = |text: &str, rp_id: &str| {
+            let config = read(&format!("{text}[passkeys]\nrp_id = \"{rp_id}\"\n"));
+            json_of(&of_host(&config, "links.example.com", claims(&config.client).get("links.example.com")), Platform::Apple)
+        };
+        let refused = apple(&without, "example.com");
+        assert!(refused.get("webcredentials").is_none() && refused["applinks"]["details"][0]["appIDs"][0].is_string(), "{refused}");
+        let named = json!({ "apps": ["ABCDE12345.com.example.a"] });
+        assert_eq!(apple(alone, "example.com")["webcredentials"], named, "the twin: it may have them");
+        assert_eq!(apple(&without, "login.example.com")["webcredentials"], named, "the twin: out of the reach of the RP ID");
     }
 }

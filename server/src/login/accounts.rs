@@ -59,9 +59,9 @@ pub struct Account {
     pub name: Option<String>,
     /// One of those that lead to it.
     pub login_name: Option<String>,
-    /// Of the present RP ID.
+    /// Those that the person can sign in with: of the present RP ID, and of a kind that is accepted.
     pub passkeys: Vec<Known>,
-    /// Of another RP ID. Nobody signs in with them any more; they stay until they are removed.
+    /// Of another RP ID, or of a kind that the configuration refuses. They stay until they are removed.
     pub former_passkeys: Vec<Known>,
     /// The user handle of all its passkeys, once there was one.
     pub passkey_handle: Option<String>,
@@ -87,9 +87,20 @@ impl Account {
         found
     }
 
-    /// Those of another RP ID too.
+    /// Those that nobody can sign in with too.
     pub fn all_passkeys(&self) -> impl Iterator<Item = &Known> {
         self.passkeys.iter().chain(&self.former_passkeys)
+    }
+
+    /// The configuration refuses these, by their public names.
+    pub(super) fn refuse_passkeys(&mut self, refused: &[String]) {
+        let is_refused = |known: &Known| refused.contains(&known.public_id());
+        let (gone, kept) = std::mem::take(&mut self.passkeys).into_iter().partition(is_refused);
+        self.passkeys = kept;
+        self.former_passkeys.extend::<Vec<Known>>(gone);
+        for known in &mut self.former_passkeys {
+            known.is_refused = is_refused(known);
+        }
     }
 
     pub fn remove_passkey(&mut self, public_id: &str) {

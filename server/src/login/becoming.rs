@@ -64,7 +64,7 @@ impl Run<'_> {
     /// A platform that has made a passkey in vain hears at the end which ones are kept. What is made in its place is among them then.
     pub(super) fn signal_what_is_kept(&mut self, made: Option<&str>) {
         let (Some(account), Some(handle)) = (self.person.account.as_ref(), made) else { return };
-        let options = options::signal_all_accepted(self.machine.rp_id(), handle.as_bytes(), &kept_ids(account));
+        let options = options::signal_all_accepted(self.machine.rp_id(), handle.as_bytes(), &kept_ids(account, self.machine.rp_id()));
         self.state.signal = Some(Operation::PasskeySignal { options });
     }
 
@@ -83,7 +83,7 @@ impl Run<'_> {
         let Some(account) = self.person.account.as_ref().filter(|_| changed || email.is_some() || name.is_some()) else { return Ok(()) };
         let Some(handle) = account.passkey_handle.as_deref().or(made.as_deref()) else { return Ok(()) };
         let rp_id = self.machine.rp_id();
-        let mut options = options::signal_all_accepted(rp_id, handle.as_bytes(), &kept_ids(account));
+        let mut options = options::signal_all_accepted(rp_id, handle.as_bytes(), &kept_ids(account, rp_id));
         if let Some(address) = email.or_else(|| account.any_email.clone()) {
             let shown = name.unwrap_or_else(|| account.name.clone()).unwrap_or_else(|| address.clone());
             options["name"] = address.into();
@@ -94,8 +94,9 @@ impl Run<'_> {
     }
 }
 
-fn kept_ids(account: &accounts::Account) -> Vec<Vec<u8>> {
-    account.passkeys.iter().filter_map(|known| base64url::decode(&known.id)).collect()
+/// One that the configuration refuses is kept: another configuration may accept it.
+fn kept_ids(account: &accounts::Account, rp_id: &str) -> Vec<Vec<u8>> {
+    account.all_passkeys().filter(|known| known.rp_id == rp_id).filter_map(|known| base64url::decode(&known.id)).collect()
 }
 
 /// The account's passkeys as they will be.
@@ -104,7 +105,7 @@ fn note_passkeys(account: &mut accounts::Account, effects: &[Effect]) {
         match effect {
             Effect::AddPasskey(new) => {
                 let transports = new.transports.split_whitespace().map(str::to_owned).collect();
-                account.passkeys.push(Known { rp_id: new.rp_id.clone(), id: new.id.clone(), transports });
+                account.passkeys.push(Known { rp_id: new.rp_id.clone(), id: new.id.clone(), transports, is_refused: false });
             }
             Effect::RemovePasskey { public_id } => account.remove_passkey(public_id),
             Effect::DeclinePasskeys { .. } => account.passkeys_declined = true,

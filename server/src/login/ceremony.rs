@@ -82,9 +82,14 @@ pub fn create(context: &Context<'_>, secret: &Secret, owner: &Owner<'_>, mediati
     Ok(Operation::PasskeyCreate { options: options::creation(&creation), mediation })
 }
 
-/// All passkeys of the account: an authenticator that has one of them says so.
+/// The passkeys that the person may use.
 pub fn descriptors(account: &Account) -> Vec<Descriptor> {
     account.passkeys.iter().filter_map(Known::descriptor).collect()
+}
+
+/// All passkeys of the account under this RP ID: an authenticator that has one of them says so, and replaces none (W-17).
+pub fn taken(account: &Account, rp_id: &str) -> Vec<Descriptor> {
+    account.all_passkeys().filter(|known| known.rp_id == rp_id).filter_map(Known::descriptor).collect()
 }
 
 /// The passkeys of a name, before anything is proved. A name without passkeys, and one that nobody has, get ids that look real. They are

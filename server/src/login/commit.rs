@@ -111,6 +111,7 @@ impl Machine {
                 waiting::forget(change, account, &Means::Passkey(public_id.clone()).to_string());
                 change.run_expecting(passkey::REMOVE, vec![account.into(), public_id.as_str().into()], Expect::Any);
             }
+            Effect::RenamePasskey { public_id, name } => rename_passkey(change, account, public_id, name),
             Effect::DeclinePasskeys { handle } => decline_passkeys(change, account, handle),
             Effect::Remove(kind) => {
                 change.run_expecting(REMOVE, vec![account.into(), (*kind).into()], Expect::Any);
@@ -394,6 +395,10 @@ fn keep_handle(change: &mut Change, account: &str, handle: &str) {
 fn decline_passkeys(change: &mut Change, account: &str, handle: &str) {
     let now_ms = change.now_ms();
     change.run(passkey::DECLINE, vec![account.into(), handle.into(), now_ms.into()]);
+}
+
+fn rename_passkey(change: &mut Change, account: &str, public_id: &str, name: &str) {
+    change.run_expecting(passkey::RENAME, vec![account.into(), public_id.into(), name.into()], Expect::Any);
 }
 
 fn add_passkey(change: &mut Change, account: &str, new: &NewPasskey) {

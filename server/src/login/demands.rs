@@ -51,16 +51,15 @@ pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, 
     }
 }
 
-/// Is a passkey asked for beside the policy? Whoever has one proves it for what replaces a means, takes one away or deletes the account;
-/// on an app's own screens for every change, which wants the strongest proof that the person has. Who has lost it goes the way of `regain`.
-/// An authenticator is asked for anyway, and does instead.
+/// Is a passkey asked for beside the policy? Whoever has one proves it for what replaces a means, takes one away or deletes the account, and
+/// on an app's own screens for every change. It is the strongest proof that the person has, unless there is an authenticator, which is asked
+/// for anyway. Who has lost it goes the way of `regain`.
 pub(super) fn wants_passkey(state: &State, rules: &Rules, account: &Account) -> bool {
     let takes_away = matches!(
         state.journey,
         Journey::ChangePassword | Journey::ChangeEmail { .. } | Journey::Unlink { .. } | Journey::RemovePasskey { .. } | Journey::Delete
     );
-    let is_strongest = rules.rights.is_of_app() && rules.policy.two_factor_passkey;
-    (takes_away || is_strongest) && !has_totp(account) && has_passkey(account)
+    (takes_away || rules.rights.is_of_app()) && !has_totp(account) && has_passkey(account)
 }
 
 /// What waits to be confirmed may be a stranger's: it is not what the person has, and takes the place of nothing.

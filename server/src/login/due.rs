@@ -39,8 +39,12 @@ impl Run<'_> {
         })
     }
 
-    /// A method that has a name of the operator's own is asked as long as it is named.
+    /// A method that has a name of the operator's own is asked as long as it is named, and a recovery code as long as a chain takes it.
     fn is_method_due(&self, method: &MethodName) -> bool {
+        // A code that leads nowhere is not spent.
+        if *method == MethodName::RECOVERY {
+            return self.takes_recovery() || self.demanded().asks(method);
+        }
         if !method.is_linked() {
             return true;
         }

@@ -28,6 +28,10 @@ pub enum Effect {
     RemovePasskey {
         public_id: String,
     },
+    RenamePasskey {
+        public_id: String,
+        name: String,
+    },
     /// The person does not want to be offered a passkey again.
     DeclinePasskeys {
         /// Of the account, if it has none yet.
@@ -265,6 +269,7 @@ fn is_allowed_to_manage(journey: &Journey, form: Form, effect: &Effect) -> bool 
         (Form::NewName, Journey::ChangeName, Effect::Update(Update::Name(_))) => true,
         (Form::NewLanguage, Journey::ChangeLanguage, Effect::Update(Update::Locale(_))) => true,
         (Form::NewUserCode, Journey::ChangeUserCode, Effect::Update(Update::UserCode(_))) => true,
+        (Form::NewPasskeyName, Journey::RenamePasskey { passkey }, Effect::RenamePasskey { public_id, .. }) => passkey == public_id,
         (Form::EndAccess, Journey::EndSession { .. }, Effect::EndSession(_) | Effect::Raise) => true,
         (Form::EndAccess, Journey::EndOtherSessions, Effect::EndOtherSessions { .. } | Effect::Raise) => true,
         (Form::EndAccess, Journey::ForgetDevice { device }, Effect::ForgetDevice(forgotten)) => device == forgotten,

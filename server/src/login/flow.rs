@@ -485,8 +485,9 @@ impl<'a> Run<'a> {
                 self.state.prove(&id, version, proof(&id, method.clone(), facts, now_ms));
                 self.person.is_subject = true;
                 self.note_found_again();
+                // What was chosen is done.
+                self.state.prefer = self.state.prefer.take().filter(|chosen| chosen != method);
                 if *method == MethodName::TICKET {
-                    self.state.prefer = None;
                     self.confirm_proved();
                 }
                 Ok(())

@@ -70,6 +70,7 @@ pub fn ask(
         form @ (Form::NewName
         | Form::NewLanguage
         | Form::NewUserCode
+        | Form::NewPasskeyName
         | Form::Overview
         | Form::EndAccess
         | Form::Export
@@ -150,9 +151,10 @@ pub async fn check(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> Re
         Form::Wait => Ok(Outcome::go_on(filling.state.journey.clone())),
         Form::Unlink => linking::unlink(filling),
         Form::NewUserCode => check_user_code(filling, answer).await,
-        form @ (Form::NewName | Form::NewLanguage | Form::Overview | Form::EndAccess | Form::Export | Form::Exported | Form::Delete) => {
+        form @ (Form::NewName | Form::NewLanguage | Form::NewPasskeyName | Form::Overview | Form::EndAccess) => {
             managing_forms::check(form, filling, answer)
         }
+        form @ (Form::Export | Form::Exported | Form::Delete) => managing_forms::check(form, filling, answer),
     }
 }
 

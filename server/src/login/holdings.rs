@@ -3,6 +3,7 @@
 
 use super::accounts;
 use super::machine::Machine;
+use super::passkeys::Kind;
 use crate::error::{Fault, Result};
 use crate::sessions;
 use crate::store::Row;
@@ -41,6 +42,23 @@ pub struct KnownDevice {
     pub label: String,
     pub first_ms: i64,
     pub last_ms: i64,
+}
+
+/// A passkey, as its person knows it.
+pub struct OwnPasskey {
+    pub public_id: String,
+    /// What the authenticator knows it by, in base64url.
+    pub id: String,
+    /// Two of one name have numbers.
+    pub name: String,
+    pub created_ms: i64,
+    /// 0: never.
+    pub used_ms: i64,
+    /// It is found by its person's name alone.
+    pub needs_name: bool,
+    pub is_of_other_rp: bool,
+    /// The present configuration refuses its kind.
+    pub is_refused: bool,
 }
 
 /// Something that happened to the account.
@@ -120,6 +138,26 @@ impl Machine {
         Ok(rows.iter().map(device).collect::<std::result::Result<_, _>>()?)
     }
 
+    /// All that there are, oldest first.
+    pub async fn passkeys_of(&self, account: &str) -> Result<Vec<OwnPasskey>> {
+        let accepted = self.config.passkeys.accepted();
+        let mut found: Vec<OwnPasskey> = Vec::new();
+        for row in self.store.all(passkey::OF_ACCOUNT, &[account.into()]).await? {
+            let name = row.text("name")?;
+            found.push(OwnPasskey {
+                public_id: row.text("public_id")?.to_owned(),
+                id: row.text("id")?.to_owned(),
+                name: told_apart(name, found.iter().map(|one| one.name.as_str())),
+                created_ms: row.int("created_ms")?,
+                used_ms: row.int("used_ms")?,
+                needs_name: row.int("discoverable")? == 0,
+                is_of_other_rp: row.text("rp_id")? != self.rp_id(),
+                is_refused: accepted.refuses(Kind::read(&row)?).is_some(),
+            });
+        }
+        Ok(found)
+    }
+
     /// The newest first.
     pub async fn history_of(&self, account: &str, most: i64) -> Result<Vec<Event>> {
         let mut found = Vec::new();
@@ -145,12 +183,6 @@ impl Machine {
         let names = names.iter().map(|row| Ok(row.text("name")?.to_owned())).collect::<std::result::Result<Vec<_>, Fault>>()?;
         let factor = |row: &Row| Ok(json!({ "kind": row.text("kind")?, "since": time(row.int("created_ms")?) }));
         let factors = self.store.all(FACTORS, &key).await?;
-        let passkey = |row: &Row| {
-            let used_ms = row.int("used_ms")?;
-            let used = if used_ms > 0 { Json::from(time(used_ms)) } else { Json::Null };
-            Ok(json!({ "name": row.text("name")?, "since": time(row.int("created_ms")?), "last_used": used }))
-        };
-        let passkeys = self.store.all(passkey::OF_ACCOUNT, &key).await?;
         let links = self.accounts().links_of(account).await?;
         let link = |link: &accounts::Link| {
             let said: Json = serde_json::from_str(&link.said).unwrap_or_default();
@@ -170,7 +202,7 @@ impl Machine {
                 "claims": claims,
             },
             "means": factors.iter().map(factor).collect::<std::result::Result<Vec<_>, Fault>>()?,
-            "passkeys": passkeys.iter().map(passkey).collect::<std::result::Result<Vec<_>, Fault>>()?,
+            "passkeys": self.passkeys_of(account).await?.iter().map(own_passkey).collect::<Vec<_>>(),
             "links": links.iter().map(link).collect::<Vec<_>>(),
             "sessions": self.sessions_of(account, now_ms).await?.iter().map(session).collect::<Vec<_>>(),
             "apps": self.apps_of(account).await?.iter().map(app).collect::<Vec<_>>(),
@@ -180,8 +212,20 @@ impl Machine {
     }
 }
 
+/// W-13: another one of this name gets a number.
+fn told_apart<'a>(name: &str, before: impl Iterator<Item = &'a str> + Clone) -> String {
+    let is_free = |wanted: &String| before.clone().all(|other| other != wanted);
+    let numbered = (2..).map(|number: usize| format!("{name} ({number})"));
+    std::iter::once(name.to_owned()).chain(numbered).find(is_free).unwrap_or_default()
+}
+
 fn session(one: &OpenSession) -> Json {
     json!({ "device": one.label, "address": one.address, "since": time(one.created_ms), "last_used": time(one.used_ms) })
+}
+
+fn own_passkey(one: &OwnPasskey) -> Json {
+    let used = if one.used_ms > 0 { Json::from(time(one.used_ms)) } else { Json::Null };
+    json!({ "name": one.name, "since": time(one.created_ms), "last_used": used })
 }
 
 fn app(one: &AppAccess) -> Json {

@@ -35,6 +35,10 @@ pub enum Journey {
         /// As `passkeys::public_id` names it.
         passkey: String,
     },
+    /// Another name for one, on an app's own screens.
+    RenamePasskey {
+        passkey: String,
+    },
     /// An identity at a provider shall lead to this account. Both sides are proved, then the last page asks.
     Link {
         provider: String,
@@ -123,6 +127,7 @@ impl Journey {
         let target = target.to_owned();
         Some(match action {
             "remove_passkey" => Self::RemovePasskey { passkey: target },
+            "rename_passkey" => Self::RenamePasskey { passkey: target },
             "end_session" => Self::EndSession { session: target },
             "forget_device" => Self::ForgetDevice { device: target },
             "revoke_app" => Self::RevokeApp { client: target },
@@ -168,7 +173,7 @@ pub struct Draft {
 impl Form {
     /// Is it a form of the account that adds no means and takes none away?
     pub fn is_of_overview(self) -> bool {
-        let is_change = matches!(self, Self::NewName | Self::NewLanguage | Self::NewUserCode | Self::EndAccess);
+        let is_change = matches!(self, Self::NewName | Self::NewLanguage | Self::NewUserCode | Self::NewPasskeyName | Self::EndAccess);
         is_change || matches!(self, Self::Overview | Self::Export | Self::Exported | Self::Delete)
     }
 }
@@ -194,6 +199,7 @@ pub enum Form {
     NewName,
     NewLanguage,
     NewUserCode,
+    NewPasskeyName,
     /// A page of the account that asks nothing: its buttons lead on.
     Overview,
     /// What goes is named, and the person says yes.

@@ -273,7 +273,9 @@ impl Machine {
         let by_passkey = answer.filter(|answer| answer.action == operation::ACTION);
         let said =
             answer.filter(|_| asks_who && by_passkey.is_none()).map(|answer| answer.text("username")).filter(|name| !name.is_empty());
-        let (name, account) = match (&state.subject, said, &state.candidate) {
+        // Who comes back with old proofs is no name that somebody said: another person's passkey says whose it is.
+        let candidate = state.candidate.as_ref().filter(|candidate| !candidate.name.is_empty() || by_passkey.is_none());
+        let (name, account) = match (&state.subject, said, candidate) {
             (Some(subject), _, _) => (String::new(), self.accounts().by_id(&subject.account).await?),
             (None, Some(said), _) => self.named(said).await?,
             (None, None, Some(candidate)) => {

@@ -2,16 +2,18 @@
 //! same journeys; here are their pages.
 
 use super::context::Face;
+use super::enrolment::Waiting;
 use super::flow::{Go, Run};
 use super::holdings::SHOWN_EVENTS;
 use super::journey::{Form, Journey, Overview};
 use super::linking::shown_link;
+use super::passkeys::LONGEST_NAME;
 use super::state::Question;
 use super::step::{Content, FieldKind, Step, Text};
 use crate::config::Right;
 use crate::config::upstream::Linking;
 use crate::error::{Fault, Result};
-use crate::mail::written_time;
+use crate::mail::{self, written_time};
 use serde_json::{Value as Json, json};
 use symbolon_oauth::base64url;
 
@@ -42,6 +44,10 @@ impl Run<'_> {
                 let step = Step::new("new_user_code").field("new_user_code", FieldKind::Text, "off", None).primary("continue");
                 (Form::NewUserCode, step.secondary("remove_user_code"), Json::Null)
             }
+            Journey::RenamePasskey { passkey } => match self.named_passkey(&passkey).await? {
+                Some(step) => (Form::NewPasskeyName, step, Json::Null),
+                None => return self.nothing_left().await,
+            },
             Journey::ChangeLanguage => (Form::NewLanguage, self.languages(), Json::Null),
             Journey::Export => (Form::Export, Step::new("export").primary("continue"), Json::Null),
             Journey::Delete => {
@@ -51,16 +57,29 @@ impl Run<'_> {
             }
             _ => match self.ask_end(&account).await? {
                 Some((step, secret)) => (Form::EndAccess, step.primary("continue"), secret),
-                // It has ended already.
-                None => {
-                    self.state.journey = Journey::SignIn;
-                    return Box::pin(self.find_question()).await;
-                }
+                None => return self.nothing_left().await,
             },
         };
         let question = crate::seal::random::<16>()?;
         self.set_question(Question::Form(form), question, step, secret);
         Ok(())
+    }
+
+    /// What was to change is gone already.
+    async fn nothing_left(&mut self) -> Go<()> {
+        self.state.journey = Journey::SignIn;
+        Box::pin(self.find_question()).await
+    }
+
+    /// The page on which a passkey gets another name. None: there is no such passkey.
+    async fn named_passkey(&self, public_id: &str) -> Result<Option<Step>> {
+        let own = self.machine.passkeys_of(&self.subject_id()?).await?;
+        let found = own.into_iter().find(|one| one.public_id == public_id);
+        Ok(found.map(|one| {
+            let mut step = Step::new("new_passkey_name").field("passkey_name", FieldKind::Text, "off", Some(&one.name)).primary("continue");
+            step.fields.iter_mut().for_each(|field| field.max_length = LONGEST_NAME);
+            step
+        }))
     }
 
     /// The copy of what the account has, for the person to keep.
@@ -119,7 +138,7 @@ impl Run<'_> {
             (Right::Delete, "delete", true),
         ];
         let offered = entries.into_iter().filter(|(right, _, is_there)| *is_there && self.rules.rights.has(*right));
-        let step = Step::new("manage").lead(Text::new("manage-lead").with("account", shown));
+        let step = self.with_what_waits(Step::new("manage").lead(Text::new("manage-lead").with("account", shown)));
         let step = offered.fold(step, |step, (_, action, _)| match action {
             "recovery_codes" => {
                 let left = account.map_or(0, |account| account.recovery.len()).to_string();
@@ -128,6 +147,21 @@ impl Run<'_> {
             _ => step.secondary(action),
         });
         step.primary("done")
+    }
+
+    /// What does not count in full yet, and from when on it does.
+    fn with_what_waits(&self, mut step: Step) -> Step {
+        let standing = self.standing();
+        let line = |one: &&Waiting| {
+            let until = standing.patience.expected_from_ms(one).map_or_else(|| "never".to_owned(), mail::hour_after);
+            Text::new("waits-line").with("kind", one.means.kind()).with("until", until)
+        };
+        let lines: Vec<Text> = standing.still_waiting().iter().map(line).collect();
+        if lines.is_empty() {
+            return step;
+        }
+        step.text.extend([Text::new("account-waits"), Text::new("account-waits-lead")]);
+        step.show(Content::List(lines))
     }
 
     fn languages(&self) -> Step {
@@ -202,19 +236,20 @@ impl Run<'_> {
     }
 
     async fn list_passkeys(&self) -> Result<(&'static str, Vec<Text>, Vec<Target>)> {
-        let rows = self.machine.store.all(crate::store::tables::passkey::OF_ACCOUNT, &[self.subject_id()?.into()]).await?;
         let (mut lines, mut targets) = (Vec::new(), Vec::new());
-        for row in rows {
-            let (name, used_ms) = (row.text("name")?, row.int("used_ms")?);
-            let key = match (used_ms > 0, row.int("discoverable")? == 0) {
-                (true, false) => "passkey-line",
-                (true, true) => "passkey-line-by-name",
-                (false, false) => "passkey-line-unused",
-                (false, true) => "passkey-line-unused-by-name",
+        for one in self.machine.passkeys_of(&self.subject_id()?).await? {
+            let mark = match (one.is_of_other_rp, one.is_refused, one.needs_name) {
+                (true, _, _) => "of_other",
+                (_, true, _) => "refused",
+                (_, _, true) => "by_name",
+                _ => "none",
             };
-            lines.push(Text::new(key).with("name", name).with("used", written_time(used_ms)));
-            let label = Text::new("action-remove_this").with("name", name).with("since", written_time(row.int("created_ms")?));
-            targets.push(Target { action: "remove_passkey", label, target: row.text("public_id")?.to_owned() });
+            let used = if one.used_ms > 0 { written_time(one.used_ms) } else { "never".to_owned() };
+            lines.push(Text::new("passkey-line").with("name", one.name.as_str()).with("used", used).with("mark", mark));
+            let label = Text::new("action-rename_this").with("name", one.name.as_str());
+            targets.push(Target { action: "rename_passkey", label, target: one.public_id.clone() });
+            let label = Text::new("action-remove_this").with("name", one.name).with("since", written_time(one.created_ms));
+            targets.push(Target { action: "remove_passkey", label, target: one.public_id });
         }
         Ok(("manage_passkeys", lines, targets))
     }

@@ -5,8 +5,9 @@ use super::effect::{Effect, Update};
 use super::filling::{Closed, Filled, Filling, Outcome};
 use super::journey::{Form, Journey};
 use super::operation::Operation;
-use super::passkeys::RelyingParty;
+use super::passkeys::{self, RelyingParty};
 use super::profile::shown_name;
+use super::step::Problem;
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
 use crate::sessions;
@@ -22,6 +23,15 @@ pub(super) fn check(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> R
         Form::NewName => {
             let name = shown_name(answer.text("name"));
             done("name_changed", "name_changed", vec![Effect::Update(Update::Name(name))])
+        }
+        Form::NewPasskeyName => {
+            let Journey::RenamePasskey { passkey } = &filling.state.journey else { return Err(Fault::new("a name of no passkey").into()) };
+            let Some(name) = passkeys::shown_name(answer.text("passkey_name")) else {
+                return Ok(Filled::Wrong(Problem::in_field("no_passkey_name", "passkey_name")));
+            };
+            let renamed = Entry::ok("passkey_renamed").with("target", passkey.as_str());
+            let rename = Effect::RenamePasskey { public_id: passkey.clone(), name };
+            Filled::Done(Box::new(Outcome::end(vec![rename, Effect::Audit(Box::new(renamed))])))
         }
         Form::NewLanguage => {
             let code = answer.action.strip_prefix("language:").ok_or_else(|| Fault::new("a language without a name"))?;
@@ -61,7 +71,13 @@ fn check_end(filling: &Filling<'_>) -> Result<Filled> {
             ("other_sessions_ended", "sessions_ended", vec![Effect::Raise, Effect::EndOtherSessions { but }])
         }
         Journey::ForgetDevice { device } => ("device_forgotten", "device_forgotten", vec![Effect::ForgetDevice(device.clone())]),
-        Journey::RevokeApp { client } => ("consent_withdrawn", "app_removed", vec![Effect::RevokeApp(client.clone())]),
+        Journey::RevokeApp { client } => {
+            // Whoever takes the access from the app in the hand does not give it anew with the next code.
+            if filling.state.client.as_ref() == Some(client) {
+                closed = Some(Closed { why: "access_removed", signal: None });
+            }
+            ("consent_withdrawn", "app_removed", vec![Effect::RevokeApp(client.clone())])
+        }
         other => return Err(Fault::new(format!("nothing ends in {other:?}")).into()),
     };
     let target = match &filling.state.journey {
@@ -81,7 +97,7 @@ fn check_end(filling: &Filling<'_>) -> Result<Filled> {
 fn forget_passkeys(person: &Person, rp: &RelyingParty<'_>) -> std::result::Result<Option<Operation>, Fault> {
     let account = person.account.as_ref().ok_or_else(|| Fault::new("a deletion of nobody"))?;
     let Some(handle) = &account.passkey_handle else { return Ok(None) };
-    if account.passkeys.is_empty() {
+    if account.all_passkeys().all(|known| known.rp_id != rp.id) {
         return Ok(None);
     }
     Ok(Some(Operation::PasskeySignal { options: options::signal_all_accepted(rp.id, handle.as_bytes(), &[]) }))

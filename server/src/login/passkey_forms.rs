@@ -8,7 +8,7 @@ use super::filling::{Filled, Filling, Outcome};
 use super::journey::{Form, Journey};
 use super::methods::passkey::not_done;
 use super::operation::{self, Mediation};
-use super::passkeys::{self, RelyingParty};
+use super::passkeys::{self, Accepted, Kind, RelyingParty};
 use super::policy::Policy;
 use super::proof::{Facts, MethodName};
 use super::state::State;
@@ -17,7 +17,6 @@ use crate::audit::Entry;
 use crate::error::{Fault, Result};
 use crate::mail;
 use serde_json::Value as Json;
-use std::collections::BTreeSet;
 use symbolon_oauth::base64url;
 use symbolon_passkey::{CrossOrigin, ExpectedRegistration, RegistrationFacts, RegistrationResponse, Trust, aaguid, cose, transports};
 use symbolon_passkey::{Failed, UserPresence, UserVerification, registration};
@@ -36,7 +35,8 @@ pub fn ask_enrolment(form: Form, context: &Context<'_>, state: &State, person: &
     };
     let secret = Secret::new(Some(handle))?;
     let (name, display_name) = names(state, account);
-    let owner = Owner { name: &name, display_name: &display_name, has: account.map(ceremony::descriptors).unwrap_or_default() };
+    let owner =
+        Owner { name: &name, display_name: &display_name, has: account.map(|account| ceremony::taken(account, rp.id)).unwrap_or_default() };
     let is_offer = form == Form::OfferPasskey;
     // A window of the browser's that nobody asked for is none: the quiet way, or the button.
     // A passkey that is made quietly verifies nobody.
@@ -79,7 +79,7 @@ pub fn check_enrolment(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -
     let presence = if form == Form::OfferPasskey { UserPresence::NotAsked } else { UserPresence::Required };
     let facts = match judge(rp, (&secret.challenge()?, presence), &response, filling.context.now_ms / 1000) {
         Ok(facts) => facts,
-        Err((problem, why)) => return Ok(not_kept(rp, (problem, why), handle)),
+        Err((problem, why)) => return Ok(not_kept((problem, why), handle)),
     };
     let new = made(filling.context, handle, &response, &facts);
     let proved = Facts { credential: Some(new.public_id.clone()), user_verified: Some(facts.user_verified), ..Facts::default() };
@@ -96,14 +96,8 @@ fn refused(problem: &'static str, why: String) -> Filled {
     Filled::Refused { problem: Problem::new(problem), event: REFUSED, why, made: None }
 }
 
-/// The platform has made it, and it is of no use here. The person hears which kinds are, as far as they have names.
-fn not_kept(rp: &RelyingParty<'_>, (problem, why): (&'static str, String), handle: String) -> Filled {
-    let mut problem = Problem::new(problem);
-    let kinds: BTreeSet<&str> = rp.rules.kinds.iter().filter_map(aaguid::name).collect();
-    if problem.key == "passkey_kind" {
-        let kinds = kinds.into_iter().collect::<Vec<_>>().join(", ");
-        problem.args.insert("kinds".to_owned(), if kinds.is_empty() { "none".to_owned() } else { kinds });
-    }
+/// The platform has made it, and it is of no use here.
+fn not_kept((problem, why): (Problem, String), handle: String) -> Filled {
     Filled::Refused { problem, event: REFUSED, why, made: Some(handle) }
 }
 
@@ -113,7 +107,7 @@ fn judge(
     (challenge, user_presence): (&[u8], UserPresence),
     response: &RegistrationResponse,
     now_s: i64,
-) -> std::result::Result<RegistrationFacts, (&'static str, String)> {
+) -> std::result::Result<RegistrationFacts, (Problem, String)> {
     let origins: Vec<&str> = rp.origins.iter().map(String::as_str).collect();
     let roots: Vec<&[u8]> = rp.rules.roots.iter().map(Vec::as_slice).collect();
     let asks = rp.rules.wants_attestation();
@@ -127,7 +121,7 @@ fn judge(
         user_presence,
         trust: asks.then_some(Trust { roots: &roots, now_s }),
     };
-    let mut verdict = registration(response, &expected).map_err(|why| ("passkey_unreadable", why.0.to_owned()))?;
+    let mut verdict = registration(response, &expected).map_err(|why| (Problem::new("passkey_unreadable"), why.0.to_owned()))?;
     // A statement that nobody asked for decides nothing (WebAuthn Level 3, 7.1 step 24).
     if !asks {
         verdict.failed.retain(|failed| !matches!(failed.name, "attestation" | "format"));
@@ -135,29 +129,23 @@ fn judge(
     let facts = verdict.facts;
     if !verdict.failed.is_empty() {
         let why: Vec<String> = verdict.failed.iter().map(|failed| format!("{}: {}", failed.name, failed.detail)).collect();
-        return Err((problem_of(&verdict.failed), why.join("; ")));
+        return Err((problem_of(&verdict.failed, &rp.rules.accepted), why.join("; ")));
     }
-    if facts.backup_eligible && !rp.rules.synced {
-        return Err(("passkey_synced", "a synced passkey, which the configuration refuses".to_owned()));
+    let kind = Kind { aaguid: &facts.aaguid, attested: facts.attestation.trusted, backup_eligible: facts.backup_eligible };
+    match rp.rules.accepted.refuses(kind) {
+        Some((problem, why)) => Err((problem, format!("{why}: {}", facts.attestation.format))),
+        None => Ok(facts),
     }
-    // 388-W: only a maker that is believed says what it is.
-    if asks && !facts.attestation.trusted {
-        return Err(("passkey_kind", format!("no statement of a maker that is believed: {}", facts.attestation.format)));
-    }
-    if !rp.rules.accepts(&facts.aaguid) {
-        return Err(("passkey_kind", format!("the kind {} is not accepted", aaguid::text(&facts.aaguid))));
-    }
-    Ok(facts)
 }
 
-fn problem_of(failed: &[Failed]) -> &'static str {
+fn problem_of(failed: &[Failed], accepted: &Accepted) -> Problem {
     let all = |names: &[&str]| failed.iter().all(|one| names.contains(&one.name));
     if all(&["user_verified"]) {
-        "passkey_unverified"
+        Problem::new("passkey_unverified")
     } else if failed.iter().all(|one| matches!(one.name, "attestation" | "format") || one.name.starts_with("chain_")) {
-        "passkey_kind"
+        accepted.wrong_kind()
     } else {
-        "passkey_not_made"
+        Problem::new("passkey_not_made")
     }
 }
 
@@ -183,11 +171,12 @@ fn made(context: &Context<'_>, handle: String, response: &RegistrationResponse, 
     }
 }
 
-/// Many authenticators do not say what they are. Then the passkey is called by the device it was made on.
+/// W-13: many authenticators do not say what they are. Then the passkey is called by the device and the day that it was made on.
 fn named_by_device(context: &Context<'_>) -> String {
+    let day = mail::written_day(context.now_ms);
     match context.user_agent.and_then(mail::device_name) {
-        Some(device) => format!("Passkey, {device}"),
-        None => "Passkey".to_owned(),
+        Some(device) => format!("Passkey, {device}, {day}"),
+        None => format!("Passkey, {day}"),
     }
 }
 

@@ -1,8 +1,13 @@
 //! A person's passkeys as a sign-in reads them, and what the operator asks of passkeys. What the platform is asked is in `ceremony`,
 //! the method in `methods::passkey`, the forms in `passkey_forms`.
 
+use super::step::Problem;
+use crate::error::Fault;
+use crate::store::Row;
+use std::collections::BTreeSet;
 use symbolon_oauth::{base64url, digest};
 use symbolon_passkey::UserVerification;
+use symbolon_passkey::aaguid;
 use symbolon_passkey::options::{Conveyance, Descriptor};
 
 /// More than anybody has; each is named when another one is made.
@@ -15,6 +20,8 @@ pub struct Known {
     /// base64url
     pub id: String,
     pub transports: Vec<String>,
+    /// The present configuration refuses its kind.
+    pub is_refused: bool,
 }
 
 impl Known {
@@ -22,7 +29,7 @@ impl Known {
     pub fn read(text: &str) -> Vec<Self> {
         let one = |text: &str| {
             let mut parts = text.split(' ').filter(|part| !part.is_empty()).map(str::to_owned);
-            Some(Self { rp_id: parts.next()?, id: parts.next()?, transports: parts.collect() })
+            Some(Self { rp_id: parts.next()?, id: parts.next()?, transports: parts.collect(), is_refused: false })
         };
         let mut found: Vec<Self> = text.split(',').filter_map(one).collect();
         found.sort_by(|a, b| a.id.cmp(&b.id));
@@ -38,9 +45,78 @@ impl Known {
     }
 }
 
+/// Of a passkey's name, in characters.
+pub const LONGEST_NAME: u32 = 64;
+
+/// The name that a person gives a passkey: one line. None: nothing is left of it.
+pub fn shown_name(typed: &str) -> Option<String> {
+    let seen = typed.trim().chars().filter(|letter| !crate::visible::is_unseen(*letter));
+    let name: String = seen.take(LONGEST_NAME as usize).collect();
+    Some(name).filter(|name| !name.is_empty())
+}
+
 /// What pages, proofs and the audit call a credential. `id`: base64url.
 pub fn public_id(id: &str) -> String {
     base64url::encode(&digest::sha256(id.as_bytes())[..12])
+}
+
+/// What a credential is, as its registration and its uses have shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind<'a> {
+    pub aaguid: &'a [u8],
+    /// A maker that was believed has said so.
+    pub attested: bool,
+    pub backup_eligible: bool,
+}
+
+impl<'a> Kind<'a> {
+    /// Of a row of `passkey`.
+    pub fn read(row: &'a Row) -> Result<Self, Fault> {
+        let is = |name| Ok::<_, Fault>(row.int(name)? == 1);
+        Ok(Self { aaguid: row.bytes("aaguid")?, attested: is("attested")?, backup_eligible: is("backup_eligible")? })
+    }
+}
+
+/// Which kinds of passkeys the present configuration accepts. One that was made under another configuration is judged by it too.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// Those that are copied to other devices.
+    pub synced: bool,
+    /// Those alone of which a maker has said what they are.
+    pub attested: bool,
+    /// AAGUIDs; empty: every one.
+    pub kinds: Vec<[u8; 16]>,
+}
+
+impl Accepted {
+    pub fn all(&self) -> bool {
+        self.synced && !self.attested && self.kinds.is_empty()
+    }
+
+    /// None: accepted. Else the person's problem and the private reason.
+    pub fn refuses(&self, kind: Kind<'_>) -> Option<(Problem, String)> {
+        if kind.backup_eligible && !self.synced {
+            return Some((Problem::new("passkey_synced"), "a synced passkey, which the configuration refuses".to_owned()));
+        }
+        // 388-W: only a maker that is believed says what it is.
+        if self.attested && !kind.attested {
+            return Some((self.wrong_kind(), "no statement of a maker that is believed".to_owned()));
+        }
+        if self.kinds.is_empty() || self.kinds.iter().any(|one| one == kind.aaguid) {
+            return None;
+        }
+        let what = <[u8; 16]>::try_from(kind.aaguid).map(|bytes| aaguid::text(&bytes)).unwrap_or_default();
+        Some((self.wrong_kind(), format!("the kind {what} is not accepted")))
+    }
+
+    /// The person hears which kinds are accepted, as far as they have names.
+    pub fn wrong_kind(&self) -> Problem {
+        let names: BTreeSet<&str> = self.kinds.iter().filter_map(aaguid::name).collect();
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        let mut problem = Problem::new("passkey_kind");
+        problem.args.insert("kinds".to_owned(), if names.is_empty() { "none".to_owned() } else { names });
+        problem
+    }
 }
 
 /// What the operator asks of passkeys, and accepts.
@@ -48,20 +124,12 @@ pub fn public_id(id: &str) -> String {
 pub struct PasskeyRules {
     pub user_verification: UserVerification,
     pub conveyance: Conveyance,
-    /// Accepts passkeys that are copied to other devices.
-    pub synced: bool,
-    /// AAGUIDs; empty: every kind.
-    pub kinds: Vec<[u8; 16]>,
+    pub accepted: Accepted,
     /// The makers that are believed: SubjectPublicKeyInfo in DER.
     pub roots: Vec<Vec<u8>>,
 }
 
 impl PasskeyRules {
-    /// Is this kind of authenticator accepted?
-    pub fn accepts(&self, kind: &[u8; 16]) -> bool {
-        self.kinds.is_empty() || self.kinds.contains(kind)
-    }
-
     /// Is a maker's statement asked for?
     pub fn wants_attestation(&self) -> bool {
         self.conveyance != Conveyance::None
@@ -87,5 +155,28 @@ mod tests {
         let shown: Vec<(&str, &str, usize)> = read.iter().map(|one| (one.rp_id.as_str(), one.id.as_str(), one.transports.len())).collect();
         assert_eq!(shown, [("a.example", "AAAA", 2), ("a.example", "AAAB", 0), ("b.example", "_-8", 1)]);
         assert!(Known::read("").is_empty());
+    }
+
+    /// One rule for a passkey that is made, one that is used, and one that was used before.
+    #[test]
+    fn the_present_configuration_says_which_kinds_count() {
+        let (yes, no) = ([7; 16], [8; 16]);
+        let open = Accepted { synced: true, attested: false, kinds: Vec::new() };
+        let strict = Accepted { synced: false, attested: true, kinds: vec![yes] };
+        let good = Kind { aaguid: &yes, attested: true, backup_eligible: false };
+        assert!(open.all() && !strict.all());
+        assert!(strict.refuses(good).is_none() && open.refuses(Kind { aaguid: &no, attested: false, backup_eligible: true }).is_none());
+        for (kind, key, why) in [
+            (Kind { backup_eligible: true, ..good }, "passkey_synced", "synced"),
+            (Kind { aaguid: &no, ..good }, "passkey_kind", "is not accepted"),
+            (Kind { attested: false, ..good }, "passkey_kind", "no statement"),
+            (Kind { aaguid: &[], ..good }, "passkey_kind", "is not accepted"),
+        ] {
+            let (problem, private) = strict.refuses(kind).map_or_else(Default::default, |found| (found.0.key, found.1));
+            assert!(problem == key && private.contains(why), "{kind:?}: {problem} {private}");
+        }
+        for alone in [Accepted { synced: false, ..open.clone() }, Accepted { attested: true, ..open.clone() }] {
+            assert!(!alone.all());
+        }
     }
 }

@@ -219,9 +219,7 @@ impl Conditions<'_> {
         let is_its_own = |proof: &Proof| proof.facts.chosen_by.as_ref().is_none_or(|by| !chain.contains(by));
         let fresh =
             |method: &MethodName| proofs.iter().rev().find(|proof| proof.method == *method && self.is_fresh(proof) && is_its_own(proof));
-        let stands_in = !chain.contains(&MethodName::RECOVERY) && !chain.contains(&MethodName::PASSKEY);
-        let may_recover = *word == MethodName::TOTP && stands_in;
-        fresh(word).or_else(|| fresh(&MethodName::RECOVERY).filter(|_| may_recover))
+        fresh(word).or_else(|| fresh(&MethodName::RECOVERY).filter(|_| *word == MethodName::TOTP && may_recover(chain)))
     }
 
     /// What a chain asks for that is not proved yet.
@@ -310,6 +308,16 @@ pub fn words<'a>(policy: &Policy, proofs: impl Iterator<Item = &'a Proof>) -> Ve
         }
     }
     found
+}
+
+/// Does a recovery code lead on here? A chain asks for the authenticator next, and takes the code in its place.
+pub fn takes_recovery(policy: &Policy, conditions: &Conditions<'_>, proofs: &[Proof]) -> bool {
+    policy.counting().any(|(chain, _)| may_recover(chain) && conditions.first_missing(proofs, chain) == Some(&MethodName::TOTP))
+}
+
+/// A recovery code meets a chain's `totp`, but not where the chain names it, nor beside a passkey.
+fn may_recover(chain: &[MethodName]) -> bool {
+    !chain.contains(&MethodName::RECOVERY) && !chain.contains(&MethodName::PASSKEY)
 }
 
 /// What else could be asked instead of `asked`.
@@ -434,6 +442,24 @@ mod tests {
         assert_eq!(next(&either, &wanting, &[]), Some(Next::Ask(MethodName::EMAIL)));
         let both_ways = policy(&["password + totp", "email + totp"]);
         assert_eq!(next(&both_ways, &since(0), &[proof(MethodName::EMAIL, 50)]), Some(Next::Ask(MethodName::TOTP)));
+    }
+
+    /// A code that no chain takes would be asked for again and again, and each one would be spent.
+    #[test]
+    fn a_recovery_code_is_taken_where_it_leads_on() {
+        let password = [proof(MethodName::PASSWORD, 50)];
+        let takes = |require: &[&str], proofs: &[Proof]| takes_recovery(&policy(require), &since(0), proofs);
+        assert!(takes(&["password + totp"], &password));
+        assert!(takes(&["passkey + totp", "password + totp"], &password), "by the second chain");
+        assert!(
+            !takes(&["passkey + totp", "password + totp"], &[proof(MethodName::PASSKEY, 50)]),
+            "the second chain wants a password first"
+        );
+        assert!(!takes(&["email + totp + passkey"], &[proof(MethodName::EMAIL, 50)]), "never beside a passkey");
+        assert!(!takes(&["password + totp"], &[]), "the password comes first");
+        assert!(!takes(&["password"], &password), "nothing asks for it");
+        let done = [proof(MethodName::PASSWORD, 50), proof(MethodName::RECOVERY, 60)];
+        assert!(!takes(&["password + totp"], &done), "one is enough");
     }
 
     /// A recovery code gets a person in, without the acr, unless the policy names it.

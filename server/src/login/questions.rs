@@ -59,15 +59,16 @@ impl Run<'_> {
                     Journey::ChangeEmail { new } => *new = None,
                     _ => {}
                 }
-                let method = match &self.state.prefer {
-                    Some(preferred) if methods::stands_in(preferred, &method) && methods::can_use(preferred, &self.person) => {
-                        preferred.clone()
-                    }
-                    _ => method,
-                };
-                self.ask_method(method).await
+                let wants_recovery = self.state.prefer == Some(MethodName::RECOVERY) && method == MethodName::TOTP;
+                self.ask_method(if wants_recovery && self.takes_recovery() { MethodName::RECOVERY } else { method }).await
             }
         }
+    }
+
+    /// The person has a recovery code, and it leads on in place of the authenticator.
+    pub(super) fn takes_recovery(&self) -> bool {
+        let has_one = self.person.account.as_ref().is_some_and(|account| !account.recovery.is_empty());
+        self.person.is_subject && has_one && policy::takes_recovery(&self.demanded(), &self.conditions(), &self.state.proofs)
     }
 
     /// What is changed of an account is what this face and client may.
@@ -296,10 +297,14 @@ impl Run<'_> {
         if matches!(question, Question::Identify(_)) && *journey == Journey::Reset {
             return step.link("sign_in").link("cancel");
         }
+        if matches!(question, Question::Method(method) if *method == MethodName::TOTP) && self.takes_recovery() {
+            step = step.link("use_recovery");
+        }
         if self.may_regain(asked) {
             step = step.link(regain::ACTION);
         }
-        if *journey == Journey::SignIn {
+        // Whoever comes to change a password and is not signed in signs in on the way.
+        if *journey == Journey::SignIn || (*journey == Journey::ChangePassword && self.state.subject.is_none()) {
             let policy = self.demanded();
             for other in policy::alternatives(&policy, &self.conditions(), &self.state.proofs, asked) {
                 // A passkey of nobody yet is offered beside the question itself.
@@ -470,6 +475,7 @@ impl Run<'_> {
             | Journey::ChangeName
             | Journey::ChangeLanguage
             | Journey::ChangeUserCode
+            | Journey::RenamePasskey { .. }
             | Journey::EndSession { .. }
             | Journey::EndOtherSessions
             | Journey::ForgetDevice { .. }

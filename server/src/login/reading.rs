@@ -1,11 +1,12 @@
 //! Reads accounts, whole and under the present configuration: every part that a rule may ask about is there, wherever the account comes from.
 
 use super::accounts::{self, Account, Link};
+use super::passkeys::Kind;
 use crate::config::Config;
 use crate::error::Fault;
 use crate::store::tables::account::{BY_ID, BY_NAME};
 use crate::store::tables::outside_identity::OF_ACCOUNT;
-use crate::store::tables::passkey::OWNER;
+use crate::store::tables::passkey::{KINDS, OWNER};
 use crate::store::{Row, Store};
 
 /// The accounts of a store.
@@ -62,10 +63,29 @@ impl<'a> Accounts<'a> {
         rows.iter().map(link).collect()
     }
 
+    /// A passkey was made under the configuration of its day, and counts under the present one. Where every kind is accepted nothing is asked.
+    async fn judge_passkeys(&self, found: &mut Option<Account>) -> Result<(), Fault> {
+        let accepted = self.config.passkeys.accepted();
+        if accepted.all() {
+            return Ok(());
+        }
+        let mut refused = Vec::new();
+        for row in self.store.all(KINDS, &[found.as_ref().map_or("", |account| &account.id).into()]).await? {
+            if accepted.refuses(Kind::read(&row)?).is_some() {
+                refused.push(row.text("public_id")?.to_owned());
+            }
+        }
+        if let Some(account) = found {
+            account.refuse_passkeys(&refused);
+        }
+        Ok(())
+    }
+
     /// Nobody has links where nothing is configured that could make one, and nothing is asked then. Else it is asked for nobody as well, so
     /// that time does not tell a name that somebody has (300-H).
     async fn whole(&self, rows: &[Row]) -> Result<Option<Account>, Fault> {
-        let found = accounts::from_rows(rows, || self.rp_id())?;
+        let mut found = accounts::from_rows(rows, || self.rp_id())?;
+        self.judge_passkeys(&mut found).await?;
         if !self.config.has_linked_methods() {
             return Ok(found);
         }

@@ -45,7 +45,9 @@ fn right_of(journey: &Journey) -> Option<Right> {
         Journey::ChangeEmail { .. } => Right::Email,
         Journey::EnrolTotp | Journey::RemoveTotp => Right::Authenticator,
         Journey::RecoveryCodes => Right::RecoveryCodes,
-        Journey::AddPasskey | Journey::RemovePasskey { .. } | Journey::Manage(Overview::Passkeys) => Right::Passkeys,
+        Journey::AddPasskey | Journey::RemovePasskey { .. } | Journey::RenamePasskey { .. } | Journey::Manage(Overview::Passkeys) => {
+            Right::Passkeys
+        }
         Journey::Link { .. } | Journey::Unlink { .. } | Journey::Manage(Overview::Links) => Right::Links,
         Journey::ChangeName => Right::Name,
         Journey::ChangeLanguage => Right::Language,

@@ -1,7 +1,7 @@
 //! What a credential counts for. One that was added counts for no more than the proofs it was added with, until it is confirmed. An
 //! operator confirms it, or it is confirmed because nobody stopped it after the person was told (431-U, 361-Z). Pure.
 
-use super::enrolment::{Fact, New, Waiting};
+use super::enrolment::{Fact, Means, New, Waiting};
 use super::policy::{self, Conditions, Next, Policy, Satisfied};
 use super::proof::{MethodName, Proof};
 
@@ -55,6 +55,14 @@ impl<'a> Standing<'a> {
 
     pub fn count_all(&self, proofs: &[Proof]) -> Vec<Proof> {
         proofs.iter().flat_map(|proof| self.counts_as(proof)).collect()
+    }
+
+    /// What an account's page tells of: means that do not count in full yet, oldest first, and whoever says that all is lost.
+    pub fn still_waiting(&self) -> Vec<&'a Waiting> {
+        let is_told = |one: &&Waiting| one.means == Means::Regain || !self.patience.is_over(one);
+        let mut found: Vec<&Waiting> = self.waiting.iter().filter(is_told).collect();
+        found.sort_by_key(|one| one.enrolled_ms);
+        found
     }
 
     /// The means among these proofs that wait.
@@ -149,7 +157,7 @@ pub fn enrolled_with(new: &New, counted: &[Proof], replaces: bool) -> Option<Vec
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::login::enrolment::{Means, facts_as_text, read_facts};
+    use crate::login::enrolment::{facts_as_text, read_facts};
     use crate::login::proof::Facts;
 
     const HOUR_MS: i64 = 3_600_000;

@@ -153,7 +153,8 @@ impl Step {
             autocomplete: autocomplete.to_owned(),
             value: value.map(str::to_owned),
             required: true,
-            max_length: 256,
+            // A code has at most eight digits, and people type and paste it in groups.
+            max_length: if kind == FieldKind::Code { 16 } else { 256 },
         });
         self
     }

@@ -194,6 +194,8 @@ pub struct PasskeyView {
     pub needs_name: bool,
     /// It was made for another address of this server and works no more.
     pub is_of_other_rp: bool,
+    /// The configuration refuses its kind.
+    pub is_refused: bool,
 }
 
 pub struct Pages {

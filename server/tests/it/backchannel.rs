@@ -305,7 +305,7 @@ async fn polls_of_a_backchannel_request_are_answered_by_the_rules() {
     .await;
 }
 
-/// Two digits that the client shows: the right ones approve, one wrong number ends the request, on the page and in the app.
+/// 371-Z: two digits that the client shows: the right ones approve, one wrong number ends the request, on the page and in the app.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_wrong_number_ends_a_request() {
     on_every_engine(|scene| async move {

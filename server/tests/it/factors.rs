@@ -185,3 +185,24 @@ async fn only_the_question_that_is_asked_is_answered() {
     })
     .await;
 }
+
+/// 347-L: a sign-in that waits for its second factor is none: the account page asks who it is, and no app gets a code.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_proved_sign_in_opens_nothing() {
+    on_every_engine(|post| async move {
+        let (secret, _) = post.enrol(&mut Browser::default()).await;
+        post.world.advance_s(60);
+        let silent = Ask::native("openid").with("prompt", "none");
+        let mut browser = Browser::default();
+        let page = asked_for_a_code(&post.world, &mut browser).await;
+        let account = browser.visit(&post.world, "/account").await;
+        assert!(account.asks_for("password") && !account.says("alice@example.com"), "{}", account.html);
+        assert_eq!(browser.open(&post.world, &silent).await.error().as_deref(), Some("login_required"));
+        let done = browser.submit(&post.world, &page, &[("code", &totp(&secret, post.now_ms()))], "continue").await;
+        assert!(done.has_code(), "{}", done.html);
+        assert!(browser.visit(&post.world, "/account").await.says("alice@example.com"), "the twin");
+        assert!(browser.open(&post.world, &silent).await.has_code(), "the twin");
+        post.world.stop().await;
+    })
+    .await;
+}

@@ -106,15 +106,15 @@ async fn the_platform_hears_of_a_passkey_that_is_gone_and_of_a_new_name() {
             let held = tokens.text("auth_session");
             let form = [("auth_session", held.as_str()), ("response_type", "code"), ("prompt", "manage")];
             let asked = hand.phone.post("/authorize-challenge", &form).await;
-            let menu = hand.phone.answer(&asked, "continue", &[("password", PASSWORD)]).await;
+            assert_eq!(asked.kind(), "passkey", "whoever has one shows it: {asked:?}");
+            let menu = hand.use_it(&asked).await;
             let step = hand.phone.answer(&menu, action, &[]).await;
             let done = match action {
                 "change_name" => hand.phone.answer(&step, "continue", &[("name", "Alice L.")]).await,
                 "change_language" => hand.phone.answer(&step, "language:de", &[]).await,
                 _ => {
-                    let step = hand.phone.answer(&step, "remove_passkey:0", &[]).await;
-                    assert_eq!(step.kind(), "passkey", "whoever has one shows it: {step:?}");
-                    let step = hand.use_it(&step).await;
+                    let step = hand.phone.answer(&step, "remove_passkey:1", &[]).await;
+                    assert_eq!(step.kind(), "remove_passkey", "{step:?}");
                     hand.phone.answer(&step, "remove", &[]).await
                 }
             };

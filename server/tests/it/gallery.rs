@@ -157,7 +157,7 @@ const DRAWN: [(&str, &str); 13] = [
 const SHOWN_BY: [(&str, &str); 2] = [("upstream_on_the_way", "upstream"), ("wallet_on_the_way", "wallet")];
 
 /// Titles that no page has: steps of apps, which have no page here, a method of the tests, and a kind of error's common title.
-const NO_PAGES: [&str; 9] = [
+const NO_PAGES: [&str; 10] = [
     "manage",
     "manage_passkeys",
     "manage_links",
@@ -165,6 +165,7 @@ const NO_PAGES: [&str; 9] = [
     "manage_devices",
     "manage_apps",
     "manage_history",
+    "new_passkey_name",
     "error",
     "form-post",
 ];

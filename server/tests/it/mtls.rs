@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use symbolon_oauth::{base64url, certificate, dpop};
 
 /// A CA with what it issued.
-struct Ca {
+pub struct Ca {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
-struct Cert {
-    der: Vec<u8>,
+pub struct Cert {
+    pub der: Vec<u8>,
     key: KeyPair,
 }
 
@@ -44,7 +44,7 @@ impl Ca {
         (Self { issuer: Issuer::new(params, key), pem: made.pem() }, made.der().to_vec())
     }
 
-    fn issue(&self, serial: u64, subject: &[(DnType, &str)], change: impl FnOnce(&mut CertificateParams)) -> Cert {
+    pub fn issue(&self, serial: u64, subject: &[(DnType, &str)], change: impl FnOnce(&mut CertificateParams)) -> Cert {
         self.issue_for(KeyPair::generate().unwrap(), serial, subject, change)
     }
 
@@ -97,14 +97,14 @@ fn dn(parts: &[(DnType, &str)]) -> DistinguishedName {
     name
 }
 
-struct Fleet {
-    world: World,
-    ca: Ca,
+pub struct Fleet {
+    pub world: World,
+    pub ca: Ca,
     directory: PathBuf,
 }
 
 /// The clients of these tests; certificates come through a proxy on loopback.
-async fn fleet(engine: Engine) -> Fleet {
+pub async fn fleet(engine: Engine) -> Fleet {
     let directory = std::env::temp_dir().join(format!("symbolon-mtls-{}-{}", std::process::id(), free_port()));
     std::fs::create_dir_all(&directory).unwrap();
     let ca = Ca::new("Fleet CA");
@@ -146,7 +146,7 @@ impl Fleet {
         self.post("/token", form, headers).await
     }
 
-    async fn post(&self, path: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> (u16, Json) {
+    pub async fn post(&self, path: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> (u16, Json) {
         let mut request = self.world.http.post(self.world.url(path)).form(form);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -160,7 +160,7 @@ impl Fleet {
             .await
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.world.stop().await;
         let _ = std::fs::remove_dir_all(&self.directory);
     }

@@ -235,7 +235,7 @@ async fn a_cancelled_sign_in_is_over() {
     scene.world.stop().await;
 }
 
-/// The code is an ordinary one: single use, for its client, its key, and its verifier if there was a challenge.
+/// 074-P: the code is an ordinary one: single use, for its client, its key, and its verifier if there was a challenge.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_native_code_is_held_by_its_key() {
     on_every_engine(|scene| async move {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use symbolon_client::native::{Action, Operations, Pressed, Screens, Step};
 use symbolon_client::platform::{BoxFuture, Unavailable};
-use symbolon_client::{Settings, SignIn, StepUp};
+use symbolon_client::{Settings, SignIn, StepUp, Trouble};
 use symbolon_phone::browser::Person;
 use symbolon_phone::element::Maker;
 use symbolon_phone::links::System;
@@ -159,6 +159,28 @@ async fn a_signed_in_person_is_asked_for_what_is_missing() {
     let screens = Terminal::new(Person { buttons: vec!["use_email"], ..Person::with_password("alice", PASSWORD) });
     let _ = phone.client.sign_in_natively(&request.beside_session(), &screens).await;
     assert_eq!(screens.kinds().first().map(String::as_str), Some("password"));
+    scene.world.stop().await;
+}
+
+/// The account on the app's own screens. The browser has a page for it, and the session stays; once the person takes the app's access away, the
+/// app has no session any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_its_person_ends_is_forgotten() {
+    let scene = scene().await;
+    scene.world.reload(|it| it.set("client.app.manage", vec!["apps"])).await;
+    let phone = scene.phone();
+    let request = SignIn::new("openid orders:read");
+    phone.client.sign_in_natively(&request, &Terminal::new(Person::with_password("alice", PASSWORD))).await.unwrap();
+    let manage = request.beside_session().with("prompt", "manage");
+    let pressing =
+        |buttons: &[&'static str]| Terminal::new(Person { buttons: buttons.to_vec(), ..Person::with_password("alice", PASSWORD) });
+    let left = phone.client.sign_in_natively(&manage, &pressing(&["browser"])).await.unwrap_err();
+    assert_eq!(left, Trouble::InBrowser(scene.world.url("/account")));
+    assert!(phone.client.is_signed_in().await.unwrap());
+    let screens = pressing(&["apps", "revoke_app:0"]);
+    let ended = phone.client.sign_in_natively(&manage, &screens).await.unwrap_err();
+    assert_eq!((ended, screens.kinds().last().map(String::as_str)), (Trouble::SignedOut("access_removed".to_owned()), Some("revoke_app")));
+    assert!(!phone.client.is_signed_in().await.unwrap());
     scene.world.stop().await;
 }
 

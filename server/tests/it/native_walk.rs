@@ -2,6 +2,7 @@
 //! Every document fits docs/steps.schema.json, and docs/steps.md has an example of each.
 
 use crate::world::app_passkeys::{BUILDS, android, options, with_app};
+use crate::world::faces::Shown;
 use crate::world::native::*;
 use crate::world::passkeys::operation as operation_of_page;
 use crate::world::*;
@@ -11,45 +12,18 @@ use std::path::PathBuf;
 use symbolon_phone::authenticator::Authenticator;
 
 /// One person signs in natively, the other in a browser.
-const NATIVE: &str = "nina";
-const BROWSER: &str = "bert";
+pub const NATIVE: &str = "nina";
+pub const BROWSER: &str = "bert";
+/// They, and the two whose account is walked through.
+const PEOPLE: [&str; 4] = [NATIVE, BROWSER, "nora", "bill"];
 
 fn docs(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name)
 }
 
-/// What both faces show of one question, brought to one form.
-#[derive(Debug, PartialEq, Eq)]
-struct Shown {
-    title: String,
-    problem: String,
-    /// Names of fields with the values that are filled in.
-    fields: BTreeMap<String, String>,
-    actions: Vec<String>,
-}
-
-impl Shown {
-    fn page(page: &Page) -> Self {
-        let hidden = ["form_token", "handle", "version", "locale", "passkey"];
-        let fields = page.fields().into_iter().filter(|(name, _)| !hidden.contains(&name.as_str())).collect();
-        Self { title: page.title(), problem: page.problem(), fields, actions: page.actions() }.of_anybody(BROWSER)
-    }
-
-    /// The way to the browser is the one thing that a page does not have.
-    fn step(answer: &Answer) -> Self {
-        let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
-        let fields = answer.step()["fields"].as_array().unwrap().iter().map(|field| (text(&field["name"]), text(&field["value"])));
-        let actions = answer.actions().into_iter().filter(|name| name != "browser").collect();
-        let step = answer.step();
-        Self { title: text(&step["title"]), problem: text(&step["problem"]["text"]), fields: fields.collect(), actions }.of_anybody(NATIVE)
-    }
-
-    fn of_anybody(mut self, name: &str) -> Self {
-        for value in self.fields.values_mut() {
-            *value = value.replace(name, "NAME").replace("nora", "NAME").replace("bill", "NAME");
-        }
-        self
-    }
+/// Both people are one, and it is always the same time.
+fn same(text: &str) -> String {
+    of_one_time(&PEOPLE.iter().fold(text.to_owned(), |text, name| text.replace(name, "NAME")))
 }
 
 const FILES: &str = "[api.files]\naudience = \"https://api.example.com/files\"\n[api.files.authorization_details.files]\n\
@@ -60,18 +34,22 @@ fn schema() -> jsonschema::Validator {
     jsonschema::validator_for(&schema).unwrap()
 }
 
-struct Walk<'a> {
-    scene: &'a Screens,
-    phone: Phone<'a>,
-    answer: Answer,
-    browser: Browser,
-    page: Page,
-    schema: &'a jsonschema::Validator,
-    seen: &'a mut BTreeMap<String, Json>,
+pub struct Walk<'a> {
+    pub scene: &'a Screens,
+    pub phone: Phone<'a>,
+    pub answer: Answer,
+    pub browser: Browser,
+    pub page: Page,
+    pub schema: &'a jsonschema::Validator,
+    pub seen: &'a mut BTreeMap<String, Json>,
 }
 
 impl<'a> Walk<'a> {
-    async fn begin(scene: &'a Screens, known: (&'a jsonschema::Validator, &'a mut BTreeMap<String, Json>), more: &[(&str, &str)]) -> Self {
+    pub async fn begin(
+        scene: &'a Screens,
+        known: (&'a jsonschema::Validator, &'a mut BTreeMap<String, Json>),
+        more: &[(&str, &str)],
+    ) -> Self {
         let mut phone = scene.genuine();
         let answer = phone.begin_with(more).await;
         let ask = Ask::new("screens", BACK, "openid orders:read");
@@ -84,10 +62,10 @@ impl<'a> Walk<'a> {
         walk
     }
 
-    fn compare(&mut self) {
+    pub fn compare(&mut self) {
         let problems: Vec<String> = self.schema.iter_errors(&self.answer.body).map(|error| error.to_string()).collect();
         assert!(problems.is_empty(), "{problems:?}: {:#}", self.answer.body);
-        let (shown, step) = (Shown::page(&self.page), Shown::step(&self.answer));
+        let (shown, step) = (Shown::page(&self.page, &same), Shown::step(&self.answer, &same));
         assert_eq!(shown, step, "{}", self.page.html);
         for text in self.answer.step()["text"].as_array().unwrap() {
             let text = text.as_str().unwrap().replace(NATIVE, BROWSER).replace("n…@", "b…@").replace("nora", "bill");
@@ -109,7 +87,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The same answer in both faces; where they must differ, the first value is the app's and the second the browser's.
-    async fn go(&mut self, action: &str, fields: &[(&str, &str, &str)]) -> &mut Self {
+    pub async fn go(&mut self, action: &str, fields: &[(&str, &str, &str)]) -> &mut Self {
         let native: Vec<(&str, &str)> = fields.iter().map(|(name, native, _)| (*name, *native)).collect();
         let browser: Vec<(&str, &str)> = fields.iter().map(|(name, _, browser)| (*name, *browser)).collect();
         self.answer = self.phone.answer(&self.answer, action, &native).await;
@@ -123,16 +101,16 @@ impl<'a> Walk<'a> {
         self
     }
 
-    async fn password(&mut self) -> &mut Self {
+    pub async fn password(&mut self) -> &mut Self {
         self.go("continue", &[("username", NATIVE, BROWSER), ("password", PASSWORD, PASSWORD)]).await
     }
 
     /// The codes of the letters that each of the two got, after so many.
-    async fn mailed(&self, native: &str, browser: &str, seen: usize) -> (String, String) {
+    pub async fn mailed(&self, native: &str, browser: &str, seen: usize) -> (String, String) {
         (self.scene.code_of_letter(native, seen).await, self.scene.code_of_letter(browser, seen).await)
     }
 
-    fn is_at(&self, kind: &str) {
+    pub fn is_at(&self, kind: &str) {
         assert_eq!(self.answer.kind(), kind, "{:#}", self.answer.body);
     }
 
@@ -163,6 +141,7 @@ fn without_secrets(body: &Json) -> Json {
                 }
             }
             "file" => content["text"] = json!("{}"),
+            "qr" => content["text"] = json!("openid4vp://?client_id=..."),
             "codes" => content["codes"] = json!(["AAAAA-AAAAA", "BBBBB-BBBBB"]),
             _ => {}
         }
@@ -173,11 +152,23 @@ fn without_secrets(body: &Json) -> Json {
         if let Some(user) = options.get_mut("user") {
             user["id"] = json!("BBBBBBBBBBBBBBBBBBBBBB");
             for name in ["name", "displayName"] {
-                user[name] = json!(user[name].as_str().unwrap().replace(NATIVE, "alice").replace(BROWSER, "alice"));
+                let shown = user[name].as_str().unwrap();
+                user[name] = json!(PEOPLE.iter().fold(shown.to_owned(), |text, person| text.replace(person, "alice")));
             }
         }
-        for one in options.get_mut("allowCredentials").and_then(Json::as_array_mut).into_iter().flatten() {
-            one["id"] = json!("CCCCCCCCCCCCCCCCCCCCCC");
+        if options.get("requests").is_some() {
+            options["requests"] = json!([{ "protocol": "openid4vp-v1-signed", "data": { "request": "eyJ..." } }]);
+        }
+        if options.get("issuer").is_some() {
+            options["issuer"] = json!("https://accounts.example.org");
+        }
+        if options.get("nonce").is_some() {
+            options["nonce"] = json!("AAAAAAAAAAAAAAAAAAAAAA");
+        }
+        for list in ["allowCredentials", "excludeCredentials"] {
+            for one in options.get_mut(list).and_then(Json::as_array_mut).into_iter().flatten() {
+                one["id"] = json!("CCCCCCCCCCCCCCCCCCCCCC");
+            }
         }
     }
     body
@@ -201,6 +192,10 @@ fn examples_are(seen: &BTreeMap<String, Json>) {
         let body = serde_json::to_string_pretty(&body["step"]).unwrap().replace(NATIVE, "alice");
         examples.push_str(&format!("\n### `{kind}`\n\n```json\n{body}\n```\n"));
     }
+    // Plug-ins are a feature of the build.
+    if cfg!(not(feature = "plugins")) {
+        return;
+    }
     let text = std::fs::read_to_string(docs("steps.md")).unwrap();
     let (head, tail) = text.split_once(MARK).expect("the mark");
     if std::env::var("STEPS").is_ok_and(|wish| wish == "write") {
@@ -208,6 +203,16 @@ fn examples_are(seen: &BTreeMap<String, Json>) {
         return;
     }
     assert_eq!(tail, examples, "docs/steps.md is not what the walk found: run this test with STEPS=write");
+}
+
+/// The authenticator and the codes are lost: what the way back says.
+async fn lose_everything(walk: &mut Walk<'_>) {
+    walk.password().await.is_at("totp");
+    let letters = walk.scene.mailbox.letters().len();
+    walk.go("regain", &[]).await.is_at("email_code");
+    let (native, browser) = walk.mailed("nina@example.com", "bert@example.com", letters).await;
+    walk.go("continue", &[("email_code", &native, &browser)]).await.is_at("regain");
+    walk.go("give_up", &[]).await;
 }
 
 /// A new account, and the way back.
@@ -304,6 +309,8 @@ async fn both_faces_ask_the_same() {
     walk.go("continue", &[("ticket", "aaaaa-aaaaa", "aaaaa-aaaaa")]).await;
     walk.go("continue", &[("ticket", &tickets.0, &tickets.1)]).await.is_done();
     let mut walk = Walk::begin(&scene, (&schema, &mut seen), &two).await;
+    lose_everything(&mut walk).await;
+    let mut walk = Walk::begin(&scene, (&schema, &mut seen), &two).await;
     walk.password().await.is_at("totp");
     walk.go("continue", &[("code", "000000", "000000")]).await;
     walk.go("use_recovery", &[]).await.is_at("recovery_code");
@@ -314,6 +321,8 @@ async fn both_faces_ask_the_same() {
     walk_through_the_account(&scene, (&schema, &mut seen)).await;
     scene.world.stop().await;
     walk_with_passkeys((&schema, &mut seen)).await;
+    crate::native_walk_account::walk((&schema, &mut seen)).await;
+    crate::native_walk_outside::walk((&schema, &mut seen)).await;
     examples_are(&seen);
 }
 
@@ -368,7 +377,7 @@ async fn walk_through_the_account(scene: &Screens, (schema, seen): (&jsonschema:
 }
 
 /// An answer that the browser has no page for.
-fn see(schema: &jsonschema::Validator, seen: &mut BTreeMap<String, Json>, answer: Answer) -> Answer {
+pub fn see(schema: &jsonschema::Validator, seen: &mut BTreeMap<String, Json>, answer: Answer) -> Answer {
     let problems: Vec<String> = schema.iter_errors(&answer.body).map(|error| error.to_string()).collect();
     assert!(problems.is_empty(), "{problems:?}: {:#}", answer.body);
     seen.entry(answer.kind().to_owned()).or_insert_with(|| without_secrets(&answer.body));

@@ -456,7 +456,9 @@ async fn an_unknown_authenticator_is_called_by_its_device() {
             keys.add(&mut browser, &mut phone, "alice").await;
         }
         let account = browser.visit(&keys.world, "/account").await;
-        for name in ["Passkey, Chrome, Windows", "Passkey, Chrome, Windows (2)", "Google Password Manager"] {
+        let day = symbolon::mail::written_day(keys.world.running.shared.now().now_ms());
+        let device = format!("Passkey, Chrome, Windows, {day}");
+        for name in [&device, &format!("{device} (2)"), "Google Password Manager"] {
             assert!(account.html.contains(&format!("value=\"{name}\"")), "{name}: {}", account.html);
         }
         assert!(!account.html.contains("abababab") && !account.html.contains("00000000-"), "{}", account.html);

@@ -528,3 +528,22 @@ async fn a_browser_tool_may_register_and_reads_refusals() {
     assert_eq!((refused.status().as_u16(), &refused.headers()["access-control-allow-origin"]), (400, &"*".parse().unwrap()));
     world.stop().await;
 }
+
+/// W-39: nobody who registers gets an address where our passkeys are asked for: a page there could ask too.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_registers_an_address_on_a_host_of_passkeys() {
+    for engine in engines() {
+        let passkeys = "[passkeys]\nrelated_origins = [\"https://harvest.example\"]\n";
+        let world = Configuration::on(engine).await.with(OPEN).with(passkeys).behind_a_proxy().start().await;
+        for uri in ["https://harvest.example/cb", "https://harvest.example:8443/cb"] {
+            let said = register(&world, None, &with(site(), "redirect_uris", json!([uri]))).await;
+            assert_eq!(refused(&said), (400, "invalid_redirect_uri"), "{uri}: {}", said.1);
+        }
+        assert_eq!(
+            register(&world, None, &with(site(), "redirect_uris", json!(["https://x.harvest.example/cb"]))).await.0,
+            201,
+            "the twin"
+        );
+        world.stop().await;
+    }
+}

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use symbolon_phone::authenticator::Authenticator;
 
 /// All that an app may be allowed.
-const ALL: [&str; 14] = [
+pub const ALL: [&str; 14] = [
     "name",
     "language",
     "email",
@@ -29,21 +29,21 @@ async fn scene(engine: Engine, rights: &[&str]) -> Screens {
     Screens::with(engine, |it| it.set("client.screens.manage", rights.to_vec())).await
 }
 
-async fn tokens(phone: &mut Phone<'_>) -> Answer {
+pub async fn tokens(phone: &mut Phone<'_>) -> Answer {
     let code = phone.native_code().await;
     let tokens = phone.redeem(&code).await;
     assert_eq!(tokens.status, 200, "{tokens:?}");
     tokens
 }
 
-async fn manage(phone: &mut Phone<'_>, tokens: &Answer, more: &[(&str, &str)]) -> Answer {
+pub async fn manage(phone: &mut Phone<'_>, tokens: &Answer, more: &[(&str, &str)]) -> Answer {
     let held = tokens.text("auth_session");
     let form = [&[("auth_session", held.as_str()), ("response_type", "code"), ("prompt", "manage")], more].concat();
     phone.post("/authorize-challenge", &form).await
 }
 
 /// The menu, behind the proof that it wants.
-async fn menu(phone: &mut Phone<'_>, tokens: &Answer) -> Answer {
+pub async fn menu(phone: &mut Phone<'_>, tokens: &Answer) -> Answer {
     let asked = manage(phone, tokens, &[]).await;
     assert_eq!((asked.error(), asked.kind()), (ASKED, "password"), "a proof of this sign-in: {asked:?}");
     let menu = phone.answer(&asked, "continue", &[("password", PASSWORD)]).await;

@@ -158,3 +158,16 @@ fn every_attack_that_the_code_names_is_explained() {
     assert!(explained.contains("607-K") && attack_ids("/// 607-K, 12-K, 1607-K, 607-Kx, P-256: a text").into_iter().eq(["607-K"]));
     assert!(explained.contains("W-56") && attack_ids("/// (W-56), W-5, AW-56, W-567").into_iter().eq(["W-56"]));
 }
+
+/// What waits for its feature is tried nowhere; what is tried waits no more.
+#[test]
+fn what_waits_for_its_feature_is_named_by_no_test() {
+    let page = text(&root().join("docs/attacks.md"));
+    let table = page.split("## Waiting for their feature").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    let waiting = attack_ids(table);
+    assert!(!waiting.is_empty() && !table.contains("area "), "ids alone: {table}");
+    let files = of("rs");
+    let tried = files.iter().map(|file| text(file)).collect::<Vec<_>>();
+    let named: Vec<&&str> = waiting.iter().filter(|id| tried.iter().any(|source| attack_ids(source).contains(**id))).collect();
+    assert!(named.is_empty(), "these are tried, so they do not wait: {named:?}");
+}

@@ -11,7 +11,7 @@ use symbolon_oauth::{base64url, digest};
 const IOS: &str = "ios-app";
 const ANDROID: &str = "android-app";
 
-fn with_sdk(provider: &Provider) -> impl FnOnce(Configuration) -> Configuration {
+pub fn with_sdk(provider: &Provider) -> impl FnOnce(Configuration) -> Configuration {
     let table = format!(
         "[upstream.any]\nlabel = \"Anysocial\"\nissuer = \"{}\"\nclient_id = \"{CLIENT_ID}\"\n\
          secret = {{ command = [\"printf\", \"%s\", \"{CLIENT_SECRET}\"] }}\n{CREATE}\

@@ -153,6 +153,15 @@ async fn the_wish_to_link_outlives_a_second_factor() {
     assert_eq!(page.title(), "Link Anysocial?", "{}", page.html);
     browser.submit(&world, &page, &[], "continue").await;
     assert_eq!(world.audited("upstream_linked").await, 1);
+    // 364-Z: the provider alone signs nobody in who has an authenticator here.
+    world.advance_s(60);
+    provider.says(Says { sub: "one".to_owned(), ..Says::default() });
+    let mut fresh = Browser::default();
+    let away = leave(&world, &mut fresh, &Ask::native("openid")).await;
+    let page = fresh.get(&world, &provider.sign_in(&away)).await;
+    assert!(page.asks_for("code") && !page.has_code(), "{}", page.html);
+    let done = fresh.submit(&world, &page, &[("code", &totp(&secret, now_ms()))], "continue").await;
+    assert!(done.has_code(), "the twin: with both factors, {}", done.html);
     world.stop().await;
 }
 

@@ -1,5 +1,6 @@
 //! Addresses that programs ask every web server for, and answers that the RFCs spell out.
 
+use crate::world::mail::{NEW_PASSWORD, Post};
 use crate::world::*;
 
 /// A password manager finds the change of a password, and a person who is signed in gets to it by that link alone.
@@ -12,10 +13,42 @@ async fn a_password_manager_finds_the_change_of_password() {
     assert_eq!(browser.visit(&world, "/account/password").await.kind(), "password", "signed in first");
     browser.sign_in(&world, &Ask::native("openid"), "alice").await;
     assert_eq!(browser.visit(&world, "/account/password").await.kind(), "new_password");
+    // Who is not signed in signs in on the way, and is led on to the new password.
+    let mut fresh = Browser::default();
+    let page = fresh.visit(&world, "/account/password").await;
+    let page = fresh.submit_password(&world, &page, "alice", PASSWORD).await;
+    assert_eq!((page.kind(), page.asks_for("new_password")), ("new_password", true), "{}", page.html);
+    let chosen = [("new_password", NEW_PASSWORD), ("new_password_again", NEW_PASSWORD)];
+    assert_eq!(fresh.submit(&world, &page, &chosen, "continue").await.status, 303);
+    assert_eq!(world.audited("password_changed").await, 1);
+    assert!(fresh.visit(&world, "/account").await.says("alice@example.com"), "and is signed in");
     // What is not known is not found (the specification asks for a reliable 404).
     let page = world.get("/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200").await;
     assert_eq!(page.status(), 404);
     world.stop().await;
+}
+
+/// Who comes to change a password has often forgotten it: the way there is on the same page. Nobody changes somebody else's by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_password_is_changed_from_there_too() {
+    let post = Post::start(Engine::Sqlite).await;
+    post.world.person("bob").await;
+    let mut browser = Browser::default();
+    let page = browser.visit(&post.world, "/account/password").await;
+    assert!(page.action("reset"), "{}", page.html);
+    let page = browser.submit(&post.world, &page, &[], "reset").await;
+    let seen = post.seen();
+    let page = browser.submit(&post.world, &page, &[("username", "alice")], "continue").await;
+    let code = post.code("alice@example.com", seen).await;
+    let page = browser.submit(&post.world, &page, &[("email_code", &code)], "continue").await;
+    assert!(page.asks_for("new_password"), "{}", page.html);
+    // An answer to a question that is not asked changes nothing.
+    let mut other = Browser::default();
+    let page = other.visit(&post.world, "/account/password").await;
+    let guess = [("username", "bob"), ("password", "wrong"), ("new_password", NEW_PASSWORD), ("new_password_again", NEW_PASSWORD)];
+    let refused = other.submit(&post.world, &page, &guess, "continue").await;
+    assert_eq!((refused.kind(), post.world.audited("password_changed").await), ("password", 0), "{}", refused.html);
+    post.world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,8 +5,10 @@ import android.content.Context
 import org.json.JSONObject
 
 class Tokens
-class Answer(val status: Int, val json: JSONObject)
+class Answer(val status: Int, val json: JSONObject, val retryAfterMs: Long)
 class Pressed(val action: String, val fields: Map<String, String>)
+class GoesOnInBrowser(val uri: String) : Exception()
+class SignedOutException(val reason: String) : Exception()
 class SignInException(val code: String, description: String) : Exception(description)
 
 interface Screens {
@@ -20,6 +22,8 @@ val scope: String = TODO()
 val state: String = TODO()
 val redirectUri: String = TODO()
 
+suspend fun delay(milliseconds: Long): Unit = TODO()
+suspend fun idTokenOf(provider: String, nonce: String): String = TODO()
 fun randomVerifier(): String = TODO()
 fun s256(verifier: String): String = TODO()
 suspend fun post(url: String, form: Map<String, String>): Answer = TODO()

@@ -20,6 +20,16 @@ class CreatePublicKeyCredentialResponse(val registrationResponseJson: String) : 
 
 class GetPublicKeyCredentialOption(val requestJson: String, val clientDataHash: ByteArray? = null) : CredentialOption()
 
+class GetDigitalCredentialOption(val requestJson: String) : CredentialOption()
+
+class DigitalCredential(val credentialJson: String) : Credential()
+
+abstract class SignalCredentialStateRequest
+
+class SignalAllAcceptedCredentialIdsRequest(val requestJson: String) : SignalCredentialStateRequest()
+
+class SignalCredentialStateResponse
+
 class PublicKeyCredential(val authenticationResponseJson: String) : Credential()
 
 class GetCredentialRequest(val credentialOptions: List<CredentialOption>, val origin: String? = null)
@@ -29,6 +39,7 @@ class GetCredentialResponse(val credential: Credential)
 interface CredentialManager {
     suspend fun createCredential(context: Context, request: CreateCredentialRequest): CreateCredentialResponse
     suspend fun getCredential(context: Context, request: GetCredentialRequest): GetCredentialResponse
+    suspend fun signalCredentialState(request: SignalCredentialStateRequest): SignalCredentialStateResponse
 
     companion object {
         fun create(context: Context): CredentialManager = TODO()

@@ -3,6 +3,8 @@ package org.json
 class JSONObject() {
     constructor(json: String) : this()
     fun getString(name: String): String = TODO()
+    fun has(name: String): Boolean = TODO()
+    fun optJSONObject(name: String): JSONObject? = TODO()
     fun optString(name: String): String = TODO()
     fun getJSONObject(name: String): JSONObject = TODO()
     fun put(name: String, value: Any?): JSONObject = TODO()

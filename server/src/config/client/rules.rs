@@ -29,7 +29,7 @@ impl Config {
         if client.app.is_some() || client.continue_page.is_some() {
             found.push("app and continue: only clients of the configuration file have links of this server's hosts".to_owned());
         }
-        found.extend(claims::of_registered(&self.client, client));
+        found.extend(claims::of_registered(self.ground(), client));
         if client.attestation.is_some() {
             found.push(
                 "attestation names keys of Google's, Apple's or your attester's: such a client belongs in the configuration file"
@@ -254,5 +254,37 @@ fn judge_native(client: &Client, found: &mut Vec<String>) {
     }
     if client.attestation.is_some() && client.native_tiers.is_empty() {
         found.push("native_tiers is empty: no installation may use the native face".to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    const GOOD: &str = "issuer = \"https://login.example.com\"\n[client.app]\nkind = \"native\"\nfirst_party = true\nnative = true\n\
+        redirect_uris = [\"https://app.example.com/cb\"]\nauthentication = \"attest_jwt_client_auth_dpop\"\n\
+        [client.app.attestation]\nios = { app_ids = [\"ABCDE12345.com.example.app\"] }\n";
+
+    fn refused(text: &str) -> String {
+        Config::from_text(text, "x", &|_| None).err().map(|it| it.to_string()).unwrap_or_default()
+    }
+
+    /// What a client of the native face lacks stops the start.
+    #[test]
+    fn native_screens_are_for_apps_of_ones_own_with_a_known_key() {
+        assert_eq!(refused(GOOD), "", "the twin of all");
+        let bare = GOOD.split("authentication").next().unwrap_or_default();
+        for (text, says) in [
+            (GOOD.replace("first_party = true\n", ""), "native needs first_party = true"),
+            (GOOD.replace("native = true\n", "native = true\nprofile = \"fapi2\"\n"), "native is not for clients with profile"),
+            (GOOD.replace("native = true\n", "native = true\nrequire_signed_request_object = true\n"), "native is not for clients with"),
+            (bare.to_owned(), "native needs a key that the client is known by"),
+            (GOOD.replace("native = true\n", "native = true\nnative_tiers = []\n"), "native_tiers is empty"),
+            (GOOD.replace("native = true\n", "native = true\nnative_tiers = [\"none\"]\n"), "of the tier none may never use"),
+            (GOOD.replace("native = true\n", "native = true\nweb_only_scopes = [\"x\"]\n"), "may not ask for \"x\""),
+            (GOOD.replace("native = true\n", "manage = [\"name\"]\n"), "manage needs native = true"),
+        ] {
+            assert!(refused(&text).contains(says), "{says}: {}", refused(&text));
+        }
     }
 }

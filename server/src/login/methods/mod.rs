@@ -166,11 +166,6 @@ fn unknown(method: &MethodName) -> Fault {
     Fault::new(format!("there is no login method {method}"))
 }
 
-/// May the person answer with `preferred` where a chain asks for `asked`?
-pub fn stands_in(preferred: &MethodName, asked: &MethodName) -> bool {
-    *preferred == MethodName::RECOVERY && *asked == MethodName::TOTP
-}
-
 /// The form by which a person who is proved gets what the method needs.
 pub fn enrolment(method: &MethodName) -> Option<Form> {
     match method.as_str() {
@@ -195,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_passkey_is_a_means() {
-        let passkey = Known { rp_id: "a.example".to_owned(), id: "AA".to_owned(), transports: Vec::new() };
+        let passkey = Known { rp_id: "a.example".to_owned(), id: "AA".to_owned(), transports: Vec::new(), is_refused: false };
         let with = Account { passkeys: vec![passkey], ..Account::default() };
         assert!(has(&MethodName::PASSKEY, &with) && !has(&MethodName::PASSWORD, &with));
         assert!(!has(&MethodName::PASSKEY, &Account::default()));

@@ -9,7 +9,7 @@ use crate::login::context::{Answer, Asked, Checked, Context, Move, Person, Unava
 use crate::login::effect::{Effect, PasskeyUse, Spend};
 use crate::login::operation::{self, Mediation};
 use crate::login::ceremony::{self, Secret};
-use crate::login::passkeys::{self, RelyingParty};
+use crate::login::passkeys::{self, Kind, RelyingParty};
 use crate::login::proof::{Facts, Factor, Proof};
 use crate::login::step::{ActionKind, FieldKind, Problem, Step};
 use crate::store::Row;
@@ -39,10 +39,10 @@ pub fn price(_person: &Person, _step: &Move<'_>) -> Vec<Budget> {
     Vec::new()
 }
 
-/// What was proved under another RP ID counts still: a proof ends with its credential.
+/// What was proved under another RP ID counts still: a proof ends with its credential, or when the configuration refuses its kind.
 pub fn still_holds(proof: &Proof, account: &Account) -> bool {
     let used = proof.facts.credential.as_deref();
-    account.all_passkeys().any(|known| Some(known.public_id().as_str()) == used)
+    account.all_passkeys().any(|known| !known.is_refused && Some(known.public_id().as_str()) == used)
 }
 
 pub async fn ask(context: &Context<'_>, person: &Person) -> std::result::Result<Asked, Unavailable> {
@@ -148,6 +148,8 @@ struct Kept {
     key: Vec<u8>,
     counter: u32,
     backup_eligible: bool,
+    aaguid: Vec<u8>,
+    attested: bool,
     handle: String,
 }
 
@@ -158,6 +160,8 @@ impl Kept {
             key: row.bytes("public_key")?.to_vec(),
             counter: u32::try_from(row.int("counter")?).map_err(|_| Fault::new("the counter of a passkey"))?,
             backup_eligible: row.int("backup_eligible")? == 1,
+            aaguid: row.bytes("aaguid")?.to_vec(),
+            attested: row.int("attested")? == 1,
             handle: row.text("handle")?.to_owned(),
         })
     }
@@ -199,8 +203,9 @@ fn judge(
 /// What the counter and the backup state are worth, under the present configuration.
 fn weigh(rp: &RelyingParty<'_>, kept: &Kept, (id, is_elsewhere): (&str, bool), facts: &AssertionFacts) -> Verdict {
     let synced = kept.backup_eligible || facts.backup_eligible;
-    if synced && !rp.rules.synced {
-        return wrong("passkey_synced", "a synced passkey, which the configuration refuses");
+    let kind = Kind { aaguid: &kept.aaguid, attested: kept.attested, backup_eligible: synced };
+    if let Some((problem, why)) = rp.rules.accepted.refuses(kind) {
+        return Verdict::wrong(problem, vec![Effect::Audit(Box::new(Entry::refused(REFUSED, why)))]);
     }
     // 383-W: a copy of a device-bound one is refused. Synced ones count as they like.
     if facts.counter_went_back && !synced {

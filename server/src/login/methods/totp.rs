@@ -44,10 +44,8 @@ pub fn still_holds(proof: &Proof, account: &Account) -> bool {
     account.totp_from_ms.is_some_and(|from_ms| from_ms <= proof.at_ms)
 }
 
-pub async fn ask(_context: &Context<'_>, person: &Person) -> std::result::Result<Asked, Unavailable> {
-    let step = Step::new("totp").field("code", FieldKind::Code, "one-time-code", None).primary("continue");
-    let has_codes = person.is_subject && person.account.as_ref().is_some_and(|account| !account.recovery.is_empty());
-    Ok(Asked::step(if has_codes { step.link("use_recovery") } else { step }))
+pub async fn ask(_context: &Context<'_>, _person: &Person) -> std::result::Result<Asked, Unavailable> {
+    Ok(Asked::step(Step::new("totp").field("code", FieldKind::Code, "one-time-code", None).primary("continue")))
 }
 
 /// Is the code right, and was its step never used? The change that spends the step says no where another did so meanwhile.

@@ -411,6 +411,7 @@ account-passkey-used = benutzt { $date }
 account-passkey-unused = nie benutzt
 account-passkey-needs-name = braucht zuerst Ihren Namen
 account-passkey-of-other = von einer anderen Adresse dieses Servers, geht nicht mehr
+account-passkey-refused = gilt hier nicht mehr
 account-no-passkeys = Sie haben keinen Passkey.
 action-passkey = Passkey benutzen
 action-make_passkey = Passkey anlegen
@@ -553,13 +554,35 @@ action-revoke_this_app = Zugriff entziehen: { $client }, seit { $since }
 action-remove_this = Entfernen: { $name }, seit { $since }
 manage-title = Ihr Konto
 manage-lead = Sie sind angemeldet als { $account }. Für jede Änderung haben Sie bestätigt, dass Sie es sind.
+waits-line = { $kind ->
+    [password] { account-waits-password }
+    [email] { account-waits-email }
+    [totp] { account-waits-totp }
+    [recovery] { account-waits-recovery }
+    [passkey] { account-waits-passkey }
+    [identity] { account-waits-identity }
+   *[regain] { account-waits-regain }
+} · { $until ->
+    [never] erst, wenn es bestätigt ist
+   *[other] ab { $until }, wenn es niemand stoppt
+}
+new_passkey_name-title = Name des Passkeys
+new_passkey_name-lead = Wählen Sie einen Namen, an dem Sie ihn wiedererkennen.
+field-passkey_name = Name
+problem-no_passkey_name = Der Name ist leer.
+action-rename_this = Umbenennen: { $name }
 manage_passkeys-title = Passkeys
 manage_passkeys-lead = Das sind die Passkeys Ihres Kontos.
 manage_passkeys-none = Sie haben keinen Passkey.
-passkey-line = { $name } · benutzt { $used }
-passkey-line-by-name = { $name } · benutzt { $used } · braucht zuerst Ihren Namen
-passkey-line-unused = { $name } · nie benutzt
-passkey-line-unused-by-name = { $name } · nie benutzt · braucht zuerst Ihren Namen
+passkey-line = { $name } · { $used ->
+    [never] nie benutzt
+   *[other] benutzt { $used }
+}{ $mark ->
+    [by_name] {" "}· braucht zuerst Ihren Namen
+    [of_other] {" "}· von einer anderen Adresse dieses Servers, geht nicht mehr
+    [refused] {" "}· gilt hier nicht mehr
+   *[none] {""}
+}
 manage_links-title = Anmeldung mit anderen Konten
 manage_links-lead = Auch mit diesen Konten melden Sie sich hier an.
 manage_links-none = Kein anderes Konto ist mit Ihrem verknüpft.

@@ -411,6 +411,7 @@ account-passkey-used = used { $date }
 account-passkey-unused = never used
 account-passkey-needs-name = needs your name first
 account-passkey-of-other = of another address of this server, works no more
+account-passkey-refused = is not accepted here any more
 account-no-passkeys = You have no passkey.
 action-passkey = Use a passkey
 action-make_passkey = Make a passkey
@@ -553,13 +554,35 @@ action-revoke_this_app = Remove access: { $client }, since { $since }
 action-remove_this = Remove: { $name }, since { $since }
 manage-title = Your account
 manage-lead = You are signed in as { $account }. For each change you have proved that it is you.
+waits-line = { $kind ->
+    [password] { account-waits-password }
+    [email] { account-waits-email }
+    [totp] { account-waits-totp }
+    [recovery] { account-waits-recovery }
+    [passkey] { account-waits-passkey }
+    [identity] { account-waits-identity }
+   *[regain] { account-waits-regain }
+} · { $until ->
+    [never] only when it is confirmed
+   *[other] from { $until } on, if nobody stops it
+}
+new_passkey_name-title = Name of the passkey
+new_passkey_name-lead = Choose a name by which you know it again.
+field-passkey_name = Name
+problem-no_passkey_name = The name is empty.
+action-rename_this = Rename: { $name }
 manage_passkeys-title = Passkeys
 manage_passkeys-lead = These are the passkeys of your account.
 manage_passkeys-none = You have no passkey.
-passkey-line = { $name } · used { $used }
-passkey-line-by-name = { $name } · used { $used } · needs your name first
-passkey-line-unused = { $name } · never used
-passkey-line-unused-by-name = { $name } · never used · needs your name first
+passkey-line = { $name } · { $used ->
+    [never] never used
+   *[other] used { $used }
+}{ $mark ->
+    [by_name] {" "}· needs your name first
+    [of_other] {" "}· of another address of this server, works no more
+    [refused] {" "}· is not accepted here any more
+   *[none] {""}
+}
 manage_links-title = Sign-in with other accounts
 manage_links-lead = With these accounts you sign in here as well.
 manage_links-none = No other account is linked to yours.

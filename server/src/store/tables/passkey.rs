@@ -11,15 +11,17 @@ pub const ADD: &str = "INSERT INTO passkey (rp_id, id, account, public_id, publi
     WHERE u.account = $3 AND u.handle = $16";
 /// An account has so many at most.
 pub const COUNT: &str = "SELECT count(*) AS count FROM passkey WHERE account = $1";
-pub const READ: &str = "SELECT p.account, p.public_id, p.public_key, p.counter, p.backup_eligible, u.handle FROM passkey p \
-    JOIN passkey_user u ON u.account = p.account WHERE p.rp_id = $1 AND p.id = $2";
+pub const READ: &str = "SELECT p.account, p.public_id, p.public_key, p.counter, p.backup_eligible, p.aaguid, p.attested, u.handle \
+    FROM passkey p JOIN passkey_user u ON u.account = p.account WHERE p.rp_id = $1 AND p.id = $2";
 pub const OWNER: &str = "SELECT account FROM passkey WHERE rp_id = $1 AND id = $2";
 /// Of two answers by one authenticator that counts, the one with the lower counter is refused (383-W). A synced passkey does not count.
 pub const USE: &str = "UPDATE passkey SET counter = CASE WHEN counter < $4 THEN $4 ELSE counter END, used_ms = $5, backed_up = $6, \
     backup_eligible = CASE WHEN CAST($7 AS BIGINT) = 1 THEN 1 ELSE backup_eligible END WHERE rp_id = $1 AND id = $2 AND account = $3 \
     AND (counter < $4 OR (counter = 0 AND $4 = 0) OR backup_eligible = 1 OR CAST($7 AS BIGINT) = 1)";
-pub const OF_ACCOUNT: &str = "SELECT rp_id, id, public_id, name, discoverable, created_ms, used_ms FROM passkey WHERE account = $1 \
-    ORDER BY created_ms, public_id";
+/// What each of them is.
+pub const KINDS: &str = "SELECT public_id, aaguid, attested, backup_eligible FROM passkey WHERE account = $1";
+pub const OF_ACCOUNT: &str = "SELECT rp_id, id, public_id, name, discoverable, created_ms, used_ms, aaguid, attested, backup_eligible \
+    FROM passkey WHERE account = $1 ORDER BY created_ms, public_id";
 pub const REMOVE: &str = "DELETE FROM passkey WHERE account = $1 AND public_id = $2";
 /// One that the restored store still has. A younger one stays.
 pub const REMOVE_AGAIN: &str = "DELETE FROM passkey WHERE account = $1 AND public_id = $2 AND created_ms <= $3";

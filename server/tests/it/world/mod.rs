@@ -7,6 +7,7 @@ mod browser;
 mod config;
 pub mod documents;
 mod evidence;
+pub mod faces;
 pub mod mail;
 pub mod native;
 pub mod passkeys;

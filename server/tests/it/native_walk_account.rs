@@ -1,0 +1,155 @@
+//! The walk of `native_walk`, through an account that has everything: each change on the app's screens beside its page.
+
+use crate::native_walk::{Walk, see};
+use crate::world::app_passkeys::{Hand, with_app};
+use crate::world::native::*;
+use crate::world::passkeys::options;
+use crate::world::*;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use symbolon_phone::authenticator::Authenticator;
+
+type Known<'a> = (&'a jsonschema::Validator, &'a mut BTreeMap<String, Json>);
+
+fn configuration(it: Configuration) -> Configuration {
+    let desk = format!(
+        "[client.desk]\nkind = \"web\"\nfirst_party = true\nredirect_uris = []\nsecret = '{}'\n\
+         grants = [\"urn:openid:params:grant-type:ciba\"]\napis = {{ orders = [\"orders:read\"] }}\n[client.desk.backchannel]\nuser_code = true\n\
+         [[login.both.easier]]\nrequire = [\"password\"]\nknown_device = \"30d\"\n",
+        secret_digest()
+    );
+    let rights = ["email", "password", "authenticator", "user_code", "passkeys", "sessions", "devices", "apps"];
+    with_app(it).with(&desk).set("client.screens.manage", rights.to_vec())
+}
+
+/// To the overview, with whatever it asks for first.
+async fn menu(hand: &mut Hand<'_>, tokens: &Answer, secret: &str) -> Answer {
+    let held = tokens.text("auth_session");
+    let form = [("auth_session", held.as_str()), ("response_type", "code"), ("prompt", "manage")];
+    let mut step = hand.phone.post("/authorize-challenge", &form).await;
+    for _ in 0..4 {
+        step = match step.kind() {
+            "password" => hand.phone.answer(&step, "continue", &[("password", PASSWORD)]).await,
+            "passkey" => hand.use_it(&step).await,
+            "totp" => {
+                let code = totp(secret, hand.phone.world.running.shared.now().now_ms());
+                hand.phone.answer(&step, "continue", &[("code", &code)]).await
+            }
+            _ => break,
+        };
+    }
+    assert_eq!((step.error(), step.kind()), (ASKED, "manage"), "{step:?}");
+    step
+}
+
+/// Bill's browser, in which he has proved all that he has.
+async fn signed_in(scene: &Screens, keys: &mut Authenticator) -> (Browser, Page) {
+    let world = &scene.world;
+    let mut browser = Browser::default();
+    let ask = Ask::new("screens", BACK, "openid orders:read").with("acr_values", "urn:both");
+    let page = browser.open(world, &ask).await;
+    let page = browser.submit_password(world, &page, "bill", PASSWORD).await;
+    let used = keys.get(&options(&page), &world.issuer).unwrap();
+    let done = browser.submit(world, &page, &[("passkey", &used.to_string())], "passkey").await;
+    assert!(done.has_code(), "{}", done.html);
+    let account = browser.visit(world, "/account").await;
+    (browser, account)
+}
+
+/// A passkey of Bill's, made on his account page.
+async fn add_passkey(scene: &Screens, keys: &mut Authenticator) {
+    let world = &scene.world;
+    let mut browser = Browser::default();
+    let page = browser.visit(world, "/account").await;
+    browser.submit_password(world, &page, "bill", PASSWORD).await;
+    let account = browser.visit(world, "/account").await;
+    let page = browser.submit(world, &account, &[], "add_passkey").await;
+    let made = keys.create(&options(&page), &world.issuer).unwrap();
+    assert_eq!(browser.submit(world, &page, &[("passkey", &made.to_string())], "passkey").await.status, 303);
+    world.confirm("bill").await;
+}
+
+pub async fn walk((schema, seen): Known<'_>) {
+    let scene = Screens::with(Engine::Sqlite, configuration).await;
+    for name in ["nora", "bill"] {
+        scene.world.person(name).await;
+    }
+    let mut hand = Hand::of(&scene, Authenticator::default());
+    let done = hand.add("nora").await;
+    let tokens = hand.phone.redeem(&done.text("authorization_code")).await;
+    let mut keys = Authenticator::default();
+    add_passkey(&scene, &mut keys).await;
+    // The list that leads to the change, the button in the app, and the button of the page.
+    let changes = [
+        ("", "change_email", "change_email"),
+        ("", "change_password", "change_password"),
+        ("", "change_user_code", "change_user_code"),
+        ("passkeys", "remove_passkey:1", "remove_passkey:"),
+        ("passkeys", "add_passkey", "add_passkey"),
+        ("apps", "revoke_app:0", "revoke_app:"),
+    ];
+    for (list, button, of_page) in changes {
+        let step = menu(&mut hand, &tokens, "").await;
+        let step = if list.is_empty() { step } else { see(schema, seen, hand.phone.answer(&step, list, &[]).await) };
+        let answer = hand.phone.answer(&step, button, &[]).await;
+        let (mut browser, account) = signed_in(&scene, &mut keys).await;
+        let of_page = account.actions().into_iter().find(|action| action.starts_with(of_page)).unwrap_or_else(|| panic!("{of_page}"));
+        let page = browser.submit(&scene.world, &account, &[], &of_page).await;
+        let phone = scene.genuine();
+        let mut walk = Walk { scene: &scene, phone, answer, browser, page, schema, seen: &mut *seen };
+        walk.compare();
+    }
+    app_alone((&scene, &mut hand, &tokens), (schema, seen)).await;
+    authenticator(&scene, &mut hand, (schema, seen)).await;
+    scene.world.stop().await;
+}
+
+/// Steps that the browser has no page for, or one that names another device.
+async fn app_alone((_, hand, tokens): (&Screens, &mut Hand<'_>, &Answer), (schema, seen): Known<'_>) {
+    for (list, button) in [("passkeys", "rename_passkey:0"), ("sessions", "end_session:0"), ("devices", "forget_device:0")] {
+        let step = menu(hand, tokens, "").await;
+        let step = see(schema, seen, hand.phone.answer(&step, list, &[]).await);
+        see(schema, seen, hand.phone.answer(&step, button, &[]).await);
+    }
+}
+
+/// An authenticator is removed; it is there for both by then.
+async fn authenticator<'a>(scene: &'a Screens, hand: &mut Hand<'a>, (schema, seen): Known<'_>) {
+    let world = &scene.world;
+    let now_ms = || world.running.shared.now().now_ms();
+    let mut plain = scene.genuine();
+    let code = plain.native_code_of("nora").await;
+    let tokens = plain.redeem(&code).await;
+    hand.phone = plain;
+    let step = menu(hand, &tokens, "").await;
+    let step = hand.phone.answer(&step, "enrol_totp", &[]).await;
+    let secret = step.step()["content"][0]["secret"].as_str().unwrap().replace(' ', "");
+    let codes = hand.phone.answer(&step, "continue", &[("code", &totp(&secret, now_ms()))]).await;
+    let done = hand.phone.answer(&codes, "continue", &[]).await;
+    let tokens = hand.phone.redeem(&done.text("authorization_code")).await;
+    world.person("carla").await;
+    let mut browser = Browser::default();
+    let page = browser.visit(world, "/account").await;
+    browser.submit_password(world, &page, "carla", PASSWORD).await;
+    let account = browser.visit(world, "/account").await;
+    let page = browser.submit(world, &account, &[], "enrol_totp").await;
+    let carlas = page.codes().remove(0).replace(' ', "");
+    let page = browser.submit(world, &page, &[("code", &totp(&carlas, now_ms()))], "continue").await;
+    assert_eq!(browser.submit(world, &page, &[], "continue").await.status, 303);
+    for name in ["nora", "carla"] {
+        world.confirm(name).await;
+    }
+    world.advance_s(60);
+    let account = browser.visit(world, "/account").await;
+    let page = browser.submit(world, &account, &[], "remove_totp").await;
+    let page = match page.asks_for("code") {
+        true => browser.submit(world, &page, &[("code", &totp(&carlas, now_ms()))], "continue").await,
+        false => page,
+    };
+    let step = menu(hand, &tokens, &secret).await;
+    let answer = hand.phone.answer(&step, "remove_totp", &[]).await;
+    let phone = scene.genuine();
+    let mut walk = Walk { scene, phone, answer, browser, page, schema, seen };
+    walk.is_at("remove_totp");
+    walk.compare();
+}
