@@ -13,6 +13,7 @@ use crate::login::accounts::Hashers;
 use crate::store::{Applied, Change, NotApplied};
 use crate::stored_bytes::Writer;
 use crate::web::certificate::Binding;
+use crate::web::country::Country;
 use crate::web::request::Incoming;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -29,6 +30,7 @@ pub struct Caller {
     /// The client proved itself by a secret or a key; false for public clients.
     pub authenticated: bool,
     pub address: IpAddr,
+    pub country: Option<Country>,
     pub now_ms: i64,
     /// The key the request proved (RFC 9449), where the endpoint takes proofs.
     pub key: Option<ProvedKey>,

@@ -13,6 +13,8 @@ use tokio::sync::Semaphore;
 
 /// A secret that was forgotten is hashed once more.
 const PROVEN_SECRETS: usize = 16_384;
+/// Beyond that many, a line may say too few.
+const KIOSKS: usize = 4096;
 
 /// Rate limits live beyond a reload, in bounded space: keys are hashed into 65,536 places.
 pub struct Limits {
@@ -35,9 +37,10 @@ pub struct Limits {
     pub backchannels_of_client: DefaultKeyedRateLimiter<u16>,
     /// What one installation asks about such requests, and answers.
     pub approvals: DefaultKeyedRateLimiter<u16>,
-    /// What one kiosk asks, and the warnings to members about it.
+    /// What one kiosk asks. The lines about codes that it could not take, and how many there were since the last line.
     pub kiosks: DefaultKeyedRateLimiter<u16>,
-    pub kiosk_warnings: DefaultKeyedRateLimiter<u16>,
+    pub kiosk_lines: DefaultKeyedRateLimiter<u16>,
+    pub kiosk_silent: BoundedMap<u16, u32>,
     /// What strangers have this server fetch: by the host that is asked, and by who wants it.
     pub documents: DefaultKeyedRateLimiter<u16>,
     /// Documents that nobody has named before, by who names them.
@@ -74,7 +77,8 @@ impl Default for Limits {
             documents: per_minute(30),
             strange_documents: per_minute(10),
             unknown_keys: per_minute(1),
-            kiosk_warnings: RateLimiter::keyed(Quota::per_hour(NonZeroU32::MIN)),
+            kiosk_lines: RateLimiter::keyed(Quota::per_hour(NonZeroU32::MIN)),
+            kiosk_silent: BoundedMap::new(KIOSKS),
             evidence: Pool::new("Too many installations are attested at once; get a new challenge and try again."),
             proven_secrets: BoundedMap::new(PROVEN_SECRETS),
             proving: Semaphore::new(1),
@@ -108,6 +112,14 @@ impl Limits {
             IpAddr::V4(v4) => v4.to_string(),
             IpAddr::V6(v6) => format!("{:x?}", &v6.segments()[..4]),
         }
+    }
+
+    /// Is a line about a kiosk due, one an hour for a place? Then how many there were without one.
+    pub fn kiosk_line(&self, place: u16) -> Option<u32> {
+        let silent = self.kiosk_silent.get(&place).unwrap_or(0);
+        let is_due = self.kiosk_lines.check_key(&place).is_ok();
+        self.kiosk_silent.insert(place, if is_due { 0 } else { silent.saturating_add(1) });
+        is_due.then_some(silent)
     }
 
     /// The place of a key. It is hashed, so that hostile keys cannot grow the map. A secret of this process is in it, so that nobody can

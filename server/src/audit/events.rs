@@ -129,7 +129,10 @@ const GRANTS: &[Event] = &[
     event("device_requested", "A device without a browser began a sign-in and shows a code."),
     event("device_request_refused", "A device was not allowed to begin a sign-in."),
     event("device_approved", "A person approved a device. `started_from` is its address; `same_network` says whether it is the person's."),
-    event("device_denied", "A person said that they did not start this sign-in of a device."),
+    event(
+        "device_denied",
+        "A person said no to a device. `not_mine`: they did not start it, so who started it is blocked for an hour, for this person.",
+    ),
     event("device_code_refused", "The code of a device was typed wrongly, or there were too many tries."),
     event("device_code_exchanged", "A device got its tokens."),
     event("device_code_retried", "The same device asked again and got the same tokens."),
@@ -140,7 +143,7 @@ const GRANTS: &[Event] = &[
     event("backchannel_approved", "A person approved what a client asked. `face` says whether in an app or in the browser."),
     event(
         "backchannel_denied",
-        "A person refused what a client asked. `not_mine`: they did not start it, so the client is blocked for an hour.",
+        "A person refused what a client asked. `not_mine`: they did not start it, so who started it is blocked for an hour, for this person.",
     ),
     event("backchannel_exchanged", "A client got the tokens that a person had approved."),
     event("backchannel_retried", "The same client asked again and got the same tokens."),
@@ -163,6 +166,10 @@ const GRANTS: &[Event] = &[
     event("kiosk_confirmed", "A member has said in the app that they stand at the kiosk."),
     event("kiosk_challenge_refused", "A kiosk got no picture to show."),
     event("kiosk_code_elsewhere", "A member's code was shown at another kiosk than the one it was made for."),
+    event(
+        "kiosk_code_late",
+        "A code came too late at a kiosk, or for a picture that was used: an entry an hour for each kiosk. `before`: how many came since the last entry.",
+    ),
     event("kiosk_code_replayed", "A member's code was shown a second time."),
     event("refreshed", "A refresh token was exchanged for the next one."),
     event("refresh_repeated", "A refresh was repeated and got the same answer."),

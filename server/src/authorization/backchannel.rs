@@ -6,6 +6,7 @@ use super::backchannel_code;
 use super::backchannel_person::{Asked, not_asked_now, places};
 use super::backchannel_words::{self, WAKE};
 use super::device::{State, elsewhere};
+use super::not_mine::{BLOCKED_MS, Places, Starter};
 use super::request::{self, AuthorizationRequest};
 use super::signed_request;
 use crate::caller::{Burnt, Caller};
@@ -32,8 +33,6 @@ use symbolon_oauth::{base64url, id_token};
 /// So many requests of one client to one person in ten minutes. An approved one is given back.
 const MOST: i64 = 5;
 const WINDOW_MS: i64 = 10 * 60_000;
-/// For so long a client asks a person nothing who did not start what it asked.
-pub const BLOCKED_MS: i64 = 3_600_000;
 /// The shortest life that a client may ask for.
 const SHORTEST_S: i64 = 10;
 /// Beside a request object stands only what authenticates the client.
@@ -50,9 +49,24 @@ pub struct BackchannelRequest {
     pub notification_token: Option<String>,
     /// Of the client's server.
     pub address: IpAddr,
+    /// The person has told the client their user code.
+    #[serde(default)]
+    pub has_user_code: bool,
     /// A kiosk asks, for the member whose code it has read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visit: Option<KioskVisit>,
+}
+
+impl BackchannelRequest {
+    /// Where its starter is kept from this person. A kiosk has the person's code, and a client with a user code was told it. Whoever has
+    /// neither asks unsolicited, and is kept itself.
+    pub fn places(&self, core: &Core, account: &str) -> Places {
+        let client_id = self.request.client_id.as_str();
+        let device = self.visit.as_ref().map(|visit| &visit.device).or(self.request.instance.as_ref());
+        let starter = device.map_or(Starter::Server(client_id, self.address), |device| Starter::Device(device));
+        let places = Places::of(core, account, &starter);
+        if self.visit.is_some() || self.has_user_code { places } else { places.and_client(core, account, client_id) }
+    }
 }
 
 /// Whose code a kiosk has read, and which kiosk. docs/kiosk.md, `confirm`.
@@ -162,7 +176,15 @@ pub async fn check(authority: &Authority<'_>, caller: &Caller, form: &Form) -> R
     let number = if rules.shows_number { Some(two_digits()?) } else { None };
     let user_code = backchannel_code::of_request(client, form)?;
     let person = named(authority, caller, form, &mut once).await?;
-    let asked = BackchannelRequest { request, binding_message, number, notification_token, address: caller.address, visit: None };
+    let asked = BackchannelRequest {
+        request,
+        binding_message,
+        number,
+        notification_token,
+        address: caller.address,
+        has_user_code: user_code.is_some(),
+        visit: None,
+    };
     Ok(Checked { asked, person, expires_in_s, user_code, once })
 }
 
@@ -293,18 +315,18 @@ pub async fn start(authority: &Authority<'_>, hashers: &Hashers, caller: &Caller
     let spent: Vec<usize> = checked.once.iter().map(|it| change.once(it.kind, &it.signer, &it.id, it.until_ms)).collect();
     let places = charge(authority, &mut change, client_id, &checked.person);
     let account = checked.person.account.as_ref().map(|account| account.id.clone()).unwrap_or_default();
-    let (_, auth_req_id) = keep(authority, &mut change, &checked.asked, (&account, places), checked.expires_in_s * 1000)?;
+    let (kept, auth_req_id) = keep(authority, &mut change, &checked.asked, (&account, places), checked.expires_in_s * 1000)?;
     note_start(&mut change, caller, &checked, &account);
     match authority.store.apply(change).await {
         Ok(_) => {}
-        Err(NotApplied::Conflict(at)) => return Err(turned_away(&burnt, &spent, at)),
+        Err(NotApplied::Conflict(at)) => return Err(turned_away(&burnt, &spent, (at, kept))),
         Err(other) => return Err(other.into()),
     }
     Ok(Started { auth_req_id, expires_in_s: checked.expires_in_s, number: checked.asked.number })
 }
 
 /// Adds the request to a change, and wakes up the person's apps. `places`: what was charged. Answers the statement that conflicts while this
-/// client may not ask this person, and the `auth_req_id`.
+/// starter may not ask this person, and the `auth_req_id`.
 pub fn keep(
     core: &Core,
     change: &mut Change,
@@ -325,11 +347,10 @@ pub fn keep(
         Value::from(core.keyring.seal(&place(&id), &plain)?),
         Value::from(&[][..]),
         (now_ms + lifetime_ms).into(),
-        Value::from(&block_key(core, client_id, account)[..]),
-        now_ms.into(),
     ];
     let at = change.len();
-    change.run(INSERT, values);
+    let guarded = asked.places(core, account).values().into_iter().chain([now_ms.into()]);
+    change.run(INSERT, values.into_iter().chain(guarded).collect());
     if core.config.push.is_some() && !account.is_empty() {
         backchannel_words::write(change, &core.keyring, WAKE, &id)?;
     }
@@ -344,14 +365,17 @@ fn note_start(change: &mut Change, caller: &Caller, checked: &Checked, account: 
     change.audit(entry.with("scope", checked.asked.request.scope.to_string()).with("known", !account.is_empty()));
 }
 
-fn turned_away(burnt: &Burnt, spent: &[usize], at: usize) -> Error {
+/// `kept`: the statement that keeps the request.
+fn turned_away(burnt: &Burnt, spent: &[usize], (at, kept): (usize, usize)) -> Error {
     if burnt.refusal(at).is_some() {
         return burnt.refused(at);
     }
     if spent.contains(&at) {
         return invalid("This signed request, or its login_hint_token, was used before: sign a new one each time.").into();
     }
-    not_asked_now("asked too often, or the person did not start what was asked").into()
+    let (why, wait_ms) =
+        if at == kept { ("the person did not start what was asked before", BLOCKED_MS) } else { ("asked too often", WINDOW_MS) };
+    not_asked_now(why, wait_ms).into()
 }
 
 /// Answers the keys of the places, which an approval gives back.
@@ -362,11 +386,6 @@ fn charge(authority: &Authority<'_>, change: &mut Change, client_id: &str, perso
         keys.extend_from_slice(&key);
     }
     keys
-}
-
-/// The place in which this client is kept from asking this person.
-pub fn block_key(core: &Core, client_id: &str, account: &str) -> [u8; 32] {
-    core.keyring.mac("backchannel", &["blocked", client_id, account].map(str::as_bytes)).1
 }
 
 fn place(id: &[u8; 16]) -> String {

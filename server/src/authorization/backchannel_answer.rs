@@ -2,11 +2,12 @@
 //! answer (`approves`), by the same steps as any sign-in. What is granted hangs below a session of its own.
 
 use super::Authority;
-use super::backchannel::{BLOCKED_MS, BackchannelAuthorization, Stored, block_key, by_id, is_over};
+use super::backchannel::{BackchannelAuthorization, Stored, by_id, is_over};
 use super::backchannel_words::{self, PING};
 use super::complete::{authenticated, granting, record_of};
 use super::consent;
 use super::device::{State, client_of};
+use super::not_mine::No;
 use super::settle::{End, Settling};
 use crate::audit::Entry;
 use crate::config::Client;
@@ -24,7 +25,7 @@ use crate::login::step::{FieldKind, Step, Text};
 use crate::mail;
 use crate::sessions;
 use crate::store::tables::attempt::GIVE_BACK;
-use crate::store::tables::backchannel_request::{APPROVE, BLOCK, DENY};
+use crate::store::tables::backchannel_request::{APPROVE, DENY};
 use crate::store::{Change, Expect, Value};
 use serde_json::Value as Json;
 use std::net::IpAddr;
@@ -66,33 +67,16 @@ pub fn shown(step: &Step, id: &[u8; 16], version: i64) -> std::result::Result<St
     Ok(base64url::encode(&digest::sha256(&text)))
 }
 
-/// How a person says no.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum No {
-    /// They do not want it.
-    Denied,
-    /// They did not start it: the client asks them nothing for an hour.
-    NotMine,
-    /// They typed another number than the client shows.
-    WrongNumber,
-}
-
 /// Adds the refusal to a change. Answers the statement that conflicts if there was another answer.
 pub fn deny(core: &Core, change: &mut Change, asked: &BackchannelAuthorization, no: No, address: Option<IpAddr>) -> Result<usize> {
     let (now_ms, client_id) = (change.now_ms(), asked.asked.request.client_id.as_str());
     let answered = change.len();
     change.run(DENY, vec![Value::from(&asked.id[..]), asked.account.as_str().into(), now_ms.into()]);
     if no == No::NotMine {
-        let key = block_key(core, client_id, &asked.account);
-        change.run(BLOCK, vec![Value::from(&key[..]), (now_ms + BLOCKED_MS).into()]);
+        asked.asked.places(core, &asked.account).block(change);
     }
     tell_client(core, change, asked)?;
-    let why = match no {
-        No::Denied => "the person refused",
-        No::NotMine => "the person did not start it",
-        No::WrongNumber => "the person typed another number than the client shows",
-    };
-    let mut entry = Entry::refused("backchannel_denied", why).client(client_id).account(asked.account.as_str());
+    let mut entry = Entry::refused("backchannel_denied", no.why()).client(client_id).account(asked.account.as_str());
     entry.address = address.map(|address| address.to_string());
     change.audit(entry.with("not_mine", no == No::NotMine).with("asked_from", asked.asked.address.to_string()));
     Ok(answered)

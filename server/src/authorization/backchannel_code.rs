@@ -40,7 +40,7 @@ pub async fn judge(core: &Core, hashers: &Hashers, caller: &Caller, person: &Ask
     }
     match core.store.apply(change).await {
         Ok(_) => {}
-        Err(NotApplied::Conflict(_)) => return Err(not_asked_now("too many wrong user codes").into()),
+        Err(NotApplied::Conflict(_)) => return Err(not_asked_now("too many wrong user codes", WINDOW_MS).into()),
         Err(other) => return Err(other.into()),
     }
     let account = person.account.as_ref().map(|account| account.id.as_str()).unwrap_or_default();

@@ -28,8 +28,8 @@ pub fn places(core: &Core, label: &str, client_id: &str, person: &Asked) -> Vec<
     by_name.into_iter().chain([owner]).map(place).collect()
 }
 
-/// The client hears at once that this person is not asked, whoever it is.
-pub fn not_asked_now(why: &'static str) -> Refused {
+/// The client hears at once that this person is not asked, whoever it is, and when it may try again at the latest.
+pub fn not_asked_now(why: &'static str, wait_ms: i64) -> Refused {
     let hint = "This person is not asked now: wait, and ask only for what the person has begun.";
-    Refused::new(403, "access_denied", hint).because(why).retry_after(600)
+    Refused::new(403, "access_denied", hint).because(why).retry_after(u64::try_from(wait_ms / 1000).unwrap_or(0))
 }

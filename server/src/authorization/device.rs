@@ -2,6 +2,7 @@
 //! person sees and does.
 
 use super::Authority;
+use super::not_mine::{self, Places};
 use super::request::{self, AuthorizationRequest, Back, ResponseMode};
 use crate::caller::Caller;
 use crate::config::Client;
@@ -14,6 +15,7 @@ use crate::login::state::Rules;
 use crate::store::tables::device_request::{BY_USER_CODE, INSERT, READ};
 use crate::store::{Change, Row, Value};
 use crate::tokens::handles::{Kind, RowName};
+use crate::web::country::Country;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,10 +33,23 @@ pub struct DeviceRequest {
     pub last_group: LastGroup,
 }
 
+impl DeviceRequest {
+    /// Where its starter is kept from this person. A person has typed the code from the screen, or scanned it: the client alone can do nothing.
+    pub fn places(&self, core: &Core, account: &str) -> Places {
+        let starter = match &self.request.instance {
+            Some(device) => not_mine::Starter::Device(device),
+            None => not_mine::Starter::Network(self.starter.address),
+        };
+        Places::of(core, account, &starter)
+    }
+}
+
 /// Who started it, as far as this server knows.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub struct Starter {
     pub address: IpAddr,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<Country>,
     /// The client authenticated, or its installation is attested. Else anybody can have used its name.
     pub is_proved: bool,
 }
@@ -64,6 +79,8 @@ pub struct Stored {
     pub salt: Vec<u8>,
     pub asked: DeviceRequest,
     pub state: State,
+    /// Empty: nobody yet.
+    pub answered_by: String,
     pub expires_ms: i64,
 }
 
@@ -72,6 +89,30 @@ pub enum State {
     Pending,
     Approved { account: String, session: [u8; 16], number: u32 },
     Denied,
+}
+
+/// What a person is told of a request that is found by its code or its reference.
+pub enum Told {
+    Open,
+    /// They approved it themselves.
+    Approved,
+    /// Nobody answered it in time, or they said no themselves.
+    Over,
+    /// Nothing: there is none, or somebody else has answered it (K-08).
+    Nothing,
+}
+
+impl Stored {
+    /// `account`: of the person who looks, as far as it is known.
+    pub fn told(&self, account: Option<&str>, now_ms: i64) -> Told {
+        match &self.state {
+            State::Pending if now_ms < self.expires_ms => Told::Open,
+            State::Pending => Told::Over,
+            State::Approved { account: own, .. } if account == Some(own) => Told::Approved,
+            State::Denied if account.is_some_and(|it| it == self.answered_by) => Told::Over,
+            State::Approved { .. } | State::Denied => Told::Nothing,
+        }
+    }
 }
 
 /// What a device is told to show, and what it polls with.
@@ -154,7 +195,7 @@ pub fn start(authority: &Authority<'_>, change: &mut Change, caller: &Caller, re
     let attested = caller.instance.as_ref().is_some_and(|instance| instance.attested_ms.is_some());
     let asked = DeviceRequest {
         request,
-        starter: Starter { address: caller.address, is_proved: caller.authenticated || attested },
+        starter: Starter { address: caller.address, country: caller.country, is_proved: caller.authenticated || attested },
         last_group: LastGroup::new(&authority.keyring, &id, user_code.last_group()),
     };
     let body = serde_json::to_string(&asked).map_err(|error| Fault::new(error.to_string()))?;
@@ -222,6 +263,7 @@ fn from_row(row: &Row) -> std::result::Result<Stored, Fault> {
         salt: row.bytes("salt")?.to_vec(),
         asked: serde_json::from_str(row.text("body")?).map_err(|error| Fault::new(format!("a device request: {error}")))?,
         state,
+        answered_by: row.text("account")?.to_owned(),
         expires_ms: row.int("expires_ms")?,
     })
 }

@@ -5,9 +5,11 @@ use super::Authority;
 use super::complete::{authenticated, granting, record_of};
 use super::consent;
 use super::device::{CameBy, DeviceAuthorization, State, Stored, by_id, client_of, is_over};
+use super::not_mine::No;
 use super::settle::{End, Settling};
 use crate::audit::Entry;
 use crate::config::{Client, DeviceNetwork};
+use crate::core::Core;
 use crate::error::{Refused, Result};
 use crate::grants::code;
 use crate::grants::decision::{self, Completed};
@@ -23,15 +25,36 @@ use crate::mail;
 use crate::sessions::{self, Place};
 use crate::store::tables::device_request::{APPROVE, DENY};
 use crate::store::{Change, Value};
+use crate::web::country::Country;
 use serde_json::Value as Json;
 use std::net::IpAddr;
 
 /// For so long after the end of its user code a device may still come for its tokens. Whoever was approved in the last second polls again.
 const REDEEMABLE_MS: i64 = 60_000;
 
-/// Are the device and the person's browser in one network?
-fn is_near(device: &DeviceAuthorization, address: Option<IpAddr>) -> bool {
-    address.is_some_and(|address| Limits::line(address) == Limits::line(device.asked.starter.address))
+/// Where the person is.
+#[derive(Clone, Copy)]
+pub struct Here {
+    pub address: Option<IpAddr>,
+    pub country: Option<Country>,
+}
+
+impl Here {
+    /// Are the device and the person's browser in one network?
+    fn is_near(self, device: &DeviceAuthorization) -> bool {
+        self.address.is_some_and(|address| Limits::line(address) == Limits::line(device.asked.starter.address))
+    }
+
+    /// May somebody here approve it? What is unknown is never the same. Else the problem that the page names.
+    fn problem(self, client: &Client, device: &DeviceAuthorization) -> Option<&'static str> {
+        match client.device.network {
+            DeviceNetwork::Same if !self.is_near(device) => Some("device_other_network"),
+            DeviceNetwork::SameCountry if self.country.is_none() || self.country != device.asked.starter.country => {
+                Some("device_other_country")
+            }
+            DeviceNetwork::Any | DeviceNetwork::Same | DeviceNetwork::SameCountry => None,
+        }
+    }
 }
 
 /// The question: which app, on whose behalf, from where; and that nobody else may have sent the person here. A page of its own kind, which
@@ -49,15 +72,21 @@ fn step(authority: &Authority<'_>, client: &Client, device: &DeviceAuthorization
         CameBy::UserCode(code) => Text::new("device-compare").with("code", code),
         CameBy::CompleteUri => Text::new("device-type"),
     });
-    let place = if seen.is_near { "device-same_network" } else { "device-other_network" };
+    let place = if seen.here.is_near(device) { "device-same_network" } else { "device-other_network" };
     step.text.push(Text::new(place).with("address", device.asked.starter.address.to_string()));
+    step.text.extend(match (device.asked.starter.country, seen.here.country) {
+        (Some(device), Some(own)) => Some(Text::new("device-countries").with("device", device.to_string()).with("own", own.to_string())),
+        (Some(device), None) => Some(Text::new("device-country").with("device", device.to_string())),
+        (None, _) => None,
+    });
     if !device.asked.starter.is_proved {
         step.text.push(Text::new("device-unproved").with("client", name));
     }
     step.text.push(Text::new("device-warning"));
     step = consent::show_asked(authority, client, request, step);
-    if client.device.network == DeviceNetwork::Same && !seen.is_near {
-        return step.with_problem(Some(Problem::new("device_other_network"))).secondary("not_mine").link("cancel");
+    let problem = if seen.is_blocked { Some("device_blocked") } else { seen.here.problem(client, device) };
+    if problem.is_some() {
+        return step.with_problem(problem.map(Problem::new)).secondary("not_mine").link("cancel");
     }
     if device.came_by == CameBy::CompleteUri {
         step = step.field(FIELD, FieldKind::Text, "off", None);
@@ -66,35 +95,42 @@ fn step(authority: &Authority<'_>, client: &Client, device: &DeviceAuthorization
 }
 
 /// The question as an app shows it, where one person is signed in: the answers alone, and no ways on.
-pub fn step_in_app(authority: &Authority<'_>, client: &Client, device: &DeviceAuthorization, address: IpAddr) -> Step {
-    let mut step = step(authority, client, device, Seen { person: None, is_near: is_near(device, Some(address)) });
+pub fn step_in_app(authority: &Authority<'_>, client: &Client, device: &DeviceAuthorization, (here, is_blocked): (Here, bool)) -> Step {
+    let mut step = step(authority, client, device, Seen { person: None, here, is_blocked });
     step.actions.retain(|action| action.kind != ActionKind::Link);
     step
 }
 
-/// May somebody at this address approve it? (`network = "same"`)
-pub fn may_be_approved_at(client: &Client, device: &DeviceAuthorization, address: Option<IpAddr>) -> bool {
-    client.device.network == DeviceNetwork::Any || is_near(device, address)
+/// May somebody here approve it? (`network`)
+pub fn may_be_approved_at(client: &Client, device: &DeviceAuthorization, here: Here) -> bool {
+    here.problem(client, device).is_none()
 }
 
 /// Adds the refusal to a change. Answers the statement that conflicts if there was another answer.
-pub fn deny(change: &mut Change, device: &DeviceAuthorization, account: &str, address: Option<IpAddr>) -> usize {
+pub fn deny(core: &Core, change: &mut Change, device: &DeviceAuthorization, (account, no): (&str, No), address: Option<IpAddr>) -> usize {
     let answered = change.len();
     change.run(DENY, vec![Value::from(&device.id[..]), account.into(), change.now_ms().into()]);
-    change.audit(about(Entry::refused("device_denied", "the person did not start it"), device, address).account(account));
+    if no == No::NotMine {
+        device.asked.places(core, account).block(change);
+    }
+    let entry = about(Entry::refused("device_denied", no.why()), device, address).account(account);
+    change.audit(entry.with("not_mine", no == No::NotMine));
     answered
 }
 
 fn about(entry: Entry, device: &DeviceAuthorization, address: Option<IpAddr>) -> Entry {
     let mut entry = entry.client(device.asked.request.client_id.as_str());
     entry.address = address.map(|address| address.to_string());
-    entry.with("started_from", device.asked.starter.address.to_string())
+    let entry = entry.with("started_from", device.asked.starter.address.to_string());
+    device.asked.starter.country.into_iter().fold(entry, |entry, country| entry.with("started_in", country.to_string()))
 }
 
 /// What the page says of the person who looks at it.
 struct Seen<'a> {
     person: Option<&'a str>,
-    is_near: bool,
+    here: Here,
+    /// The person did not start what came from there before.
+    is_blocked: bool,
 }
 
 /// What a person's answer comes to.
@@ -124,7 +160,7 @@ impl Settling<'_> {
             // Whoever is nobody yet has only left the page.
             let is_denied = moved.state.subject.is_some() && matches!(moved.state.ended, Some(Ended::Refused { .. }));
             return match moved.state.ended {
-                Some(_) if is_denied => self.deny(moved, &mut draft.change, device).map(Some),
+                Some(_) if is_denied => Ok(Some(self.deny(moved, &mut draft.change, device))),
                 Some(_) => Ok(Some(End::default())),
                 None => Ok(None),
             };
@@ -141,11 +177,14 @@ impl Settling<'_> {
         }
         let until_ms = stored.map_or(0, |stored| stored.expires_ms + REDEEMABLE_MS);
         let client = client_of(&self.authority, &device.asked.request).await?;
+        let (core, now_ms) = (self.authority.core, self.visitor.now_ms);
+        let here = Here { address: self.visitor.address, country: self.visitor.country };
         let seen = Seen {
             person: moved.account().and_then(|account| account.any_email.as_deref()),
-            is_near: is_near(device, self.visitor.address),
+            here,
+            is_blocked: device.asked.places(core, &proven.account).are_blocked(core, now_ms).await?,
         };
-        if !proven.consented || !may_be_approved_at(&client, device, self.visitor.address) {
+        if !proven.consented || seen.is_blocked || !may_be_approved_at(&client, device, here) {
             let secret = match device.came_by {
                 CameBy::CompleteUri => device.asked.last_group.as_secret()?,
                 CameBy::UserCode(_) => Json::Null,
@@ -166,9 +205,9 @@ impl Settling<'_> {
         };
         if let Some(refused) = decision::refusal_of_sign_in(self.authority.core, &mut draft.change, &completed).await? {
             moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned() });
-            return self.deny(moved, &mut draft.change, device).map(Some);
+            return Ok(Some(self.deny(moved, &mut draft.change, device)));
         }
-        let is_near = seen.is_near;
+        let is_near = here.is_near(device);
         let mut end = self.stay_signed_in(moved, &mut draft.change, &proven)?;
         end.answered = Some(self.approve(draft, (&client, device), &proven, (is_near, until_ms))?);
         self.tell(moved, &mut draft.change)?;
@@ -196,16 +235,9 @@ impl Settling<'_> {
         record.code_expires_ms = until_ms;
         let (number, _) = code::grant(core, change, &granting((client, request), proven, &session, &record))?;
         let statement = change.len();
-        change.run(
-            APPROVE,
-            vec![
-                Value::from(&device.id[..]),
-                proven.account.as_str().into(),
-                Value::from(&session[..]),
-                i64::from(number).into(),
-                now_ms.into(),
-            ],
-        );
+        let named = vec![Value::from(&device.id[..]), proven.account.as_str().into(), Value::from(&session[..]), i64::from(number).into()];
+        let guarded = device.asked.places(core, &proven.account).values();
+        change.run(APPROVE, named.into_iter().chain([now_ms.into()]).chain(guarded).collect());
         let entry = about(Entry::ok("device_approved"), device, self.visitor.address).account(proven.account.as_str());
         let entry = entry.session(sessions::public_id(core, &session)).with("scope", request.scope.to_string());
         let face = if matches!(self.visitor.face, Face::Browser) { "browser" } else { "app" };
@@ -213,10 +245,11 @@ impl Settling<'_> {
         Ok(statement)
     }
 
-    fn deny(&self, moved: &Moved, change: &mut Change, device: &DeviceAuthorization) -> Result<End> {
+    fn deny(&self, moved: &Moved, change: &mut Change, device: &DeviceAuthorization) -> End {
         let account = moved.state.subject.as_ref().map(|subject| subject.account.as_str()).unwrap_or_default();
-        let answered = deny(change, device, account, self.visitor.address);
-        Ok(End { answered: Some(answered), ..End::default() })
+        let no = if moved.action == "not_mine" { No::NotMine } else { No::Denied };
+        let answered = deny(self.authority.core, change, device, (account, no), self.visitor.address);
+        End { answered: Some(answered), ..End::default() }
     }
 
     /// The browser stays signed in, as after any sign-in.

@@ -9,7 +9,7 @@ use crate::grants::{self, Grant};
 use crate::login::row::{self, Secret};
 use crate::seal::random;
 use crate::sessions::{self, Session};
-use crate::store::tables::{handover, session};
+use crate::store::tables::{app_grant, handover, session};
 use crate::store::{Change, Expect, NotApplied, Value};
 use symbolon_oauth::{base64url, digest};
 
@@ -41,9 +41,21 @@ fn id_of(ticket: &str) -> [u8; 32] {
     digest::sha256(ticket.as_bytes())
 }
 
-/// Makes a ticket for the holder of a grant. Answers what the address carries.
-pub async fn issue(core: &Core, grant: &Grant, now_ms: i64) -> Result<String> {
-    let ticket = base64url::encode(&random::<24>()?);
+/// Says for which page a ticket is. The ticket's row is named by a digest of all of it, so that nobody can write another page into it.
+fn target(url: &str) -> [u8; 12] {
+    let mut target = [0; 12];
+    target.copy_from_slice(&digest::sha256(url.as_bytes())[..12]);
+    target
+}
+
+/// Is the page of the present configuration the one that the ticket was made for?
+pub fn is_for(ticket: &str, url: &str) -> bool {
+    base64url::decode(ticket).is_some_and(|bytes| bytes.get(24..) == Some(&target(url)[..]))
+}
+
+/// Makes a ticket for the holder of a grant, to this page. Answers what the address carries.
+pub async fn issue(core: &Core, grant: &Grant, url: &str, now_ms: i64) -> Result<String> {
+    let ticket = base64url::encode(&[&random::<24>()?[..], &target(url)].concat());
     let mut change = Change::new(now_ms);
     change.run(
         handover::INSERT,
@@ -129,7 +141,7 @@ pub async fn spend(core: &Core, opened: &Opened, rules: &Handover, here: &Here<'
         change.run(handover::INSERT_CHILD, values);
         here.others.iter().for_each(|(id, secret)| row::void(&mut change, id, secret));
     }
-    change.run(handover::HOLD_GRANT, vec![Value::from(&parent[..]), i64::from(number).into(), now_ms.into()]);
+    change.run(app_grant::HOLD, vec![Value::from(&parent[..]), i64::from(number).into(), now_ms.into()]);
     let held = change.len();
     let digest = digest::sha256(&opened.secret);
     change.run(handover::SPEND, vec![Value::from(&opened.id[..]), Value::from(&digest[..]), now_ms.into()]);

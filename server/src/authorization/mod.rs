@@ -15,6 +15,7 @@ pub mod device;
 pub mod device_answer;
 pub mod handover;
 pub mod native;
+pub mod not_mine;
 pub mod pushed;
 pub mod redirects;
 pub mod request;

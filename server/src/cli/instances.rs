@@ -69,14 +69,16 @@ pub async fn instance(desk: &mut Desk, screen: &Screen, action: Instance) -> Res
 fn instances() -> List<InstanceLine> {
     List {
         member: "instances",
-        head: format!("{:<44} {:<20} {:<8} {:<18} {:<8} ATTESTED", "JKT", "CLIENT", "PLATFORM", "TIER", "STATE"),
+        head: format!("{:<44} {:<20} {:<8} {:<18} {:<8} {:<20} KIOSK", "JKT", "CLIENT", "PLATFORM", "TIER", "STATE", "ATTESTED"),
         rows: |outcome| match outcome {
             Outcome::Instances(page) => Some((page.instances, page.next)),
             _ => None,
         },
         line: |row| {
             let attested = shown(row.attested_ms);
-            format!("{:<44} {:<20} {:<8} {:<18} {:<8} {attested}", row.jkt, row.client_id, row.platform, row.tier, row.state)
+            let kiosk = row.kiosk.as_ref().map(|kiosk| format!("{}, {}", kiosk.name, kiosk.place)).unwrap_or_default();
+            let known = format!("{:<44} {:<20} {:<8} {:<18} {:<8}", row.jkt, row.client_id, row.platform, row.tier, row.state);
+            format!("{known} {attested:<20} {kiosk}").trim_end().to_owned()
         },
     }
 }

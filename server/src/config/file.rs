@@ -67,6 +67,8 @@ pub struct Config {
     pub database_connections: NonZeroU32,
     #[serde(default)]
     pub trusted_proxies: Networks,
+    #[serde(default)]
+    pub country_header: Option<String>,
     #[serde(default = "server::connections_per_address")]
     pub connections_per_address: NonZeroU32,
     #[serde(default)]
@@ -165,6 +167,7 @@ impl Config {
     /// What is wrong with a configuration that could be read: mistakes, each with where it is. Weak spots are `symbolon check`'s.
     fn problems(&self) -> Vec<String> {
         let mut found = server::problems(&self.issuer, self.development);
+        found.extend(server::country_problems(self.country_header.as_deref(), !self.trusted_proxies.is_empty()));
         found.extend(self.api.iter().flat_map(|(name, api)| api.problems(name, &self.issuer, (&self.api, &self.plugin))));
         for (id, client) in &self.client {
             found.extend(problem_of_id(id).map(|it| format!("[client.{id}]: {it}")));

@@ -56,6 +56,14 @@ const KEYS: &[Key] = &[
         r#"["10.0.0.0/8"]"#,
         "Proxies whose X-Forwarded-For header is believed. Name the proxies and nothing else.",
     ),
+    optional(
+        "country_header",
+        Kind::Text,
+        "none",
+        r#""cf-ipcountry""#,
+        "The header in which these proxies say the caller's country, in two letters (ISO 3166-1). They must set it for every request. Pages \
+         about televisions show it, and `network = \"same_country\"` of [client.ID.device] needs it.",
+    ),
     defaulted(
         "connections_per_address",
         Kind::Number,
@@ -149,4 +157,12 @@ pub(super) fn problems(issuer: &str, development: bool) -> Vec<String> {
         _ => found.push("issuer must begin with https://".to_owned()),
     }
     found
+}
+
+pub(super) fn country_problems(header: Option<&str>, has_proxies: bool) -> Option<String> {
+    let header = header?;
+    if http::HeaderName::try_from(header).is_err() {
+        return Some("country_header is no name of a header".to_owned());
+    }
+    (!has_proxies).then(|| "country_header is believed from trusted_proxies alone: name them".to_owned())
 }

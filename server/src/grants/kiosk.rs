@@ -16,12 +16,14 @@ use crate::error::{Error, Refused, Result};
 use crate::limits::Limits;
 use crate::login::notices;
 use crate::mail;
-use crate::store::tables::app_grant;
+use crate::sessions;
+use crate::store::tables::{app_grant, session};
 use crate::store::{Change, NotApplied, Value};
 use crate::tokens::issue;
 use crate::tokens::kiosk_pass::Pass;
 use crate::web::reply::{self, Reply};
 use serde_json::{Value as Json, json};
+use std::ops::Range;
 use symbolon_oauth::device_authorization::INTERVAL_S;
 use symbolon_oauth::form::Form;
 use symbolon_oauth::kiosk::{self, Expected, Proof, Rejected};
@@ -61,6 +63,29 @@ impl<'a> Kiosk<'a> {
         json!({ "sub": caller.client_id, "device": self.id, "name": self.device.name, "place": self.device.place })
     }
 
+    fn at(&self, entry: Entry) -> Entry {
+        entry.with("kiosk", self.device.name.as_str()).with("place", self.device.place.as_str())
+    }
+
+    fn about(&self, entry: Entry, caller: &Caller) -> Entry {
+        let mut entry = self.at(entry).client(caller.client_id.as_str()).address(caller.address.to_string());
+        entry.instance = Some(self.id.to_owned());
+        entry
+    }
+
+    /// A code that has had its time is counted for the device, with a line an hour. It says nothing of the member.
+    async fn too_late(&self, core: &Core, caller: &Caller, refused: Refused) -> Error {
+        counted("late");
+        if let Some(before) = core.limits.kiosk_line(Limits::place(&["late", &caller.client_id, self.id])) {
+            let mut change = Change::new(caller.now_ms);
+            change.audit(self.about(Entry::refused("kiosk_code_late", &refused.private), caller).with("before", before));
+            if let Err(why) = core.store.apply(change).await {
+                return why.into();
+            }
+        }
+        refused.audited().into()
+    }
+
     /// What goes wrong is charged to the device that asks, and never to the member.
     pub fn must_be_slow(&self, core: &Core, caller: &Caller) -> Result<()> {
         if core.limits.kiosks.check_key(&Limits::place(&["kiosk", &caller.client_id, self.id])).is_ok() {
@@ -84,10 +109,15 @@ pub async fn redeem(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> 
     let pass = pass.ok_or_else(|| refusal(Rejected::Form).because("the pass is not ours"))?;
     let expected =
         Expected { issuer: &core.config.issuer, now_s: caller.now_ms / 1000, needs_challenge: kiosk.rules.mode != KioskMode::Any };
-    let proof = unverified.verify(&pass.key, &expected).map_err(refusal)?;
+    let proof = match unverified.verify(&pass.key, &expected) {
+        Ok(proof) => proof,
+        Err(Rejected::Clock) => return Err(kiosk.too_late(core, caller, refusal(Rejected::Clock)).await),
+        Err(other) => return Err(refusal(other).into()),
+    };
     if caller.now_ms >= pass.issued_ms + kiosk.rules.offline.ms() {
         let hint = "The member's phone was without a network for too long: open the app where there is one, then show a new code.";
-        return Err(invalid_grant(hint).because("the pass is older than kiosk.offline").into());
+        let old = invalid_grant(hint).because("the pass is older than kiosk.offline");
+        return Err(kiosk.too_late(core, caller, old).await);
     }
     let grant = member(core, &kiosk, (&pass.session, pass.number), pass.key.thumbprint()).await?;
     let member = Member { core, caller, kiosk: &kiosk, grant };
@@ -110,10 +140,19 @@ fn refusal(why: Rejected) -> Refused {
     invalid_grant(hint).because(private)
 }
 
+/// `why`: `late` or `twice`.
+fn counted(why: &'static str) {
+    metrics::counter!("symbolon_kiosk_codes_refused_total", "why" => why).increment(1);
+}
+
+fn signed_out(why: &'static str) -> Refused {
+    invalid_grant("This member's app is signed out: sign in there, then show a new code.").because(why)
+}
+
 /// The grant of the app that showed the code: one read tells whether session, account, client, installation and grant live. `key`: the
 /// thumbprint of the key that signed it.
 pub async fn member(core: &Core, kiosk: &Kiosk<'_>, named: (&[u8; 16], u32), key: &str) -> Result<Grant> {
-    let over = |why: &str| invalid_grant("This member's app is signed out: sign in there, then show a new code.").because(why.to_owned());
+    let over = signed_out;
     let read = super::read_along(core, app_grant::WITH_OWN_INSTANCE, named, &[key.into()]).await?;
     let (grant, row) = read.ok_or_else(|| over("no such grant"))?;
     if !kiosk.rules.members.contains(&grant.client) || core.clients.get(&grant.client).await?.is_none() {
@@ -150,13 +189,15 @@ pub struct Spent {
     pub challenge: Option<usize>,
     /// With what the kiosk is told.
     pub request: Option<(usize, &'static str)>,
+    /// The statements that need the member's session and grant.
+    pub member: Range<usize>,
 }
 
 impl Shown<'_> {
     fn spend(&self, change: &mut Change, kiosk: &Kiosk<'_>) -> Spent {
         let proof = change.once("kiosk_proof", self.pass.key.thumbprint(), &self.proof.jti, self.until_ms);
         let challenge = self.proof.challenge.as_ref().map(|nonce| change.once("kiosk_challenge", kiosk.id, nonce, self.until_ms));
-        Spent { proof: Some(proof), challenge, request: None }
+        Spent { proof: Some(proof), challenge, ..Spent::default() }
     }
 }
 
@@ -167,7 +208,8 @@ impl Member<'_> {
         match kiosk_challenge::read(self.core, (&self.caller.client_id, self.kiosk.id), nonce, self.caller.now_ms) {
             Read::Good(made_ms) => Ok(made_ms),
             Read::Old => {
-                Err(invalid_grant("This kiosk's picture has changed since: scan it again.").because("the challenge is old").into())
+                let old = invalid_grant("This kiosk's picture has changed since: scan it again.").because("the challenge is old");
+                Err(self.kiosk.too_late(self.core, self.caller, old).await)
             }
             Read::Foreign => {
                 self.warn("kiosk_code_elsewhere", "the challenge is another device's").await?;
@@ -201,21 +243,24 @@ impl Member<'_> {
         let spent = shown.spend(&mut change, self.kiosk);
         match self.kiosk.rules.mode {
             KioskMode::Confirm => self.ask(change, spent, (may.1, &resource), shown.pass.key.thumbprint()).await,
-            KioskMode::Challenge | KioskMode::Any => self.give(change, &spent, &may).await,
+            KioskMode::Challenge | KioskMode::Any => self.give(change, spent, &may).await,
         }
     }
 
     /// The token, in one change with what it costs.
-    pub async fn give(&self, mut change: Change, spent: &Spent, (api, scope): &(String, Scope)) -> Result<Reply> {
+    pub async fn give(&self, mut change: Change, mut spent: Spent, (api, scope): &(String, Scope)) -> Result<Reply> {
         let Self { core, caller, kiosk, grant } = self;
         let most_s = decision::must_go(core, caller, grant, Moment::Token).await?;
+        let from = change.len();
         let visit = self.visit(&mut change, scope)?;
+        spent.member = from..change.len();
         let burnt = caller.burn(&mut change);
         let answer = issue::for_kiosk(core, caller, (api, most_s), &visit, kiosk.act(caller)).await?;
-        let mut entry = visit.entry(core, self.at(Entry::ok("kiosk_visited")).with("jti", answer.jti.as_str()), caller);
+        let said = self.kiosk.at(Entry::ok("kiosk_visited")).with("jti", answer.jti.as_str());
+        let mut entry = visit.entry(core, said.with("from", sessions::public_id(core, &grant.session)), caller);
         entry.instance = Some(kiosk.id.to_owned());
         change.audit(entry);
-        self.apply(change, (&burnt, spent)).await?;
+        self.apply(change, (&burnt, &spent)).await?;
         Ok(reply::json(200, &answer.body))
     }
 
@@ -229,6 +274,7 @@ impl Member<'_> {
             number: None,
             notification_token: None,
             address: caller.address,
+            has_user_code: false,
             visit: Some(KioskVisit {
                 session: grant.session,
                 number: grant.number,
@@ -239,8 +285,8 @@ impl Member<'_> {
             }),
         };
         let (at, handle) = backchannel::keep(core, &mut change, &asked, (&grant.account, Vec::new()), CONFIRMED_WITHIN_MS)?;
-        spent.request = Some((at, "This member has said that they did not show a code: they are not asked for an hour."));
-        let mut entry = grant.entry(core, self.at(Entry::ok("kiosk_asked")), caller);
+        spent.request = Some((at, "This member has said that they did not show a code here: this kiosk asks them nothing for an hour."));
+        let mut entry = grant.entry(core, self.kiosk.at(Entry::ok("kiosk_asked")), caller);
         entry.instance = Some(kiosk.id.to_owned());
         change.audit(entry);
         self.apply(change, (&burnt, &spent)).await?;
@@ -252,10 +298,6 @@ impl Member<'_> {
             "interval": INTERVAL_S,
         });
         Ok(reply::json(400, &body))
-    }
-
-    fn at(&self, entry: Entry) -> Entry {
-        entry.with("kiosk", self.kiosk.device.name.as_str()).with("place", self.kiosk.device.place.as_str())
     }
 
     /// What was used before is refused, each with its own words.
@@ -270,7 +312,11 @@ impl Member<'_> {
             return Err(invalid_grant("This code was used already: show a new one.").because("used twice").audited().into());
         }
         if spent.challenge == Some(at) {
-            return Err(invalid_grant("This kiosk's picture was used already: scan it again.").because("the challenge was used").into());
+            let used = invalid_grant("This kiosk's picture was used already: scan it again.").because("the challenge was used");
+            return Err(self.kiosk.too_late(self.core, self.caller, used).await);
+        }
+        if spent.member.contains(&at) {
+            return Err(signed_out("the member's app has signed out meanwhile").into());
         }
         match spent.request {
             Some((statement, hint)) if statement == at => Err(invalid_grant(hint).because("blocked, or fetched before").into()),
@@ -278,16 +324,23 @@ impl Member<'_> {
         }
     }
 
-    /// The kiosk's own grant below the phone's session. It ends with the session and with the device, and the person can take it away.
+    /// The kiosk's own grant, in a session below the grant of the member's app. It ends with the app's grant and session, with either device,
+    /// and the person can take it away.
     fn visit(&self, change: &mut Change, scope: &Scope) -> Result<Grant> {
         let Self { core, caller, kiosk, grant } = self;
+        let id = crate::seal::time_ordered_id(caller.now_ms)?;
+        let parent = || vec![Value::from(&grant.session[..]), i64::from(grant.number).into()];
+        let ends_ms = grant.lives_until_ms().min(caller.now_ms + LONGEST_MS);
+        let place = format!("{}, {}", kiosk.device.name, kiosk.device.place);
+        let own = vec![Value::from(&id[..]), Value::from(&b""[..]), caller.now_ms.into(), place.into(), ends_ms.into()];
+        change.run(session::INSERT_VISIT, [own, parent()].concat());
         let mut request = grant.request.clone();
         (request.redirect_uri, request.code_challenge, request.nonce) = (String::new(), None, None);
         (request.dpop_jkt, request.instance) = (None, Some(kiosk.id.to_owned()));
         request.authorization_details = Vec::new();
         request.code_expires_ms = caller.now_ms;
         let granting = Granting {
-            session: &grant.session,
+            session: &id,
             account: &grant.account,
             client_id: &caller.client_id,
             confidential: true,
@@ -303,9 +356,11 @@ impl Member<'_> {
         let (number, _) = code::grant(core, change, &granting)?;
         let holder = Holder::Instance(Some(Key::first(kiosk.id)));
         let [holder_kind, holder_text] = holder.to_columns();
-        let values = vec![Value::from(&grant.session[..]), i64::from(number).into(), caller.now_ms.into(), holder_kind, holder_text];
+        let values = vec![Value::from(&id[..]), i64::from(number).into(), caller.now_ms.into(), holder_kind, holder_text];
         change.run(app_grant::ACTIVATE, values);
+        change.run(app_grant::HOLD, [parent(), vec![caller.now_ms.into()]].concat());
         Ok(Grant {
+            session: id,
             number,
             client: caller.client_id.clone(),
             holder,
@@ -313,7 +368,7 @@ impl Member<'_> {
             resource: Vec::new(),
             request,
             created_ms: caller.now_ms,
-            ends_ms: grant.ends_ms.min(caller.now_ms + LONGEST_MS),
+            ends_ms,
             ..grant.clone()
         })
     }
@@ -321,11 +376,12 @@ impl Member<'_> {
     /// Once an hour for each member and device: an entry, and a letter to the member. Nothing ends: possession of a string ends nothing.
     async fn warn(&self, event: &'static str, why: &str) -> Result<()> {
         let Self { core, caller, kiosk, grant } = self;
-        if core.limits.kiosk_warnings.check_key(&Limits::place(&[event, &grant.account, kiosk.id])).is_err() {
-            return Ok(());
-        }
+        counted("twice");
+        let place = Limits::place(&["twice", &grant.account, &caller.client_id, kiosk.id]);
+        let Some(before) = core.limits.kiosk_line(place) else { return Ok(()) };
         let mut change = Change::new(caller.now_ms);
-        let mut entry = grant.entry(core, self.at(Entry::refused(event, why)).with("sent_by", caller.client_id.as_str()), caller);
+        let said = self.kiosk.at(Entry::refused(event, why)).with("sent_by", caller.client_id.as_str()).with("before", before);
+        let mut entry = grant.entry(core, said, caller);
         entry.instance = Some(kiosk.id.to_owned());
         change.audit(entry);
         if let Some(account) = core.accounts().by_id(&grant.account).await? {

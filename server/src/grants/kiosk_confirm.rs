@@ -52,5 +52,5 @@ async fn poll(core: &Core, caller: &Caller, handle: &str) -> Result<Reply> {
     let mut change = Change::new(caller.now_ms);
     let spent = Spent { request: Some((change.len(), "The token was fetched already: read a new code.")), ..Spent::default() };
     change.run(FETCH, vec![Value::from(&stored.id[..])]);
-    member.give(change, &spent, &may).await
+    member.give(change, spent, &may).await
 }

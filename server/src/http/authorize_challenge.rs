@@ -115,6 +115,7 @@ impl Face<'_> {
         Visitor {
             device: self.caller.instance.as_ref().map(|instance| installation(instance.jkt.as_str())),
             address: Some(self.incoming.address),
+            country: self.incoming.country,
             user_agent: self.incoming.header("user-agent"),
             locale,
             now_ms: self.incoming.now_ms,

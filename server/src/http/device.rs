@@ -6,7 +6,7 @@ use super::reply::Reply;
 use super::{browser_session, login};
 use crate::app::App;
 use crate::authorization::delivery::Delivery;
-use crate::authorization::device::{self, CameBy, DeviceAuthorization, State, Stored};
+use crate::authorization::device::{self, CameBy, DeviceAuthorization, Stored, Told};
 use crate::error::Result;
 use crate::login::step::{FieldKind, Problem, Step};
 use crate::login::typed_codes::Paid;
@@ -54,24 +54,22 @@ async fn typed(app: &App, incoming: &Incoming, session: Option<Session>) -> Resu
         }
     };
     let stored = device::by_user_code(&app.authority(), &code).await?;
-    if stored.is_none() {
+    // A code that somebody else has answered is like one that no device has, and costs the same.
+    let Some(stored) = stored.filter(|stored| !matches!(stored.told(account, incoming.now_ms), Told::Nothing)) else {
         tracing::info!(address = %incoming.address, "a user code that no device has");
         return ask(app, incoming, Some(code.letters()), Some("wrong_user_code"));
-    }
+    };
     app.machine.give_back_for_user_code(paid, incoming.now_ms).await?;
-    go_on(app, incoming, (stored, CameBy::UserCode(code.to_string())), session).await
+    go_on(app, incoming, (Some(stored), CameBy::UserCode(code.to_string())), session).await
 }
 
 /// Begins the sign-in that asks. Who approved it sees that; nobody else learns what became of it.
 async fn go_on(app: &App, incoming: &Incoming, (stored, came_by): (Option<Stored>, CameBy), session: Option<Session>) -> Result<Reply> {
-    let is_over = |stored: &Stored| stored.state != State::Pending || incoming.now_ms >= stored.expires_ms;
-    match stored {
-        Some(Stored { state: State::Approved { account, .. }, client_id, .. })
-            if session.as_ref().is_some_and(|session| session.account == account) =>
-        {
-            views::device(app, incoming, "device_approved", &client_id).await
-        }
-        Some(stored) if !is_over(&stored) => {
+    let account = session.as_ref().map(|session| session.account.as_str());
+    let told = stored.as_ref().map_or(Told::Nothing, |stored| stored.told(account, incoming.now_ms));
+    match (told, stored) {
+        (Told::Approved, Some(stored)) => views::device(app, incoming, "device_approved", &stored.client_id).await,
+        (Told::Open, Some(stored)) => {
             let delivery = DeviceAuthorization { id: stored.id, asked: stored.asked, came_by };
             login::for_device(app, incoming, (&stored.client_id, Delivery::Device(Box::new(delivery))), session).await
         }

@@ -28,16 +28,14 @@ pub async fn issue(app: &App, incoming: &Incoming) -> Result<Reply> {
         let hint = "This app may not hand its person over to a web page: it needs the table handover, and an attested installation.";
         Error::from(Refused::new(403, "insufficient_scope", hint).because(why.to_owned()))
     };
-    if client.handover.is_none() {
-        return Err(forbidden("the client has no table handover"));
-    }
+    let rules = client.handover.as_ref().ok_or_else(|| forbidden("the client has no table handover"))?;
     if accepted.token.cnf.is_none() || !matches!(grant.holder, Holder::Instance(Some(_))) {
         return Err(forbidden("the token is bound to no attested installation"));
     }
     if app.limits.approvals.check_key(&Limits::place(&["handover", &sessions::public_id(app, &grant.session)])).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "Too many tickets of this app; wait.").retry_after(5).into());
     }
-    let ticket = handover::issue(app, &grant, incoming.now_ms).await?;
+    let ticket = handover::issue(app, &grant, &rules.url, incoming.now_ms).await?;
     let address = app.url(&format!("/handover/{ticket}"));
     Ok(reply::json(200, &json!({ "handover_uri": address, "expires_in": LIFETIME_MS / 1000 })))
 }
@@ -49,7 +47,7 @@ pub async fn page(app: &App, incoming: &Incoming) -> Result<Reply> {
         return Err(Refused::bad_request("invalid_session", "This page belongs to another browser. Go back to the app.").into());
     }
     let opened = handover::open(app, ticket, cookie, incoming.now_ms).await?;
-    let rules = rules(app, &opened).await?;
+    let rules = rules(app, ticket, &opened).await?;
     let mut reply = match incoming.method {
         Method::POST => spend(app, incoming, (ticket, &opened), &rules).await?,
         _ => ask(app, incoming, (ticket, &opened), &rules).await?,
@@ -62,11 +60,15 @@ fn cookie_name(app: &App) -> String {
     sessions::cookie_name(app, "handover")
 }
 
-/// What the app may do now.
-async fn rules(app: &App, opened: &Opened) -> Result<Handover> {
+/// What the app may do now. The page is fixed with the ticket: a configuration that has another one by now ends it.
+async fn rules(app: &App, ticket: &str, opened: &Opened) -> Result<Handover> {
     let client = app.clients.get(&opened.client_id).await?;
     let rules = client.as_ref().and_then(|client| client.handover.clone());
-    Ok(rules.ok_or_else(|| handover::gone().because("the client is gone or may no longer hand over"))?)
+    let rules = rules.ok_or_else(|| handover::gone().because("the client is gone or may no longer hand over"))?;
+    if !handover::is_for(ticket, &rules.url) {
+        return Err(handover::gone().because("the ticket was made for another page").into());
+    }
+    Ok(rules)
 }
 
 /// The question: who goes on, and where. Somebody else's session in this browser is named, and only a button of its own changes it.

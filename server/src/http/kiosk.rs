@@ -2,6 +2,7 @@
 
 use super::reply::{self, Reply};
 use crate::app::App;
+use crate::core::Core;
 use crate::error::{Fault, Result};
 use crate::grants::kiosk::Kiosk;
 use crate::grants::kiosk_challenge::{self, CHANGES_S, LIFETIME_MS};
@@ -16,17 +17,21 @@ pub async fn challenge(app: &App, incoming: &Incoming) -> Result<Reply> {
     caller.must_allow(GRANT_TYPE)?;
     let kiosk = Kiosk::of(&caller)?;
     kiosk.must_be_slow(app, &caller)?;
-    let nonce = kiosk_challenge::make(app, (&caller.client_id, kiosk.id), incoming.now_ms)?;
-    let challenge = Challenge {
-        iss: app.config.issuer.clone(),
-        client_id: caller.client_id.clone(),
-        name: kiosk.device.name.clone(),
-        place: kiosk.device.place.clone(),
-        nonce,
-        iat: incoming.now_ms / 1000,
-    };
-    let key = app.keys.signer(Algorithm::ES256, incoming.now_ms)?;
-    let text = jws::sign(&key, CHALLENGE_TYP, &challenge).map_err(|error| Fault::new(format!("signing a challenge: {error:?}")))?;
+    let text = picture(app, (&caller.client_id, &kiosk), incoming.now_ms)?;
     let picture = to_picture(&text);
     Ok(reply::json(200, &json!({ "challenge": text, "picture": picture, "expires_in": LIFETIME_MS / 1000, "changes_in": CHANGES_S })))
+}
+
+/// What this client's kiosk shows at that moment: a JWT, so that a phone without a network can read it.
+pub fn picture(core: &Core, (client_id, kiosk): (&str, &Kiosk<'_>), now_ms: i64) -> std::result::Result<String, Fault> {
+    let challenge = Challenge {
+        iss: core.config.issuer.clone(),
+        client_id: client_id.to_owned(),
+        name: kiosk.device.name.clone(),
+        place: kiosk.device.place.clone(),
+        nonce: kiosk_challenge::make(core, (client_id, kiosk.id), now_ms)?,
+        iat: now_ms / 1000,
+    };
+    let key = core.keys.signer(Algorithm::ES256, now_ms)?;
+    jws::sign(&key, CHALLENGE_TYP, &challenge).map_err(|error| Fault::new(format!("signing a challenge: {error:?}")))
 }

@@ -111,7 +111,16 @@ pub fn visitor<'a>(app: &App, incoming: &'a Incoming, locale: &'a str) -> Visito
     let device = incoming.cookie(&sessions::cookie_name(app, "device")).map(Device::Browser);
     let user_agent = incoming.header("user-agent");
     let signed_out = incoming.cookie(&sessions::cookie_name(app, sessions::SIGNED_OUT)).is_some();
-    Visitor { device, address: Some(incoming.address), user_agent, locale, now_ms: incoming.now_ms, face: Face::Browser, signed_out }
+    Visitor {
+        device,
+        address: Some(incoming.address),
+        country: incoming.country,
+        user_agent,
+        locale,
+        now_ms: incoming.now_ms,
+        face: Face::Browser,
+        signed_out,
+    }
 }
 
 fn settling<'a>(

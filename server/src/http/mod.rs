@@ -196,6 +196,7 @@ where
         parameters,
         peer,
         proxies: &app.config.trusted_proxies,
+        country_header: app.config.country_header.as_deref(),
         client_cert_from: app.config.mtls.as_ref().map(|mtls| &mtls.client_cert_from),
         now_ms: app.now_ms(),
     };

@@ -8,10 +8,11 @@ use super::reply::{self, Reply};
 use crate::app::App;
 use crate::audit::Entry;
 use crate::authorization::backchannel::{self, BackchannelAuthorization, Stored};
-use crate::authorization::backchannel_answer::{self as answer, No};
+use crate::authorization::backchannel_answer as answer;
 use crate::authorization::backchannel_words::address_place;
 use crate::authorization::delivery::Delivery;
 use crate::authorization::device::client_of;
+use crate::authorization::not_mine::No;
 use crate::authorization::settle::{Settled, Settling};
 use crate::config::sdk::NativeProviders;
 use crate::error::{Error, Fault, Refused, Result};
@@ -202,6 +203,7 @@ impl Holder<'_> {
         Visitor {
             device: None,
             address: Some(self.incoming.address),
+            country: self.incoming.country,
             user_agent: None,
             locale,
             now_ms: self.incoming.now_ms,

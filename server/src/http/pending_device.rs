@@ -8,8 +8,9 @@ use crate::app::App;
 use crate::audit::Entry;
 use crate::authorization::backchannel_answer::shown;
 use crate::authorization::delivery::Delivery;
-use crate::authorization::device::{self, CameBy, DeviceAuthorization, State, Stored};
+use crate::authorization::device::{self, CameBy, DeviceAuthorization, Stored, Told};
 use crate::authorization::device_answer as answer;
+use crate::authorization::not_mine::No;
 use crate::config::Client;
 use crate::config::sdk::NativeProviders;
 use crate::error::{Error, Refused, Result};
@@ -51,6 +52,8 @@ struct Waiting<'a> {
     device: DeviceAuthorization,
     client: Arc<Client>,
     expires_ms: i64,
+    /// This person did not start what came from there before.
+    is_blocked: bool,
 }
 
 impl<'a> Waiting<'a> {
@@ -61,7 +64,7 @@ impl<'a> Waiting<'a> {
             (None, Some(reference)) => (device::by_reference(&authority, reference).await?, CameBy::CompleteUri),
             _ => return Err(Refused::bad_request("invalid_request", "Send user_code, as it was typed, or ref, as it was scanned.").into()),
         };
-        let is_open = |stored: &Stored| stored.state == State::Pending && holder.incoming.now_ms < stored.expires_ms;
+        let is_open = |stored: &Stored| matches!(stored.told(None, holder.incoming.now_ms), Told::Open);
         let Stored { id, asked, expires_ms, .. } = stored.filter(is_open).ok_or_else(device::is_over)?;
         let device = DeviceAuthorization { id, asked, came_by };
         match device::rules(&authority, &device).await {
@@ -70,11 +73,13 @@ impl<'a> Waiting<'a> {
             Err(fault) => return Err(fault),
         }
         let client = device::client_of(&authority, &device.asked.request).await?;
-        Ok(Self { holder, device, client, expires_ms })
+        let places = device.asked.places(holder.app, &holder.grant.account);
+        let is_blocked = places.are_blocked(holder.app, holder.incoming.now_ms).await?;
+        Ok(Self { holder, device, client, expires_ms, is_blocked })
     }
 
     fn step(&self) -> Step {
-        answer::step_in_app(&self.holder.app.authority(), &self.client, &self.device, self.holder.incoming.address)
+        answer::step_in_app(&self.holder.app.authority(), &self.client, &self.device, (here(self.holder), self.is_blocked))
     }
 
     fn question(&self) -> Result<Reply> {
@@ -100,10 +105,14 @@ impl<'a> Waiting<'a> {
 
     async fn approve(self) -> Result<Reply> {
         self.must_be_as_shown()?;
-        let Self { holder, device, client, .. } = self;
-        if !answer::may_be_approved_at(&client, &device, Some(holder.incoming.address)) {
-            let hint = "The device is in another network, and its app is let in only from the network of the person.";
-            return Err(Refused::bad_request("access_denied", hint).because("network = same").into());
+        let Self { holder, device, client, is_blocked, .. } = self;
+        if is_blocked {
+            let hint = "This person did not start what came from there before: for an hour nothing from there is let in.";
+            return Err(Refused::bad_request("access_denied", hint).because("blocked by not_mine").into());
+        }
+        if !answer::may_be_approved_at(&client, &device, here(holder)) {
+            let hint = "The device is in another network or country, and its app is let in only from where the person is.";
+            return Err(Refused::bad_request("access_denied", hint).because("network").into());
         }
         if device.came_by == CameBy::CompleteUri {
             must_see_the_screen(holder, &device).await?;
@@ -121,7 +130,7 @@ impl<'a> Waiting<'a> {
         let mut change = Change::new(incoming.now_ms);
         // The session of the app lives on until the answer is written.
         sessions::hold(&mut change, &grant.session);
-        answer::deny(&mut change, &self.device, &grant.account, Some(incoming.address));
+        answer::deny(app, &mut change, &self.device, (&grant.account, No::NotMine), Some(incoming.address));
         match app.store.apply(change).await {
             Ok(_) => Ok(reply::json(200, &json!({ "state": "denied" }))),
             Err(NotApplied::Conflict(_)) => Err(device::is_over().because("another answer was first, or the session has ended").into()),
@@ -140,7 +149,9 @@ async fn typed_code(holder: &Holder<'_>, typed: &str) -> Result<(Option<Stored>,
         Paid::Yes(charged) => charged,
         Paid::No { why, .. } => return Err(too_many("Too many codes were wrong; wait.", why)),
     };
-    let Some(stored) = device::by_user_code(&app.authority(), &code).await? else {
+    let account = holder.grant.account.as_str();
+    let is_told = |stored: &Stored| !matches!(stored.told(Some(account), holder.incoming.now_ms), Told::Nothing);
+    let Some(stored) = device::by_user_code(&app.authority(), &code).await?.filter(is_told) else {
         return Err(wrong(holder, unknown, "a user code that no device has").await?);
     };
     app.machine.give_back_for_user_code(charged, holder.incoming.now_ms).await?;
@@ -160,6 +171,10 @@ async fn must_see_the_screen(holder: &Holder<'_>, device: &DeviceAuthorization) 
     }
     let other = ("wrong_last_group", "These are not the last letters of the code that the screen shows.");
     Err(wrong(holder, other, "the last group of the user code is another").await?)
+}
+
+fn here(holder: &Holder<'_>) -> answer::Here {
+    answer::Here { address: Some(holder.incoming.address), country: holder.incoming.country }
 }
 
 fn too_many(hint: &'static str, why: &'static str) -> Error {

@@ -16,6 +16,7 @@ use crate::seal::KeyRing;
 use crate::store::{Row, Store, Value};
 use crate::upstream::{Learned, Providers};
 use crate::wallet::Wallets;
+use crate::web::country::Country;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -137,6 +138,7 @@ pub enum Device<'a> {
 pub struct Visitor<'a> {
     pub device: Option<Device<'a>>,
     pub address: Option<IpAddr>,
+    pub country: Option<Country>,
     pub user_agent: Option<&'a str>,
     pub locale: &'a str,
     pub now_ms: i64,

@@ -17,6 +17,13 @@ pub const GRANTS: &str = of_installation!("SELECT COUNT(*) FROM app_grant", " AN
 
 pub const END: &str = of_installation!("UPDATE app_grant SET state = 'ended', ended_ms = $3", " AND state <> 'ended'");
 
+/// What browsers and kiosks got by way of them.
+pub const END_CHILDREN: &str = of_installation!(
+    "UPDATE session SET state = 'ended', ended_ms = $3 WHERE state = 'active' \
+    AND (parent, parent_number) IN (SELECT session, number FROM app_grant",
+    ")"
+);
+
 /// A place in the list: the client and the key, in the order of the table's primary key.
 pub fn key_text(client_id: &str, jkt: &str) -> String {
     format!("{client_id}/{jkt}")

@@ -43,9 +43,12 @@ async fn list(context: &Context, client_id: Option<String>, paging: &Paging) -> 
     let values = [of.as_str().into(), after_client.into(), after_jkt.into(), rows_to_fetch(size).into()];
     let mut instances = Vec::new();
     for row in context.store.all_stale(LIST, &values).await? {
+        let (jkt, client_id) = (row.text(0)?.to_owned(), row.text(1)?.to_owned());
+        let kiosks = context.config.client.get(&client_id).and_then(|client| client.kiosk.as_ref());
         instances.push(InstanceLine {
-            jkt: row.text(0)?.to_owned(),
-            client_id: row.text(1)?.to_owned(),
+            kiosk: kiosks.and_then(|rules| rules.device.get(&jkt)).cloned(),
+            jkt,
+            client_id,
             platform: row.text(2)?.to_owned(),
             tier: row.text(3)?.to_owned(),
             state: row.text(4)?.to_owned(),

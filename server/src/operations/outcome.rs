@@ -1,6 +1,7 @@
 //! What operations answer: data, which the command line prints and other faces pass on.
 
 use super::sensitive::Sensitive;
+use crate::config::KioskDevice;
 use crate::plugins::PluginLine;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -377,6 +378,9 @@ pub struct InstanceLine {
     pub tier: String,
     pub state: String,
     pub attested_ms: i64,
+    /// As the operator has named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kiosk: Option<KioskDevice>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

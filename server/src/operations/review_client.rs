@@ -174,6 +174,7 @@ fn device_finding(client: &Client) -> Option<Finding> {
     let is_proved = client.is_confidential() && !client.takes_unattested();
     Some(match (is_proved, client.device.network) {
         (_, DeviceNetwork::Same) => Finding::fact("device grant: only a person in the device's own network can approve it"),
+        (_, DeviceNetwork::SameCountry) => Finding::fact("device grant: only a person in the device's own country can approve it"),
         (true, DeviceNetwork::Any) => {
             Finding::fact("device grant: whoever has such a device can send its code to somebody else; the page warns them")
         }

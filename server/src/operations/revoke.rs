@@ -3,7 +3,7 @@
 use super::actor::Actor;
 use super::context::Context;
 use super::find_client;
-use super::installation::{END, GRANTS, key_text, parse_key};
+use super::installation::{END, END_CHILDREN, GRANTS, key_text, parse_key};
 use super::operation::Selection;
 use super::outcome::{Installation, Revoked};
 use super::problem::{Problem, Result};
@@ -113,7 +113,9 @@ async fn revoke(context: &Context, actor: &Actor, all: &[Installation], preview:
             grants += of_this;
             // Whoever revoked it in the meantime did what is wanted here.
             change.run_expecting(REVOKE, id(), Expect::Any);
-            change.run_expecting(END, [id(), vec![context.now_ms.into()]].concat(), Expect::Any);
+            for sql in [END, END_CHILDREN] {
+                change.run_expecting(sql, [id(), vec![context.now_ms.into()]].concat(), Expect::Any);
+            }
             let entry = actor.entry("instance_revoked").client(client_id.as_str()).with("jkt", jkt.as_str());
             change.audit(entry.with("grants", of_this));
         }

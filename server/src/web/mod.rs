@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod certificate;
+pub mod country;
 pub mod embedded;
 pub mod headers;
 pub mod reply;

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::store::Row;
 use crate::web::body::{Body, Takes, parse_form};
 use crate::web::certificate::{self, Chain, Shown};
+use crate::web::country::{self, Country};
 use crate::web::headers;
 use crate::web::route::{PathParameters, Route};
 use bytes::Bytes;
@@ -57,6 +58,8 @@ pub struct Incoming {
     pub headers: HeaderMap,
     /// The caller's address; a proxy's word for it only where the proxy is configured.
     pub address: IpAddr,
+    /// As a configured proxy says it.
+    pub country: Option<Country>,
     /// The client certificate, proved by the handshake or passed on by a configured proxy.
     pub certificate: Option<Shown>,
     pub now_ms: i64,
@@ -72,6 +75,8 @@ pub struct Reading<'a> {
     pub peer: &'a Peer,
     /// Whose `X-Forwarded-For` counts.
     pub proxies: &'a Networks,
+    /// In which header they say the caller's country.
+    pub country_header: Option<&'a str>,
     /// Whose `Client-Cert` counts. `None`: client certificates are not asked for.
     pub client_cert_from: Option<&'a Networks>,
     pub now_ms: i64,
@@ -100,11 +105,13 @@ impl Reading<'_> {
         }
         let query = parse_form(parts.uri.query().unwrap_or_default().as_bytes())?;
         let address = headers::address(&parts.headers, self.peer.address, self.proxies);
+        let country = country::of_request(&parts.headers, self.proxies.contains(self.peer.address.to_canonical()), self.country_header);
         let of_connection = self.peer.certificates.as_ref();
         let certificate = certificate::of_request(&parts.headers, self.peer.address, of_connection, self.client_cert_from);
         let (method, headers) = (parts.method, parts.headers);
         let Self { route, host, parameters, now_ms, .. } = self;
-        Ok(Incoming { method, route, host, parameters, query, form, json, headers, address, certificate, now_ms, known: Known::default() })
+        let known = Known::default();
+        Ok(Incoming { method, route, host, parameters, query, form, json, headers, address, country, certificate, now_ms, known })
     }
 }
 
@@ -198,7 +205,8 @@ mod tests {
     ) -> std::result::Result<Incoming, (u16, &'static str)> {
         let peer = Peer { address: "192.0.2.1".parse().unwrap(), certificates: None, transport: Transport::Plain };
         let (parameters, proxies) = (vec![("id", "shop".to_owned())], Networks::default());
-        let reading = Reading { route, host: Host::Issuer, parameters, peer: &peer, proxies: &proxies, client_cert_from: None, now_ms: 7 };
+        let (proxies, host) = (&proxies, Host::Issuer);
+        let reading = Reading { route, host, parameters, peer: &peer, proxies, country_header: None, client_cert_from: None, now_ms: 7 };
         let request = request.uri("/clients/shop?a=1").body(Full::new(Bytes::from(body.to_owned()))).unwrap();
         reading.read(request).await.map_err(|error| match error {
             Error::Refused(refused) => (refused.status, refused.code),

@@ -72,6 +72,7 @@ const FOR_OPERATORS: &[&str] = &[
     "key_created",
     "key_rotated",
     "kiosk_asked",
+    "kiosk_code_late",
     "plugin_denied",
     "plugin_noted",
     "plugin_step_up",

@@ -87,7 +87,7 @@ async fn nobody_and_somebody_look_the_same_to_a_client() {
     .await;
 }
 
-/// "Not me": the client asks this person nothing for an hour, and hears so at once. Others do.
+/// "Not me": the client asks this person nothing for an hour, and hears so at once, with how long it lasts. Others do.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_unasked_is_blocked_for_this_person() {
     on_every_engine(|scene| async move {
@@ -101,7 +101,7 @@ async fn who_asks_unasked_is_blocked_for_this_person() {
         let answer = world.http.post(world.url("/backchannel_authentication"));
         let form = [("scope", "openid"), ("login_hint", "alice"), MESSAGE];
         let answer = answer.form(&form).basic_auth("desk", Some(SECRET)).send().await.unwrap();
-        assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (403, "600"));
+        assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (403, "3600"));
         scene.ask_alice("other-desk").await;
         assert_eq!(scene.ask("desk", &[("login_hint", "bob"), MESSAGE]).await.0, 200, "another person");
         world.advance_s(3601);

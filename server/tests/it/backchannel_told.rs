@@ -172,3 +172,64 @@ async fn an_app_is_woken_up_with_nothing_in_it() {
         scene.world.stop().await;
     }
 }
+
+/// The address goes with the sign-in that it belongs to: the app signs out, or the person ends its session. Nobody there is woken up any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_address_goes_at_the_sign_out() {
+    for engine in engines() {
+        let listener = Listener::start(&[]).await;
+        let scene = Scene::start(engine, &format!("[push]\nwebhook = \"{}\"\n", listener.uri)).await;
+        let store = scene.world.running.shared.now().store.clone();
+        let count = async || store.one("SELECT count(*) FROM push_address", &[]).await.unwrap().unwrap().int(0).unwrap();
+        let mut apps = Vec::new();
+        for address in ["apns:1", "apns:2", "apns:3"] {
+            let mut phone = scene.phone("member-app");
+            let tokens = phone.tokens("openid").await;
+            let set = [("action", "wake"), ("push_address", address)];
+            assert_eq!(phone.answer_pending(&tokens.text("access_token"), &set).await.status, 200);
+            apps.push((phone, tokens.text("refresh_token")));
+        }
+        assert_eq!(count().await, 3);
+        let (mut phone, refresh) = apps.remove(1);
+        assert_eq!(phone.post("/revoke", &[("token", &refresh)]).await.status, 200);
+        assert_eq!(count().await, 2, "it is gone, and not only unused");
+        scene.ask_alice("desk").await;
+        listener.hears(2).await;
+        // The person ends all sessions but the browser's: nobody is left to be woken up.
+        let mut browser = Browser::default();
+        browser.sign_in(&scene.world, &Ask::native("orders:read"), "alice").await;
+        let page = browser.visit(&scene.world, "/account").await;
+        browser.change(&scene.world, &page, "sign_out_others").await;
+        scene.ask_alice("desk").await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let heard = listener.heard.lock().unwrap().clone();
+        assert_eq!(heard.len(), 2, "{heard:?}");
+        scene.world.stop().await;
+    }
+}
+
+/// K-18, K-19: a client that is told by ping and never answers, or is not there at all, delays neither the approval nor a poll, and gets its
+/// tokens by polling.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_delays_nobody() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = symbolon_phone::net::free_port();
+    for port in [silent.local_addr().unwrap().port(), nobody] {
+        let uri = format!("http://127.0.0.1:{port}/heard");
+        let more = format!("[client.desk.backchannel]\ndelivery = \"ping\"\nnotification_endpoint = \"{uri}\"\n");
+        let scene = Scene::start(Engine::Sqlite, &more).await;
+        let form = [("login_hint", "alice"), MESSAGE, ("client_notification_token", "8d67dc78-7faa-4d41-aabd-67707b374255")];
+        let (status, answer) = scene.ask("desk", &form).await;
+        assert_eq!(status, 200, "{answer}");
+        let handle = answer["auth_req_id"].as_str().unwrap();
+        assert_eq!(scene.error("desk", handle).await, "authorization_pending");
+        let mut browser = Browser::default();
+        let page = question(&scene.world, &mut browser).await;
+        let begun = std::time::Instant::now();
+        assert_eq!(browser.submit(&scene.world, &page, &[], "allow").await.title(), "You have approved");
+        scene.world.advance_s(6);
+        assert_eq!(scene.poll("desk", handle).await.0, 200);
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        scene.world.stop().await;
+    }
+}

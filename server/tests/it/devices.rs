@@ -4,7 +4,7 @@ use crate::world::*;
 use serde_json::Value as Json;
 use symbolon::seal;
 
-const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+pub const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// A television that is public, one that is public and third-party, one that authenticates, and one that is held to its own network.
 pub fn televisions() -> String {
@@ -38,6 +38,11 @@ impl Tv {
         let (status, answer) = world.post("/device_authorization", &form, secret).await;
         assert_eq!(status, 200, "{answer}");
         Self { client, secret, answer }
+    }
+
+    /// A public one that was started otherwise.
+    pub fn of(client: &'static str, answer: Json) -> Self {
+        Self { client, secret: None, answer }
     }
 
     pub fn text(&self, name: &str) -> &str {
@@ -80,8 +85,15 @@ impl Tv {
     }
 }
 
+/// A public one that starts at this address.
+pub async fn tv_at(world: &World, client: &'static str, address: &str) -> Tv {
+    let request = world.http.post(world.url("/device_authorization")).header("x-forwarded-for", address);
+    let answer = request.form(&[("client_id", client), ("scope", "orders:read")]).send().await.unwrap();
+    Tv::of(client, answer.json().await.unwrap())
+}
+
 /// Types the code and signs in where that is asked for; the page that asks for approval.
-async fn type_code(browser: &mut Browser, world: &impl AsRef<Node>, code: &str, name: &str) -> Page {
+pub async fn type_code(browser: &mut Browser, world: &impl AsRef<Node>, code: &str, name: &str) -> Page {
     let page = browser.visit(world, "/device").await;
     let page = browser.submit(world, &page, &[("user_code", code)], "continue").await;
     sign_in(browser, world, page, name).await
@@ -96,7 +108,7 @@ async fn sign_in(browser: &mut Browser, world: &impl AsRef<Node>, page: Page, na
     if page.kind() == "password" { browser.submit_password(world, &page, name, PASSWORD).await } else { page }
 }
 
-fn is_the_question(page: &Page) -> bool {
+pub fn is_the_question(page: &Page) -> bool {
     page.title().starts_with("Let a device use") && page.action("allow") && page.action("not_mine")
 }
 
@@ -246,6 +258,8 @@ async fn an_answer_stays_what_it_is() {
         assert_eq!((tv.error(&world).await.as_str(), tv.error(&world).await.as_str()), ("access_denied", "access_denied"));
         let entry = world.entries("device_denied").await.remove(0);
         assert_eq!((entry["client"].as_str(), entry["detail"]["started_from"].as_str()), (Some("tv"), Some("127.0.0.1")), "{entry}");
+        // What was not mine is blocked for an hour (not_mine.rs).
+        world.advance_s(3601);
         // Approved, then looked at again by everybody.
         let tv = Tv::start(&world, "tv", "orders:read").await;
         let page = type_code(&mut alice, &world, tv.user_code(), "alice").await;
@@ -371,12 +385,12 @@ async fn at_once_there_is_one_answer() {
             let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(good[0])), ("client_id", client)];
             assert_eq!(world.post("/token", &form[..if client == "box" { 2 } else { 3 }], tv.secret).await.0, 200);
         }
-        // Sixteen windows, half of them approve and half deny.
+        // Sixty-four windows: a quarter of them approve, the others deny.
         let tv = Tv::start(&world, "tv", "orders:read").await;
         let mut first = Browser::default();
         first.sign_in(&world, &Ask::native("orders:read"), "alice").await;
         let mut windows = Vec::new();
-        for number in 0..16 {
+        for number in 0..64 {
             let (mut browser, node) = (first.clone(), nodes[number % 2].clone());
             let page = browser.visit(&node, tv.complete()).await;
             assert!(is_the_question(&page), "{}", page.html);
@@ -385,7 +399,7 @@ async fn at_once_there_is_one_answer() {
         let group = tv.last_group().to_owned();
         let answers = windows.into_iter().enumerate().map(|(number, (mut browser, node, page))| {
             let group = group.clone();
-            let action = if number < 12 { "not_mine" } else { "allow" };
+            let action = if number < 48 { "not_mine" } else { "allow" };
             tokio::spawn(async move { browser.submit(&node, &page, &[("last_group", &group)], action).await.title() })
         });
         let mut titles = Vec::new();
@@ -458,12 +472,7 @@ async fn codes_are_not_guessed() {
 async fn a_victim_sees_what_is_wrong() {
     for engine in engines() {
         let world = world(engine).await;
-        let start = async |client: &'static str| {
-            let form = [("client_id", client), ("scope", "orders:read")];
-            let request = world.http.post(world.url("/device_authorization")).form(&form).header("x-forwarded-for", "198.51.100.66");
-            Tv { client, secret: None, answer: request.send().await.unwrap().json().await.unwrap() }
-        };
-        let (attackers, home) = (start("tv").await, start("home-tv").await);
+        let (attackers, home) = (tv_at(&world, "tv", "198.51.100.66").await, tv_at(&world, "home-tv", "198.51.100.66").await);
         let mut victim = Browser::at("203.0.113.7");
         let page = open_complete(&mut victim, &world, &attackers, "alice").await;
         for words in [
@@ -528,7 +537,7 @@ async fn a_start_with_a_key_is_fetched_with_that_key() {
         };
         let (status, answer) = send(&own, "/device_authorization", &[("client_id", "tv"), ("scope", "orders:read")]).await;
         assert_eq!(status, 200, "{answer}");
-        let tv = Tv { client: "tv", secret: None, answer };
+        let tv = Tv::of("tv", answer);
         let mut browser = Browser::default();
         let page = type_code(&mut browser, &world, tv.user_code(), "alice").await;
         let form = [("grant_type", GRANT), ("device_code", tv.text("device_code")), ("client_id", "tv")];
@@ -545,29 +554,6 @@ async fn a_start_with_a_key_is_fetched_with_that_key() {
         assert_eq!(send(&own, "/token", &form).await.1["error"], "invalid_grant", "a minute later nobody asks for a lost answer");
         world.stop().await;
     }
-}
-
-/// 589-K, K-13: a flood of starts from one network leaves room for everybody else.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_starts_keeps_nobody_out() {
-    let world = world(Engine::Sqlite).await;
-    let start = async |address: &str, client: &str| {
-        let form = [("client_id", client), ("scope", "orders:read")];
-        let request = world.http.post(world.url("/device_authorization")).form(&form).header("x-forwarded-for", address);
-        request.send().await.unwrap().status().as_u16()
-    };
-    let own = Tv::start(&world, "tv", "orders:read").await;
-    let mut statuses = Vec::new();
-    for _ in 0..100 {
-        statuses.push(start("203.0.113.1", "tv").await);
-    }
-    let started = statuses.iter().filter(|status| **status == 200).count();
-    assert!((60..=62).contains(&started) && statuses.iter().all(|status| matches!(status, 200 | 429)), "{statuses:?}");
-    assert_eq!((start("203.0.113.2", "tv").await, start("203.0.113.1", "other-tv").await), (200, 200));
-    let mut browser = Browser::at("203.0.113.1");
-    let page = type_code(&mut browser, &world, own.user_code(), "alice").await;
-    assert!(is_the_question(&page), "an earlier start is still there: {}", page.html);
-    world.stop().await;
 }
 
 /// What cannot be meant is an error at the start. 084-A: a client that must sign its requests cannot do it here.

@@ -224,7 +224,7 @@ async fn at_once_one_answer_of_an_app_counts() {
         let tv = Tv::start(world, "tv", "orders:read").await;
         let asked = app.question(("user_code", tv.user_code())).await;
         let mut answers = Vec::new();
-        for number in 0..32 {
+        for number in 0..64 {
             let form = [
                 ("action", if number % 4 < 2 { "allow" } else { "not_mine" }.to_owned()),
                 ("user_code", tv.user_code().to_owned()),

@@ -2,6 +2,7 @@
 
 use crate::world::*;
 use serde_json::Value as Json;
+use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::PrivateKey;
 
 const APP_BACK: &str = "https://app.example.com/handing";
@@ -378,4 +379,100 @@ async fn a_hand_over_ends_what_others_had_begun() {
         scene.world.stop().await;
     })
     .await;
+}
+
+/// The page is fixed with the ticket: where the configuration leads elsewhere by then, the ticket leads nowhere. 324-X: nor does anybody write
+/// another page into it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_leads_where_it_was_made_for() {
+    on_every_engine(|scene| async move {
+        let world = &scene.world;
+        let (mut phone, tokens) = scene.app("handing", "alice").await;
+        let (path, opened) = (scene.path(&mut phone, &tokens).await, scene.path(&mut phone, &tokens).await);
+        let mut browser = Browser::default();
+        let page = browser.visit(world, &opened).await;
+        assert_eq!(page.title(), "Continue as alice@example.com?", "{}", page.html);
+        // Another page in the ticket is another ticket.
+        let bytes = base64url::decode(path.rsplit('/').next().unwrap()).unwrap();
+        let elsewhere = [&bytes[..24], &symbolon_oauth::digest::sha256(b"https://evil.example/")[..12]].concat();
+        let forged = Browser::default().visit(world, &format!("/handover/{}", base64url::encode(&elsewhere))).await;
+        assert_eq!(forged.status, 400, "{}", forged.html);
+        world.reload(|it| it.set("client.handing.handover.url", "https://shop.example.com/other")).await;
+        for (browser, refused) in
+            [(true, browser.submit(world, &page, &[], "continue").await), (false, Browser::default().visit(world, &path).await)]
+        {
+            assert_eq!(refused.status, 400, "{browser}: {}", refused.html);
+            assert!(refused.says("This app can no longer lead you there"), "{}", refused.text());
+        }
+        assert_eq!(world.audited("handed_over").await, 0);
+        world.reload(|it| it.set("client.handing.handover.url", TO)).await;
+        assert!(leads_on(&browser.submit(world, &page, &[], "continue").await), "the twin");
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// The ticket's cookie is of this host alone where there is TLS, and no answer with it is kept. A ticket is no other artefact.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_is_kept_nowhere_and_is_nothing_else() {
+    on_every_engine(|scene| async move {
+        let world = &scene.world;
+        let (mut phone, tokens) = scene.app("handing", "alice").await;
+        let made = scene.ticket(&mut phone, &tokens).await;
+        assert_eq!(made.header("cache-control"), Some("no-store"));
+        let path = made.text("handover_uri").replace(&world.issuer, "");
+        let ticket = path.rsplit('/').next().unwrap();
+        for (name, grant) in [("code", "authorization_code"), ("refresh_token", "refresh_token")] {
+            let form = [("grant_type", grant), ("client_id", "shop-ios"), (name, ticket)];
+            assert_eq!(world.post("/token", &form, None).await.1["error"], "invalid_grant", "{name}");
+        }
+        assert_eq!(world.post("/introspect", &[("token", ticket)], Some("orders")).await.1["active"], false);
+        assert_eq!(world.http.get(world.url("/userinfo")).bearer_auth(ticket).send().await.unwrap().status().as_u16(), 401);
+        let mut browser = Browser::default();
+        let page = browser.visit(world, &path).await;
+        assert_eq!((page.status, page.header("cache-control")), (200, Some("no-store")), "{}", page.html);
+        let cookie = page.header("set-cookie").unwrap_or_default().to_owned();
+        assert!(cookie.contains("symbolon-handover=") && cookie.contains("; HttpOnly") && cookie.contains("Max-Age=60"), "{cookie}");
+        let done = browser.submit(world, &page, &[], "continue").await;
+        assert!(leads_on(&done), "{}", done.html);
+        assert_eq!((done.header("cache-control"), done.header("referrer-policy")), (Some("no-store"), Some("no-referrer")));
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// Where there is TLS, the ticket's cookie is of this host alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cookie_of_a_ticket_is_of_this_host_alone() {
+    use symbolon::store::tables::{app_grant, session};
+    let directory = std::env::temp_dir().join(format!("symbolon-handover-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let (trusted, attester) = (crate::tls::certificate(&directory), new_key());
+    let configuration = Configuration::on(Engine::Sqlite).await.with_tls(&directory).with(&clients(&attester));
+    let (world, port) = (configuration.start().await, configuration.port);
+    let core = world.running.shared.now();
+    let alice = core.accounts().by_name("alice").await.unwrap().unwrap().id;
+    let (now_ms, id) = (core.now_ms(), [7_u8; 16]);
+    let mut change = symbolon::store::Change::new(now_ms);
+    let bytes = |bytes: &[u8]| symbolon::store::Value::from(bytes);
+    let mut own = vec![bytes(&id), alice.as_str().into(), bytes(&[]), "[]".into(), "".into(), "".into(), now_ms.into(), now_ms.into()];
+    own.extend(["".into(), "".into(), (now_ms + 600_000).into()]);
+    change.run(session::INSERT, own);
+    let named = || vec![bytes(&id), 1_i64.into()];
+    let request = serde_json::to_string(&symbolon::grants::RequestRecord::default()).unwrap();
+    let what = [alice.as_str(), "handing", "bearer", "", "openid", "[]", &request].map(symbolon::store::Value::from);
+    let ends = vec![bytes(&[1; 16]), now_ms.into(), (now_ms + 600_000).into()];
+    change.run(app_grant::INSERT, [named(), what.to_vec(), ends].concat());
+    change.run(app_grant::ACTIVATE, [named(), vec![now_ms.into(), "bearer".into(), "".into()]].concat());
+    core.store.apply(change).await.unwrap();
+    let grant = symbolon::grants::read(&core, &id, 1).await.unwrap().unwrap();
+    let ticket = symbolon::authorization::handover::issue(&core, &grant, TO, now_ms).await.unwrap();
+    let http = crate::tls::client(&trusted).build().unwrap();
+    let page = http.get(format!("https://localhost:{port}/handover/{ticket}")).send().await.unwrap();
+    let cookies: Vec<&str> = page.headers().get_all("set-cookie").iter().map(|it| it.to_str().unwrap()).collect();
+    let own = cookies.iter().find(|it| it.starts_with("__Host-symbolon-handover=")).unwrap_or_else(|| panic!("{cookies:?}"));
+    assert!(own.contains("; Secure") && own.contains("; Path=/;") && !own.contains("Domain"), "{own}");
+    assert_eq!((page.status().as_u16(), page.headers()["cache-control"].to_str().unwrap()), (200, "no-store"));
+    world.stop().await;
+    std::fs::remove_dir_all(&directory).unwrap();
 }

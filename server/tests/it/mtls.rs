@@ -137,7 +137,8 @@ pub async fn fleet(engine: Engine) -> Fleet {
         bank("bank", "web", "subject_dn = \"CN=robot,O=Example\\\\, Inc.\""),
         bank("bank-fleet", "native", "devices = true"),
     );
-    Fleet { world: Configuration::on(engine).await.with(&more).start().await, ca, directory }
+    let further = further(&format!("{{ ca = '{ca_file}', crl = '{crl}', devices = true }}"));
+    Fleet { world: Configuration::on(engine).await.with(&more).with(&further).start().await, ca, directory }
 }
 
 impl Fleet {

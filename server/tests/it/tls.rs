@@ -5,7 +5,7 @@ use rcgen::{CertificateParams, KeyPair};
 use std::path::Path;
 
 /// Writes a self-signed certificate for localhost; answers it in PEM.
-fn certificate(directory: &Path) -> String {
+pub fn certificate(directory: &Path) -> String {
     let key = KeyPair::generate().unwrap();
     let made = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
     std::fs::write(directory.join("key.pem"), key.serialize_pem()).unwrap();
@@ -13,7 +13,7 @@ fn certificate(directory: &Path) -> String {
     made.pem()
 }
 
-fn client(trusted: &str) -> reqwest::ClientBuilder {
+pub fn client(trusted: &str) -> reqwest::ClientBuilder {
     let root = reqwest::Certificate::from_pem(trusted.as_bytes()).unwrap();
     reqwest::Client::builder().tls_certs_only([root]).redirect(reqwest::redirect::Policy::none())
 }

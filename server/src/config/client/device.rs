@@ -36,10 +36,11 @@ const KEYS: &[Key] = &[
     ),
     defaulted(
         "network",
-        Kind::OneOf(&["any", "same"]),
+        Kind::OneOf(&["any", "same", "same_country"]),
         r#""any""#,
-        "With `same` only a person in the device's own network can approve it: the same IPv4 address, or the same /64 of IPv6. With `any` the page \
-         says whether the networks differ.",
+        "With `same` only a person in the device's own network can approve it: the same IPv4 address, or the same /64 of IPv6. With \
+         `same_country` the proxies must say the same country of both (`country_header`). With `any` the page says whether the networks \
+         differ.",
     ),
 ];
 
@@ -49,11 +50,12 @@ const LONGEST: Span = Span::minutes(30);
 
 /// From where a person may approve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum DeviceNetwork {
     #[default]
     Any,
     Same,
+    SameCountry,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,9 +72,12 @@ impl Default for DeviceRules {
 }
 
 impl DeviceRules {
-    /// `allowed`: the client has the grant. `has_people`: a person can sign in to it.
-    pub(super) fn problems(&self, allowed: bool, has_people: bool) -> Vec<String> {
+    /// `allowed`: the client has the grant. `has_people`: a person can sign in to it. `knows_countries`: there is a country_header.
+    pub(super) fn problems(&self, allowed: bool, has_people: bool, knows_countries: bool) -> Vec<String> {
         let mut found = Vec::new();
+        if self.network == DeviceNetwork::SameCountry && !knows_countries {
+            found.push("device.network = \"same_country\" needs country_header".to_owned());
+        }
         if self.lifetime < SHORTEST || self.lifetime > LONGEST {
             found.push("device.lifetime is from 1m to 30m".to_owned());
         }

@@ -59,7 +59,11 @@ impl Config {
             found.push(format!("require_signed_request_object: there are no signed requests of the grant \"{DEVICE_CODE}\""));
         }
         found.extend(kiosk_rules::problems(client, &|name: &str| self.client.get(name)));
-        found.extend(client.device.problems(client.allows_grant(DEVICE_CODE), client.kind != ClientKind::Service));
+        found.extend(client.device.problems(
+            client.allows_grant(DEVICE_CODE),
+            client.kind != ClientKind::Service,
+            self.country_header.is_some(),
+        ));
         found.extend(client.backchannel.problems(client, client.allows_grant(BACKCHANNEL), self.development));
         judge_sharing(client, &mut found);
         let is_there = |name: &str| self.client.contains_key(name);

@@ -42,6 +42,8 @@ device-compare = Vergleichen Sie: Das Gerät vor Ihnen muss den Code { $code } z
 device-type = Geben Sie die letzten vier Buchstaben des Codes ein, den das Gerät vor Ihnen zeigt.
 device-same_network = Das Gerät ist im selben Netz wie Sie. Seine Adresse ist { $address }.
 device-other_network = Das Gerät ist nicht in Ihrem Netz. Seine Adresse ist { $address }.
+device-countries = Nach seiner Adresse ist das Gerät im Land { $device }. Sie sind in { $own }.
+device-country = Nach seiner Adresse ist das Gerät im Land { $device }.
 device-unproved = Wir konnten nicht prüfen, ob diese Anfrage von { $client } kommt. Jedes Programm kann diesen Namen nennen.
 device-warning = Hat Ihnen jemand diesen Code oder Link geschickt oder Sie deswegen angerufen? Dann wählen Sie „Nein, das war ich nicht“: Der Absender käme sonst in Ihr Konto.
 device_approved-title = Das Gerät ist angemeldet
@@ -55,6 +57,8 @@ problem-user_code_over = Dieser Code wurde schon benutzt oder ist abgelaufen. La
 problem-wrong_last_group = Das Gerät hat einen anderen Code. Sehen Sie auf das Gerät vor Ihnen, nicht in eine Nachricht.
 problem-too_many_codes = Aus Ihrem Netz wurden zu viele Codes eingegeben. Warten Sie fünfzehn Minuten, oder melden Sie sich zuerst in Ihrem Konto an.
 problem-device_other_network = Nur wer im selben Netz wie das Gerät ist, kann es freigeben. Verbinden Sie sich mit dem Netz des Geräts und öffnen Sie seinen Code erneut.
+problem-device_other_country = Nur wer im selben Land wie das Gerät ist, kann es freigeben.
+problem-device_blocked = Sie haben gesagt, dass Sie eine Anmeldung von dort nicht begonnen haben. Eine Stunde lang kann von dort nichts freigegeben werden.
 mail-device_approved-subject = Ein Gerät wurde bei { $brand } angemeldet
 mail-device_approved-body =
     Sie haben einen Fernseher oder ein anderes Gerät freigegeben: Es benutzt jetzt Ihr Konto bei { $brand }.

@@ -42,6 +42,8 @@ device-compare = Compare: the device in front of you must show the code { $code 
 device-type = Type the last four letters of the code that the device in front of you shows.
 device-same_network = The device is in the same network as you. Its address is { $address }.
 device-other_network = The device is not in your network. Its address is { $address }.
+device-countries = By its address, the device is in the country { $device }. You are in { $own }.
+device-country = By its address, the device is in the country { $device }.
 device-unproved = We could not check that this request comes from { $client }. Any program can use that name.
 device-warning = Did somebody send you this code or link, or call you about it? Then choose “No, I did not start this”: whoever sent it would get into your account.
 device_approved-title = The device is signed in
@@ -55,6 +57,8 @@ problem-user_code_over = This code was used already, or it has expired. Ask your
 problem-wrong_last_group = The device has another code. Look at the device in front of you, not at a message.
 problem-too_many_codes = Too many codes were typed from your network. Wait fifteen minutes, or sign in to your account first and try again.
 problem-device_other_network = Only a person in the same network as the device can approve it. Connect to the device's network and open its code again.
+problem-device_other_country = Only a person in the same country as the device can approve it.
+problem-device_blocked = You said that you did not start a sign-in from there. For an hour, nothing from there can be approved.
 mail-device_approved-subject = A device was signed in to { $brand }
 mail-device_approved-body =
     You approved a television or another device: it now uses your account with { $brand }.

@@ -9,3 +9,7 @@ pub const GIVE_BACK: &str = "UPDATE attempt SET used = used - 1 WHERE key = $1 A
 pub const CLEAR: &str = "DELETE FROM attempt WHERE key = $1";
 /// Writes nothing new: names that nobody has cost the same writes.
 pub const TOUCH: &str = "UPDATE attempt SET used = used WHERE key = $1";
+/// Nothing is asked there until then.
+pub const BLOCK: &str = "INSERT INTO attempt (key, used, until_ms) VALUES ($1, 1, $2) \
+    ON CONFLICT (key) DO UPDATE SET until_ms = excluded.until_ms";
+pub const BLOCKED: &str = "SELECT until_ms FROM attempt WHERE key IN ($1, $2) AND until_ms > $3 LIMIT 1";

@@ -1,9 +1,9 @@
 //! `backchannel_request`: what clients ask people on their own devices (CIBA). `push_address`: where apps are woken up.
 
-/// Nobody is asked while `$9` is blocked: the person has said that they did not start what this client asked.
+/// Nobody is asked while a place of `authorization::not_mine` is blocked ($9, $10).
 pub const INSERT: &str = "INSERT INTO backchannel_request (id, client, account, places, salt, body, state, version, session, number, \
     answered_ms, expires_ms) SELECT $1, $2, $3, $4, $5, $6, 'pending', 1, $7, 0, 0, $8 \
-    WHERE NOT EXISTS (SELECT 1 FROM attempt WHERE key = $9 AND until_ms > $10)";
+    WHERE NOT EXISTS (SELECT 1 FROM attempt WHERE key IN ($9, $10) AND until_ms > $11)";
 pub const READ: &str = "SELECT id, client, account, places, salt, body, state, version, session, number, expires_ms \
     FROM backchannel_request WHERE id = $1";
 /// Oldest first.
@@ -16,9 +16,6 @@ pub const DENY: &str = "UPDATE backchannel_request SET state = 'denied', version
     WHERE id = $1 AND account = $2 AND state = 'pending' AND expires_ms > $3";
 /// What a member has confirmed is fetched once.
 pub const FETCH: &str = "DELETE FROM backchannel_request WHERE id = $1 AND state = 'approved'";
-/// For so long the client asks this person nothing. `attempt` sweeps it.
-pub const BLOCK: &str = "INSERT INTO attempt (key, used, until_ms) VALUES ($1, 1, $2) \
-    ON CONFLICT (key) DO UPDATE SET until_ms = excluded.until_ms";
 
 /// A person's user code: a digest.
 pub const USER_CODE: &str = "SELECT secret FROM credential WHERE account = $1 AND kind = 'user_code' AND id = ''";

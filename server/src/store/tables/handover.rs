@@ -7,9 +7,6 @@ pub const READ: &str = "SELECT session, number, account, client, secret, expires
 pub const BIND: &str = "UPDATE handover SET secret = $2 WHERE id = $1 AND length(secret) = 0 AND expires_ms > $3";
 /// It is spent once, by the browser that opened it.
 pub const SPEND: &str = "DELETE FROM handover WHERE id = $1 AND secret = $2 AND expires_ms > $3";
-/// The app's grant lives on until the session that comes of it is written.
-pub const HOLD_GRANT: &str =
-    "UPDATE app_grant SET used_ms = used_ms WHERE session = $1 AND number = $2 AND state = 'active' AND ends_ms > $3";
 /// What was proved to the app, no more and no later: its proofs, acr and time. The end ($7) is its own, because the app's grant outlives
 /// the browser's limits of the app's sign-in.
 pub const INSERT_CHILD: &str = "INSERT INTO session (id, account, state, cookie, proofs, acr, amr, auth_time_ms, created_ms, used_ms, ends_ms, \

@@ -14,7 +14,7 @@ pub const HOLD: &str = "UPDATE session SET version = version WHERE id = $1 AND s
 pub const TOUCH: &str = "UPDATE session SET used_ms = $2 WHERE id = $1";
 /// No cookie proves the session any more; the grants below it live on.
 pub const DROP_COOKIE: &str = "UPDATE session SET cookie = $2, version = version + 1 WHERE id = $1 AND state = 'active'";
-/// The first end counts: the instant of an ended session stays. Sessions of browsers that came from an app of it end with it.
+/// The first end counts: the instant of an ended session stays. What came from an app of it (a browser, a visit at a kiosk) ends with it.
 pub const END: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE (id = $1 OR parent = $1) AND state = 'active'";
 /// Those that came from one grant.
 pub const END_CHILDREN: &str =
@@ -23,6 +23,10 @@ pub const END_CHILDREN: &str =
 pub const END_LEFT: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active' \
     AND parent IS NOT NULL AND EXISTS (SELECT 1 FROM app_grant g WHERE g.session = session.parent AND g.number = session.parent_number \
     AND g.state = 'ended')";
+/// Below an app's grant, without a cookie: a visit at a kiosk. No proofs are copied, because nothing else is made of it.
+pub const INSERT_VISIT: &str = "INSERT INTO session (id, account, state, cookie, proofs, acr, amr, auth_time_ms, created_ms, used_ms, \
+    device, ends_ms, version, parent, parent_number, clients) SELECT $1, account, 'active', $2, '[]', acr, amr, auth_time_ms, $3, $3, \
+    $4, $5, 1, $6, $7, '[]' FROM session WHERE id = $6 AND state = 'active'";
 /// What a person sees of the sessions that somebody can use, with the apps below each. A session is of use by a browser's cookie within
 /// its limits ($2: used since, $3: now), or by an app's grant.
 pub const OF_ACCOUNT: &str = "SELECT s.id, s.device, s.address, s.created_ms, s.used_ms, \

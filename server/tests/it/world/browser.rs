@@ -45,6 +45,8 @@ pub const FORM_ANSWERED: u16 = 303;
 pub struct Browser {
     /// Where it seems to be, to a world that trusts the proxy 127.0.0.1.
     pub address: Option<String>,
+    /// What that proxy says of the country.
+    pub country: Option<String>,
     pub cookies: BTreeMap<String, String>,
     /// Keeps the pages that it is shown, and says the language.
     pub album: Option<Album>,
@@ -83,10 +85,11 @@ impl Browser {
             Some(album) => request.header("accept", "text/html").header("accept-language", album.language),
             None => request,
         };
-        match &self.address {
-            Some(address) => request.header("x-forwarded-for", address),
+        let said = [("x-forwarded-for", &self.address), ("cf-ipcountry", &self.country)];
+        said.into_iter().fold(request, |request, (name, value)| match value {
+            Some(value) => request.header(name, value),
             None => request,
-        }
+        })
     }
 
     /// Sends one request and keeps the cookies of the answer. Follows nothing.
