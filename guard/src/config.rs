@@ -1,5 +1,6 @@
 //! The guard's configuration: one file in TOML. An unknown key is an error. docs/guard.md explains each key.
 
+use crate::origins::is_origin;
 use crate::path::Pattern;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +58,9 @@ pub struct Api {
     /// CORS preflights go to the API without a token.
     #[serde(default)]
     pub preflight: bool,
+    /// Browser apps of these origins can read why a call was refused.
+    #[serde(default)]
+    pub origins: Vec<String>,
     /// Further claims that the API gets.
     #[serde(default)]
     pub claims: Vec<String>,
@@ -229,6 +233,12 @@ impl Api {
         if headers.len() < self.claims.len() {
             found.push("claims: two of them have the same header".to_owned());
         }
+        found.extend(
+            self.origins
+                .iter()
+                .filter(|it| !is_origin(it))
+                .map(|it| format!("origins: {it:?} is no origin such as https://app.example.com")),
+        );
         if self.routes.is_empty() {
             found.push("routes: every call would be refused".to_owned());
         }
@@ -352,6 +362,7 @@ scope = "orders:read"
             ("listen = ", "replicas = 0\nlisten = ", "replicas"),
             ("listen = ", "other = 1\nlisten = ", "unknown field"),
             ("public_url = ", "claims = [\"a b\"]\npublic_url = ", "claims"),
+            ("public_url = ", "origins = [\"*\"]\npublic_url = ", "origins"),
             ("public_url = ", "claims = [\"a_b\", \"A-b\"]\npublic_url = ", "the same header"),
             ("public_url = \"https", "public_url = \"http", "public_url"),
             ("audience = \"https://api.example.com", "audience = \"", "audience"),

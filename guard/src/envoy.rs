@@ -7,6 +7,7 @@ use crate::ext_authz::{
     Status,
 };
 use crate::judge::{Api, Apis, Pass, Verdict};
+use crate::origins;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Response, header};
 use std::future::Future;
@@ -42,13 +43,14 @@ impl Envoy {
             tracing::error!("Envoy does not name an API of the configuration in the metadata symbolon-api");
             return Err(tonic::Status::failed_precondition("The metadata symbolon-api names no API of the guard."));
         };
+        let origin = http_of(request.get_ref()).and_then(|it| origins::of(&headers(it).ok()?));
         let asked = read(api, request.get_ref());
         let answer = match api.judge(asked).await {
             Verdict::Pass(pass) => {
                 CheckResponse { status: Some(Status { code: 0 }), http_response: Some(HttpResponse::Ok(passing(&pass))) }
             }
             Verdict::Refuse(answer) => {
-                let denied = HttpResponse::Denied(refusing(&answer));
+                let denied = HttpResponse::Denied(refusing(&api.shown_to(origin.as_deref(), answer)));
                 CheckResponse { status: Some(Status { code: UNAUTHENTICATED }), http_response: Some(denied) }
             }
         };
@@ -72,9 +74,13 @@ impl tower::Service<tonic::Request<CheckRequest>> for Envoy {
     }
 }
 
+fn http_of(request: &CheckRequest) -> Option<&HttpRequest> {
+    request.attributes.as_ref()?.request.as_ref()?.http.as_ref()
+}
+
 fn read(api: &Api, request: &CheckRequest) -> Result<Asked, &'static str> {
     let attributes = request.attributes.as_ref().ok_or("Envoy says nothing about the call.")?;
-    let http = attributes.request.as_ref().and_then(|it| it.http.as_ref()).ok_or("Envoy says nothing about the call.")?;
+    let http = http_of(request).ok_or("Envoy says nothing about the call.")?;
     let certificate =
         match attributes.source.as_ref().map(|it| it.certificate.as_str()).filter(|it| api.client_certificates && !it.is_empty()) {
             Some(text) => Some(read_pem(text).ok_or("Envoy's certificate of the caller cannot be read.")?),

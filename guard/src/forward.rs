@@ -3,6 +3,7 @@
 
 use crate::asked::{Asked, read_certificate, single};
 use crate::judge::{Api, Apis, Pass, Verdict, json};
+use crate::origins;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
@@ -23,16 +24,17 @@ pub async fn answer(apis: &Apis, path: &str, headers: HeaderMap) -> Response<Byt
         tracing::error!("a proxy asks about an API that is not in the configuration");
         return json(StatusCode::NOT_FOUND, "unknown_api", "The guard has no such API.");
     };
+    let origin = origins::of(&headers);
     let asked = read(api, headers);
     let verdict = if may_pass { api.judge(asked).await } else { api.judge_again(asked).await };
     match verdict {
-        Verdict::Refuse(answer) => answer,
+        Verdict::Refuse(answer) => api.shown_to(origin.as_deref(), answer),
         Verdict::Pass(pass) if may_pass => passing(&pass),
         // nginx asks here for the text of a refusal, and passes the answer to the caller. Nothing of an identity may be in it.
         Verdict::Pass(_) => {
             let mut answer = json(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "Send the call again.");
             answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            answer
+            api.shown_to(origin.as_deref(), answer)
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::asked::{Asked, Upgrade};
 use crate::config::{self, Config};
 use crate::counts::Counts;
 use crate::identity::{self, Outcome};
+use crate::origins;
 use crate::path::Pattern;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
@@ -26,6 +27,7 @@ pub struct Api {
     guard: Guard,
     pass_token: bool,
     preflight: bool,
+    origins: Vec<String>,
     claims: Vec<String>,
     routes: Vec<Route>,
 }
@@ -119,6 +121,7 @@ impl Api {
             guard,
             pass_token: api.pass_token,
             preflight: api.preflight,
+            origins: api.origins.clone(),
             claims: api.claims.clone(),
             routes,
         })
@@ -132,6 +135,12 @@ impl Api {
             tracing::info!(api = self.name, status = answer.status().as_u16(), outcome, reason, "a call is refused");
         }
         verdict
+    }
+
+    /// The same refusal, for the script of this origin to read where the API's configuration has it.
+    pub fn shown_to(&self, origin: Option<&str>, mut refusal: Response<Bytes>) -> Response<Bytes> {
+        origins::show(&self.origins, origin, &mut refusal);
+        refusal
     }
 
     /// The same for a call that was judged and counted before.

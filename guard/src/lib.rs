@@ -11,6 +11,7 @@ pub mod ext_authz;
 mod forward;
 mod identity;
 mod judge;
+mod origins;
 mod path;
 mod percent;
 pub mod review;

@@ -176,3 +176,16 @@ async fn a_foreign_token_stays_with_an_observed_call() {
     assert_eq!(denied(check(&stage, call("GET", "/orders/1", &[("authorization", &social)])).await), (401, "invalid_token".to_owned()));
     stage.guard.stop().await;
 }
+
+/// S-39: Envoy passes on what lets a browser app of a listed origin read why it is refused.
+#[tokio::test]
+async fn a_listed_origin_reads_why() {
+    const OWN: &str = "https://app.example.com";
+    let stage = stage_with("", &API.replace("preflight = true", &format!("preflight = true\norigins = [\"{OWN}\"]"))).await;
+    let refused = check(&stage, call("GET", "/orders/1", &[("origin", OWN)])).await.unwrap_err();
+    assert_eq!((value(&refused.headers, "access-control-allow-origin"), value(&refused.headers, "vary")), (OWN, "Origin"));
+    let refused = check(&stage, call("GET", "/orders/1", &[("origin", "https://evil.example")])).await.unwrap_err();
+    let names: Vec<&str> = refused.headers.iter().map(|it| it.header.as_ref().unwrap().key.as_str()).collect();
+    assert!(names.contains(&"vary") && !names.contains(&"access-control-allow-origin"), "{names:?}");
+    stage.guard.stop().await;
+}

@@ -376,6 +376,43 @@ async fn a_refusal_leads_nowhere() {
     stage.guard.stop().await;
 }
 
+/// S-39: a browser app of a listed origin can read why it is refused, and no other script can.
+#[tokio::test]
+async fn a_listed_origin_reads_why() {
+    const OWN: &str = "https://app.example.com";
+    fn said<'a>(answer: &'a Response, name: &str) -> &'a str {
+        answer.headers().get(name).map(|it| it.to_str().unwrap()).unwrap_or_default()
+    }
+    let stage = stage_with("", &API.replace("preflight = true", &format!("preflight = true\norigins = [\"{OWN}\"]"))).await;
+    let bearer = format!("Bearer {}", stage.token("orders:read"));
+    for (method, uri, more, wanted) in [
+        ("GET", "/orders/1", None, (401, "token_missing")),
+        ("GET", "/orders/1", Some("Bearer x"), (401, "invalid_token")),
+        ("POST", "/orders/1", Some(&*bearer), (403, "insufficient_scope")),
+        ("GET", "/nothing", Some(&*bearer), (403, "no_route")),
+        ("GET", "/orders//1", Some(&*bearer), (400, "invalid_request")),
+    ] {
+        for (origin, may_read) in
+            [(OWN, true), ("https://evil.example", false), ("null", false), ("https://app.example.com.evil.example", false)]
+        {
+            let headers: Vec<(&str, &str)> = [("origin", origin)].into_iter().chain(more.map(|it| ("authorization", it))).collect();
+            let answer = ask(&stage, method, uri, &headers).await;
+            assert_eq!(said(&answer, "vary"), "Origin", "{method} {uri}");
+            assert_eq!(said(&answer, "access-control-allow-origin"), if may_read { OWN } else { "" }, "{method} {uri} {origin}");
+            let exposed = said(&answer, "access-control-expose-headers");
+            assert_eq!(exposed.contains("www-authenticate") && exposed.contains("dpop-nonce"), may_read, "{exposed}");
+            assert!(!answer.headers().contains_key("access-control-allow-credentials"));
+            assert_eq!(outcome(answer).await, (wanted.0, wanted.1.to_owned()), "{method} {uri}");
+        }
+    }
+    let twice = ask(&stage, "GET", "/orders/1", &[("origin", OWN), ("origin", OWN)]).await;
+    assert_eq!(said(&twice, "access-control-allow-origin"), "");
+    // What passes has the API's own headers.
+    let passed = ask(&stage, "GET", "/orders/1", &[("origin", OWN), ("authorization", &bearer)]).await;
+    assert_eq!((passed.status().as_u16(), said(&passed, "access-control-allow-origin")), (200, ""));
+    stage.guard.stop().await;
+}
+
 /// S-39: while the issuer cannot be reached and nothing is known of it, nobody passes.
 #[tokio::test]
 async fn without_the_issuers_keys_nobody_passes() {

@@ -17,10 +17,21 @@ const LEASE_MS: i64 = 30_000;
 /// After a question without an answer.
 const AGAIN_MS: i64 = 60_000;
 
-/// An identity that is asked about.
+/// An identity that is asked about, at the entry by which the person came.
 struct Asked {
     identity: String,
+    provider: String,
     account: String,
+}
+
+impl Asked {
+    fn key(&self) -> [Value; 2] {
+        [self.identity.as_str().into(), self.provider.as_str().into()]
+    }
+
+    fn with<const MORE: usize>(&self, more: [Value; MORE]) -> Vec<Value> {
+        self.key().into_iter().chain(more).collect()
+    }
 }
 
 fn rule<'a>(core: &'a Core, provider: &str) -> Option<&'a Check> {
@@ -44,23 +55,22 @@ pub async fn round(core: &Core, providers: &Providers) -> std::result::Result<()
 }
 
 async fn ask(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> std::result::Result<(), Fault> {
-    let asked = Asked { identity: row.text("identity")?.to_owned(), account: row.text("account")?.to_owned() };
     let name = row.text("provider")?;
-    let identity = || Value::from(asked.identity.as_str());
+    let asked = Asked { identity: row.text("identity")?.to_owned(), provider: name.to_owned(), account: row.text("account")?.to_owned() };
     let mut claim = Change::new(now_ms);
-    claim.run(provider_check::CLAIM, vec![identity(), (now_ms + LEASE_MS).into(), row.int("next_ms")?.into()]);
+    claim.run(provider_check::CLAIM, asked.with([(now_ms + LEASE_MS).into(), row.int("next_ms")?.into()]));
     if !applied(core, claim).await? {
         return Ok(());
     }
     let Some((provider, check)) = providers.get(name).zip(rule(core, name)) else {
-        return write(core, provider_check::LATER, vec![identity(), 0.into()]).await;
+        return write(core, provider_check::LATER, asked.with([0.into()])).await;
     };
     // Nobody is asked about who is not signed in here.
-    if core.store.one(provider_session::OF_IDENTITY, &[identity(), i64::MAX.into()]).await?.is_none() {
-        return write(core, provider_check::DONE, vec![identity()]).await;
+    if core.store.one(provider_session::BY_ENTRY, &asked.key()).await?.is_none() {
+        return write(core, provider_check::DONE, asked.with([])).await;
     }
     let Some((kept, generation)) = read(core, &asked).await? else {
-        return write(core, provider_check::LATER, vec![identity(), 0.into()]).await;
+        return write(core, provider_check::LATER, asked.with([0.into()])).await;
     };
     match provider.stands_by(&kept, now_ms).await {
         Ok(Some(next)) => {
@@ -74,14 +84,14 @@ async fn ask(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> std:
         Err(Trouble { why, .. }) => {
             count(provider, "no_answer");
             tracing::warn!(provider = name, why, "a provider could not be asked whether a person may still come; it is asked again");
-            write(core, provider_check::LATER, vec![identity(), (now_ms + AGAIN_MS).into()]).await
+            write(core, provider_check::LATER, asked.with([(now_ms + AGAIN_MS).into()])).await
         }
     }
 }
 
 /// What the provider is asked with. None: there is nothing.
 async fn read(core: &Core, asked: &Asked) -> std::result::Result<Option<(Kept, i64)>, Fault> {
-    let values = [asked.identity.as_str().into(), asked.account.as_str().into()];
+    let values = asked.with([asked.account.as_str().into()]);
     let Some(row) = core.store.one(provider_token::OF_IDENTITY, &values).await? else { return Ok(None) };
     let kept = Kept::open(&core.keyring, &asked.identity, row.bytes("sealed")?);
     let kept = kept.ok_or_else(|| Fault::new("a provider's token cannot be opened: its master key is not in the list"))?;
@@ -90,26 +100,25 @@ async fn read(core: &Core, asked: &Asked) -> std::result::Result<Option<(Kept, i
 
 async fn confirm(core: &Core, asked: &Asked, (kept, generation): (&Kept, i64), next_ms: i64) -> std::result::Result<(), Fault> {
     let mut change = Change::new(core.now_ms());
-    let (identity, now_ms) = (|| Value::from(asked.identity.as_str()), change.now_ms());
+    let now_ms = change.now_ms();
     let sealed = kept.seal(&core.keyring, &asked.identity)?;
     // Where somebody else renewed it at the same moment, the provider stands by that as well: the next round asks.
-    change.run(provider_token::RENEW, vec![identity(), generation.into(), sealed.into(), now_ms.into()]);
-    change.run_expecting(provider_check::CONFIRMED, vec![identity(), now_ms.into(), next_ms.into()], Expect::Any);
+    change.run(provider_token::RENEW, asked.with([generation.into(), sealed.into(), now_ms.into()]));
+    change.run_expecting(provider_check::CONFIRMED, asked.with([now_ms.into(), next_ms.into()]), Expect::Any);
     applied(core, change).await.map(|_| ())
 }
 
 /// The provider refuses for good. A sign-in that was quicker brought another token, and then nothing ends.
 async fn end(core: &Core, provider: &Provider, asked: &Asked, generation: i64) -> std::result::Result<(), Fault> {
-    let identity = || Value::from(asked.identity.as_str());
     let mut is_first = true;
     loop {
-        let rows = core.store.all(provider_session::OF_IDENTITY, &[identity(), i64::MAX.into()]).await?;
+        let rows = core.store.all(provider_session::BY_ENTRY, &asked.key()).await?;
         if rows.is_empty() && !is_first {
             return Ok(());
         }
         let mut change = Change::new(core.now_ms());
         if is_first {
-            change.run(provider_token::DROP, vec![identity(), generation.into()]);
+            change.run(provider_token::DROP, asked.with([generation.into()]));
             let entry = Entry::refused("provider_refused", "the provider says that the grant is over").account(asked.account.as_str());
             change.audit(entry.with("provider", provider.name()).with("sessions", rows.len()));
         }
@@ -117,7 +126,7 @@ async fn end(core: &Core, provider: &Provider, asked: &Asked, generation: i64) -
             let id: [u8; 16] = row.bytes("session")?.try_into().map_err(|_| Fault::new("a session id has 16 bytes"))?;
             sessions::end(core, &mut change, &id, row.text("account")?, "provider_refused");
         }
-        change.run_expecting(provider_check::DONE, vec![identity()], Expect::Any);
+        change.run_expecting(provider_check::DONE, asked.with([]), Expect::Any);
         if !applied(core, change).await? {
             return Ok(());
         }
@@ -150,7 +159,7 @@ pub async fn must_be_confirmed(core: &Core, grant: &Grant, now_ms: i64) -> Resul
         return Ok(());
     }
     for row in core.store.all(provider_check::OF_SESSION, &[Value::from(&grant.session[..])]).await? {
-        let Some(check) = row.text("method")?.strip_prefix("upstream:").and_then(|name| rule(core, name)) else { continue };
+        let Some(check) = rule(core, row.text("provider")?) else { continue };
         let confirmed_ms = row.opt_int("checked_ms")?.unwrap_or(0).max(row.int("left_ms")?);
         if now_ms - confirmed_ms < check.max_age.ms() {
             continue;

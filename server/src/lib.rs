@@ -34,6 +34,7 @@ pub mod pool;
 pub mod profile;
 pub mod refusals;
 pub mod registration;
+pub mod revoked_there;
 pub mod seal;
 pub mod serve;
 pub mod sessions;

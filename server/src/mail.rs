@@ -73,6 +73,8 @@ pub struct Notice<'a> {
     pub locale: &'a str,
     /// The User-Agent header of whoever did it. The letter has a name for it, and none of its words.
     pub user_agent: Option<&'a str>,
+    /// Where the person can end it.
+    pub link: Option<&'a str>,
 }
 
 /// Adds a notice to this address to a change, where there is mail. `login::notices` alone says which addresses there are.
@@ -80,11 +82,13 @@ pub fn post_notice(change: &mut Change, config: &Config, keyring: &KeyRing, to: 
     if config.mail.is_none() {
         return Ok(());
     }
+    let mut values = occasion(change.now_ms(), notice.user_agent);
+    values.extend(notice.link.map(|link| ("link".to_owned(), link.to_owned())));
     let letter = Letter {
         to: Some(to.to_owned()),
         template: notice.template.to_owned(),
         locale: notice.locale.to_owned(),
-        values: occasion(change.now_ms(), notice.user_agent),
+        values,
         give_up_ms: change.now_ms() + DAY_MS,
         about: None,
     };

@@ -161,10 +161,16 @@ pub fn open_apart(change: &mut Change, authenticated: &Authenticated<'_>, absolu
 
 /// Notes which sign-ins at providers a session rests on. A guard refuses one that the provider has called over meanwhile.
 fn note_providers(change: &mut Change, id: &[u8; 16], authenticated: &Authenticated<'_>) {
-    for facts in authenticated.proofs.iter().map(|proof| &proof.facts) {
-        let (Some(identity), Some(at)) = (&facts.credential, &facts.at_provider) else { continue };
-        let values =
-            vec![Value::from(&id[..]), identity.as_str().into(), at.sid.as_str().into(), authenticated.account.into(), at.left_ms.into()];
+    for Proof { method, facts, .. } in authenticated.proofs {
+        let (Some(identity), Some(at), Some(provider)) = (&facts.credential, &facts.at_provider, method.provider()) else { continue };
+        let values = vec![
+            Value::from(&id[..]),
+            identity.as_str().into(),
+            at.sid.as_str().into(),
+            authenticated.account.into(),
+            at.left_ms.into(),
+            provider.into(),
+        ];
         change.run(provider_session::NOTE, values);
     }
 }

@@ -29,6 +29,19 @@ const SIGNING_IN: &[Event] = &[
     event("signed_in", "A person signed in, or proved more in the same session. `acr` says how well."),
     event("signed_out", "A person signed out; everything below the session ended."),
     event("provider_token_given", "An API got the token that a provider gave for a person. `scope` says what it may do there."),
+    event(
+        "provider_token_revoked",
+        "What a provider gave was revoked there, after the link or the account was gone here (`revoke`). Refused: `reason` says why it could not be.",
+    ),
+    event(
+        "provider_account_event",
+        "A provider said what happened to an account there (`happened`). `unlinked`: the link is gone, with the sessions that rest on it.",
+    ),
+    event(
+        "provider_subject_moved",
+        "A person got another subject at a provider, and the link goes on under it: by a file (`user move-links`), or by `transfer_sub`.",
+    ),
+    event("provider_event_refused", "What a provider said about an account there was refused."),
     event("provider_token_lost", "A provider refused to renew what it gave for a person; it is deleted."),
     event("provider_logout", "A provider said that the person signed out there; the browser's session ended, and its grants stay."),
     event(

@@ -125,7 +125,7 @@ impl Settling<'_> {
             Verdict::Open(stored) => stored,
             // A page may be sent twice by its own person. An app reads a request anew before it answers.
             Verdict::Done if matches!(self.visitor.face, Face::Browser) => {
-                return self.stay_signed_in(moved, &mut draft.change, &proven).map(Some);
+                return self.stay_signed_in(moved, &mut draft.change, &proven).await.map(Some);
             }
             Verdict::Done => return Err(is_over().because("another answer was first").into()),
             Verdict::Over(why) => return Err(is_over().because(why).into()),
@@ -148,11 +148,11 @@ impl Settling<'_> {
             occasion: asked.id.to_vec(),
         };
         if let Some(refused) = decision::refusal_of_sign_in(self.authority.core, &mut draft.change, &completed).await? {
-            moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned() });
+            moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned(), no: None });
             let answered = deny(self.authority.core, &mut draft.change, asked, No::Denied, self.visitor.address)?;
             return Ok(Some(End { answered: Some(answered), ..End::default() }));
         }
-        let mut end = self.stay_signed_in(moved, &mut draft.change, &proven)?;
+        let mut end = self.stay_signed_in(moved, &mut draft.change, &proven).await?;
         end.answered = Some(self.approve_backchannel(draft, (&client, asked), &proven, &stored)?);
         self.tell_of_approval(moved, &mut draft.change)?;
         Ok(Some(end))
@@ -223,9 +223,9 @@ impl Settling<'_> {
     }
 
     /// A browser stays signed in, as after any sign-in. An app has its session.
-    pub(super) fn stay_signed_in(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
+    pub(super) async fn stay_signed_in(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
         if matches!(self.visitor.face, Face::Browser) {
-            return self.remember_browser(moved, change, proven);
+            return self.remember_browser(moved, change, proven).await;
         }
         let session = moved.state.subject.as_ref().and_then(|subject| subject.session).unwrap_or_default();
         moved.state.ended = Some(Ended::SignedIn { session, account: proven.account.clone(), opened: false });
@@ -235,7 +235,7 @@ impl Settling<'_> {
     /// The person hears of it, and how to end it.
     fn tell_of_approval(&self, moved: &Moved, change: &mut Change) -> Result<()> {
         let (core, Some(account)) = (self.authority.core, moved.account()) else { return Ok(()) };
-        let notice = mail::Notice { template: "approval_given", locale: self.visitor.locale, user_agent: None };
+        let notice = mail::Notice { template: "approval_given", locale: self.visitor.locale, user_agent: None, link: None };
         Ok(notices::tell(change, (&core.config, &core.keyring), account, notice)?)
     }
 }

@@ -47,6 +47,15 @@ pub struct Granted {
     burnt: Burnt,
 }
 
+/// What a sign-in has opened, or goes on with.
+pub(super) struct Opened<'a> {
+    pub(super) session: &'a [u8; 16],
+    /// None: nothing was proved anew, or no browser asks.
+    pub(super) cookie: Option<&'a str>,
+    /// The policy of a client was met, which may ask for less next time.
+    pub(super) counts: bool,
+}
+
 /// The statements that spend what brought the request.
 #[derive(Default)]
 struct Burnt {

@@ -1,7 +1,7 @@
 //! A native sign-in goes on in the browser: an ordinary authorization request, which its page asks about first. Else somebody mails the
 //! address of his own sign-in, and whoever follows the link signs in for him.
 
-use crate::login::step::{Content, Step, Text};
+use crate::login::step::{Step, Text};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -22,7 +22,7 @@ pub fn question(client: &str, detour: &Detour) -> Step {
     if let Some(device) = &detour.device {
         text.push(Text::new("detour-device").with("device", device.as_str()));
     }
+    text.push(Text::new("detour-warning").with("client", client));
     step.text = text;
-    step = step.show(Content::List(vec![Text::new("detour-warning").with("client", client)]));
     step.secondary("started_it").secondary("not_mine")
 }

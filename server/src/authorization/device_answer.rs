@@ -19,7 +19,7 @@ use crate::login::context::Face;
 use crate::login::flow::{Moved, Proven};
 use crate::login::matching::FIELD;
 use crate::login::notices;
-use crate::login::state::Ended;
+use crate::login::state::{Ended, SaidNo};
 use crate::login::step::{ActionKind, FieldKind, Problem, Step, Text};
 use crate::mail;
 use crate::sessions::{self, Place};
@@ -170,7 +170,7 @@ impl Settling<'_> {
             Verdict::Open => {}
             // A page may be sent twice by its own person. An app reads a request anew before it answers.
             Verdict::Done if matches!(self.visitor.face, Face::Browser) => {
-                return self.remember_browser(moved, &mut draft.change, &proven).map(Some);
+                return self.remember_browser(moved, &mut draft.change, &proven).await.map(Some);
             }
             Verdict::Done => return Err(is_over().because("another answer was first").into()),
             Verdict::Over(why) => return Err(is_over().because(why).into()),
@@ -253,19 +253,19 @@ impl Settling<'_> {
     }
 
     /// The browser stays signed in, as after any sign-in.
-    pub(super) fn remember_browser(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
+    pub(super) async fn remember_browser(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
         let unchanged = self.session.filter(|session| session.account == proven.account && session.proofs == proven.proofs);
         if let Some(session) = unchanged {
             moved.state.ended = Some(Ended::SignedIn { session: session.id, account: proven.account.clone(), opened: false });
             return Ok(End::default());
         }
-        self.signed_in(moved, change, proven)
+        self.signed_in(moved, change, proven).await
     }
 
     /// The person hears of it, and how to end it.
     fn tell(&self, moved: &Moved, change: &mut Change) -> Result<()> {
         let (core, Some(account)) = (self.authority.core, moved.account()) else { return Ok(()) };
-        let notice = mail::Notice { template: "device_approved", locale: self.visitor.locale, user_agent: None };
+        let notice = mail::Notice { template: "device_approved", locale: self.visitor.locale, user_agent: None, link: None };
         Ok(notices::tell(change, (&core.config, &core.keyring), account, notice)?)
     }
 }

@@ -13,6 +13,7 @@ pub mod delivery;
 pub mod detour;
 pub mod device;
 pub mod device_answer;
+mod devices;
 pub mod handover;
 pub mod native;
 pub mod not_mine;

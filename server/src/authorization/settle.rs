@@ -2,7 +2,7 @@
 //! only dresses what it returns.
 
 use super::Authority;
-use super::complete::{Completing, Completion, Granted, authenticated, complete};
+use super::complete::{Completing, Completion, Granted, Opened, authenticated, complete};
 use super::consent::Assured;
 use super::delivery::Delivery;
 use super::request::{self, AuthorizationRequest, Surroundings};
@@ -13,14 +13,12 @@ use crate::config::{Client, DEFAULT_POLICY};
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::login::commit::{Committed, Draft, OVERTAKEN};
-use crate::login::context::{Device, Face, Visitor};
+use crate::login::context::Visitor;
 use crate::login::flow::{Moved, Proven};
-use crate::login::journey::Form;
-use crate::login::known_devices::{self, Seen};
 use crate::login::machine::{Machine, over};
 use crate::login::rights::Rights;
 use crate::login::row::{self, Secret};
-use crate::login::state::{Ended, Question, Rules, State};
+use crate::login::state::{Ended, Rules, SaidNo, State};
 use crate::login::step::Problem;
 use crate::sessions::{self, Place, Session};
 use crate::store::Change;
@@ -132,7 +130,7 @@ impl Settling<'_> {
         }
         if let Some(proven) = moved.proven.clone() {
             let end = match self.delivery.request() {
-                None => Some(self.signed_in(moved, &mut draft.change, &proven)?),
+                None => Some(self.signed_in(moved, &mut draft.change, &proven).await?),
                 Some(request) => self.authorized(moved, &mut draft.change, request, &proven).await?,
             };
             let Some(end) = end else { return Ok(None) };
@@ -142,14 +140,9 @@ impl Settling<'_> {
         if matches!(moved.state.ended, Some(Ended::Closed { .. })) {
             return Ok(Some(End::default()));
         }
-        let Some(Ended::Refused { code, .. }) = &moved.state.ended else { return Ok(None) };
+        let Some(Ended::Refused { code, no, .. }) = &moved.state.ended else { return Ok(None) };
         let Some(request) = self.delivery.request() else { return Ok(Some(End::default())) };
-        let why = match moved.asked_before() {
-            Some(Question::Consent) => "the person did not consent",
-            Some(Question::Confirm) => "the person did not start this sign-in",
-            Some(Question::Form(Form::Wait)) => "what the person has does not count in full yet",
-            _ => "the person cancelled the sign-in",
-        };
+        let why = no.map_or("what the person has does not count in full yet", SaidNo::why);
         let known = if code == "access_denied" { "access_denied" } else { "unmet_authentication_requirements" };
         let refused = Refused::bad_request(known, "The person did not go on.").because(why);
         let account = moved.state.subject.as_ref().map(|subject| subject.account.as_str());
@@ -173,13 +166,14 @@ impl Settling<'_> {
     }
 
     /// The account's own pages: a session and nothing else.
-    pub(super) fn signed_in(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
+    pub(super) async fn signed_in(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
         let core = self.authority.core;
         let secret = self.session_secret.ok_or_else(|| Fault::new("a session of our own pages without a browser"))?;
         let (session, cookie) = sessions::open(core, change, self.session, &authenticated(proven, self.place()), secret)?;
         let mut entry = Entry::ok("signed_in").account(proven.account.as_str()).session(sessions::public_id(core, &session));
         entry.address = self.visitor.address.map(|address| address.to_string());
         change.audit(entry.with("acr", proven.satisfied.acr.clone().unwrap_or_default()));
+        self.note_device(moved, change, proven, &Opened { session: &session, cookie: Some(&cookie), counts: false }).await?;
         moved.state.ended = Some(Ended::SignedIn { session, account: proven.account.clone(), opened: true });
         Ok(End { cookie: Some((cookie, proven.account.clone())), ..End::default() })
     }
@@ -209,11 +203,12 @@ impl Settling<'_> {
             }
             Completion::Refused(refused) => {
                 self.refusal(request, Some(&proven.account), &refused).note(&self.authority, change).await?;
-                moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned() });
+                moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned(), no: None });
                 Ok(Some(End::default()))
             }
             Completion::Granted(granted) => {
-                self.remember_device(moved, change, proven, granted.cookie.as_deref())?;
+                let opened = Opened { session: &granted.session, cookie: granted.cookie.as_deref(), counts: true };
+                self.note_device(moved, change, proven, &opened).await?;
                 let (account, opened) = (proven.account.clone(), granted.cookie.is_some());
                 let (session, number) = (granted.session, granted.number);
                 moved.state.ended = Some(Ended::Granted { session, number, account: account.clone(), opened });
@@ -221,25 +216,6 @@ impl Settling<'_> {
                 Ok(Some(End { cookie, granted: Some(granted), ..End::default() }))
             }
         }
-    }
-
-    /// Where policies have conditions about devices: what was proved on this one.
-    fn remember_device(&self, moved: &Moved, change: &mut Change, proven: &Proven, cookie: Option<&str>) -> Result<()> {
-        let before = moved.device().filter(|_| self.machine.remembers_devices());
-        let name = match (self.visitor.device, self.visitor.face, cookie) {
-            _ if !self.machine.remembers_devices() => return Ok(()),
-            (Some(Device::Installation { client, jkt }), _, _) => known_devices::installation(client, jkt),
-            (_, Face::Browser, Some(cookie)) => self.machine.browser_name(cookie),
-            // Nothing was proved anew; or a server's key stands for many people.
-            _ => return Ok(()),
-        };
-        let user_agent = self.visitor.user_agent.and_then(crate::mail::device_name).unwrap_or_default();
-        let seen = Seen { account: &proven.account, before, name: &name, label: &user_agent };
-        if proven.satisfied.is_eased || !proven.satisfied.is_as_named {
-            known_devices::goes_on(change, &seen);
-            return Ok(());
-        }
-        Ok(known_devices::remember(change, &seen, &proven.proofs)?)
     }
 
     fn assured(&self, client: &Client, request: &AuthorizationRequest) -> Result<Assured> {

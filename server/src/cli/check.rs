@@ -2,24 +2,44 @@
 
 use super::desk::Desk;
 use super::preflight;
+use super::provider_clocks;
 use super::screen::{Screen, Stop};
 use super::text::read_file;
 use crate::operations::{Finding, Operation, Outcome, ProblemKind, Review, ReviewOperation, Section, Subject, review};
 
+#[derive(clap::Args, Clone, Copy)]
+pub struct Check {
+    /// Fail on weak spots too, not only on mistakes.
+    #[arg(long)]
+    strict: bool,
+    /// Open the store if no server runs, to see registered clients and the database. It brings the schema up to date.
+    #[arg(long)]
+    store: bool,
+    /// Ask no provider for the time. Else the clocks of [upstream.NAME] are compared with the one here.
+    #[arg(long)]
+    offline: bool,
+}
+
 /// 0: nothing wrong; 1: `serve` would not start; 2: weak spots and `--strict`.
-pub async fn check(desk: &mut Desk, screen: &Screen, strict: bool, store: bool) -> Result<u8, Stop> {
+pub async fn check(desk: &mut Desk, screen: &Screen, arguments: Check) -> Result<u8, Stop> {
+    let Check { strict, store, offline } = arguments;
     let server = match desk.find_server().await {
         // The file can be read without the server that is somebody else's.
         Err(problem) if problem.kind == ProblemKind::Forbidden && !store => false,
         found => found?,
     };
     preflight::run(&desk.config, desk.base(), server).await?;
-    let outcome = if server || store {
+    let mut outcome = if server || store {
         let configuration = read_file(&desk.file)?;
         desk.ask(Operation::Review(ReviewOperation { configuration })).await?
     } else {
         Outcome::Review(review::of_configuration(&desk.config, desk.base()))
     };
+    if let Outcome::Review(review) = &mut outcome
+        && !offline
+    {
+        provider_clocks::compare(&desk.config, review).await;
+    }
     screen.outcome(&outcome, |outcome| match outcome {
         Outcome::Review(review) => words(review),
         _ => Vec::new(),

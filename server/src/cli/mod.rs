@@ -14,9 +14,11 @@ mod keys;
 mod links;
 mod lists;
 #[cfg(feature = "plugins")]
+mod move_links;
 mod plugin_trial;
 mod plugins;
 mod preflight;
+mod provider_clocks;
 mod recover;
 mod reference;
 mod screen;
@@ -63,14 +65,7 @@ enum Command {
     /// Every key of the configuration file, with its default and what it does.
     Config,
     /// Read the configuration as a security reviewer would.
-    Check {
-        /// Fail on weak spots too, not only on mistakes.
-        #[arg(long)]
-        strict: bool,
-        /// Open the store if no server runs, to see registered clients and the database. It brings the schema up to date.
-        #[arg(long)]
-        store: bool,
-    },
+    Check(check::Check),
     /// People who can sign in.
     User {
         #[command(subcommand)]
@@ -223,7 +218,7 @@ async fn at_desk(desk: &mut Desk, screen: &Screen, command: Command) -> Result<u
         Command::Plugin { action: plugins::Plugin::List { list } } => plugins::list(desk, screen, &list).await,
         Command::Audit(query) => audit::audit(desk, screen, query).await,
         Command::Recover { audit, dry_run } => recover::recover(desk, screen, audit.as_deref(), dry_run).await,
-        Command::Check { strict, store } => check::check(desk, screen, strict, store).await,
+        Command::Check(arguments) => check::check(desk, screen, arguments).await,
         Command::Serve
         | Command::Init { .. }
         | Command::Config

@@ -99,6 +99,15 @@ pub enum User {
         #[arg(long)]
         means: Option<String>,
     },
+    /// Make an account that nobody can sign in to yet, and a ticket, shown once. With it the person links an account at a provider.
+    Invite {
+        /// The name that goes with the ticket.
+        name: String,
+        #[command(flatten)]
+        profile: Profile,
+    },
+    /// Give links of a provider's people the subjects that they have now, from a file of JSON lines.
+    MoveLinks(super::move_links::MoveLinks),
     /// Make a ticket, shown once. With it the person signs in and adds means that count at once. Give it to nobody else.
     Ticket {
         #[arg(allow_hyphen_values = true)]
@@ -154,7 +163,13 @@ pub async fn user(desk: &mut Desk, screen: &Screen, action: User) -> Result<u8, 
         User::Code { name } => UserOperation::SetUserCode { code: terminal::read_user_code(&name)?, user: name },
         User::RemoveCode { name } => UserOperation::RemoveUserCode { user: name },
         User::Confirm { name, means } => UserOperation::Confirm { user: name, means },
-        User::Ticket { name } => return ticket(desk, screen, name).await,
+        User::Ticket { name } => return ticket(desk, screen, "user ticket", UserOperation::Ticket { user: name }).await,
+        User::Invite { name, profile } => {
+            let claims = parse_claims(&profile.claims)?;
+            let (email, display_name) = (profile.email, profile.display_name);
+            return ticket(desk, screen, "user invite", UserOperation::Invite { user: name, email, display_name, claims }).await;
+        }
+        User::MoveLinks(args) => return super::move_links::run(desk, screen, &args).await,
         User::Delete { name, yes } => UserOperation::Delete { user: name, confirmed: yes },
         User::EndSessions { name } => UserOperation::EndSessions { user: name },
         User::Disable { name } => UserOperation::Disable { user: name },
@@ -166,9 +181,9 @@ pub async fn user(desk: &mut Desk, screen: &Screen, action: User) -> Result<u8, 
 }
 
 /// A secret: it is shown to a person and never written as JSON.
-async fn ticket(desk: &mut Desk, screen: &Screen, name: String) -> Result<u8, Stop> {
-    screen.must_be_text("user ticket")?;
-    let mut outcome = desk.ask(Operation::User(UserOperation::Ticket { user: name })).await?;
+async fn ticket(desk: &mut Desk, screen: &Screen, command: &str, operation: UserOperation) -> Result<u8, Stop> {
+    screen.must_be_text(command)?;
+    let mut outcome = desk.ask(Operation::User(operation)).await?;
     let secrets = outcome.take_secrets();
     let (Outcome::TicketGiven { user, until_ms, .. }, Some(text)) = (&outcome, secrets.values().next()) else { return Err(unexpected()) };
     screen.row(&format!("The ticket of {user}, shown this once and good once, until {}:", shown(*until_ms)))?;
@@ -238,7 +253,8 @@ fn person(facts: &UserFacts) -> Vec<String> {
         lines.push(format!("passkey   {} ({}) since {}, {used}", one.passkey, visible::plain(&one.name, 80), shown(one.created_ms)));
     }
     for one in &facts.links {
-        lines.push(format!("link      {} by {} since {}, used {}", one.link, one.method, shown(one.created_ms), shown(one.used_ms)));
+        let mail = one.email_off_ms.map_or(String::new(), |at_ms| format!("; its address takes no mail since {}", shown(at_ms)));
+        lines.push(format!("link      {} by {} since {}, used {}{mail}", one.link, one.method, shown(one.created_ms), shown(one.used_ms)));
     }
     for waits in &facts.waiting {
         let from = waits.counts_from_ms.map_or("when it is confirmed".to_owned(), |from_ms| format!("from {}", shown(from_ms)));

@@ -46,6 +46,13 @@ const KEYS: &[Key] = &[
         r#"{ file = "smtp.password" }"#,
         "The password that goes with it. The variable SYMBOLON_MAIL_PASSWORD comes first.",
     ),
+    defaulted(
+        "new_devices",
+        Kind::Flag,
+        "true",
+        "Tells people of a sign-in with a browser or an installation that they had not used for a year. Its letter has a link that ends it. \
+         The server then keeps a row for each device ([signing-in.md](signing-in.md#new-devices)).",
+    ),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -75,6 +82,12 @@ pub struct Mail {
     pub username: Option<String>,
     #[serde(default)]
     pub password: Option<SecretSource>,
+    #[serde(default = "yes")]
+    pub new_devices: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Mail {

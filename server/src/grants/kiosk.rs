@@ -385,7 +385,7 @@ impl Member<'_> {
         entry.instance = Some(kiosk.id.to_owned());
         change.audit(entry);
         if let Some(account) = core.accounts().by_id(&grant.account).await? {
-            let notice = mail::Notice { template: "kiosk_code_twice", locale: "en", user_agent: None };
+            let notice = mail::Notice { template: "kiosk_code_twice", locale: "en", user_agent: None, link: None };
             notices::tell(&mut change, (&core.config, &core.keyring), &account, notice)?;
         }
         core.store.apply(change).await?;

@@ -9,7 +9,7 @@ use crate::config::upstream::Release;
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::store::tables::provider_token;
-use crate::store::{Change, NotApplied};
+use crate::store::{Change, NotApplied, Value};
 use crate::tokens::issue::Accepted;
 use crate::upstream::{Kept, Provider, Providers};
 use crate::web::reply::{self, Reply};
@@ -91,13 +91,14 @@ async fn usable(core: &Core, provider: &Provider, accepted: &Accepted, scopes: &
         let away = |why: String| Refused::new(503, "temporarily_unavailable", "The provider gives no token now.").because(why);
         let renewed = provider.renew(&row.kept, scopes, now_ms).await.map_err(|trouble| away(trouble.why))?;
         let mut change = Change::new(now_ms);
+        let (identity, entry) = (|| Value::from(row.identity.as_str()), || Value::from(provider.name()));
         match &renewed {
             Some(kept) => {
                 let sealed = kept.seal(&core.keyring, &row.identity)?;
-                change.run(provider_token::RENEW, vec![row.identity.as_str().into(), row.generation.into(), sealed.into(), now_ms.into()]);
+                change.run(provider_token::RENEW, vec![identity(), entry(), row.generation.into(), sealed.into(), now_ms.into()]);
             }
             None => {
-                change.run(provider_token::DROP, vec![row.identity.as_str().into(), row.generation.into()]);
+                change.run(provider_token::DROP, vec![identity(), entry(), row.generation.into()]);
                 let refused = Entry::refused("provider_token_lost", "the provider says that the grant is over");
                 change.audit(refused.account(account).with("provider", provider.name()));
             }

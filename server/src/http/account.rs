@@ -78,6 +78,7 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
         second_factors,
         mail: app.config.mail.is_some(),
         recovery_codes_left,
+        makes_codes: account_passkeys::makes_codes(app, id).await?,
         user_codes: app.config.takes_user_codes(),
         waiting: waiting(app, incoming, &session.account).await?,
         sessions: open.collect(),

@@ -2,11 +2,13 @@
 //! sign-ins of their own (`Journey`).
 
 use crate::app::App;
+use crate::config::DEFAULT_POLICY;
 use crate::error::{Refused, Result};
 use crate::login::holdings::OwnPasskey;
 use crate::login::operation::Operation;
 use crate::login::passkeys;
 use crate::login::proof::MethodName;
+use crate::login::reading::Accounts;
 use crate::pages::PasskeyView;
 use crate::sessions::Session;
 use crate::store::tables::passkey::{HANDLE, RENAME};
@@ -39,6 +41,13 @@ pub async fn show(app: &App, session: &Session, person: &Row) -> Result<(Option<
     };
     let is_taken = app.config.policies().any(|policy| policy.names(&MethodName::PASSKEY));
     Ok(((is_taken || !views.is_empty()).then_some(views), signal))
+}
+
+/// Would recovery codes get the person in who has lost their passkeys?
+pub async fn makes_codes(app: &App, account: &str) -> Result<bool> {
+    let account = Accounts::new(&app.store, &app.config).by_id(account).await?;
+    let policy = app.config.policy(DEFAULT_POLICY);
+    Ok(account.zip(policy).is_some_and(|(account, policy)| account.may_have_codes() && policy.takes_codes(&account)))
 }
 
 /// WebAuthn Level 3, 5.1.10.3 and 5.1.10.4. An account without passkeys tells so as well: the platform forgets the last one.

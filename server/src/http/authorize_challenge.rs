@@ -27,7 +27,7 @@ use crate::login::journey::{Journey, Overview};
 use crate::login::machine::{Answering, Received, over};
 use crate::login::operation::Operation;
 use crate::login::row::Secret;
-use crate::login::state::{Ended, Left, Rules, State, Subject};
+use crate::login::state::{Ended, Left, Rules, SaidNo, State, Subject};
 use crate::store::Change;
 use crate::stored_bytes::Writer;
 use crate::tokens::handles::Kind;
@@ -369,7 +369,7 @@ impl Face<'_> {
                 let code = code.ok_or_else(|| over().because("the code was redeemed, or is too old"))?;
                 Ok(done(&code, state.signal.as_ref()))
             }
-            Some(Ended::Refused { code, hint }) => Ok(reply::json(400, &json!({ "error": code, "error_description": hint }))),
+            Some(Ended::Refused { code, hint, no }) => Ok(refused(code, hint, *no)),
             Some(Ended::Left(left)) => Ok(self.to_browser(left, request)),
             Some(Ended::Closed { why, signal }) => Ok(closed(why, signal.as_ref())),
             Some(Ended::SignedIn { .. }) => Err(Fault::new("a native sign-in ended as one of our own pages").into()),
@@ -491,6 +491,15 @@ fn closed(why: &str, signal: Option<&Operation>) -> Reply {
     let mut body = json!({ "error": "invalid_session", "error_description": hint, "reason": why });
     if let Some(signal) = signal {
         body["operation"] = json!(signal);
+    }
+    reply::json(400, &body)
+}
+
+/// `no`: how the person ended it.
+fn refused(code: &str, hint: &str, no: Option<SaidNo>) -> Reply {
+    let mut body = json!({ "error": code, "error_description": hint });
+    if let Some(no) = no {
+        body["reason"] = json!(no);
     }
     reply::json(400, &body)
 }

@@ -80,7 +80,7 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
             Some(code) => delivery::respond(&app.authority(), &request.back, &[("code", &code)], incoming.now_ms).await?,
             None => return views::done(app, incoming, state).await,
         },
-        Ended::Refused { code, hint } => {
+        Ended::Refused { code, hint, .. } => {
             let error = [("error", code.as_str()), ("error_description", hint.as_str())];
             delivery::respond(&app.authority(), &request.back, &error, incoming.now_ms).await?
         }

@@ -65,8 +65,8 @@ pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
     sessions::end(app, &mut change, &session.id, &session.account, "logout");
     browser::void_sign_ins(app, incoming, &mut change);
     app.store.apply(change).await?;
-    let providers = upstream_sign_out::providers_of(app, &session).await?;
-    let mut reply = match upstream_sign_out::begin(app, (&session, &providers), onward(incoming, &request), incoming.now_ms).await? {
+    let rests_on = upstream_sign_out::rests_on(app, &session).await?;
+    let mut reply = match upstream_sign_out::begin(app, (&session, &rests_on), onward(incoming, &request), incoming.now_ms).await? {
         Some(there) => {
             let mut reply = reply::see_other(&there);
             forget(app, incoming, &mut reply, true);
@@ -74,7 +74,7 @@ pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
         }
         None => answer(app, incoming, &request, &Told::SignedOut)?,
     };
-    if !providers.is_empty() {
+    if !rests_on.is_empty() {
         let name = sessions::cookie_name(app, sessions::SIGNED_OUT);
         add_cookie(&mut reply, &sessions::cookie(app, &name, "1", sessions::SIGNED_OUT_S));
     }

@@ -54,6 +54,7 @@ pub mod settle;
 pub mod stop;
 pub mod token;
 pub mod upstream;
+pub mod upstream_events;
 pub mod upstream_logout;
 pub mod upstream_sign_out;
 pub mod userinfo;

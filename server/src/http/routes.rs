@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::http::{
     account, approvals, authorize, authorize_challenge, backchannel_authentication, continue_page, device, device_authorization, endings,
     handover, introspect, kiosk, links, login, login_page, logout, metadata, par, pending, pending_device, plugin, registration, revoke,
-    stop, token, upstream, upstream_logout, upstream_sign_out, userinfo, wallet, well_known,
+    stop, token, upstream, upstream_events, upstream_logout, upstream_sign_out, userinfo, wallet, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
@@ -395,6 +395,17 @@ pub static ROWS: &[Row] = &[
             ..PAGE
         },
         |app, incoming| Box::pin(upstream::callback(app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/upstream/{name}/events",
+            body: Takes::Json,
+            from: Sender::Server,
+            caller: Caller::Anyone,
+            event: "provider_event_refused",
+            ..CALL
+        },
+        |app, incoming| Box::pin(upstream_events::event(app, incoming)),
     ),
     row(Route { path: "/upstream/{name}/jwks", from: Sender::Server, cors: false, ..DOCUMENT }, |app, incoming| {
         Box::pin(async move { upstream::keys(app, incoming) })

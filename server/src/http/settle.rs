@@ -48,7 +48,7 @@ pub async fn others(app: &App, incoming: &Incoming, moved: &Moved) -> Result<Vec
 pub async fn response(app: &App, incoming: &Incoming, request: &AuthorizationRequest, ended: &Finished) -> Result<Option<Response>> {
     let parameters = match (&ended.state.ended, &ended.code) {
         (_, Some(code)) => vec![("code", code.as_str())],
-        (Some(Ended::Refused { code, hint }), None) => vec![("error", code.as_str()), ("error_description", hint.as_str())],
+        (Some(Ended::Refused { code, hint, .. }), None) => vec![("error", code.as_str()), ("error_description", hint.as_str())],
         _ => return Ok(None),
     };
     let response = delivery::respond(&app.authority(), &request.back, &parameters, incoming.now_ms).await?;

@@ -61,19 +61,29 @@ async fn apply(core: &Core, provider: &str, signed_out: &SignedOut, ends_everyth
     let names = names(signed_out);
     let mut change = Change::new(now_ms);
     change.once("provider_logout", provider, &signed_out.jti, signed_out.exp_s.saturating_mul(1000));
-    for (_, name) in &names {
-        let values = vec![name.as_str().into(), now_ms.into(), (now_ms + CUT_OFF_MS).into()];
-        change.run_expecting(provider_session::CUT_OFF, values, Expect::Any);
-    }
+    cut_off(&mut change, names.iter().map(|it| it.1.as_str()), now_ms);
     match core.store.apply(change).await {
         // It came before: whatever that try left undone is done now, for the instant at which it came first.
         Ok(_) | Err(NotApplied::Conflict(_)) => {}
         Err(other) => return Err(other.into()),
     }
-    let mut touched = end_all(core, provider, &names, ends_everything).await?;
+    end_twice(core, provider, &names, ends_everything).await
+}
+
+/// A sign-in that left before this instant, and comes back later, is refused.
+pub(super) fn cut_off<'a>(change: &mut Change, names: impl Iterator<Item = &'a str>, at_ms: i64) {
+    let until_ms = change.now_ms() + CUT_OFF_MS;
+    for name in names {
+        change.run_expecting(provider_session::CUT_OFF, vec![name.into(), at_ms.into(), until_ms.into()], Expect::Any);
+    }
+}
+
+/// Ends what the names of a cut-off find. Answers how many sessions were touched.
+pub(super) async fn end_twice(core: &Core, provider: &str, names: &[(&'static str, String)], ends_everything: bool) -> Result<usize> {
+    let mut touched = end_all(core, provider, names, ends_everything).await?;
     // A sign-in whose change was under way when the cut-off was written is visible by now.
     tokio::time::sleep(UNDER_WAY).await;
-    touched += end_all(core, provider, &names, ends_everything).await?;
+    touched += end_all(core, provider, names, ends_everything).await?;
     Ok(touched)
 }
 

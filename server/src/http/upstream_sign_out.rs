@@ -8,9 +8,9 @@ use crate::audit::Entry;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::login::step::Step;
 use crate::sessions::{self, Session};
-use crate::store::tables::provider_session;
+use crate::store::tables::{provider_hint, provider_session};
 use crate::store::{Change, Value};
-use crate::upstream::Provider;
+use crate::upstream::{Hint, HintOf, Provider};
 use crate::web::request::Incoming;
 use serde::{Deserialize, Serialize};
 use symbolon_oauth::base64url;
@@ -27,6 +27,16 @@ const RETURNS_MS: i64 = 3_600_000;
 struct Onward {
     query: String,
     at_ms: i64,
+    /// Identity and name of the session at the provider, whose ID token may be kept.
+    #[serde(default)]
+    of: Option<(String, String)>,
+}
+
+/// A provider that a session rests on, and by what.
+pub struct RestsOn<'a> {
+    pub provider: &'a Provider,
+    identity: String,
+    sid: String,
 }
 
 fn place(provider: &str) -> String {
@@ -38,11 +48,12 @@ fn back(app: &App, provider: &str) -> String {
 }
 
 /// The page of ours that leads to the provider which the session rests on. None: no provider is told.
-pub async fn begin(app: &App, (session, providers): (&Session, &[&Provider]), query: String, now_ms: i64) -> Result<Option<String>> {
-    let Some(provider) = providers.iter().find(|it| it.settings.sign_out) else { return Ok(None) };
-    let onward = serde_json::to_vec(&Onward { query, at_ms: now_ms }).map_err(|it| Fault::new(it.to_string()))?;
+pub async fn begin(app: &App, (session, rests_on): (&Session, &[RestsOn<'_>]), query: String, now_ms: i64) -> Result<Option<String>> {
+    let Some(RestsOn { provider, identity, sid }) = rests_on.iter().find(|it| it.provider.settings.sign_out) else { return Ok(None) };
+    let of = provider.settings.sign_out_hint.then(|| (identity.clone(), sid.clone()));
+    let onward = serde_json::to_vec(&Onward { query, at_ms: now_ms, of }).map_err(|it| Fault::new(it.to_string()))?;
     let state = base64url::encode(&app.keyring.seal(&place(provider.name()), &onward)?);
-    let entry = match provider.sign_out_url(&back(app, provider.name()), &state, now_ms).await {
+    let entry = match provider.sign_out_url((&back(app, provider.name()), &state), None, now_ms).await {
         Ok(Some(_)) => Entry::ok("sign_out_passed_on"),
         Ok(None) => Entry::refused("sign_out_passed_on", "the provider has no end_session_endpoint"),
         Err(trouble) => Entry::refused("sign_out_passed_on", trouble.why),
@@ -55,16 +66,26 @@ pub async fn begin(app: &App, (session, providers): (&Session, &[&Provider]), qu
     Ok(leads_on.then(|| app.url(&format!("/upstream/{}/sign-out?state={state}", provider.name()))))
 }
 
-/// The providers that a session rests on.
-pub async fn providers_of<'a>(app: &'a App, session: &Session) -> Result<Vec<&'a Provider>> {
+/// The providers that a session rests on: the entries of the configuration by which its person came.
+pub async fn rests_on<'a>(app: &'a App, session: &Session) -> Result<Vec<RestsOn<'a>>> {
     if app.config.upstream.is_empty() {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
-    for row in app.store.all(provider_session::METHODS_OF, &[Value::from(&session.id[..])]).await? {
-        found.extend(row.text("method")?.strip_prefix("upstream:").and_then(|name| app.machine.providers().get(name)));
+    for row in app.store.all(provider_session::OF_SESSION, &[Value::from(&session.id[..])]).await? {
+        let (identity, sid) = (row.text("identity")?.to_owned(), row.text("sid")?.to_owned());
+        let provider = app.machine.providers().get(row.text("provider")?);
+        found.extend(provider.map(|provider| RestsOn { provider, identity, sid }));
     }
     Ok(found)
+}
+
+/// The ID token of the session there, as long as it is kept.
+async fn hint(app: &App, provider: &str, onward: &Onward, now_ms: i64) -> Result<Option<Hint>> {
+    let Some((identity, sid)) = &onward.of else { return Ok(None) };
+    let values = [identity.as_str().into(), provider.into(), sid.as_str().into(), now_ms.into()];
+    let Some(row) = app.store.one(provider_hint::READ, &values).await? else { return Ok(None) };
+    Ok(Hint::open(&app.keyring, HintOf { identity, provider, sid }, row.bytes("sealed")?))
 }
 
 fn over() -> Error {
@@ -81,11 +102,12 @@ fn read(app: &App, incoming: &Incoming, lives_ms: i64) -> Result<Onward> {
 
 /// A form does not lead away from here, so this page does.
 pub async fn leave(app: &App, incoming: &Incoming) -> Result<Reply> {
-    read(app, incoming, LEAVES_MS)?;
+    let onward = read(app, incoming, LEAVES_MS)?;
     let name = incoming.path("name").unwrap_or_default();
     let provider = app.machine.providers().get(name).filter(|it| it.settings.sign_out).ok_or_else(over)?;
     let state = incoming.parameters().get("state").unwrap_or_default();
-    let url = provider.sign_out_url(&back(app, name), state, incoming.now_ms).await;
+    let hint = hint(app, name, &onward, incoming.now_ms).await?;
+    let url = provider.sign_out_url((&back(app, name), state), hint.as_ref(), incoming.now_ms).await;
     match url {
         Ok(Some(url)) => pages::lead_on(app, incoming, &url),
         Ok(None) => Err(over()),

@@ -126,6 +126,7 @@ pub struct Link {
     /// What the provider says: JSON of `upstream::Profile`.
     pub said: String,
     pub created_ms: i64,
+    pub used_ms: i64,
     /// The methods that let its person in, by the present configuration. Several entries may be of one issuer.
     pub lets_in_by: Vec<MethodName>,
 }

@@ -23,7 +23,7 @@ use crate::sessions;
 use crate::store::tables::account::{ENROL, REMOVE, SET_LOCALE, SET_NAME, SPEND_CODE, SPEND_STEP};
 use crate::store::tables::enrolment::SPEND_TICKET;
 use crate::store::tables::outside_identity::{LINK, SEE};
-use crate::store::tables::{app_grant, known_device, passkey, provider_check, provider_token, session};
+use crate::store::tables::{app_grant, known_device, passkey, session};
 use crate::store::{Change, Expect, NotApplied, Value};
 use serde_json::Value as Json;
 use std::time::Duration;
@@ -93,7 +93,7 @@ impl Machine {
             Effect::Notice(template) if ADDED.contains(template) && moved.adds_what_waits() => {}
             Effect::Notice(template) => {
                 if let Some(account) = &moved.person.account {
-                    let notice = mail::Notice { template, locale: visitor.locale, user_agent: visitor.user_agent };
+                    let notice = mail::Notice { template, locale: visitor.locale, user_agent: visitor.user_agent, link: None };
                     notices::tell(change, (&self.config, &self.keyring), account, notice)?;
                 }
             }
@@ -129,7 +129,7 @@ impl Machine {
             Effect::Rehash { from, to } => accounts::rehash(change, account, from, to),
             Effect::Link(new) | Effect::SeeLink(new) => {
                 write_link(draft, account, effect);
-                self.keep_tokens(&mut draft.change, account, new)?;
+                self.keep(&mut draft.change, account, new)?;
             }
             Effect::Follow(_) | Effect::Unlink { .. } => write_link(draft, account, effect),
             Effect::Update(Update::Password(digest)) => accounts::replace_password(change, account, digest.clone()),
@@ -152,22 +152,6 @@ impl Machine {
             Effect::Wait(_) | Effect::Confirm(_) => self.write_enrolment(change, moved, effect, visitor)?,
             Effect::Audit(entry) => self.audit(change, moved, (**entry).clone(), visitor),
         }
-        Ok(())
-    }
-
-    /// What the provider gave goes with the identity, sealed.
-    fn keep_tokens(&self, change: &mut Change, account: &str, link: &NewLink) -> Result<()> {
-        let Some(provider) = link.method.strip_prefix("upstream:") else { return Ok(()) };
-        let (identity, now_ms) = (accounts::link_key(&link.issuer, &link.subject), change.now_ms());
-        if let Some(check) = self.config.upstream.get(provider).and_then(|it| it.check.as_ref()) {
-            let next_ms = now_ms + check.every.ms();
-            let values = vec![identity.as_str().into(), account.into(), provider.into(), now_ms.into(), next_ms.into()];
-            change.run_expecting(provider_check::SIGNED_IN, values, Expect::Any);
-        }
-        let Some(kept) = &link.tokens else { return Ok(()) };
-        let (sealed, renewable) = (kept.seal(&self.keyring, &identity)?, i64::from(kept.refresh_token.is_some()));
-        let values = vec![identity.into(), account.into(), provider.into(), sealed.into(), now_ms.into(), renewable.into()];
-        change.run_expecting(provider_token::KEEP, values, Expect::Any);
         Ok(())
     }
 

@@ -2,19 +2,21 @@
 
 use crate::store::tables::{
     account_event, backchannel_request, device_secret, enrolment, handover, known_device, outside_identity, passkey, provider_check,
-    provider_session, provider_token,
+    provider_hint, provider_revocation, provider_session, provider_token, provider_transfer,
 };
 use crate::store::{Change, Expect};
 
-const FORGET: [&str; 19] = [
+const FORGET: [&str; 21] = [
     "DELETE FROM login_name WHERE account = $1",
     "DELETE FROM credential WHERE account = $1",
     "DELETE FROM consent WHERE account = $1",
     "DELETE FROM device_request WHERE account = $1",
     passkey::FORGET[0],
     passkey::FORGET[1],
+    provider_transfer::FORGET_ACCOUNT,
     outside_identity::FORGET,
     provider_check::FORGET,
+    provider_hint::FORGET,
     provider_session::FORGET,
     provider_token::FORGET,
     known_device::FORGET,
@@ -30,6 +32,7 @@ const FORGET: [&str; 19] = [
 
 /// Everything of a person that can go, goes; sessions stay as ended until they are swept, so that APIs are told (050-C).
 pub fn forget_rows(change: &mut Change, account: &str) {
+    change.run_expecting(provider_revocation::OF_ACCOUNT, vec![account.into(), change.now_ms().into()], Expect::Any);
     for sql in FORGET {
         change.run_expecting(sql, vec![account.into()], Expect::Any);
     }
@@ -49,7 +52,9 @@ pub fn unlink_again(change: &mut Change, account: &str, key: &str, at_ms: i64) {
 }
 
 fn forget_unlinked(change: &mut Change, account: &str, key: &str) {
-    for sql in [provider_token::UNLINK, provider_check::UNLINK] {
+    let values = vec![key.into(), account.into(), change.now_ms().into()];
+    change.run_expecting(provider_revocation::OF_UNLINKED, values, Expect::Any);
+    for sql in [provider_token::UNLINK, provider_check::UNLINK, provider_hint::UNLINK] {
         change.run_expecting(sql, vec![key.into(), account.into()], Expect::Any);
     }
 }

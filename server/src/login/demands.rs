@@ -90,6 +90,7 @@ pub(super) fn weighed_by(state: &State, rules: &Rules, person: &Person, (counted
 fn own_policy(state: &State, rules: &Rules, person: &Person, now_ms: i64) -> Policy {
     match state.journey {
         Journey::Reset | Journey::Regain => Policy::of(&[&[MethodName::EMAIL]]),
+        Journey::Link { invited: true, .. } => Policy::of(&[&[MethodName::TICKET]]),
         _ => eased(state, rules, person, now_ms),
     }
 }

@@ -61,9 +61,9 @@ impl Run<'_> {
             // They come before anything is proved, or change nothing.
             Form::Register | Form::Wait | Form::Overview | Form::Exported => true,
             _ if matches!(self.state.journey, Journey::Register { .. } | Journey::Regain) => true,
-            // They belong to the authenticator that was added a moment ago.
+            // They belong to the authenticator, or the passkey, that was added a moment ago.
             Form::RecoveryCodes if self.state.journey == Journey::SignIn => {
-                self.state.proofs.iter().any(|it| it.method == MethodName::TOTP)
+                self.state.proofs.iter().any(|it| it.method == MethodName::TOTP || it.method == MethodName::PASSKEY)
             }
             Form::Link => self.may_link() && self.are_proofs_enough(Some(form), asked_ms),
             _ => self.are_proofs_enough(Some(form), asked_ms),

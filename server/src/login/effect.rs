@@ -369,6 +369,7 @@ mod tests {
                 label: text("x"),
                 shown: text("x"),
                 tokens: None,
+                hint: None,
             };
             Effect::Link(Box::new(new))
         };

@@ -13,7 +13,7 @@ use super::methods;
 use super::operation;
 use super::policy::Satisfied;
 use super::proof::{Facts, MethodName, Proof};
-use super::state::{Candidate, Ended, Pending, Question, Rules, State, Subject};
+use super::state::{Candidate, Ended, Pending, Question, Rules, SaidNo, State, Subject};
 use super::step::{Field, FieldKind, Problem};
 use crate::audit::Entry;
 use crate::error::{Error, Fault, Refused, Result};
@@ -335,11 +335,12 @@ impl<'a> Run<'a> {
     /// Requirements 1.0 has a word for it.
     pub(super) fn given_up(&self) -> Ended {
         let waits = self.state.pending.as_ref().is_some_and(|pending| pending.question == Question::Form(Form::Wait));
-        let (code, hint) = match waits {
-            true => ("unmet_authentication_requirements", "What the person has added does not count in full yet."),
-            false => ("access_denied", "The person did not go on."),
+        let no = SaidNo::by(&self.action);
+        let (code, hint, no) = match waits {
+            true => ("unmet_authentication_requirements", "What the person has added does not count in full yet.", None),
+            false => ("access_denied", no.hint(), Some(no)),
         };
-        Ended::Refused { code: code.to_owned(), hint: hint.to_owned() }
+        Ended::Refused { code: code.to_owned(), hint: hint.to_owned(), no }
     }
 
     /// A name was given, before a method that does not ask for one. Whether anybody has it decides nothing.

@@ -1,6 +1,6 @@
 //! Why a sign-in began, and the forms of the longer ways.
 
-use crate::upstream::Kept;
+use crate::upstream::{Hint, Kept};
 use serde::{Deserialize, Serialize};
 
 /// A link wants a sign-in at the provider that is at most this old.
@@ -45,6 +45,9 @@ pub enum Journey {
         /// The account is proved, and the provider is asked.
         asked: bool,
         found: Option<NewLink>,
+        /// A ticket that invites proves the account, which has no other means.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        invited: bool,
     },
     /// It shall no longer. `key` names the identity.
     Unlink {
@@ -99,6 +102,9 @@ pub struct NewLink {
     /// What the provider gave, where an API may have it.
     #[serde(default)]
     pub tokens: Option<Kept>,
+    /// For the sign-out there, with the name of the session that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<(String, Hint)>,
 }
 
 impl Journey {
@@ -131,7 +137,7 @@ impl Journey {
             "end_session" => Self::EndSession { session: target },
             "forget_device" => Self::ForgetDevice { device: target },
             "revoke_app" => Self::RevokeApp { client: target },
-            "link" => Self::Link { provider: target, asked: false, found: None },
+            "link" => Self::Link { provider: target, asked: false, found: None, invited: false },
             "unlink" => Self::Unlink { key: target },
             _ => return None,
         })
@@ -153,7 +159,7 @@ impl Journey {
 
     /// Does it change an account that is signed in? Then the sign-in is of that account and of no other.
     pub fn is_of_account(&self) -> bool {
-        !matches!(self, Self::SignIn | Self::Register { .. } | Self::Reset | Self::Regain)
+        !matches!(self, Self::SignIn | Self::Register { .. } | Self::Reset | Self::Regain | Self::Link { invited: true, .. })
     }
 }
 

@@ -1,12 +1,12 @@
-//! Devices on which people proved all that a policy asks for. A row each: for whom, which browser or installation, and what was proved.
-//! Only where a policy has a condition about devices is anything kept. A row ends with the person's sessions.
+//! Devices on which people signed in. A row each: for whom, which browser or installation, and what was proved there in full. Only where a
+//! policy has a condition about devices, or a letter tells of new ones, is anything kept. A row ends with the person's sessions.
 
 use super::accounts::Account;
 use super::methods;
 use super::proof::{KnownDevice, Proof};
 use super::standing::{Patience, Standing};
 use crate::error::Fault;
-use crate::store::tables::known_device::{FORGET_OLDEST, MOVE, READ, REMEMBER};
+use crate::store::tables::known_device::{FORGET_OLDEST, IS_KNOWN, MOVE, READ, REMEMBER, SEE};
 use crate::store::{Change, Expect, Store};
 use symbolon_oauth::{base64url, digest};
 
@@ -23,6 +23,16 @@ pub fn id(name: &str) -> String {
 /// An installation, as the machine names it.
 pub fn installation(client: &str, jkt: &str) -> String {
     format!("installation {client} {jkt}")
+}
+
+/// A server that signs people in with a key of its own (native face). All that sign in by it are on one device, which is known for nothing.
+pub fn server(client: &str) -> String {
+    format!("server {client}")
+}
+
+/// Has the person signed in on it, whatever was proved?
+pub async fn is_known(store: &Store, account: &str, name: &str, now_ms: i64) -> Result<bool, Fault> {
+    Ok(store.one(IS_KNOWN, &[account.into(), id(name).into(), now_ms.into()]).await?.is_some())
 }
 
 /// What waits to be confirmed makes no device known.
@@ -46,19 +56,28 @@ pub struct Seen<'a> {
 
 /// The person proved all that the policy's own chains ask for. The device is known for that from now on.
 pub fn remember(change: &mut Change, seen: &Seen<'_>, proofs: &[Proof]) -> Result<(), Fault> {
-    let now_ms = change.now_ms();
     let proofs = serde_json::to_string(proofs).map_err(|error| Fault::new(error.to_string()))?;
-    goes_on(change, seen);
-    let label: String = seen.label.chars().take(80).collect();
-    let values = vec![seen.account.into(), id(seen.name).into(), label.into(), proofs.into(), now_ms.into(), (now_ms + LIFETIME_MS).into()];
-    change.run(REMEMBER, values);
-    change.run_expecting(FORGET_OLDEST, vec![seen.account.into(), MOST.into()], Expect::Any);
+    write(change, REMEMBER, seen, proofs);
     Ok(())
 }
 
-/// The device has another name from now on, and is known for what it was known for.
+/// The device is known for what it was known for. A new one is known for nothing but that the person uses it.
+pub fn see(change: &mut Change, seen: &Seen<'_>) {
+    write(change, SEE, seen, "[]".to_owned());
+}
+
+/// It has another name from now on.
 pub fn goes_on(change: &mut Change, seen: &Seen<'_>) {
     if let Some(before) = seen.before.filter(|before| *before != seen.name) {
         change.run_expecting(MOVE, vec![seen.account.into(), id(before).into(), id(seen.name).into()], Expect::Any);
     }
+}
+
+fn write(change: &mut Change, sql: &'static str, seen: &Seen<'_>, proofs: String) {
+    let now_ms = change.now_ms();
+    goes_on(change, seen);
+    let label: String = seen.label.chars().take(80).collect();
+    let values = vec![seen.account.into(), id(seen.name).into(), label.into(), proofs.into(), now_ms.into(), (now_ms + LIFETIME_MS).into()];
+    change.run(sql, values);
+    change.run_expecting(FORGET_OLDEST, vec![seen.account.into(), MOST.into()], Expect::Any);
 }

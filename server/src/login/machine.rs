@@ -261,9 +261,24 @@ impl Machine {
         }
     }
 
-    /// Does any policy have a condition about devices? Else nothing of them is kept.
+    /// Does any policy have a condition about devices, or does a letter tell of new ones? Else nothing of them is kept.
     pub fn remembers_devices(&self) -> bool {
-        self.config.policies().any(Policy::knows_devices)
+        self.tells_of_devices() || self.config.policies().any(Policy::knows_devices)
+    }
+
+    /// Does a person hear of a sign-in on a device that is not known (W-57)?
+    pub fn tells_of_devices(&self) -> bool {
+        self.config.mail.as_ref().is_some_and(|mail| mail.new_devices)
+    }
+
+    /// Was this device used by the person before, by this name or the one before it?
+    pub async fn is_known_device(&self, account: &str, names: &[&str], now_ms: i64) -> Result<bool> {
+        for name in names {
+            if known_devices::is_known(&self.store, account, name, now_ms).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Who the sign-in is about: the person its proofs name, else whom the answer or an earlier one named.

@@ -126,7 +126,7 @@ impl Run<'_> {
             (Right::Email, "change_email", has_mail),
             (Right::Password, "change_password", true),
             (Right::Authenticator, authenticator, true),
-            (Right::RecoveryCodes, "recovery_codes", has_totp),
+            (Right::RecoveryCodes, "recovery_codes", self.may_make_codes()),
             (Right::UserCode, "change_user_code", self.machine.config.takes_user_codes()),
             (Right::Passkeys, "passkeys", true),
             (Right::Links, "links", true),

@@ -3,7 +3,7 @@
 
 use super::accounts::{self, Account, Link, NewAccount, link_key};
 use super::budgets::Budget;
-use super::context::{Answer, Asked, Checked, Outside, Voyage};
+use super::context::{Answer, Asked, Checked, Face, Outside, Voyage};
 use super::demands::not_before_ms;
 use super::effect::{Creation, Effect, Followed, Source};
 use super::flow::{Go, Run, Stop};
@@ -12,6 +12,7 @@ use super::linking::shown;
 use super::methods;
 use super::profile::{self, Profile};
 use super::proof::{AtProvider, Facts, MethodName, Proof};
+use super::rekeying;
 use super::state::Question;
 use super::step::{Problem, Step, Text};
 use crate::audit::Entry;
@@ -20,6 +21,8 @@ use crate::error::{Error, Fault};
 use crate::store::{Change, NotApplied};
 use serde_json::Value as Json;
 
+/// The way of somebody whom an operator has invited.
+pub(super) const USE_INVITATION: &str = "use_invitation";
 /// Links of one account.
 pub(super) const MOST_LINKS: usize = 20;
 impl Run<'_> {
@@ -102,7 +105,11 @@ impl Run<'_> {
     /// Somebody is proved to a provider.
     pub(super) async fn meet(&mut self, method: &MethodName, outside: Outside) -> Go<()> {
         let learned = &outside.learned;
-        let owner = accounts::linked(&self.machine.store, &learned.issuer, &learned.subject).await?;
+        let (store, key) = (&self.machine.store, (learned.issuer.as_str(), learned.subject.as_str()));
+        let owner = match accounts::linked(store, key.0, key.1).await? {
+            None => rekeying::by_transfer(store, key, learned.transfer_sub.as_deref(), self.visitor.now_ms).await?,
+            found => found,
+        };
         if matches!(self.state.journey, Journey::Link { asked: true, .. }) {
             return self.offer_link(outside, owner);
         }
@@ -190,7 +197,7 @@ impl Run<'_> {
     fn as_link(&self, new: &NewLink) -> Link {
         let NewLink { method, issuer, subject, said, .. } = new.clone();
         let lets_in_by = self.machine.config.methods_of_link(&method, &issuer);
-        Link { method, issuer, subject, said, created_ms: 0, lets_in_by }
+        Link { method, issuer, subject, said, created_ms: 0, used_ms: 0, lets_in_by }
     }
 
     /// A new account, linked from its first moment on.
@@ -248,7 +255,13 @@ impl Run<'_> {
         let mut step = Step::new("upstream_unknown");
         step.title = Text::new("upstream_unknown-title").with("provider", label);
         step.text = vec![Text::new("upstream_unknown-lead").with("provider", label).with("account", shown(&outside.learned.profile))];
-        let step = step.primary_for("other_account", label);
+        let mut step = step.primary_for("other_account", label);
+        let is_nobody = self.state.subject.is_none() && self.state.journey == Journey::SignIn;
+        // An app has no way to the provider that keeps the invitation.
+        let is_browser = matches!(self.visitor.face, Face::Browser);
+        if is_nobody && is_browser && !outside.provider.contains(':') && outside.settings.linking != Linking::Off {
+            step = step.secondary(USE_INVITATION);
+        }
         self.ask_again(Asked { step, ..outside.again }, Problem::new("upstream_unknown"));
         Ok(())
     }
@@ -273,7 +286,8 @@ impl Run<'_> {
             Linking::Fresh | Linking::Undated => {}
         }
         let link = new_link(&MethodName::of_provider(&outside.provider), &outside)?;
-        self.state.journey = Journey::Link { provider: outside.provider, asked: true, found: Some(link) };
+        let invited = matches!(self.state.journey, Journey::Link { invited: true, .. });
+        self.state.journey = Journey::Link { provider: outside.provider, asked: true, found: Some(link), invited };
         self.ask_form(Form::Link)
     }
 }
@@ -365,5 +379,6 @@ fn new_link(method: &MethodName, outside: &Outside) -> std::result::Result<NewLi
         label: outside.settings.label.clone(),
         shown: shown(&learned.profile),
         tokens: learned.tokens.clone(),
+        hint: learned.hint.clone().map(|hint| (AtProvider::name(&learned.issuer, learned.sid.as_deref(), &learned.subject), hint)),
     })
 }

@@ -89,7 +89,19 @@ pub fn check_enrolment(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -
         // A sign-in that has proved one factor must not finish as if there were no second.
         effects.extend([Effect::Raise, Effect::Notice("passkey_added")]);
     }
-    Ok(Filled::Done(Box::new(Outcome { proved: Some(MethodName::PASSKEY), facts: proved, ..Outcome::end(effects) })))
+    let then = wants_codes(filling).then_some(Form::RecoveryCodes);
+    Ok(Filled::Done(Box::new(Outcome { proved: Some(MethodName::PASSKEY), facts: proved, then, ..Outcome::end(effects) })))
+}
+
+/// The first strong factor brings recovery codes with it, where a chain of the policy takes them (W-59).
+fn wants_codes(filling: &Filling<'_>) -> bool {
+    let nobody = Account::default();
+    let account = match (&filling.state.journey, &filling.person.account) {
+        (_, Some(account)) => account,
+        (Journey::Register { draft: Some(draft) }, None) => &Account { email: Some(draft.email.clone()), ..nobody },
+        _ => &nobody,
+    };
+    !account.may_have_codes() && filling.policy.takes_codes(account)
 }
 
 fn refused(problem: &'static str, why: String) -> Filled {

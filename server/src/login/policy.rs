@@ -131,6 +131,17 @@ impl Policy {
         self.chains.iter().any(|chain| chain.iter().all(|method| methods::has(method, without) || needs_none(method)))
     }
 
+    /// Would recovery codes get a person in who has lost their passkeys, beside what this account has? A chain that names `passkey` takes
+    /// none.
+    pub fn takes_codes(&self, account: &Account) -> bool {
+        let is_code = |method: &MethodName| *method == MethodName::TOTP || *method == MethodName::RECOVERY;
+        let would_do = |chain: &&Vec<MethodName>| {
+            chain.iter().filter(|method| is_code(method)).count() == 1
+                && chain.iter().all(|method| is_code(method) || (*method != MethodName::PASSKEY && methods::has(method, account)))
+        };
+        self.chains.iter().any(|chain| would_do(&chain))
+    }
+
     /// Whoever makes an account makes a passkey, and no password.
     pub fn begins_with_passkey(&self) -> bool {
         self.chains.first().is_some_and(|chain| chain.contains(&MethodName::PASSKEY))

@@ -10,6 +10,7 @@ use super::journey::{Form, Journey};
 use super::known_devices;
 use super::machine::over;
 use super::methods::{self, email, passkey};
+use super::outside::USE_INVITATION;
 use super::passkeys;
 use super::policy::{self, Conditions, Policy};
 use super::proof::{MethodName, Proof};
@@ -135,6 +136,15 @@ impl Run<'_> {
         self.set_question(Question::Form(Form::Wait), [0; 16], step, Json::Null);
     }
 
+    /// With an authenticator always; with passkeys alone where a chain takes codes.
+    pub(super) fn may_make_codes(&self) -> bool {
+        let policy = &self.rules.policy;
+        self.person
+            .account
+            .as_ref()
+            .is_some_and(|account| account.totp_from_ms.is_some() || (account.may_have_codes() && policy.takes_codes(account)))
+    }
+
     fn has_password(&self) -> bool {
         self.person.account.as_ref().is_some_and(|account| account.password.is_some())
     }
@@ -152,6 +162,10 @@ impl Run<'_> {
             // The policy wants it and the person has none yet: this is when it is added.
             if self.wants_ticket() {
                 return self.enter(&MethodName::TICKET).await;
+            }
+            // Codes that were made with a passkey do instead of an authenticator.
+            if methods::stands_in(&MethodName::RECOVERY, &method) && methods::can_use(&MethodName::RECOVERY, &self.person) {
+                return self.enter(&MethodName::RECOVERY).await;
             }
             if let Some(form) = methods::enrolment(&method) {
                 return self.ask_form(form);
@@ -413,6 +427,11 @@ impl Run<'_> {
             return true;
         }
         match action {
+            USE_INVITATION => {
+                let Some(provider) = self.asked_provider() else { return false };
+                self.state.forget_person();
+                self.state.journey = Journey::Link { provider, asked: false, found: None, invited: true };
+            }
             "not_you" | FORGET_ACCOUNTS => self.state.forget_person(),
             chosen if chosen.starts_with(ACCOUNT) => {
                 let name = self.state.pending.as_ref().and_then(|pending| pending.step.argument(chosen, "name").cloned());
@@ -442,12 +461,21 @@ impl Run<'_> {
         true
     }
 
+    /// Whose page is shown.
+    fn asked_provider(&self) -> Option<String> {
+        match &self.state.pending.as_ref()?.question {
+            Question::Method(method) => method.provider().map(str::to_owned),
+            _ => None,
+        }
+    }
+
     /// The account is proved; now the identity that is to lead to it.
     async fn ask_for_link(&mut self, provider: &str) -> Go<()> {
         if self.machine.label_of(provider).is_none() {
             return Err(Refused::bad_request("invalid_request", "There is no such provider.").into());
         }
-        self.state.journey = Journey::Link { provider: provider.to_owned(), asked: true, found: None };
+        let invited = matches!(self.state.journey, Journey::Link { invited: true, .. });
+        self.state.journey = Journey::Link { provider: provider.to_owned(), asked: true, found: None, invited };
         self.enter(&MethodName::of_provider(provider)).await
     }
 
@@ -467,7 +495,7 @@ impl Run<'_> {
             Journey::RemoveTotp if has_totp => return self.ask_form(Form::RemoveTotp),
             Journey::AddPasskey => return self.ask_form(Form::EnrolPasskey),
             Journey::RemovePasskey { passkey } if self.has_passkey(passkey) => return self.ask_form(Form::RemovePasskey),
-            Journey::RecoveryCodes if has_totp => return self.ask_form(Form::RecoveryCodes),
+            Journey::RecoveryCodes if self.may_make_codes() => return self.ask_form(Form::RecoveryCodes),
             Journey::Link { provider, .. } => return self.ask_for_link(&provider.clone()).await,
             Journey::Unlink { .. } => return self.ask_form(Form::Unlink),
             Journey::Regain => return self.regain(),

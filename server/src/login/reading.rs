@@ -58,6 +58,7 @@ impl<'a> Accounts<'a> {
                 subject: row.text("subject")?.to_owned(),
                 said: row.text("said")?.to_owned(),
                 created_ms: row.int("created_ms")?,
+                used_ms: row.int("used_ms")?,
             })
         };
         rows.iter().map(link).collect()

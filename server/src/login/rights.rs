@@ -41,6 +41,7 @@ impl Rights {
 fn right_of(journey: &Journey) -> Option<Right> {
     Some(match journey {
         Journey::SignIn | Journey::Register { .. } | Journey::Reset | Journey::Regain | Journey::Manage(Overview::Menu) => return None,
+        Journey::Link { invited: true, .. } => return None,
         Journey::ChangePassword => Right::Password,
         Journey::ChangeEmail { .. } => Right::Email,
         Journey::EnrolTotp | Journey::RemoveTotp => Right::Authenticator,

@@ -76,7 +76,13 @@ pub enum Ended {
     /// A session of our own pages.
     SignedIn { session: [u8; 16], account: String, opened: bool },
     /// The client is told so.
-    Refused { code: String, hint: String },
+    Refused {
+        code: String,
+        hint: String,
+        /// How the person said no.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        no: Option<SaidNo>,
+    },
     /// There is nothing left to sign in to: the account is gone, or the session that it was begun in. `why` is a word for the app.
     Closed {
         why: String,
@@ -85,6 +91,46 @@ pub enum Ended {
     },
     /// It goes on in the browser. Without `request_uri` the client asks there anew.
     Left(Left),
+}
+
+/// How a person ends a sign-in without going through with it. RFC 6749 4.1.2.1 has one code for all of them.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum SaidNo {
+    /// The person does not want the app to have it.
+    Denied,
+    /// The person does not go on for now.
+    Cancelled,
+    /// Somebody else started it.
+    NotStarted,
+}
+
+impl SaidNo {
+    pub fn by(action: &str) -> Self {
+        match action {
+            "deny" => Self::Denied,
+            "not_mine" => Self::NotStarted,
+            _ => Self::Cancelled,
+        }
+    }
+
+    /// For the developer of the app.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Denied => "The person did not consent.",
+            Self::Cancelled => "The person cancelled the sign-in.",
+            Self::NotStarted => "The person did not start this sign-in.",
+        }
+    }
+
+    /// For the audit.
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::Denied => "the person did not consent",
+            Self::Cancelled => "the person cancelled the sign-in",
+            Self::NotStarted => "the person did not start this sign-in",
+        }
+    }
 }
 
 /// The way on in a browser.

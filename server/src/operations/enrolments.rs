@@ -11,8 +11,8 @@ use crate::login::enrolment::{Means, Waiting, facts_as_text};
 use crate::login::methods::ticket;
 use crate::login::standing::Patience;
 use crate::login::waiting::{self, Open};
-use crate::store::NotApplied;
 use crate::store::tables::enrolment::{GIVE_TICKET, OF_ACCOUNT};
+use crate::store::{Change, NotApplied};
 
 /// What waits, oldest first.
 pub async fn list(context: &Context, sub: &str) -> Result<Vec<WaitingMeans>> {
@@ -66,12 +66,24 @@ pub async fn confirm(context: &Context, actor: &Actor, user: String, means: Opti
 /// A text that the person types at a sign-in, once: means that are added in it count at once.
 pub async fn give_ticket(context: &Context, actor: &Actor, user: String) -> Result<Outcome> {
     let sub = find(context, &user).await?.id;
-    let text = ticket::make()?;
-    let name = ticket::names(&context.keyring, &sub, &text).into_iter().next().ok_or_else(|| Fault::new("there is no master key"))?;
-    let until_ms = context.now_ms + context.config.enrolment.ticket.ms();
     let mut change = context.change(actor);
-    change.run(GIVE_TICKET, vec![sub.as_str().into(), name.into(), until_ms.into()]);
-    change.audit(actor.entry("ticket_given").account(sub.as_str()).with("until_ms", until_ms));
+    let given = add_ticket(context, actor, (&mut change, &sub), false)?;
     context.store.apply(change).await?;
-    Ok(Outcome::TicketGiven { user, sub, until_ms, ticket: Sensitive::new(text) })
+    Ok(Outcome::TicketGiven { user, sub, until_ms: given.until_ms, ticket: given.ticket })
+}
+
+pub(super) struct Given {
+    pub until_ms: i64,
+    pub ticket: Sensitive,
+}
+
+/// Adds a ticket to a change. `invites`: it leads to an account that has no means to sign in yet.
+pub(super) fn add_ticket(context: &Context, actor: &Actor, (change, sub): (&mut Change, &str), invites: bool) -> Result<Given> {
+    let text = ticket::make()?;
+    let name = ticket::names(&context.keyring, sub, &text).into_iter().next().ok_or_else(|| Fault::new("there is no master key"))?;
+    let until_ms = context.now_ms + context.config.enrolment.ticket.ms();
+    change.run(GIVE_TICKET, vec![sub.into(), name.into(), until_ms.into(), i64::from(invites).into()]);
+    let entry = actor.entry("ticket_given").account(sub).with("until_ms", until_ms);
+    change.audit(if invites { entry.with("invites", true) } else { entry });
+    Ok(Given { until_ms, ticket: Sensitive::new(text) })
 }

@@ -15,6 +15,7 @@ mod installation;
 mod instances;
 mod keys;
 pub mod metadata;
+mod move_links;
 mod operation;
 mod outcome;
 mod paging;
@@ -47,12 +48,12 @@ pub use context::Context;
 pub use import_users::{Batch, Line, Person};
 pub use instances::MOST_HISTORY;
 pub use operation::{
-    AuditFilter, AuditOperation, ClientOperation, InstanceOperation, Instant, KeyOperation, Operation, PluginOperation, RecoverOperation,
-    ReviewOperation, Selection, TokenOperation, UserOperation,
+    AuditFilter, AuditOperation, ClientOperation, InstanceOperation, Instant, KeyOperation, MovedSubject, Operation, PluginOperation,
+    RecoverOperation, ReviewOperation, Selection, TokenOperation, UserOperation,
 };
 pub use outcome::{
     App, AuditEntries, ClientFacts, ClientLine, ClientSource, Clients, Factors, Finding, HistoryLine, Imported, ImportedClient,
-    Installation, InstanceFacts, InstanceLine, Instances, KeyLine, Keys, Older, Outcome, PluginPage, Recovered, RefusedPerson,
+    Installation, InstanceFacts, InstanceLine, Instances, KeyLine, Keys, LinksMoved, Older, Outcome, PluginPage, Recovered, RefusedPerson,
     RegistrationToken, RegistrationTokens, Replayed, Review, Revoked, Rewrapped, SecretFacts, Section, Session, Subject, TokenPreview,
     UserFacts, UserLine, UserLink, UserPasskey, Users, UsersImported, WaitingMeans,
 };

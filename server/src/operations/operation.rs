@@ -98,6 +98,19 @@ pub enum UserOperation {
         /// As `Show` names it. Absent: all that wait.
         means: Option<String>,
     },
+    /// Links of a provider's people get other subjects, or are noted for it.
+    MoveLinks {
+        provider: String,
+        dry_run: bool,
+        lines: Vec<MovedSubject>,
+    },
+    /// Makes an account that nobody can sign in to yet, and a ticket with which its person links an identity at a provider to it.
+    Invite {
+        user: String,
+        email: Option<String>,
+        display_name: Option<String>,
+        claims: BTreeMap<String, String>,
+    },
     /// Makes a ticket with which the person adds means that count at once.
     Ticket {
         user: String,
@@ -108,6 +121,17 @@ pub enum UserOperation {
     Enable {
         user: String,
     },
+}
+
+/// A subject of before, with the one of now or the provider's identifier of the move.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MovedSubject {
+    pub from: String,
+    #[serde(default)]
+    pub to: Option<String>,
+    #[serde(default)]
+    pub transfer_sub: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

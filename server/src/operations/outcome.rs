@@ -80,6 +80,7 @@ pub enum Outcome {
     Client(ClientFacts),
     ClientsImported(Imported),
     UsersImported(UsersImported),
+    LinksMoved(LinksMoved),
     ClientState {
         client_id: String,
         state: String,
@@ -210,6 +211,9 @@ pub struct UserLink {
     pub method: String,
     pub created_ms: i64,
     pub used_ms: i64,
+    /// Since when the provider says that the address there takes no mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_off_ms: Option<i64>,
 }
 
 /// How many of each the person has.
@@ -313,6 +317,25 @@ pub struct SecretFacts {
     pub digest: String,
     /// The master key without which the secret never fits.
     pub master_key: Option<u8>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct LinksMoved {
+    pub provider: String,
+    /// Nothing was written.
+    pub dry_run: bool,
+    /// They have the new subject now.
+    pub moved: usize,
+    /// They get it at the next sign-in, by the provider's identifier of the move.
+    pub noted: usize,
+    /// They had it before.
+    pub before: usize,
+    /// Both subjects have an account.
+    pub taken: usize,
+    /// Nobody is linked to the subject of before.
+    pub unknown: usize,
+    /// Lines without `from`, or without exactly one of `to` and `transfer_sub`.
+    pub wrong: usize,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use super::context::Context;
 use super::enrolments;
 use super::find_user::{count_factors, find};
 use super::import_users;
+use super::move_links;
 use super::operation::UserOperation;
 use super::outcome::{App, Outcome, Session, UserFacts, UserLine, Users};
 use super::paging::Paging;
@@ -48,6 +49,11 @@ pub(super) async fn run(context: &Context, actor: &Actor, operation: UserOperati
         UserOperation::RemoveUserCode { user } => change::remove_user_code(context, actor, user).await,
         UserOperation::Delete { user, confirmed } => change::delete(context, actor, user, confirmed).await,
         UserOperation::Confirm { user, means } => enrolments::confirm(context, actor, user, means).await,
+        UserOperation::MoveLinks { provider, dry_run, lines } => move_links::run(context, actor, provider, dry_run, &lines).await,
+        UserOperation::Invite { user, email, display_name, claims } => {
+            let profile = change::Profile { email, display_name, claims, remove_claims: Vec::new() };
+            change::invite(context, actor, user, profile).await
+        }
         UserOperation::Ticket { user } => enrolments::give_ticket(context, actor, user).await,
         UserOperation::EndSessions { user } => change::end_sessions(context, actor, user).await,
         UserOperation::Disable { user } => change::set_state(context, actor, user, "disabled").await,

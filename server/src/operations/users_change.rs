@@ -2,6 +2,7 @@
 
 use super::actor::Actor;
 use super::context::Context;
+use super::enrolments::add_ticket;
 use super::find_user::{count_open_sessions, find};
 use super::outcome::Outcome;
 use super::problem::{Problem, Result};
@@ -34,17 +35,8 @@ impl Profile {
 }
 
 pub async fn add(context: &Context, actor: &Actor, user: String, profile: Profile, password: &Sensitive) -> Result<Outcome> {
-    let email = profile.email.as_deref().map(|it| good_address(context, it)).transpose()?;
+    let new = account_of(context, &user, profile)?;
     let digest = chosen(context, password).await?;
-    let new = NewAccount {
-        login_names: vec![user.clone()],
-        email_verified: email.is_some(),
-        email,
-        name: profile.display_name,
-        locale: None,
-        claims: profile.claims.into_iter().map(|(name, value)| (name, Json::from(value))).collect(),
-        password: None,
-    };
     let (sub, mut change) = accounts::prepare(new, Some(digest), context.now_ms)?;
     change.set_actor(actor.to_json());
     match context.store.apply(change).await {
@@ -52,6 +44,40 @@ pub async fn add(context: &Context, actor: &Actor, user: String, profile: Profil
         Err(NotApplied::Conflict(_)) => Err(Problem::conflict("Somebody has that login name or e-mail address already.")),
         Err(other) => Err(other.into()),
     }
+}
+
+/// An account without means, and a ticket that leads to it. Once more for somebody who has not come yet: another ticket.
+pub async fn invite(context: &Context, actor: &Actor, user: String, profile: Profile) -> Result<Outcome> {
+    let known = context.accounts().by_typed_name(&user).await?;
+    let (sub, mut change) = match known {
+        Some(account) if account.has_no_means() => (account.id, context.change(actor)),
+        Some(_) => return Err(Problem::conflict(format!("{user} can sign in already; `symbolon user ticket` is for people who can"))),
+        None => {
+            let new = account_of(context, &user, profile)?;
+            let (sub, mut change) = accounts::prepare(new, None, context.now_ms)?;
+            change.set_actor(actor.to_json());
+            (sub, change)
+        }
+    };
+    let given = add_ticket(context, actor, (&mut change, &sub), true)?;
+    match context.store.apply(change).await {
+        Ok(_) => Ok(Outcome::TicketGiven { user, sub, until_ms: given.until_ms, ticket: given.ticket }),
+        Err(NotApplied::Conflict(_)) => Err(Problem::conflict("Somebody has that login name or e-mail address already.")),
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn account_of(context: &Context, user: &str, profile: Profile) -> Result<NewAccount> {
+    let email = profile.email.as_deref().map(|it| good_address(context, it)).transpose()?;
+    Ok(NewAccount {
+        login_names: vec![user.to_owned()],
+        email_verified: email.is_some(),
+        email,
+        name: profile.display_name,
+        locale: None,
+        claims: profile.claims.into_iter().map(|(name, value)| (name, Json::from(value))).collect(),
+        password: None,
+    })
 }
 
 /// The digest of a password that an operator chooses, by the rules for everybody.

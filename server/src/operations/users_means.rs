@@ -33,6 +33,7 @@ pub async fn links(context: &Context, sub: &str) -> Result<Vec<UserLink>> {
             method: row.text("method")?.to_owned(),
             created_ms: row.int("created_ms")?,
             used_ms: row.int("used_ms")?,
+            email_off_ms: Some(row.int("email_off_ms")?).filter(|at_ms| *at_ms > 0),
         });
     }
     Ok(found)

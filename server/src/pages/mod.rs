@@ -142,6 +142,8 @@ pub struct AccountView {
     /// Does this server send mail, so that an address can be proved?
     pub mail: bool,
     pub recovery_codes_left: usize,
+    /// Passkeys alone bring recovery codes too.
+    pub makes_codes: bool,
     /// Does a client ask people for their user codes?
     pub user_codes: bool,
     /// What was added or asked for and does not count in full yet.

@@ -8,6 +8,7 @@ use crate::error::Fault;
 use crate::login::waiting;
 use crate::pinged;
 use crate::registration::renewing;
+use crate::revoked_there;
 use crate::store::retention;
 use crate::told;
 use std::sync::Arc;
@@ -41,6 +42,10 @@ pub fn start(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle
         until_stopped(
             stopped,
             every(shared.clone(), CHECK_PERIOD, "providers", async |app| asked_again::round(&app, app.machine.providers()).await),
+        ),
+        until_stopped(
+            stopped,
+            every(shared.clone(), CHECK_PERIOD, "revocations", async |app| revoked_there::round(&app, app.machine.providers()).await),
         ),
         until_stopped(stopped, every(shared.clone(), minute * 10, "links", async |app| app.look_at_links().await)),
         until_stopped(stopped, every(shared.clone(), minute, "registered", async |app| renewing::round(&app).await)),

@@ -36,21 +36,25 @@ const SOON: [Old; 8] = [
     ("SELECT id FROM wallet_answer WHERE expires_ms < $1 LIMIT 500", "DELETE FROM wallet_answer WHERE id = $1"),
     ("SELECT id FROM continuing WHERE expires_ms < $1 LIMIT 500", "DELETE FROM continuing WHERE id = $1"),
 ];
-const PAST: [Old; 10] = [
+const PAST: [Old; 11] = [
     (
         "SELECT account, device FROM known_device WHERE until_ms < $1 LIMIT 500",
         "DELETE FROM known_device WHERE account = $1 AND device = $2",
     ),
+    (
+        "SELECT identity, provider, sid, until_ms FROM provider_hint WHERE until_ms < $1 LIMIT 500",
+        "DELETE FROM provider_hint WHERE identity = $1 AND provider = $2 AND sid = $3 AND until_ms = $4",
+    ),
     // An identity that was unlinked leaves its tokens behind: nobody can get them any more.
     (
-        "SELECT identity, updated_ms FROM provider_token t WHERE updated_ms < $1 AND NOT EXISTS (SELECT 1 FROM outside_identity o \
+        "SELECT identity, provider, updated_ms FROM provider_token t WHERE updated_ms < $1 AND NOT EXISTS (SELECT 1 FROM outside_identity o \
          WHERE o.account = t.account AND o.name = t.identity) LIMIT 500",
-        "DELETE FROM provider_token WHERE identity = $1 AND updated_ms = $2",
+        "DELETE FROM provider_token WHERE identity = $1 AND provider = $2 AND updated_ms = $3",
     ),
     (
-        "SELECT identity, checked_ms FROM provider_check c WHERE checked_ms < $1 AND NOT EXISTS (SELECT 1 FROM outside_identity o \
+        "SELECT identity, provider, checked_ms FROM provider_check c WHERE checked_ms < $1 AND NOT EXISTS (SELECT 1 FROM outside_identity o \
          WHERE o.account = c.account AND o.name = c.identity) LIMIT 500",
-        "DELETE FROM provider_check WHERE identity = $1 AND checked_ms = $2",
+        "DELETE FROM provider_check WHERE identity = $1 AND provider = $2 AND checked_ms = $3",
     ),
     ("SELECT name FROM provider_logout WHERE until_ms < $1 LIMIT 500", "DELETE FROM provider_logout WHERE name = $1"),
     ("SELECT jti FROM revoked WHERE until_ms < $1 LIMIT 500", "DELETE FROM revoked WHERE jti = $1"),

@@ -6,6 +6,7 @@
 use super::issuers;
 use super::known::{Key, Known};
 use super::provider::{Kind, Provider, Trouble};
+use crate::config::upstream::Upstream;
 use crate::outgoing::Target;
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
@@ -21,6 +22,14 @@ const PAUSE_MS: i64 = 10_000;
 /// The largest discovery document and key set.
 pub(super) const MOST_BYTES: usize = 256 * 1024;
 const MOST_KEYS: usize = 50;
+
+/// Where the provider answers without being asked for anything: its discovery document, or the address of plain OAuth's tokens.
+pub fn discovery_address(settings: &Upstream) -> String {
+    match settings.is_openid() {
+        true => metadata::well_known_openid(issuers::published(settings).0.trim_end_matches('/')),
+        false => settings.token_endpoint.clone(),
+    }
+}
 
 impl Provider {
     /// What is known of the provider.
@@ -53,26 +62,12 @@ impl Provider {
         }
         let jwks_uri = known.jwks_uri.as_ref().ok_or_else(|| Trouble::broken("the provider has no keys"))?;
         let keys = self.fetch_keys(jwks_uri, now_ms).await?;
-        let Known { token_endpoint, userinfo_endpoint, par_endpoint, jwks_uri, algorithms, .. } = &*known;
-        Ok(self.keep(Known {
-            authorization_endpoint: known.authorization_endpoint.clone(),
-            token_endpoint: token_endpoint.clone(),
-            userinfo_endpoint: userinfo_endpoint.clone(),
-            par_endpoint: par_endpoint.clone(),
-            end_session_endpoint: known.end_session_endpoint.clone(),
-            jwks_uri: jwks_uri.clone(),
-            prompts: known.prompts.clone(),
-            algorithms: algorithms.clone(),
-            keys,
-            keys_at_ms: now_ms,
-            ..*known
-        }))
+        Ok(self.keep(Known { keys, keys_at_ms: now_ms, ..Known::clone(&known) }))
     }
 
     async fn discover(&self, now_ms: i64) -> Result<Known, Trouble> {
-        let (place, issuer) = issuers::published(&self.settings);
-        let address = metadata::well_known_openid(place.trim_end_matches('/'));
-        let target = Target::of_operator(&address).map_err(Trouble::broken)?;
+        let (_, issuer) = issuers::published(&self.settings);
+        let target = Target::of_operator(&discovery_address(&self.settings)).map_err(Trouble::broken)?;
         let document = self.fetch("discovery", &target, now_ms).await?;
         let named = text(&document, "issuer")?;
         if named != Some(&issuer) {
@@ -107,6 +102,7 @@ impl Provider {
             userinfo_endpoint: endpoint("userinfo_endpoint")?,
             par_endpoint: endpoint("pushed_authorization_request_endpoint")?,
             requires_par: flag("require_pushed_authorization_requests")?,
+            revocation_endpoint: endpoint("revocation_endpoint")?,
             end_session_endpoint: text(&document, "end_session_endpoint")?.map(str::to_owned),
             keys: self.fetch_keys(&jwks_uri, now_ms).await?,
             prompts: prompts(&document),

@@ -2,6 +2,7 @@
 
 use super::apple;
 use super::claims::{self, Profile, is_true};
+use super::hint::Hint;
 use super::issuers;
 use super::kept::Kept;
 use super::known::{Known, MOST_BYTES};
@@ -19,7 +20,7 @@ use symbolon_oauth::id_token::{self, Checked, Expected, Rejected};
 use symbolon_oauth::jws::{self, Unverified};
 
 /// Who somebody is at a provider, verified. It is sealed in the sign-in before it is used, so that the code is exchanged once.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Learned {
     /// The verified issuer and the subject there: together the key of the identity.
     pub issuer: String,
@@ -37,6 +38,12 @@ pub struct Learned {
     /// What the provider gave, where an API may have it.
     #[serde(default)]
     pub tokens: Option<Kept>,
+    /// For the sign-out there.
+    #[serde(default)]
+    pub hint: Option<Hint>,
+    /// Apple's name for a person whose app moves to another team.
+    #[serde(default)]
+    pub transfer_sub: Option<String>,
 }
 
 /// What the SDK of the provider gave to an app.
@@ -113,6 +120,7 @@ impl Provider {
             learned.profile.name = apple::name_of(brought.user);
         }
         learned.tokens = tokens.kept;
+        learned.hint = Hint::of(id_token).filter(|_| self.settings.sign_out_hint);
         Ok(learned)
     }
 
@@ -148,9 +156,10 @@ impl Provider {
             profile,
             claims: mapping::read(&self.settings, &checked.claims, userinfo)?,
             domain: claims::text(&checked.claims, "hd"),
-            tokens: None,
+            transfer_sub: claims::text(&checked.claims, "transfer_sub").filter(|_| self.settings.preset == Some(Preset::Apple)),
             subject: checked.sub,
             sid: checked.sid,
+            ..Learned::default()
         })
     }
 

@@ -65,12 +65,13 @@ impl Kept {
 }
 
 impl Provider {
-    /// What the operator has a use for: an API gets the token, or the provider is asked again. None: nothing is kept.
+    /// What the operator has a use for: an API gets the token, the provider is asked again, or what it gave is revoked in the end. None: nothing is kept.
     pub(super) fn to_keep(&self, kept: Kept) -> Option<Kept> {
         match (&self.settings.release, &self.settings.check) {
             (Some(_), _) => Some(kept),
-            (None, Some(_)) if kept.refresh_token.is_some() => Some(Kept { access_token: String::new(), ends_ms: 0, ..kept }),
-            _ => None,
+            (None, None) if !self.settings.revoke => None,
+            (None, _) if kept.refresh_token.is_some() => Some(Kept { access_token: String::new(), ends_ms: 0, ..kept }),
+            (None, _) => None,
         }
     }
 

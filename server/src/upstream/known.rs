@@ -6,7 +6,7 @@ use symbolon_oauth::jwk::{Algorithm, PublicKey};
 /// The largest answer of the token endpoint, of a pushed request and of userinfo.
 pub const MOST_BYTES: usize = 64 * 1024;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Known {
     pub authorization_endpoint: String,
     pub token_endpoint: Target,
@@ -14,6 +14,8 @@ pub struct Known {
     /// RFC 9126 5.
     pub par_endpoint: Option<Target>,
     pub requires_par: bool,
+    /// RFC 7009.
+    pub revocation_endpoint: Option<Target>,
     /// OpenID Connect RP-Initiated Logout 1.0 2.1. The person's browser goes there.
     pub end_session_endpoint: Option<String>,
     /// None: the provider signs nothing.

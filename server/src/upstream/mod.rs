@@ -3,11 +3,13 @@
 //!
 //! Left out: implicit and hybrid flows, signed userinfo, SAML (docs/divergences.md).
 
+mod account_event;
 mod apple;
 mod breaker;
 mod claims;
 mod discovery;
 mod exchange;
+mod hint;
 mod issuers;
 mod kept;
 mod keys;
@@ -19,17 +21,22 @@ mod plain;
 mod provider;
 mod proving;
 mod request;
+mod revoking;
 mod signed_out;
 mod way_back;
 
+pub use account_event::{AccountEvent, Happened};
 pub use apple::LONGEST_USER;
 pub use claims::{Profile, is_true};
+pub use discovery::discovery_address;
 pub use exchange::{Brought, Learned, SdkAnswer};
+pub use hint::{Hint, Of as HintOf};
 pub use kept::{Kept, place as place_of_kept};
 pub use mapping::{Mapped, applied};
 use provider::Held;
 pub use provider::{Kind, Provider, Trouble};
 pub use request::{Departure, Trip, Wish};
+pub use revoking::Revoked;
 pub use signed_out::SignedOut;
 pub use way_back::{WayBack, read as read_way_back};
 

@@ -21,6 +21,7 @@ impl Provider {
             userinfo_endpoint: Some(target(&self.settings.userinfo_endpoint)?),
             par_endpoint: None,
             requires_par: false,
+            revocation_endpoint: None,
             end_session_endpoint: None,
             jwks_uri: None,
             sends_iss: false,
@@ -55,7 +56,16 @@ impl Provider {
             profile.preferred_username = claims::text(&document, "login");
         }
         let claims = mapping::read(&self.settings, &Map::new(), &document)?;
-        Ok(Learned { issuer: self.issuer_of_app(), subject, auth_time: None, sid: None, profile, claims, domain: None, tokens: None })
+        Ok(Learned {
+            issuer: self.issuer_of_app(),
+            subject,
+            auth_time: None,
+            sid: None,
+            profile,
+            claims,
+            domain: None,
+            ..Learned::default()
+        })
     }
 
     async fn document(&self, what: &'static str, target: &Target, access_token: &str, now_ms: i64) -> Result<Map<String, Json>, Trouble> {

@@ -44,6 +44,7 @@ async fn addresses_without_what_belongs_to_them_answer_as_recorded() {
         ("plugin_return_unknown", get(&world, "/plugin/nobody/return?state=x")),
         ("upstream_callback_unknown", get(&world, "/upstream/nobody/callback?state=x")),
         ("upstream_logout_unknown", post(&world, "/upstream/nobody/backchannel-logout", &[("logout_token", "x")])),
+        ("upstream_events_unknown", world.http.post(world.url("/upstream/nobody/events")).json(&serde_json::json!({ "payload": "x" }))),
         ("upstream_jwks_unknown", get(&world, "/upstream/nobody/jwks")),
         ("upstream_sign_out_unknown", get(&world, "/upstream/nobody/sign-out")),
         ("upstream_signed_out_unknown", get(&world, "/upstream/nobody/signed-out")),

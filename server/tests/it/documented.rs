@@ -55,7 +55,7 @@ fn every_command_is_documented_with_its_options() {
         if command.get_name() == "list" {
             assert!(has("after") && has("limit"), "{words} is not paged");
         }
-        let without = ["serve", "init", "config", "client secret", "user ticket", "guard serve"].contains(&words.as_str());
+        let without = ["serve", "init", "config", "client secret", "user invite", "user ticket", "guard serve"].contains(&words.as_str());
         assert_eq!(section.contains("```json"), !without, "{words}: a sample of its JSON");
     }
     // The twin: the page says nothing of options that there are not.
@@ -95,8 +95,8 @@ fn shape_of(document: &Json) -> Vec<String> {
 }
 
 /// The order is that of the acts: each needs what those before it did.
-const ACTS: [&str; 36] = [
-    "check",
+const ACTS: [&str; 37] = [
+    "check --offline",
     "guard check GUARD",
     "user add bob --email bob@example.com --display-name Bob --claim a=b",
     "user import PEOPLE",
@@ -104,6 +104,7 @@ const ACTS: [&str; 36] = [
     "user change bob --claim c=d",
     "user list",
     "user show alice",
+    "user move-links acme MOVED",
     "user confirm alice",
     "user end-sessions bob",
     "user remove-totp bob",
@@ -138,7 +139,8 @@ const ACTS: [&str; 36] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_has_the_documented_shape() {
     let app = format!(
-        "[client.shop-ios.app.android.\"com.example.shop\"]\nplay = \"{}\"\n[client.shop-ios.app]\nios = [\"ABCDE12345.com.example.shop\"]\n[client_registration.partners]",
+        "[client.shop-ios.app.android.\"com.example.shop\"]\nplay = \"{}\"\n[client.shop-ios.app]\nios = [\"ABCDE12345.com.example.shop\"]\n[client_registration.partners]\n\
+         [upstream.acme]\nlabel = \"Acme\"\nissuer = \"https://acme.example.com\"\nclient_id = \"us\"",
         "14".repeat(32)
     );
     let world = Configuration::on(Engine::Sqlite).await.with(&app).start().await;
@@ -164,6 +166,8 @@ async fn every_answer_has_the_documented_shape() {
     std::fs::write(&guard, format!("{head}\n{route}\n")).unwrap();
     let people = world.directory.join("people.jsonl");
     std::fs::write(&people, "{\"login_names\":[\"carol\"]}\n").unwrap();
+    let moved = world.directory.join("moved.jsonl");
+    std::fs::write(&moved, "{\"from\":\"alice\",\"to\":\"alice2\"}\n").unwrap();
     let sections = sections();
     let mut documented = 0;
     for act in ACTS {
@@ -171,6 +175,7 @@ async fn every_answer_has_the_documented_shape() {
             .split(' ')
             .map(|it| {
                 it.replace("PEOPLE", people.to_str().unwrap())
+                    .replace("MOVED", moved.to_str().unwrap())
                     .replace("GUARD", guard.to_str().unwrap())
                     .replace("FILE", file.to_str().unwrap())
                     .replace("LINK", &link_key("https://acme.example.com", "bob"))

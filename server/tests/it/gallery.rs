@@ -112,7 +112,9 @@ const GROUPS: [(&str, &[&str]); 7] = [
             "stop_passkey",
             "stop_identity",
             "stop_regain",
+            "stop_session",
             "stopped",
+            "stopped_session",
             "stop_over",
         ],
     ),
@@ -137,7 +139,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
 
 /// Pages that these tests draw from their step alone, because nobody gets there without a breakage, a week's wait or another program. Their
 /// step in the product is as short as here.
-const DRAWN: [(&str, &str); 13] = [
+const DRAWN: [(&str, &str); 15] = [
     ("stop_password", "stop"),
     ("stop_email", "stop"),
     ("stop_totp", "stop"),
@@ -145,7 +147,9 @@ const DRAWN: [(&str, &str); 13] = [
     ("stop_passkey", "stop"),
     ("stop_identity", "stop"),
     ("stop_regain", "stop"),
+    ("stop_session", "stop"),
     ("stopped", ""),
+    ("stopped_session", ""),
     ("session_ended", ""),
     ("plugin_on_the_way", "continue"),
     ("plugin_away", "try_again"),
@@ -229,7 +233,7 @@ async fn draw(album: &Album) {
             form_action: base.clone(),
             form_token: String::new(),
             hidden: Vec::new(),
-            onward: (kind == "stopped").then(|| world.url("/account")),
+            onward: kind.starts_with("stopped").then(|| world.url("/account")),
             refresh: false,
             embedded: false,
             own_browser: None,

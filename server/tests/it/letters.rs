@@ -1,7 +1,7 @@
 //! What letters can be used for, and what can be put into them: a code is for one question of one person, and a letter goes to one.
 
 use crate::world::mail::{NEW_PASSWORD, Post, on_every_engine};
-use crate::world::{Ask, Browser, PASSWORD, World};
+use crate::world::{Ask, Browser, Engine, PASSWORD, World, engines};
 
 async fn signs_in(world: &World, name: &str, password: &str) -> bool {
     let mut browser = Browser::default();
@@ -100,6 +100,93 @@ async fn signing_in_again_elsewhere_sends_no_letter() {
         post.world.stop().await;
     })
     .await;
+}
+
+/// A world that tells people of new devices, as servers do by themselves.
+async fn telling(engine: Engine) -> Post {
+    let mut post = Post::start(engine).await;
+    post.world.change(|configuration| configuration.with("[mail]\nnew_devices = true"));
+    post.world = post.world.restarted(|_| {}).await;
+    post
+}
+
+async fn letters_about_devices(post: &Post, wanted: usize) -> Vec<String> {
+    let found = || -> Vec<String> {
+        let all = post.mailbox.letters();
+        all.iter().map(|it| it.plain().to_owned()).filter(|it| it.contains("had not used for it before")).collect()
+    };
+    for _ in 0..100 {
+        if found().len() >= wanted {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let found = found();
+    assert_eq!(found.len(), wanted, "{found:?}");
+    found
+}
+
+/// W-57: a browser that is not known is told once: by an app, and by our own pages. Whoever has just made an account hears nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_device_is_told_once() {
+    for engine in engines() {
+        let post = telling(engine).await;
+        let world = &post.world;
+        let mut browser = Browser::at("192.0.2.7");
+        browser.sign_in(world, &Ask::native("openid"), "alice").await;
+        let letter = letters_about_devices(&post, 1).await.remove(0);
+        assert!(letter.contains("UTC") && letter.contains(&world.url("/stop/")), "{letter}");
+        for (address, later_s) in [("198.51.100.9", 60), ("203.0.113.4", 20 * 86_400)] {
+            world.advance_s(later_s);
+            browser.address = Some(address.to_owned());
+            browser.sign_in(world, &Ask::native("openid").with("prompt", "login"), "alice").await;
+        }
+        // The account page, in the same browser and in another one.
+        world.advance_s(30 * 86_400);
+        post.account(&mut browser).await;
+        letters_about_devices(&post, 1).await;
+        post.account(&mut Browser::default()).await;
+        letters_about_devices(&post, 2).await;
+        let fill = [("email", "dan@example.com"), ("new_password", NEW_PASSWORD)];
+        let mut new = Browser::default();
+        let (page, code) = post.asked(&mut new, "/register", &fill, "dan@example.com").await;
+        assert_eq!(new.submit(world, &page, &[("email_code", &code)], "continue").await.status, 303);
+        letters_about_devices(&post, 2).await;
+        let mut again = Browser::default();
+        let page = again.open(world, &Ask::native("openid")).await;
+        assert!(again.submit_password(world, &page, "dan@example.com", NEW_PASSWORD).await.has_code());
+        letters_about_devices(&post, 3).await;
+        post.world.stop().await;
+    }
+}
+
+/// W-57: the link of the letter signs everybody out, once, and needs no sign-in. Nobody makes one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_letter_about_a_device_ends_the_sign_in() {
+    for engine in engines() {
+        let post = telling(engine).await;
+        let world = &post.world;
+        let (mut thief, mut owner) = (Browser::default(), Browser::default());
+        thief.sign_in(world, &Ask::native("openid"), "alice").await;
+        let letter = letters_about_devices(&post, 1).await.remove(0);
+        let link = letter.split_whitespace().find_map(|word| word.strip_prefix(&world.issuer)).unwrap_or_else(|| panic!("{letter}"));
+        let forged = format!("{}A", &link[..link.len() - 1]);
+        for bad in [forged.as_str(), "/stop/AAAA"] {
+            assert_eq!(owner.visit(world, bad).await.status, 404, "{bad}");
+        }
+        let asked = owner.visit(world, link).await;
+        assert_eq!((asked.status, asked.kind()), (200, "stop_session"), "{}", asked.html);
+        assert!(thief.open(world, &Ask::native("openid")).await.has_code(), "a look ends nothing");
+        assert_eq!(owner.submit(world, &asked, &[], "stop").await.kind(), "stopped_session");
+        assert!(!thief.open(world, &Ask::native("openid")).await.has_code());
+        assert_eq!(owner.visit(world, link).await.kind(), "stop_over");
+        assert_eq!(world.audited("sessions_ended").await, 1);
+        // No device is known any more.
+        thief.sign_in(world, &Ask::native("openid"), "alice").await;
+        letters_about_devices(&post, 2).await;
+        post.world.stop().await;
+    }
 }
 
 /// 408-U: whoever proves an address gets at that person's account, whatever name is written beside the code.

@@ -224,6 +224,7 @@ async fn a_cancelled_sign_in_is_over() {
     let start = phone.begin().await;
     let cancelled = phone.answer(&start, "cancel", &[]).await;
     assert_eq!((cancelled.error(), cancelled.text("auth_session").as_str()), ((400, "access_denied"), ""));
+    assert_eq!(cancelled.text("reason"), "cancelled", "W-47");
     assert_eq!(phone.answer(&start, "cancel", &[]).await.error(), (400, "access_denied"), "the same answer, the same result");
     assert_eq!(phone.answer(&start, "continue", &RIGHT).await.error(), OVER);
     assert_eq!(scene.world.entries("authorization_refused").await[0]["reason"], "the person cancelled the sign-in");

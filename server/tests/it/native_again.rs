@@ -105,7 +105,8 @@ async fn a_code_needs_an_answer_of_the_person() {
         assert_eq!(step.step()["content"][0]["items"].as_array().unwrap().len(), words, "{step:?}");
     }
     let step = beside(&mut phone, &old, &[("scope", "orders:read orders:write")]).await;
-    assert_eq!(phone.answer(&step, "deny", &[]).await.error(), (400, "access_denied"));
+    let denied = phone.answer(&step, "deny", &[]).await;
+    assert_eq!((denied.error(), denied.text("reason").as_str()), ((400, "access_denied"), "denied"), "W-47");
     let step = beside(&mut phone, &old, &[("scope", "orders:read orders:write")]).await;
     let done = phone.answer(&step, "allow", &[]).await;
     let new = phone.redeem(&done.text("authorization_code")).await;

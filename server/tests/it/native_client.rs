@@ -24,7 +24,7 @@ struct Scene {
 async fn scene() -> Scene {
     let (mailbox, maker) = (Mailbox::open().await.unwrap(), Arc::new(Maker::new().unwrap()));
     let more = format!(
-        "[mail]\nserver = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"\n\
+        "[mail]\nserver = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"\nnew_devices = false\n\
          [login.default]\nrequire = [\"password\", \"email\"]\n[login.two-factor]\nrequire = [\"password + totp\"]\nacr = \"urn:two\"\n\
          [attestation]\nsimulated_roots = [\"{}\"]\n[client.app]\nkind = \"native\"\nname = \"App\"\nfirst_party = true\nnative = true\n\
          authentication = \"attest_jwt_client_auth_dpop\"\napis = {{ orders = [\"orders:read\"] }}\nredirect_uris = [\"{BACK}\"]\n\

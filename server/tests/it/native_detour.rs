@@ -65,6 +65,8 @@ async fn every_end_of_a_detour_is_told() {
                 browser.submit(&scene.world, &page, &[], "not_mine").await
             };
             let said = back.parameters();
+            let how = if cancels { "The person cancelled the sign-in." } else { "The person did not start this sign-in." };
+            assert_eq!(said["error_description"], how);
             assert!(back.location.as_deref().is_some_and(|it| it.starts_with(BACK)), "{back:?}");
             assert_eq!((said["error"].as_str(), said["state"].as_str()), ("access_denied", "s-9"), "{said:?}");
             assert!(said["iss"] == scene.world.issuer && !said["error_description"].is_empty() && !said.contains_key("code"), "{said:?}");

@@ -191,3 +191,38 @@ async fn an_existing_secret_gets_a_digest() {
     }
     world.stop().await;
 }
+
+/// S-20: `check` compares the clock of a provider with the one here, says by how much and which side is off, and asks nobody with `--offline`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_whose_clock_is_wrong_is_named() {
+    let provider = crate::world::provider::Provider::start().await;
+    let world = crate::upstream::world(Engine::Sqlite, &provider, "").await;
+    let dated = |by_s: i64, age_s: Option<i64>| {
+        let at = jiff::Timestamp::from_millisecond(symbolon::serve::system_clock()() + by_s * 1000).unwrap();
+        let date = at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let date = age_s.map_or(date.clone(), |age_s| format!("{date}\r\nage: {age_s}"));
+        provider.says(crate::world::provider::Says { date: Some(date), ..Default::default() });
+    };
+    let check = async |more: &[&str]| {
+        let (code, said, error) = symbolon(&world.file(), &[&["check"], more].concat(), "").await;
+        assert_eq!(error, "");
+        (code, said.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    for (by_s, age_s, words, weak) in [
+        (300, None, "s ahead of the one here", true),
+        (-300, None, "s behind the one here", true),
+        (20, None, "s ahead of the one here", false),
+        (0, None, "", false),
+        (-300, Some(300), "", false),
+    ] {
+        dated(by_s, age_s);
+        let (_, said) = check(&[]).await;
+        assert_eq!(said.contains("its clock is"), !words.is_empty(), "{by_s}: {said}");
+        assert!(said.contains(words), "{by_s}: {said}");
+        let marked = said.split(" ! ").skip(1).any(|it| it.starts_with("[upstream.any]: its clock"));
+        assert_eq!(marked, weak, "{by_s}: {said}");
+    }
+    dated(300, None);
+    assert!(!check(&["--offline"]).await.1.contains("its clock"));
+    world.stop().await;
+}

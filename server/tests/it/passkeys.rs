@@ -548,3 +548,51 @@ async fn a_quiet_passkey_needs_no_gesture() {
     })
     .await;
 }
+
+/// W-59: the first passkey brings recovery codes with it, where a chain of the policy takes one beside what the person has. One of them lets the
+/// person in who has lost the passkey, without the policy's `acr`. They go when nothing is left that they were made with.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_passkey_brings_recovery_codes() {
+    on_every_engine("[login.default]\nrequire = [\"passkey\", \"password + recovery\"]", |keys| async move {
+        let world = &keys.world;
+        let (mut browser, mut phone) = (Browser::default(), Authenticator::default());
+        // The policy wants a strong factor: it is added behind the password, and an operator confirms it.
+        let page = keys.open(&mut browser).await;
+        let page = browser.submit(world, &page, &[], "use_password").await;
+        let page = browser.submit_password(world, &page, "alice", PASSWORD).await;
+        assert_eq!(operation(&page)["name"], "passkey_create", "{}", page.html);
+        let page = keys.make(&mut browser, &page, &mut phone).await;
+        let codes = page.codes();
+        assert_eq!((page.kind(), codes.len()), ("recovery_codes", 10), "{}", page.html);
+        let waits = browser.submit(world, &page, &[], "continue").await;
+        assert!(world.confirm("alice").await, "{}", waits.html);
+        assert!(browser.submit(world, &waits, &[], "continue").await.has_code());
+        // Another passkey brings none: what there is stays good.
+        let account = browser.visit(world, "/account").await;
+        assert!(account.action("recovery_codes") && !account.action("remove_totp"), "{:?}", account.actions());
+        let page = browser.submit(world, &account, &[], "add_passkey").await;
+        assert_eq!(keys.make(&mut browser, &page, &mut Authenticator::default()).await.status, 303);
+        assert!(browser.visit(world, "/account").await.action("recovery_codes"));
+        assert_eq!(world.audited("recovery_codes_made").await, 1);
+        // Without the passkey: the password, and one code, once.
+        for (code, is_good) in [(&codes[0], true), (&codes[0], false), (&codes[1], true)] {
+            let mut lost = Browser::default();
+            let page = keys.open(&mut lost).await;
+            let page = lost.submit(world, &page, &[], "use_password").await;
+            let page = lost.submit_password(world, &page, "alice", PASSWORD).await;
+            let page = lost.submit(world, &page, &[], "use_recovery").await;
+            assert!(page.asks_for("recovery_code") && !page.action("use_totp"), "{}", page.html);
+            let done = lost.submit(world, &page, &[("recovery_code", code)], "continue").await;
+            assert_eq!(done.has_code(), is_good, "{}", done.html);
+        }
+        keys.world.stop().await;
+    })
+    .await;
+    // The twin: a policy that takes no codes makes none.
+    on_every_engine("", |keys| async move {
+        keys.add(&mut Browser::default(), &mut Authenticator::default(), "alice").await;
+        assert_eq!(keys.world.audited("recovery_codes_made").await, 0);
+        keys.world.stop().await;
+    })
+    .await;
+}

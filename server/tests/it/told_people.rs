@@ -15,7 +15,7 @@ const NEW: &str = "thief@example.com";
 async fn mailbox() -> (Mailbox, String) {
     let mailbox = Mailbox::open().await.unwrap();
     let port = mailbox.address.port();
-    let mail = "[mail]\nserver = \"127.0.0.1\"\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"\n";
+    let mail = "[mail]\nserver = \"127.0.0.1\"\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"\nnew_devices = false\n";
     (mailbox, format!("{mail}port = {port}\n"))
 }
 

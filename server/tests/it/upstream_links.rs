@@ -258,7 +258,7 @@ async fn a_link_in_a_letter_takes_the_new_identity_away() {
         let mailbox = symbolon_phone::mailbox::Mailbox::open().await.unwrap();
         let mut world = world(engine, &provider, "").await;
         let mail = format!(
-            "[mail]\nserver = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"",
+            "[mail]\nserver = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"\nnew_devices = false",
             mailbox.address.port()
         );
         world.change(|configuration| configuration.with(&mail));

@@ -155,3 +155,49 @@ async fn after_a_sign_out_the_provider_is_asked_to_offer_its_accounts() {
         world.stop().await;
     }
 }
+
+/// With `sign_out_hint` the provider sees the ID token of the session that it has to end, and of no other. It is sealed in the store, and goes
+/// with the link.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_provider_sees_the_id_token_of_its_session() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let world = world(engine, &provider, &format!("{CREATE}{SIGN_OUT}sign_out_hint = true\n")).await;
+        let mut there = Vec::new();
+        let mut signed = Vec::new();
+        for sid in ["first", "second"] {
+            provider.says(Says { id_token: json!({ "sid": sid }), ..says(&provider, Some("/end")) });
+            signed.push(signed_in(&world, &provider).await);
+        }
+        for (mut browser, hint) in signed {
+            let page = browser.visit(&world, &format!("/logout?id_token_hint={hint}")).await;
+            assert!(!page.location.as_deref().unwrap_or_default().contains("eyJ"), "our own address has no token: {:?}", page.location);
+            let page = followed(&world, &mut browser, page).await;
+            there.push(parameters(&page.location.unwrap()));
+        }
+        let sid = |at: usize| crate::world::claims(&there[at]["id_token_hint"])["sid"].clone();
+        assert_eq!((sid(0), sid(1)), (json!("first"), json!("second")));
+        assert_ne!(there[0]["id_token_hint"], there[0]["state"]);
+        let app = world.running.shared.now();
+        let rows = app.store.all("SELECT sealed FROM provider_hint", &[]).await.unwrap();
+        assert_eq!(rows.len(), 2);
+        assert!(rows.iter().all(|row| !String::from_utf8_lossy(row.bytes(0).unwrap()).contains("eyJ")));
+        drop(app);
+        world.stop().await;
+    }
+}
+
+/// An ID token that is too long for an address is not kept, and neither is one of a provider without `sign_out_hint`.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_long_is_not_kept() {
+    for (more, padding, kept) in [("sign_out_hint = true\n", 5000, false), ("", 10, false), ("sign_out_hint = true\n", 10, true)] {
+        let provider = Provider::start().await;
+        let world = world(Engine::Sqlite, &provider, &format!("{CREATE}{SIGN_OUT}{more}")).await;
+        provider.says(Says { id_token: json!({ "padding": "x".repeat(padding) }), ..says(&provider, Some("/end")) });
+        let (mut browser, hint) = signed_in(&world, &provider).await;
+        let page = browser.visit(&world, &format!("/logout?id_token_hint={hint}")).await;
+        let page = followed(&world, &mut browser, page).await;
+        assert_eq!(parameters(&page.location.unwrap()).contains_key("id_token_hint"), kept, "{more} {padding}");
+        world.stop().await;
+    }
+}

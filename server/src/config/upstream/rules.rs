@@ -42,6 +42,7 @@ impl Upstream {
         let is_scope =
             |scope: &String| !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
         rule(!self.scopes.iter().all(is_scope), "a scope has a character that no scope can have (RFC 6749 3.3)");
+        rule(self.sign_out_hint && !self.sign_out, "sign_out_hint is for sign_out = true");
         rule(self.clock_skew > MOST_SKEW, "clock_skew is at most 5m");
         let is_domain =
             |domain: &String| domain.contains('.') && domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
@@ -98,6 +99,9 @@ impl Upstream {
         }
         if self.sign_out {
             found.push("sign_out is for a provider with a discovery document".to_owned());
+        }
+        if self.revoke {
+            found.push("revoke is for a provider with a discovery document".to_owned());
         }
         if self.pushed_requests {
             found.push("pushed_requests is for a provider with a discovery document".to_owned());

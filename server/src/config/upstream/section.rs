@@ -150,6 +150,20 @@ const KEYS: &[Key] = &[
         "Who signs out here is led to the provider's sign-out too, and back (OpenID Connect RP-Initiated Logout). Register \
          `ISSUER/upstream/NAME/signed-out` there as a post-logout redirect URI.",
     ),
+    defaulted(
+        "sign_out_hint",
+        Kind::Flag,
+        "false",
+        "With `sign_out`: keeps the provider's ID token, sealed, as long as the session may last, and shows it at the sign-out (`id_token_hint`). The \
+         provider then knows who signs out, and need not ask. It stands in the address that the browser goes to.",
+    ),
+    defaulted(
+        "revoke",
+        Kind::Flag,
+        "false",
+        "Keeps the provider's refresh token, sealed. When the link or the account is gone here, the token is revoked there (RFC 7009). Apple wants \
+         this where people can delete their account.",
+    ),
     optional(
         "release",
         Kind::Table("api, scope and scopes"),

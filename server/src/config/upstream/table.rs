@@ -34,6 +34,8 @@ pub struct Upstream {
     pub nonce: NonceRule,
     pub on_logout: OnLogout,
     pub sign_out: bool,
+    pub sign_out_hint: bool,
+    pub revoke: bool,
     pub pushed_requests: bool,
     pub release: Option<Release>,
     pub check: Option<Check>,
@@ -89,6 +91,10 @@ struct Written {
     #[serde(default)]
     sign_out: bool,
     #[serde(default)]
+    sign_out_hint: bool,
+    #[serde(default)]
+    revoke: bool,
+    #[serde(default)]
     pushed_requests: bool,
     release: Option<Release>,
     check: Option<Check>,
@@ -136,6 +142,8 @@ impl From<Written> for Upstream {
             nonce: it.nonce,
             on_logout: it.on_logout,
             sign_out: it.sign_out,
+            sign_out_hint: it.sign_out_hint,
+            revoke: it.revoke,
             pushed_requests: it.pushed_requests,
             release: it.release,
             check: it.check,

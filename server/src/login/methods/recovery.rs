@@ -1,5 +1,5 @@
 //! Recovery codes: ten, each good once. They get a person in where a chain wants the authenticator. They give the policy's `acr` only where
-//! the chain names `recovery`.
+//! the chain names `recovery`. They are made with the first authenticator, or with the first passkey where a chain takes them (W-59).
 
 use super::totp::price_of_code;
 use crate::audit::Entry;
@@ -28,7 +28,7 @@ pub fn has(account: &Account) -> bool {
 
 /// A person who is not proved yet is asked whoever they are (300-H).
 pub fn can_use(person: &Person) -> bool {
-    !person.is_subject || person.account.as_ref().is_some_and(|account| !account.recovery.is_empty())
+    !person.is_subject || person.account.as_ref().is_some_and(Account::has_codes)
 }
 
 pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
@@ -36,12 +36,14 @@ pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
 }
 
 pub fn still_holds(_proof: &Proof, account: &Account) -> bool {
-    account.totp_from_ms.is_some()
+    account.may_have_codes()
 }
 
-pub async fn ask(_context: &Context<'_>, _person: &Person) -> std::result::Result<Asked, Unavailable> {
-    let step = Step::new("recovery_code").field("recovery_code", FieldKind::Text, "off", None);
-    Ok(Asked::step(step.primary("continue").link("use_totp")))
+pub async fn ask(_context: &Context<'_>, person: &Person) -> std::result::Result<Asked, Unavailable> {
+    let step = Step::new("recovery_code").field("recovery_code", FieldKind::Text, "off", None).primary("continue");
+    // Codes that were made with a passkey have no authenticator beside them.
+    let has_none = person.is_subject && person.account.as_ref().is_some_and(|account| account.totp_from_ms.is_none());
+    Ok(Asked::step(if has_none { step } else { step.link("use_totp") }))
 }
 
 /// Is it one of the account's codes? The change that spends it says no where another did so meanwhile.

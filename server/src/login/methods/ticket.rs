@@ -1,5 +1,5 @@
 //! An operator's ticket: ten letters and digits, good once. It signs nobody in and no policy names it. Whoever has signed in and shows it
-//! adds means that count at once (391-W).
+//! adds means that count at once (391-W). One that invites leads to an account without means, and links the first one to it.
 
 use super::recovery::{ALPHABET, plain};
 use super::totp::price_of_code;
@@ -44,6 +44,10 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
     let is_right = names(context.keyring, &account.id, code).iter().any(|name| digest::equal(name.as_bytes(), kept.as_bytes()));
     if !is_right {
         return wrong("another ticket");
+    }
+    let is_invited = row.int("invites")? == 1 && account.has_no_means();
+    if !person.is_subject && !is_invited {
+        return wrong("it invites nobody, or the account has means by now");
     }
     if row.int("until_ms")? <= context.now_ms {
         return wrong("the ticket is too old");

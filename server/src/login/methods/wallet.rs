@@ -327,5 +327,5 @@ async fn learned(context: &Context<'_>, known: Known) -> Result<Learned> {
     let text = |name: &str| known.claims.get(name).and_then(Json::as_str).map(str::to_owned);
     let profile = Profile { name: text("name").or_else(|| text("given_name")), ..Profile::default() };
     let claims = known.claims.into_iter().collect();
-    Ok(Learned { issuer: known.issuer, subject, auth_time: Some(context.now_ms / 1000), sid: None, profile, claims, domain: None, tokens: None })
+    Ok(Learned { issuer: known.issuer, subject, auth_time: Some(context.now_ms / 1000), sid: None, profile, claims, ..Learned::default() })
 }

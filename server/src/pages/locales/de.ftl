@@ -19,7 +19,7 @@ register-lead = Wir senden einen Code an Ihre E-Mail-Adresse, um zu sehen, dass 
 new_email-title = Ihre neue E-Mail-Adresse
 new_email-lead = Wir senden einen Code dorthin. Bis Sie ihn eintippen, ändert sich nichts.
 recovery_code-title = Wiederherstellungscode benutzen
-recovery_code-lead = Tippen Sie einen der Codes ein, die Sie beim Hinzufügen der Authenticator-App aufbewahrt haben. Er gilt einmal.
+recovery_code-lead = Tippen Sie einen der Wiederherstellungscodes ein, die Sie aufbewahrt haben. Er gilt einmal.
 recovery_codes-title = Heben Sie diese Codes auf
 recovery_codes-lead = Wenn Sie Ihr Telefon verlieren, kommen Sie mit jedem davon einmal hinein. Drucken Sie sie aus oder legen Sie sie in einem Passwortmanager ab; sie werden nicht noch einmal gezeigt.
 totp-title = Code eingeben
@@ -112,9 +112,9 @@ home-account = Ihr Konto
 account-title = Ihr Konto
 account-security = Sicherheit
 account-devices = Bekannte Geräte
-account-devices-lead = Auf diesen Geräten müssen Sie beim Anmelden weniger angeben.
+account-devices-lead = Auf diesen Geräten haben Sie sich angemeldet. Auf manchen werden Sie vielleicht nach weniger gefragt.
 account-device-unknown = Ein Gerät ohne Namen
-account-device-seen = Bekannt seit { $first }, zuletzt vollständig angemeldet { $last }
+account-device-seen = Bekannt seit { $first }, zuletzt angemeldet { $last }
 account-waits = Was noch nicht in vollem Umfang gilt
 account-waits-lead = Wenn Sie das nicht waren, stoppen Sie es mit dem Link in der E-Mail, die wir Ihnen gesendet haben.
 account-waits-password = Ein neues Passwort
@@ -366,6 +366,12 @@ mail-link_added-body =
     Ein anderes Konto wurde mit Ihrem Konto bei { $brand } verknüpft. Wer es hat, kann sich anmelden.
     
     Wenn Sie es nicht waren, entfernen Sie die Verknüpfung auf Ihrer Kontoseite und ändern Sie jetzt Ihr Passwort.
+mail-new_device-subject = Ein neues Gerät hat sich bei { $brand } angemeldet
+mail-new_device-body =
+    Jemand hat sich bei Ihrem Konto bei { $brand } angemeldet, mit einem Browser oder einer App, die Sie dafür noch nicht benutzt haben.
+    
+    Wenn Sie es waren, ist nichts zu tun. Wenn Sie es nicht waren, öffnen Sie diesen Link und melden Sie alle ab. Ändern Sie dann Ihr Passwort:
+    { $link }
 mail-link_removed-subject = Eine Verknüpfung wurde von { $brand } entfernt
 mail-link_removed-body =
     Die Verknüpfung eines anderen Kontos mit Ihrem Konto bei { $brand } wurde entfernt.
@@ -463,6 +469,7 @@ regain-lead-until = Wir haben an Ihre E-Mail-Adressen geschrieben. Wenn es niema
 ticket-title = Ticket verwenden
 ticket-lead = Geben Sie das Ticket ein, das Sie von den Betreibern dieses Dienstes haben. Es gilt einmal.
 field-ticket = Ticket
+action-use_invitation = Ich habe eine Einladung
 action-use_ticket = Ich habe ein Ticket
 problem-wrong_ticket = Das ist nicht Ihr Ticket, oder es wurde schon verwendet, oder es ist zu alt.
 action-give_up = Ohne das zurück
@@ -481,6 +488,10 @@ stop_identity-title = Die neue Verknüpfung entfernen?
 stop_identity-lead = Es wurde ein anderes Konto verknüpft. Wenn Sie das nicht waren, stoppen Sie es: Die Verknüpfung wird entfernt, und alle werden abgemeldet.
 stop_regain-title = Ihre Anmeldewege behalten?
 stop_regain-lead = Jemand hat angegeben, dass Sie Ihre Authenticator-App oder Ihre Passkeys verloren haben. Wenn Sie das nicht waren, stoppen Sie es: Alles bleibt, wie es ist, und alle werden abgemeldet.
+stop_session-title = Alle abmelden?
+stop_session-lead = Jemand hat sich bei Ihrem Konto angemeldet. Wenn Sie das nicht waren, stoppen Sie es: Alle werden überall abgemeldet.
+stopped_session-title = Alle sind abgemeldet
+stopped_session-lead = Wer sich angemeldet hat, kann es wieder tun: Ändern Sie jetzt Ihr Passwort.
 stopped-title = Es ist gestoppt
 stopped-lead = Was hinzugefügt wurde, ist weg, und alle sind abgemeldet. Wer es hinzugefügt hat, kann sich noch anmelden: Ändern Sie jetzt Ihr Passwort.
 stop_over-title = Hier gibt es nichts zu stoppen
@@ -553,7 +564,7 @@ action-devices = Bekannte Geräte
 action-apps = Apps mit Zugriff
 action-history = Was mit Ihrem Konto geschehen ist
 action-end_this_session = Abmelden: { $device }, seit { $started }
-action-forget_this_device = Vergessen: { $device }, zuletzt vollständig angemeldet { $last }
+action-forget_this_device = Vergessen: { $device }, zuletzt angemeldet { $last }
 action-revoke_this_app = Zugriff entziehen: { $client }, seit { $since }
 action-remove_this = Entfernen: { $name }, seit { $since }
 manage-title = Ihr Konto
@@ -594,7 +605,7 @@ manage_sessions-title = Wo Sie angemeldet sind
 manage_sessions-lead = Von hier aus können Sie jede Anmeldung beenden.
 manage_sessions-none = Sie sind nirgends angemeldet.
 manage_devices-title = Bekannte Geräte
-manage_devices-lead = Auf diesen Geräten werden Sie bei der Anmeldung nach weniger gefragt.
+manage_devices-lead = Auf diesen Geräten haben Sie sich angemeldet. Auf manchen werden Sie vielleicht nach weniger gefragt.
 manage_devices-none = Kein Gerät ist bekannt.
 manage_apps-title = Apps mit Zugriff
 manage_apps-lead = Diese Apps dürfen Ihr Konto benutzen.

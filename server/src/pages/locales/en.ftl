@@ -19,7 +19,7 @@ register-lead = We send a code to your e-mail address to see that it is yours.
 new_email-title = Your new e-mail address
 new_email-lead = We send a code to it. Until you type that code, nothing changes.
 recovery_code-title = Use a recovery code
-recovery_code-lead = Type one of the codes you kept when you added your authenticator app. It works once.
+recovery_code-lead = Type one of the recovery codes that you kept. It works once.
 recovery_codes-title = Keep these recovery codes
 recovery_codes-lead = If you lose your phone, each of them lets you in once. Print them or keep them in a password manager; they are not shown again.
 totp-title = Enter your code
@@ -112,9 +112,9 @@ home-account = Your account
 account-title = Your account
 account-security = Security
 account-devices = Known devices
-account-devices-lead = On these devices you are asked for less when you sign in.
+account-devices-lead = You have signed in on these devices. On some of them you may be asked for less.
 account-device-unknown = A device without a name
-account-device-seen = Known since { $first }, last full sign-in { $last }
+account-device-seen = Known since { $first }, last sign-in { $last }
 account-waits = What does not count in full yet
 account-waits-lead = If it was not you, stop it with the link in the letter that we sent you.
 account-waits-password = A new password
@@ -366,6 +366,12 @@ mail-link_added-body =
     Another account was linked to your account with { $brand }. Whoever has it can sign in.
     
     If it was not you, remove the link on your account page and change your password now.
+mail-new_device-subject = A new device signed in to { $brand }
+mail-new_device-body =
+    Somebody signed in to your account with { $brand }, with a browser or an app that you had not used for it before.
+    
+    If it was you, there is nothing to do. If it was not you, open this link and sign everybody out. Then change your password:
+    { $link }
 mail-link_removed-subject = A link was removed from { $brand }
 mail-link_removed-body =
     The link of another account was removed from your account with { $brand }.
@@ -463,6 +469,7 @@ regain-lead-until = We have written to your e-mail addresses. If nobody stops it
 ticket-title = Use a ticket
 ticket-lead = Type the ticket that the people who run this service gave you. It works once.
 field-ticket = Ticket
+action-use_invitation = I have an invitation
 action-use_ticket = I have a ticket
 problem-wrong_ticket = This is not your ticket, or it was used before, or it is too old.
 action-give_up = Go back without it
@@ -481,6 +488,10 @@ stop_identity-title = Remove the new link?
 stop_identity-lead = Another account was linked. If it was not you, stop it: the link is removed, and everybody is signed out.
 stop_regain-title = Keep your ways to sign in?
 stop_regain-lead = Somebody said that you have lost your authenticator app or your passkeys. If it was not you, stop it: everything stays as it is, and everybody is signed out.
+stop_session-title = Sign everybody out?
+stop_session-lead = Somebody signed in to your account. If it was not you, stop it: everybody is signed out, everywhere.
+stopped_session-title = Everybody is signed out
+stopped_session-lead = Whoever signed in knows how to do it again: change your password now.
 stopped-title = It is stopped
 stopped-lead = What was added is gone, and everybody is signed out. Whoever added it knows how to sign in: change your password now.
 stop_over-title = There is nothing to stop
@@ -553,7 +564,7 @@ action-devices = Known devices
 action-apps = Apps with access
 action-history = What happened to your account
 action-end_this_session = Sign out: { $device }, since { $started }
-action-forget_this_device = Forget: { $device }, last full sign-in { $last }
+action-forget_this_device = Forget: { $device }, last sign-in { $last }
 action-revoke_this_app = Remove access: { $client }, since { $since }
 action-remove_this = Remove: { $name }, since { $since }
 manage-title = Your account
@@ -594,7 +605,7 @@ manage_sessions-title = Where you are signed in
 manage_sessions-lead = You can sign out each of them from here.
 manage_sessions-none = You are signed in nowhere.
 manage_devices-title = Known devices
-manage_devices-lead = On these devices you are asked for less when you sign in.
+manage_devices-lead = You have signed in on these devices. On some of them you may be asked for less.
 manage_devices-none = No device is known.
 manage_apps-title = Apps with access
 manage_apps-lead = These apps may use your account.

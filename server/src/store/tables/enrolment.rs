@@ -23,8 +23,8 @@ pub const SHORTEN: &str = "UPDATE enrolment SET letters = 0, told_ms = $2 WHERE 
 pub const FORGET: [&str; 2] = ["DELETE FROM enrolment WHERE account = $1", "DELETE FROM ticket WHERE account = $1"];
 
 /// A new ticket takes the place of the one before.
-pub const GIVE_TICKET: &str = "INSERT INTO ticket (account, name, until_ms) VALUES ($1, $2, $3) \
-    ON CONFLICT (account) DO UPDATE SET name = excluded.name, until_ms = excluded.until_ms";
-pub const READ_TICKET: &str = "SELECT name, until_ms FROM ticket WHERE account = $1";
+pub const GIVE_TICKET: &str = "INSERT INTO ticket (account, name, until_ms, invites) VALUES ($1, $2, $3, $4) \
+    ON CONFLICT (account) DO UPDATE SET name = excluded.name, until_ms = excluded.until_ms, invites = excluded.invites";
+pub const READ_TICKET: &str = "SELECT name, until_ms, invites FROM ticket WHERE account = $1";
 /// A ticket works once: its row is gone with the first use.
 pub const SPEND_TICKET: &str = "DELETE FROM ticket WHERE account = $1 AND name = $2 AND until_ms > $3";

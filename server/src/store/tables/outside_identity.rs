@@ -1,7 +1,8 @@
 //! `outside_identity`: which identity at a provider leads to which account.
 
 pub const FIND: &str = "SELECT account FROM outside_identity WHERE issuer = $1 AND subject = $2";
-pub const OF_ACCOUNT: &str = "SELECT issuer, subject, method, said, created_ms, used_ms FROM outside_identity WHERE account = $1 \
+pub const OF_ACCOUNT: &str = "SELECT issuer, subject, method, said, created_ms, used_ms, email_off_ms \
+    FROM outside_identity WHERE account = $1 \
     ORDER BY created_ms, issuer, subject";
 /// The primary key is the guard: an identity leads to one account, and nobody takes it over.
 pub const LINK: &str = "INSERT INTO outside_identity (issuer, subject, account, method, said, created_ms, used_ms, name) \
@@ -9,6 +10,8 @@ pub const LINK: &str = "INSERT INTO outside_identity (issuer, subject, account, 
 /// It leads to the account still.
 pub const SEE: &str =
     "UPDATE outside_identity SET method = $4, said = $5, used_ms = $6 WHERE issuer = $1 AND subject = $2 AND account = $3";
+/// When the provider said that the address there takes no mail; 0: it does.
+pub const MARK_EMAIL: &str = "UPDATE outside_identity SET email_off_ms = $3 WHERE issuer = $1 AND subject = $2";
 pub const UNLINK: &str = "DELETE FROM outside_identity WHERE account = $1 AND name = $2";
 /// After a restore: what was unlinked later than the copy was made.
 pub const UNLINK_AGAIN: &str = "DELETE FROM outside_identity WHERE account = $1 AND name = $2 AND created_ms <= $3";

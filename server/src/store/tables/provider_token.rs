@@ -2,19 +2,21 @@
 
 /// A sign-in that brings no refresh token takes none away (S-24).
 pub const KEEP: &str = "INSERT INTO provider_token (identity, account, provider, sealed, generation, updated_ms, renewable) \
-    VALUES ($1, $2, $3, $4, 1, $5, $6) ON CONFLICT (identity) DO UPDATE SET account = excluded.account, provider = excluded.provider, \
+    VALUES ($1, $2, $3, $4, 1, $5, $6) ON CONFLICT (identity, provider) DO UPDATE SET account = excluded.account, \
     sealed = excluded.sealed, generation = provider_token.generation + 1, updated_ms = excluded.updated_ms, \
     renewable = excluded.renewable WHERE excluded.renewable = 1 OR provider_token.renewable = 0 \
     OR provider_token.account <> excluded.account";
-pub const OF_IDENTITY: &str = "SELECT sealed, generation FROM provider_token WHERE identity = $1 AND account = $2";
+pub const OF_IDENTITY: &str = "SELECT sealed, generation FROM provider_token WHERE identity = $1 AND provider = $2 AND account = $3";
 /// Only while the identity leads to the account.
 pub const READ: &str = "SELECT t.identity, t.sealed, t.generation FROM provider_token t \
     JOIN outside_identity o ON o.name = t.identity AND o.account = t.account WHERE t.account = $1 AND t.provider = $2 \
     ORDER BY t.updated_ms DESC LIMIT 1";
 /// Conflicts where another renewal, or another sign-in, was quicker.
-pub const RENEW: &str =
-    "UPDATE provider_token SET sealed = $3, generation = generation + 1, updated_ms = $4 WHERE identity = $1 AND generation = $2";
-pub const DROP: &str = "DELETE FROM provider_token WHERE identity = $1 AND generation = $2";
+pub const RENEW: &str = "UPDATE provider_token SET sealed = $4, generation = generation + 1, updated_ms = $5 \
+    WHERE identity = $1 AND provider = $2 AND generation = $3";
+pub const DROP: &str = "DELETE FROM provider_token WHERE identity = $1 AND provider = $2 AND generation = $3";
+/// All of an identity.
+pub const DROP_ALL: &str = "DELETE FROM provider_token WHERE identity = $1 AND account = $2";
 /// The identity leads to the account no more.
 pub const UNLINK: &str = "DELETE FROM provider_token WHERE identity = $1 AND account = $2 AND NOT EXISTS \
     (SELECT 1 FROM outside_identity WHERE account = $2 AND name = $1)";

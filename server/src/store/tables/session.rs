@@ -11,6 +11,7 @@ pub const RAISE: &str = "UPDATE session SET cookie = $3, proofs = $4, acr = $5, 
     device = $9, address = $10, version = version + 1 WHERE id = $1 AND version = $2 AND state = 'active'";
 /// Writes nothing new and takes the row. An end at the same moment comes before or after this change, never between.
 pub const HOLD: &str = "UPDATE session SET version = version WHERE id = $1 AND state = 'active'";
+pub const OWNER: &str = "SELECT account FROM session WHERE id = $1 AND state = 'active'";
 pub const TOUCH: &str = "UPDATE session SET used_ms = $2 WHERE id = $1";
 /// No cookie proves the session any more; the grants below it live on.
 pub const DROP_COOKIE: &str = "UPDATE session SET cookie = $2, version = version + 1 WHERE id = $1 AND state = 'active'";

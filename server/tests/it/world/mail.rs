@@ -14,7 +14,7 @@ impl Post {
     pub async fn start(engine: Engine) -> Self {
         let mailbox = Mailbox::open().await.unwrap();
         let more = format!(
-            "[mail]\nserver = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"\n\
+            "[mail]\nserver = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"\nnew_devices = false\n\
              [registration]\nemail_domains = [\"example.com\"]\n\
              [login.default]\nrequire = [\"password\", \"email\"]\n\
              [login.strong]\nrequire = [\"password + email\"]\nacr = \"urn:strong\"\n\

@@ -45,7 +45,7 @@ impl Screens {
         let (attester, signer, mailbox) = (new_key(), new_key(), Mailbox::open().await.unwrap());
         let clients = CLIENTS.replace("JWKS", &named_jwks(&attester)).replace("SIGNER", &named_jwks(&signer));
         let more = format!(
-            "[mail]\nserver = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"\n\
+            "[mail]\nserver = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"\nnew_devices = false\n\
              [registration]\nemail_domains = [\"example.com\"]\n\
              [login.default]\nrequire = [\"password\", \"email\"]\n\
              [login.two-factor]\nrequire = [\"password + totp\"]\nacr = \"urn:two\"\n",

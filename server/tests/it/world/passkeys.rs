@@ -17,7 +17,7 @@ impl Keys {
     pub async fn start(engine: Engine, more: &str) -> Self {
         let mailbox = Mailbox::open().await.unwrap();
         let mail = format!(
-            "[mail]\nserver = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"\n\
+            "[mail]\nserver = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"\nnew_devices = false\n\
              [registration]\nemail_domains = [\"example.com\"]\n[passkeys]\noffer = false\n\
              [login.default]\nrequire = [\"password\", \"passkey\"]\n\
              [login.two-factor]\nrequire = [\"passkey\", \"password + totp\"]\ntwo_factor_passkey = true\nacr = \"urn:two\"\n\

@@ -48,6 +48,10 @@ pub struct Says {
     pub encrypts_to: Option<Json>,
     /// The answer to a refresh token.
     pub refresh: Option<(u16, Json)>,
+    /// The status of an answer at /revoke, where it is not 200.
+    pub revocation: Option<u16>,
+    /// The time that its answers say.
+    pub date: Option<String>,
 }
 
 struct Pending {
@@ -215,9 +219,10 @@ impl Provider {
             None => {
                 let (status, json) = self.answer(&path, &head, &body, &says);
                 let text = json.to_string();
+                let date = says.date.as_ref().map(|it| format!("date: {it}\r\n")).unwrap_or_default();
                 let nonce = says.bound.flatten().map(|it| format!("dpop-nonce: {it}\r\n")).unwrap_or_default();
                 format!(
-                    "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{nonce}content-length: {}\r\nconnection: close\r\n\r\n{text}",
+                    "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{date}{nonce}content-length: {}\r\nconnection: close\r\n\r\n{text}",
                     text.len()
                 )
             }
@@ -249,6 +254,11 @@ impl Provider {
             }
             "/token" => self.token(head, body, says),
             "/par" => self.par(head, body, says),
+            "/revoke" => {
+                let form: BTreeMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+                let status = if self.is_known(head, &form, says) { says.revocation.unwrap_or(200) } else { 401 };
+                (status, json!({}))
+            }
             "/user/emails" => (if says.emails.is_some() { 200 } else { 404 }, says.emails.clone().unwrap_or(json!({}))),
             "/userinfo" if says.userinfo == Some(Json::Null) => (500, json!({})),
             "/userinfo" => {
@@ -323,6 +333,13 @@ impl Provider {
         });
         let key = if says.foreign_key { PrivateKey::generate(Algorithm::ES256).unwrap() } else { self.0.key.lock().unwrap().clone() };
         Self::encrypted(jws::sign(&key, says.typ.unwrap_or(logout_token::TYP), &changed(claims, changes)).unwrap(), &says)
+    }
+
+    /// Any claims, signed as an ID token is.
+    pub fn signed(&self, claims: &Json) -> String {
+        let says = self.0.says.lock().unwrap().clone();
+        let key = if says.foreign_key { PrivateKey::generate(Algorithm::ES256).unwrap() } else { self.0.key.lock().unwrap().clone() };
+        jws::sign(&key, says.typ.unwrap_or("JWT"), claims).unwrap()
     }
 
     fn token(&self, head: &str, body: &str, now_says: &Says) -> (u16, Json) {
