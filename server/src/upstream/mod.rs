@@ -20,17 +20,19 @@ mod provider;
 mod proving;
 mod request;
 mod signed_out;
+mod vault;
 mod way_back;
 
 pub use apple::LONGEST_USER;
 pub use claims::{Profile, is_true};
 pub use exchange::{Brought, Learned, SdkAnswer};
-pub use kept::{Kept, place as place_of_kept};
+pub use kept::{Again, Kept, place as place_of_kept};
 pub use mapping::{Mapped, applied};
 use provider::Held;
 pub use provider::{Kind, Provider, Trouble};
 pub use request::{Departure, Trip, Wish};
 pub use signed_out::SignedOut;
+pub use vault::{Leased, Vault};
 pub use way_back::{WayBack, read as read_way_back};
 
 use crate::config::upstream::Upstream;

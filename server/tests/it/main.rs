@@ -146,6 +146,7 @@ mod updated_at;
 mod upstream;
 mod upstream_bound;
 mod upstream_checked;
+mod upstream_failing;
 mod upstream_links;
 mod upstream_logout;
 mod upstream_moved;

@@ -11,7 +11,7 @@ pub async fn world(engine: Engine, provider: &Provider, more: &str) -> World {
     configured(engine, provider, more).await.start().await
 }
 
-async fn configured(engine: Engine, provider: &Provider, more: &str) -> Configuration {
+pub async fn configured(engine: Engine, provider: &Provider, more: &str) -> Configuration {
     let secret = std::env::temp_dir().join(format!("symbolon-it-upstream-{}", std::process::id()));
     if !secret.exists() {
         write_private(&secret);

@@ -42,6 +42,7 @@ pub struct Upstream {
     pub userinfo_endpoint: String,
     pub emails_endpoint: Option<String>,
     pub subject: String,
+    pub subject_is_permanent: bool,
     pub tenant: Option<String>,
     pub tenants: Vec<String>,
     pub team_id: Option<String>,
@@ -97,6 +98,8 @@ struct Written {
     userinfo_endpoint: Option<String>,
     emails_endpoint: Option<String>,
     subject: Option<String>,
+    #[serde(default)]
+    subject_is_permanent: bool,
     tenant: Option<String>,
     #[serde(default)]
     tenants: Vec<String>,
@@ -143,6 +146,8 @@ impl From<Written> for Upstream {
             token_endpoint: text(it.token_endpoint, preset.token_endpoint),
             userinfo_endpoint: text(it.userinfo_endpoint, preset.userinfo_endpoint),
             emails_endpoint: it.emails_endpoint.or_else(|| preset.emails_endpoint.map(str::to_owned)),
+            // The preset knows its own member.
+            subject_is_permanent: it.subject_is_permanent || (it.preset.is_some() && it.subject.is_none()),
             subject: text(it.subject, preset.subject),
             tenant: it.tenant,
             tenants: it.tenants,

@@ -48,6 +48,10 @@ pub struct Says {
     pub encrypts_to: Option<Json>,
     /// The answer to a refresh token.
     pub refresh: Option<(u16, Json)>,
+    /// Gives another refresh token each time, and takes the newest alone: two uses of one are a theft.
+    pub rotates: bool,
+    /// Thinks for so long, there.
+    pub slow: Option<(&'static str, std::time::Duration)>,
 }
 
 struct Pending {
@@ -67,6 +71,8 @@ struct Inner {
     requests: Mutex<Vec<String>>,
     /// The `jti` of every proof.
     proofs: Mutex<BTreeSet<String>>,
+    /// How often a refresh token was given.
+    given: Mutex<u32>,
 }
 
 #[derive(Clone)]
@@ -97,6 +103,7 @@ impl Provider {
             asked: Mutex::default(),
             requests: Mutex::default(),
             proofs: Mutex::default(),
+            given: Mutex::default(),
         };
         let provider = Self(Arc::new(inner));
         let serving = provider.clone();
@@ -210,6 +217,7 @@ impl Provider {
         if says.silent.contains(&path.as_str()) {
             tokio::time::sleep(std::time::Duration::from_secs(60)).await;
         }
+        let slow_ms = says.slow.filter(|(at, _)| *at == path).map(|it| it.1);
         let answer = match says.raw.get(path.as_str()) {
             Some(raw) => raw.clone(),
             None => {
@@ -222,6 +230,9 @@ impl Provider {
                 )
             }
         };
+        if let Some(for_so_long) = slow_ms {
+            tokio::time::sleep(for_so_long).await;
+        }
         let _ = stream.write_all(answer.as_bytes()).await;
         let _ = stream.shutdown().await;
     }
@@ -325,6 +336,18 @@ impl Provider {
         Self::encrypted(jws::sign(&key, says.typ.unwrap_or(logout_token::TYP), &changed(claims, changes)).unwrap(), &says)
     }
 
+    /// `rotated-0` comes with the sign-in.
+    fn rotated(&self, refresh_token: &str, scope: Option<&String>) -> (u16, Json) {
+        let mut given = self.0.given.lock().unwrap();
+        if refresh_token != format!("rotated-{given}") {
+            return (400, json!({ "error": "invalid_grant" }));
+        }
+        *given += 1;
+        let (access, next) = (format!("access-{given}"), format!("rotated-{given}"));
+        let answer = json!({ "access_token": access, "token_type": "Bearer", "expires_in": 600, "refresh_token": next });
+        (200, scope.map_or(answer.clone(), |scope| changed(answer, &json!({ "scope": scope }))))
+    }
+
     fn token(&self, head: &str, body: &str, now_says: &Says) -> (u16, Json) {
         if let Some(status) = now_says.token_status {
             return (status, json!({ "error": "invalid_grant", "error_description": "<b>no</b>" }));
@@ -335,6 +358,9 @@ impl Provider {
         }
         if let Some(error) = self.objection_to_proof("POST", "/token", head, now_says) {
             return (400, json!({ "error": error }));
+        }
+        if form.get("grant_type").is_some_and(|it| it == "refresh_token") && now_says.rotates {
+            return self.rotated(&form["refresh_token"], form.get("scope"));
         }
         if form.get("grant_type").is_some_and(|it| it == "refresh_token") {
             return now_says.refresh.clone().unwrap_or((400, json!({ "error": "invalid_grant" })));
