@@ -262,7 +262,7 @@ async fn a_provider_that_is_back_is_used_at_once() {
     assert!(page.problem().contains("does not answer") && page.action("use_password"), "{}", page.html);
     world.advance_s(1);
     provider.is("one");
-    let away = browser.submit(&world, &page, &[], "use_upstream:any").await.location.expect("the same request goes on");
+    let away = browser.submit(&world, &page, &[], "go").await.location.expect("the same request goes on");
     assert!(browser.get(&world, &provider.sign_in(&away)).await.has_code());
     world.stop().await;
 }

@@ -128,10 +128,11 @@ impl Upstream {
         if self.subject.is_empty() {
             found.push("subject is the member of the userinfo document that names a person for ever".to_owned());
         }
+        let is_presets = self.preset.is_some_and(|it| it.values().subject == self.subject);
         let plain = self.subject.to_ascii_lowercase().replace(['_', '-', '.', ' '], "");
         if REASSIGNED.contains(&plain.as_str()) {
             found.push(format!("subject = {:?}: such a name may be given to somebody else, who would get the account", self.subject));
-        } else if !self.subject_is_permanent {
+        } else if !self.subject_is_permanent && !is_presets {
             let what =
                 "subject: say subject_is_permanent = true if the provider promises that it is unique and never given to somebody else";
             found.push(what.to_owned());

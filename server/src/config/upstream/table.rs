@@ -146,8 +146,7 @@ impl From<Written> for Upstream {
             token_endpoint: text(it.token_endpoint, preset.token_endpoint),
             userinfo_endpoint: text(it.userinfo_endpoint, preset.userinfo_endpoint),
             emails_endpoint: it.emails_endpoint.or_else(|| preset.emails_endpoint.map(str::to_owned)),
-            // The preset knows its own member.
-            subject_is_permanent: it.subject_is_permanent || (it.preset.is_some() && it.subject.is_none()),
+            subject_is_permanent: it.subject_is_permanent,
             subject: text(it.subject, preset.subject),
             tenant: it.tenant,
             tenants: it.tenants,
