@@ -70,7 +70,7 @@ export const fill = (template, values) => template.replace(/\{(\w+)\}/g, (all, n
 
 // Waits until a server answers at this URL.
 export async function answers(url, child) {
-  for (let tries = 0; tries < 200 && child.exitCode === null; tries++) {
+  for (let tries = 0; tries < 2400 && child.exitCode === null; tries++) {
     const answer = await fetch(url, { redirect: 'manual' }).catch(() => null)
     if (answer) return
     await sleep(50)

@@ -8,9 +8,9 @@ use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::grants::{Grant, invalid_grant};
 use crate::sessions;
-use crate::store::tables::{provider_check, provider_session, provider_token};
+use crate::store::tables::{provider_check, provider_session};
 use crate::store::{Change, Expect, NotApplied, Row, Value};
-use crate::upstream::{Kept, Provider, Providers, Trouble};
+use crate::upstream::{Again, Kept, Leased, Provider, Providers, Trouble, Vault};
 
 /// How long one node has for one question before another may ask.
 const LEASE_MS: i64 = 30_000;
@@ -72,14 +72,14 @@ async fn ask(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> std:
     let Some((kept, generation)) = read(core, &asked).await? else {
         return write(core, provider_check::LATER, asked.with([0.into()])).await;
     };
-    match provider.stands_by(&kept, now_ms).await {
-        Ok(Some(next)) => {
+    match provider.stands_by(&leased.stored.kept, now_ms).await {
+        Ok(Again::Given(next)) => {
             count(provider, "confirmed");
-            confirm(core, &asked, (&next, generation), now_ms + check.every.ms()).await
+            confirm(core, &vault, (&leased, &next), now_ms + check.every.ms()).await
         }
-        Ok(None) => {
+        Ok(Again::Refused) => {
             count(provider, "refused");
-            end(core, provider, &asked, generation).await
+            end(core, provider, &asked, &leased).await
         }
         Err(Trouble { why, .. }) => {
             count(provider, "no_answer");

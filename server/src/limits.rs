@@ -47,6 +47,8 @@ pub struct Limits {
     pub strange_documents: DefaultKeyedRateLimiter<u16>,
     /// Keys that are read again because a signature names another one: by client.
     pub unknown_keys: DefaultKeyedRateLimiter<u16>,
+    /// Logout tokens, by provider and address: each may make this server verify, and fetch keys.
+    pub logouts: DefaultKeyedRateLimiter<u16>,
     /// Where evidence is verified.
     pub evidence: Pool,
     /// Digests of client secrets that passed argon2id, so that one is hashed once per process and not once per request.

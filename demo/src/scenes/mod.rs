@@ -34,6 +34,7 @@ mod payment;
 mod registered_app;
 mod sign_in;
 mod social;
+mod social_tokens;
 mod step_up;
 mod stolen_code;
 mod stolen_tokens;
@@ -82,6 +83,7 @@ pub const SCENES: &[Scene] = &[
     stolen_code::SCENE,
     wrong_tokens::SCENE,
     social::SCENE,
+    social_tokens::SCENE,
     guard::SCENE,
     wallet::SCENE,
     bearer_app::SCENE,

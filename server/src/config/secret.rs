@@ -100,6 +100,15 @@ impl SecretSource {
         .map_err(|it| Fault::new(format!("{what}: {it}")))
     }
 
+    /// Where it is, for errors about what it holds. Never what it holds.
+    pub fn place(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Env(name) => format!("the variable {name}"),
+            Self::Command(_) => "the command's output".to_owned(),
+        }
+    }
+
     /// A relative file begins at the configuration's directory.
     pub fn below(self, base: &Path) -> Self {
         match self {

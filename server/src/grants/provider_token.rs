@@ -14,18 +14,16 @@ use crate::tokens::issue::Accepted;
 use crate::upstream::{Kept, Provider, Providers};
 use crate::web::reply::{self, Reply};
 use serde_json::json;
+use std::time::Duration;
 use symbolon_oauth::form::Form;
 use symbolon_oauth::scope::Scope;
 
 /// Stands before a provider's name in `audience`.
 const PREFIX: &str = "upstream:";
 
-/// The row of an identity.
-struct Row {
-    identity: String,
-    kept: Kept,
-    generation: i64,
-}
+/// How often, and for how long, one looks whether somebody else's renewal has come: longer than the calls to a provider mostly take.
+const LOOKS: u32 = 60;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// The provider that a request names, if it names one.
 pub fn named(form: &Form) -> Option<&str> {
@@ -48,18 +46,23 @@ pub async fn give(core: &Core, providers: &Providers, caller: &Caller, form: &Fo
     if let Some(grant) = &accepted.grant {
         decision::must_go(core, caller, grant, Moment::Token).await?;
     }
-    let kept = usable(core, provider, &accepted, &scopes, caller.now_ms).await?;
+    let session = accepted.grant.as_ref().map_or(&b""[..], |it| &it.session);
+    let wish = Wish { account: &accepted.token.sub, provider: provider.name(), session, scopes: &scopes };
+    let kept = usable(core, providers, &wish).await?;
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);
     let entry = Entry::ok("provider_token_given").account(accepted.token.sub.as_str()).client(caller.client_id.as_str());
     let entry = entry.address(caller.address.to_string()).with("provider", provider.name()).with("scope", kept.scopes.join(" "));
     change.audit(entry.with("subject_jti", accepted.token.jti.as_str()));
     burnt.applied(core.store.apply(change).await)?;
-    let lives_s = (kept.ends_ms - caller.now_ms).max(0) / 1000;
-    let body = json!({
-        "access_token": kept.access_token, "issued_token_type": exchange::ACCESS_TOKEN, "token_type": "Bearer", "expires_in": lives_s,
+    let mut body = json!({
+        "access_token": kept.access_token, "issued_token_type": exchange::ACCESS_TOKEN, "token_type": "Bearer",
         "scope": kept.scopes.join(" "),
     });
+    // RFC 8693 2.2.1: left out where the provider does not say it.
+    if let Some(ends_ms) = kept.ends_ms {
+        body["expires_in"] = ((ends_ms - caller.now_ms).max(0) / 1000).into();
+    }
     Ok(reply::json(200, &body))
 }
 
@@ -80,13 +83,14 @@ fn wanted(release: &Release, had: &Scope, form: &Form) -> Result<Vec<String>> {
 }
 
 /// A token that may do no more than this. It is renewed where the kept one is over, or may do more.
-async fn usable(core: &Core, provider: &Provider, accepted: &Accepted, scopes: &[String], now_ms: i64) -> Result<Kept> {
-    let account = accepted.token.sub.as_str();
-    // Another request may renew at the same moment: what that one got is as good.
-    for _ in 0..2 {
-        let Some(row) = read(core, account, provider.name()).await? else { return Err(over("there is no token of the person")) };
-        if row.kept.is_good_for(scopes, now_ms) {
-            return Ok(row.kept);
+async fn usable(core: &Core, providers: &Providers, wanted: &Wish<'_>) -> Result<Kept> {
+    let vault = Vault { store: core.store.clone(), keyring: core.keyring.clone() };
+    for _ in 0..LOOKS {
+        let now_ms = core.now_ms();
+        let stored = vault.of_person(wanted.account, wanted.provider, wanted.session).await?;
+        let stored = stored.ok_or_else(|| over("there is no token of the person"))?;
+        if stored.kept.is_good_for(wanted.scopes, now_ms) {
+            return Ok(stored.kept);
         }
         let away = |why: String| Refused::new(503, "temporarily_unavailable", "The provider gives no token now.").because(why);
         let renewed = provider.renew(&row.kept, scopes, now_ms).await.map_err(|trouble| away(trouble.why))?;
@@ -103,25 +107,82 @@ async fn usable(core: &Core, provider: &Provider, accepted: &Accepted, scopes: &
                 change.audit(refused.account(account).with("provider", provider.name()));
             }
         }
-        match (core.store.apply(change).await, renewed) {
-            (Ok(_), Some(kept)) => return Ok(kept),
-            (Ok(_), None) => return Err(over("the provider refused to renew it")),
-            (Err(NotApplied::Conflict(_)), _) => {}
-            (Err(other), _) => return Err(other.into()),
+        // Whoever has the lease renews it. The others take what came.
+        let Some(leased) = vault.lease(stored, now_ms).await? else {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+            continue;
+        };
+        let renewing = Renewing {
+            vault: vault.clone(),
+            providers: providers.clone(),
+            provider: wanted.provider.to_owned(),
+            account: wanted.account.to_owned(),
+            scopes: wanted.scopes.to_vec(),
+            now_ms,
+        };
+        // What comes is written even where the caller hangs up meanwhile: the refresh token before may be spent.
+        let renewed = tokio::spawn(renewing.renew(leased)).await.map_err(|it| Fault::new(format!("a renewal ended early: {it}")))?;
+        if let Some(kept) = renewed? {
+            return Ok(kept);
         }
     }
-    Err(over("it was renewed by somebody else all the time"))
+    Err(away("somebody else has been renewing it all the time").into())
+}
+
+/// Whose token is wanted, and what it may do.
+struct Wish<'a> {
+    account: &'a str,
+    provider: &'a str,
+    /// The session behind the subject_token.
+    session: &'a [u8],
+    scopes: &'a [String],
+}
+
+struct Renewing {
+    vault: Vault,
+    providers: Providers,
+    provider: String,
+    account: String,
+    scopes: Vec<String>,
+    now_ms: i64,
+}
+
+impl Renewing {
+    /// None: a sign-in brought another token meanwhile.
+    async fn renew(self, leased: Leased) -> Result<Option<Kept>> {
+        let provider = self.providers.get(&self.provider).ok_or_else(|| Fault::new("there is no such provider"))?;
+        let again = match provider.renew(&leased.stored.kept, &self.scopes, self.now_ms).await {
+            Ok(again) => again,
+            Err(trouble) => {
+                self.vault.let_go(leased, self.now_ms).await?;
+                return Err(away(&trouble.why).into());
+            }
+        };
+        let mut change = Change::new(self.now_ms);
+        match again {
+            Again::Given(kept) => {
+                self.vault.replace(&mut change, &leased, &kept)?;
+                self.vault.apply(change).await?;
+                if kept.is_good_for(&self.scopes, self.now_ms) {
+                    return Ok(Some(kept));
+                }
+                Err(away("the provider gives other scopes than were asked for, or a token that ends at once").into())
+            }
+            Again::Refused => {
+                leased.delete(&mut change);
+                let lost = Entry::refused("provider_token_lost", "the provider says that the grant is over");
+                change.audit(lost.account(self.account.as_str()).with("provider", self.provider.as_str()));
+                if self.vault.apply(change).await? { Err(over("the provider refused to renew it")) } else { Ok(None) }
+            }
+        }
+    }
+}
+
+fn away(why: &str) -> Refused {
+    Refused::new(503, "temporarily_unavailable", "The provider gives no token now.").because(why)
 }
 
 fn over(why: &'static str) -> crate::error::Error {
     let hint = "There is no token of that provider for this person. They have to sign in with it again.";
     Refused::bad_request("invalid_target", hint).because(why).into()
-}
-
-async fn read(core: &Core, account: &str, provider: &str) -> Result<Option<Row>> {
-    let Some(row) = core.store.one(provider_token::READ, &[account.into(), provider.into()]).await? else { return Ok(None) };
-    let identity = row.text("identity")?.to_owned();
-    let kept = Kept::open(&core.keyring, &identity, row.bytes("sealed")?);
-    let kept = kept.ok_or_else(|| Fault::new("a provider's token cannot be opened: its master key is not in the list"))?;
-    Ok(Some(Row { kept, generation: row.int("generation")?, identity }))
 }

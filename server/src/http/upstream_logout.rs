@@ -8,6 +8,7 @@ use crate::audit::Entry;
 use crate::config::upstream::OnLogout;
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
+use crate::limits::Limits;
 use crate::login::proof::{AtProvider, link_key};
 use crate::sessions;
 use crate::store::tables::{provider_session, session};
@@ -29,6 +30,9 @@ pub async fn signed_out(app: &App, incoming: &Incoming) -> Result<Reply> {
     let Some(provider) = app.machine.providers().get(name) else {
         return Err(Refused::new(404, "not_found", "There is no such provider here.").into());
     };
+    if app.limits.logouts.check_key(&Limits::place(&["logout", name, &Limits::line(incoming.address)])).is_err() {
+        return Err(Refused::new(429, "temporarily_unavailable", "Too many logout tokens from here; wait.").retry_after(10).into());
+    }
     let parameters = incoming.parameters();
     let token = parameters.get("logout_token").filter(|it| it.len() <= LONGEST);
     let token = token.ok_or_else(|| Refused::bad_request("invalid_request", "The parameter logout_token is missing or too long."))?;

@@ -19,6 +19,7 @@ use crate::audit::Entry;
 use crate::config::upstream::{Linking, Newcomers};
 use crate::error::{Error, Fault};
 use crate::store::{Change, NotApplied};
+use crate::upstream::Profile as Said;
 use serde_json::Value as Json;
 
 /// The way of somebody whom an operator has invited.
@@ -169,7 +170,7 @@ impl Run<'_> {
         Proof { method: method.clone(), subject: account.to_owned(), at_ms: at_ms.unwrap_or(now_ms), facts }
     }
 
-    async fn sign_in_linked(&mut self, method: &MethodName, outside: Outside, owner: String) -> Go<()> {
+    async fn sign_in_linked(&mut self, method: &MethodName, mut outside: Outside, owner: String) -> Go<()> {
         let account = self.machine.accounts().by_id(&owner).await?;
         let Some(account) = account.filter(|account| account.active) else {
             // It is the person's own account, so this tells nobody else anything (446-B).
@@ -180,6 +181,9 @@ impl Run<'_> {
             return self.turn_away(outside, "upstream_not_fresh", "the sign-in at the provider is too old, or has no date");
         }
         self.note(&outside, Entry::ok("upstream_proved"))?;
+        let before = account.links.iter().find(|link| link.key() == identity(&outside));
+        let before: Option<Said> = before.and_then(|link| serde_json::from_str(&link.said).ok());
+        outside.learned.profile = outside.learned.profile.or(before.unwrap_or_default());
         let mut effects = vec![Effect::SeeLink(Box::new(new_link(method, &outside)?))];
         if !outside.learned.claims.is_empty() {
             let before = profile::read(&self.machine.store, &account.id).await?;
@@ -233,8 +237,7 @@ impl Run<'_> {
         self.find_question().await
     }
 
-    /// The address that a new account gets: the provider may vouch for it and calls it verified, and nobody has it. The provider may vouch
-    /// for it and calls it verified, and nobody has it.
+    /// The address that a new account gets: the provider may vouch for it and calls it verified, and nobody has it.
     async fn address_of(&self, outside: &Outside) -> std::result::Result<Option<String>, Error> {
         let profile = &outside.learned.profile;
         let domain = outside.learned.domain.as_deref();

@@ -22,7 +22,7 @@ pub fn read_key(name: &str, settings: &Upstream) -> Result<Option<PrivateKey>, F
     let Some(source) = settings.key.as_ref().filter(|_| !settings.authentication.shows_certificate()) else { return Ok(None) };
     let what = format!("[upstream.{name}] key");
     let pem = zeroize::Zeroizing::new(source.text(&what)?);
-    let wrong = |why: &str| Fault::new(format!("{what}: {why}"));
+    let wrong = |why: &str| Fault::new(format!("{what}: {}: {why}", source.place()));
     let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| wrong("no private key in PEM (PKCS#8, not encrypted)"))?;
     let key = PrivateKey::from_pkcs8(Algorithm::ES256, der.secret_pkcs8_der()).map_err(|_| wrong("no key of the curve P-256"))?;
     Ok(Some(key))
@@ -66,7 +66,41 @@ pub fn name_of(user: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::config::Config;
+    use rcgen::KeyPair;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// S-05: a file that is no key of the team stops the start, and the error says which file. Nothing of the file is in it.
+    #[test]
+    fn a_wrong_key_is_named_by_its_file() {
+        let path = std::env::temp_dir().join(format!("symbolon-apple-{}.p8", std::process::id()));
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            let table = "preset = \"apple\"\nclient_id = \"us\"\nteam_id = \"ABCDE12345\"\nkey_id = \"KEY1234567\"";
+            let text = format!("issuer = \"https://a.example\"\n[upstream.apple]\n{table}\nkey = {{ file = '{}' }}", path.display());
+            let config = Config::from_text(&text, "x", &|_| None).unwrap();
+            read_key("apple", &config.upstream["apple"]).map(|key| key.is_some()).map_err(|fault| fault.0)
+        };
+        let good = KeyPair::generate().unwrap().serialize_pem();
+        let p384 = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap().serialize_pem();
+        for (bad, why) in [
+            (p384.as_str(), "no key of the curve P-256"),
+            (&good[..good.len() / 2], "no private key in PEM"),
+            (&good.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"), "no private key in PEM"),
+            (&good.replace("PRIVATE KEY", "EC PRIVATE KEY"), "no private key in PEM"),
+            ("eyJhbGciOiJFUzI1NiJ9.e30.AAAA", "no private key in PEM"),
+            ("", ""),
+        ] {
+            let error = read(bad).unwrap_err();
+            let secret = bad.lines().nth(1).unwrap_or("none of it");
+            assert!(error.contains(why) && error.contains(&path.display().to_string()) && !error.contains(secret), "{why}: {error}");
+        }
+        assert_eq!(read(&good), Ok(true), "the twin");
+        std::fs::remove_file(path).unwrap();
+    }
 
     /// S-01: a name is kept where there is one, and nothing else in the form can break a sign-in.
     #[test]

@@ -42,6 +42,21 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// A claim that is absent is no news: what was said before stays (S-01, Apple says a name once). An address keeps the words about it.
+    pub fn or(self, before: Self) -> Self {
+        let of_address = if self.email.is_some() { &self } else { &before };
+        Self {
+            email: of_address.email.clone(),
+            email_verified: of_address.email_verified,
+            is_private_email: of_address.is_private_email,
+            name: self.name.or(before.name),
+            preferred_username: self.preferred_username.or(before.preferred_username),
+            locale: self.locale.or(before.locale),
+        }
+    }
+}
+
 /// `true`, and as text in any case: several providers send it so. Nothing else is true.
 pub fn is_true(value: Option<&Json>) -> bool {
     match value {
@@ -102,6 +117,17 @@ mod tests {
         assert_eq!((one.email.as_deref(), one.email_verified), (Some("b@x.example"), false));
         let good = Profile::read(&Map::new(), &map(json!({ "email": "b@x.example", "email_verified": true, "name": "B" })));
         assert_eq!((good.email_verified, good.name.as_deref()), (true, Some("B")), "the twin");
+    }
+
+    /// S-01
+    #[test]
+    fn what_is_not_said_again_stays() {
+        let read = |said: Json| Profile::read(&map(said), &Map::new());
+        let first = read(json!({ "name": "A", "email": "a@x.example", "email_verified": true, "locale": "de" }));
+        assert_eq!(read(json!({})).or(first.clone()), first);
+        let next = read(json!({ "name": "B", "email": "b@x.example" })).or(first);
+        assert_eq!((next.name.as_deref(), next.email.as_deref(), next.locale.as_deref()), (Some("B"), Some("b@x.example"), Some("de")));
+        assert!(!next.email_verified, "another address, about which nothing was said");
     }
 
     #[test]

@@ -17,8 +17,10 @@ use symbolon_oauth::{jws, metadata};
 const FRESH_MS: i64 = 10 * 60_000;
 /// Older than this it is never used.
 const LAST_RESORT_MS: i64 = 24 * 3600 * 1000;
-/// Between two fetches because of a key that is not there.
+/// Between two fetches because of a key that is not there, whatever became of the first.
 const PAUSE_MS: i64 = 10_000;
+/// After a discovery that failed. A person who tries again may be lucky.
+const FAILED_PAUSE_MS: i64 = 1_000;
 /// The largest discovery document and key set.
 pub(super) const MOST_BYTES: usize = 256 * 1024;
 const MOST_KEYS: usize = 50;
@@ -40,22 +42,31 @@ impl Provider {
         if let Some(known) = self.kept().filter(|known| now_ms - known.at_ms < FRESH_MS) {
             return Ok(known);
         }
-        let _one = self.fetching.lock().await;
+        let mut failed = self.fetching.lock().await;
         let kept = self.kept();
         if let Some(known) = kept.as_ref().filter(|known| now_ms - known.at_ms < FRESH_MS) {
             return Ok(Arc::clone(known));
         }
-        match self.discover(now_ms).await {
+        let found = match still(&failed.discovery, FAILED_PAUSE_MS, now_ms) {
+            Some(trouble) => Err(trouble),
+            None => self.discover(now_ms).await,
+        };
+        match found {
             Ok(known) => Ok(self.keep(known)),
-            // What contradicts itself is not covered up by what it said before.
-            Err(trouble) if trouble.kind != Kind::Away => Err(trouble),
-            Err(trouble) => kept.filter(|known| now_ms - known.at_ms < LAST_RESORT_MS).ok_or(trouble),
+            Err(trouble) => {
+                if still(&failed.discovery, FAILED_PAUSE_MS, now_ms).is_none() {
+                    failed.discovery = Some((now_ms, trouble.clone()));
+                }
+                // What contradicts itself is not covered up by what it said before.
+                let last_word = kept.filter(|known| trouble.kind == Kind::Away && now_ms - known.at_ms < LAST_RESORT_MS);
+                last_word.ok_or(trouble)
+            }
         }
     }
 
     /// The same with its newest keys, for a token that none of the known ones has signed.
     pub async fn with_newest_keys(&self, now_ms: i64) -> Result<Arc<Known>, Trouble> {
-        let _one = self.fetching.lock().await;
+        let mut failed = self.fetching.lock().await;
         let known = self.kept().ok_or_else(|| Trouble::away("nothing is known of the provider"))?;
         if now_ms - known.keys_at_ms < PAUSE_MS {
             return Ok(known);
@@ -149,6 +160,11 @@ impl Provider {
             status => Err(Trouble::away(format!("{call}: the answer has status {status}"))),
         }
     }
+}
+
+/// What a fetch failed by, for as long as it counts.
+fn still(failed: &Option<(i64, Trouble)>, pause_ms: i64, now_ms: i64) -> Option<Trouble> {
+    failed.as_ref().filter(|(at_ms, _)| (now_ms - at_ms).abs() < pause_ms).map(|(_, trouble)| trouble.clone())
 }
 
 fn prompts(document: &Map<String, Json>) -> Option<Vec<String>> {

@@ -217,7 +217,7 @@ impl Provider {
             text.map(str::to_owned).ok_or_else(|| Trouble::broken(format!("token: there is no {name}")))
         };
         let id_token = if self.settings.is_openid() { Some(self.decrypted(text("id_token")?, true)?) } else { None };
-        let kept = body.as_ref().and_then(|body| Kept::read(body, &self.settings.scopes, None, now_ms)).and_then(|it| self.to_keep(it));
+        let kept = body.as_ref().and_then(|body| self.kept_of(body, now_ms));
         Ok(Tokens { access_token: text("access_token")?, id_token, kept })
     }
 

@@ -28,7 +28,7 @@ impl Provider {
         if settings.preset == Some(Preset::Microsoft) {
             let tenant = unverified.get("tid").and_then(Json::as_str).unwrap_or_default();
             if !settings.is_welcome(tenant) {
-                return Err(Trouble::unwelcome("the token's tid is none of the tenants that may come"));
+                return Err(Trouble::tenant("the token's tid is none of the tenants that may come"));
             }
             return Ok(of_tenant(&settings.issuer, tenant));
         }

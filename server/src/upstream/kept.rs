@@ -2,6 +2,7 @@
 //! `grants::provider_token`.
 
 use super::provider::{Provider, Trouble};
+use crate::config::upstream::Preset;
 use crate::error::Fault;
 use crate::seal::KeyRing;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,27 @@ pub struct Kept {
     pub refresh_token: Option<String>,
     /// What it may do at the provider.
     pub scopes: Vec<String>,
-    pub ends_ms: i64,
+    /// What it was asked for with. The person may have given less.
+    #[serde(default)]
+    pub asked: Vec<String>,
+    /// None: as long as the provider does not take it back.
+    pub ends_ms: Option<i64>,
+}
+
+/// What came of asking the provider again.
+pub enum Again {
+    Given(Kept),
+    /// It refuses for good, as when the person is blocked or took back consent (RFC 6749 5.2 `invalid_grant`).
+    Refused,
+}
+
+/// How an answer of a token endpoint is read.
+struct Reading<'a> {
+    /// The scopes that it stands for where it names none (RFC 6749 5.1).
+    asked: &'a [String],
+    before: Option<&'a Kept>,
+    /// GitHub separates scopes by commas, and its tokens without `expires_in` do not end.
+    is_github: bool,
 }
 
 impl fmt::Debug for Kept {
@@ -45,22 +66,28 @@ impl Kept {
         serde_json::from_slice(&keyring.open(&place(identity), sealed)?).ok()
     }
 
-    /// Reads an answer of a token endpoint. `asked`: the scopes that it stands for where it names none (RFC 6749 5.1).
-    pub(super) fn read(body: &Map<String, Json>, asked: &[String], before: Option<&Self>, now_ms: i64) -> Option<Self> {
+    fn read(body: &Map<String, Json>, reading: &Reading<'_>, now_ms: i64) -> Option<Self> {
+        let Reading { asked, before, is_github } = *reading;
         let text = |name: &str| body.get(name).and_then(Json::as_str).filter(|it| !it.is_empty() && it.len() <= LONGEST).map(str::to_owned);
+        let is_between = |letter: char| letter.is_ascii_whitespace() || (is_github && letter == ',');
         let scopes = match body.get("scope") {
             None => asked.to_vec(),
-            Some(scope) => scope.as_str()?.split_whitespace().map(str::to_owned).collect(),
+            Some(scope) => scope.as_str()?.split(is_between).filter(|it| !it.is_empty()).map(str::to_owned).collect(),
         };
-        let lives_s = body.get("expires_in").and_then(Json::as_i64).unwrap_or(UNSAID_S).clamp(0, MOST_S);
+        let ends_ms = match body.get("expires_in") {
+            None if is_github => None,
+            lives_s => Some(now_ms + lives_s.and_then(Json::as_i64).unwrap_or(UNSAID_S).clamp(0, MOST_S) * 1000),
+        };
         // RFC 6749 6: without a new refresh token, the old one goes on.
         let refresh_token = text("refresh_token").or_else(|| before?.refresh_token.clone());
-        Some(Self { access_token: text("access_token")?, refresh_token, scopes, ends_ms: now_ms + lives_s * 1000 })
+        Some(Self { access_token: text("access_token")?, refresh_token, scopes, asked: asked.to_vec(), ends_ms })
     }
 
-    /// May it be given: it lives long enough, and may do no more than this?
+    /// May it be given: it lives long enough, may do no more than this, and was asked for with all of it?
     pub fn is_good_for(&self, scopes: &[String], now_ms: i64) -> bool {
-        self.ends_ms > now_ms + 30_000 && !self.scopes.is_empty() && self.scopes.iter().all(|it| scopes.contains(it))
+        let lives = self.ends_ms.is_none_or(|at_ms| at_ms > now_ms + 30_000);
+        let may_no_more = !self.scopes.is_empty() && self.scopes.iter().all(|it| scopes.contains(it));
+        lives && may_no_more && scopes.iter().all(|it| self.asked.contains(it))
     }
 }
 
@@ -75,27 +102,20 @@ impl Provider {
         }
     }
 
-    /// Does the provider still stand by what it gave? What comes takes its place. None: it refuses for good.
-    pub async fn stands_by(&self, kept: &Kept, now_ms: i64) -> Result<Option<Kept>, Trouble> {
-        let Some(body) = self.ask_with(kept, None, now_ms).await? else { return Ok(None) };
+    /// Does the provider still stand by what it gave? What comes takes its place.
+    pub async fn stands_by(&self, kept: &Kept, now_ms: i64) -> Result<Again, Trouble> {
         // Without a word about scopes it may do all that was asked for at the sign-in.
-        let next = Kept::read(&body, &self.settings.scopes, Some(kept), now_ms).and_then(|it| self.to_keep(it));
-        next.map(Some).ok_or_else(|| Trouble::broken("refresh: there is no access_token"))
+        self.ask_with(kept, (None, &self.settings.scopes), now_ms).await
     }
 
-    /// Asks for a token with these scopes alone. None: the provider refuses for good, as when the person is blocked or took back consent.
-    pub async fn renew(&self, kept: &Kept, scopes: &[String], now_ms: i64) -> Result<Option<Kept>, Trouble> {
-        let Some(body) = self.ask_with(kept, Some(&scopes.join(" ")), now_ms).await? else { return Ok(None) };
-        let renewed = Kept::read(&body, scopes, Some(kept), now_ms).ok_or_else(|| Trouble::broken("refresh: there is no access_token"))?;
-        if renewed.is_good_for(scopes, now_ms) {
-            return Ok(Some(renewed));
-        }
-        Err(Trouble::broken("refresh: the provider gives other scopes than were asked for, or a token that ends at once"))
+    /// Asks for a token with these scopes alone. What comes is stored before it is judged: the refresh token before may be spent.
+    pub async fn renew(&self, kept: &Kept, scopes: &[String], now_ms: i64) -> Result<Again, Trouble> {
+        self.ask_with(kept, (Some(&scopes.join(" ")), scopes), now_ms).await
     }
 
-    /// RFC 6749 6. None: there is no refresh token, or the provider refuses for good.
-    async fn ask_with(&self, kept: &Kept, scope: Option<&str>, now_ms: i64) -> Result<Option<Map<String, Json>>, Trouble> {
-        let Some(refresh_token) = &kept.refresh_token else { return Ok(None) };
+    /// RFC 6749 6.
+    async fn ask_with(&self, kept: &Kept, (scope, asked): (Option<&str>, &[String]), now_ms: i64) -> Result<Again, Trouble> {
+        let Some(refresh_token) = &kept.refresh_token else { return Err(Trouble::broken("refresh: there is no refresh token")) };
         let known = self.known(now_ms).await?;
         let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.as_str())];
         form.extend(scope.map(|it| ("scope", it)));
@@ -104,13 +124,14 @@ impl Provider {
         let error = body.get("error").and_then(Json::as_str);
         // RFC 6749 5.2: this word alone says that the grant is over. Anything else may be our own mistake, or the provider's.
         if error == Some("invalid_grant") {
-            return Ok(None);
+            return Ok(Again::Refused);
         }
         let is_right = self.is_right_type(body.get("token_type").and_then(Json::as_str));
         if answer.status != 200 || error.is_some() || !is_right {
             return Err(Trouble::broken(format!("refresh: status {}", answer.status)));
         }
-        Ok(Some(body))
+        let next = self.read_kept(&body, asked, Some(kept), now_ms).and_then(|it| self.to_keep(it));
+        next.map(Again::Given).ok_or_else(|| Trouble::broken("refresh: there is no access_token"))
     }
 }
 
@@ -123,28 +144,45 @@ mod tests {
     #[test]
     fn an_answer_is_kept_as_what_it_says() {
         let asked = ["openid".to_owned(), "calendar".to_owned()];
-        let read = |body: Json, before: Option<&Kept>| Kept::read(body.as_object().unwrap(), &asked, before, 1_000);
+        let read_as = |body: Json, before: Option<&Kept>, is_github| {
+            Kept::read(body.as_object().unwrap(), &Reading { asked: &asked, before, is_github }, 1_000)
+        };
+        let read = |body, before| read_as(body, before, false);
         let first = read(json!({ "access_token": "a", "refresh_token": "r", "expires_in": 60, "scope": "calendar" }), None).unwrap();
-        assert_eq!((first.scopes.as_slice(), first.ends_ms), (&asked[1..], 61_000));
+        assert_eq!((first.scopes.as_slice(), first.ends_ms), (&asked[1..], Some(61_000)));
         let next = read(json!({ "access_token": "b" }), Some(&first)).unwrap();
-        assert_eq!((next.refresh_token.as_deref(), next.scopes.as_slice(), next.ends_ms), (Some("r"), &asked[..], 61_000));
+        assert_eq!((next.refresh_token.as_deref(), next.scopes.as_slice(), next.ends_ms), (Some("r"), &asked[..], Some(61_000)));
         for bad in [json!({}), json!({ "access_token": "" }), json!({ "access_token": 7 }), json!({ "access_token": "a", "scope": 7 })] {
             assert!(read(bad, None).is_none());
         }
         assert!(read(json!({ "access_token": "x".repeat(LONGEST + 1) }), None).is_none());
-        assert_eq!(read(json!({ "access_token": "a", "expires_in": i64::MAX }), None).unwrap().ends_ms, 1_000 + MOST_S * 1000);
+        assert_eq!(read(json!({ "access_token": "a", "expires_in": i64::MAX }), None).unwrap().ends_ms, Some(1_000 + MOST_S * 1000));
+        // GitHub's own ways, and only GitHub's.
+        let token = || json!({ "access_token": "a", "scope": "repo,read:user" });
+        let github = read_as(token(), None, true).unwrap();
+        assert_eq!((github.scopes, github.ends_ms), (vec!["repo".to_owned(), "read:user".to_owned()], None));
+        assert_eq!(read_as(json!({ "access_token": "a", "expires_in": 60 }), None, true).unwrap().ends_ms, Some(61_000));
+        let other = read(token(), None).unwrap();
+        assert_eq!((other.scopes, other.ends_ms), (vec!["repo,read:user".to_owned()], Some(61_000)), "the twin");
         assert_eq!(format!("{first:?}"), "Kept(..)");
     }
 
     #[test]
     fn a_token_that_may_do_more_is_not_given() {
-        let kept = |scopes: &[&str], ends_ms| Kept {
+        let words = |words: &[&str]| words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let kept_for = |asked: &[&str], scopes: &[&str], ends_ms| Kept {
             access_token: "a".to_owned(),
             refresh_token: None,
-            scopes: scopes.iter().map(|it| (*it).to_owned()).collect(),
+            scopes: words(scopes),
+            asked: words(asked),
             ends_ms,
         };
-        let may = ["calendar".to_owned(), "mail".to_owned()];
+        let kept = |scopes: &[&str], ends_ms| kept_for(&["openid", "calendar", "mail"], scopes, Some(ends_ms));
+        let may = words(&["calendar", "mail"]);
+        // Whoever asked for less got less; whoever asked for all got what the person gave.
+        assert!(!kept_for(&["calendar"], &["calendar"], None).is_good_for(&may, 1_000));
+        assert!(!kept_for(&[], &["calendar"], None).is_good_for(&may, 1_000));
+        assert!(kept_for(&["calendar"], &["calendar"], None).is_good_for(&may[..1], 1_000), "the twin");
         assert!(kept(&["calendar"], 90_000).is_good_for(&may, 1_000) && kept(&["calendar", "mail"], 90_000).is_good_for(&may, 1_000));
         assert!(!kept(&["calendar", "openid"], 90_000).is_good_for(&may, 1_000));
         assert!(!kept(&[], 90_000).is_good_for(&may, 1_000) && !kept(&["calendar"], 31_000).is_good_for(&may, 1_000));

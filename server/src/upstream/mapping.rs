@@ -20,7 +20,7 @@ pub fn read(settings: &Upstream, id_token: &Map<String, Json>, userinfo: &Map<St
         match of(rule, id_token).or_else(|| of(rule, userinfo)) {
             Some(Said::Value(value)) => drop(found.insert(name.clone(), value)),
             Some(Said::Nothing) if rule.update == Update::Every && !rule.required => drop(found.insert(name.clone(), Json::Null)),
-            Some(Said::Elsewhere) if rule.elsewhere == Elsewhere::Refuse => {
+            Some(Said::Elsewhere) if rule.elsewhere == Elsewhere::Refuse || rule.required => {
                 let remedy = "the provider does not send the claim with the token; let it send less, such as assigned groups only";
                 return Err(Trouble::incomplete(format!("claims: {name}: {remedy}")));
             }
@@ -47,7 +47,8 @@ fn must_be_welcome(settings: &Upstream, id_token: &Map<String, Json>, userinfo: 
             None => false,
         };
         if !fits {
-            return Err(Trouble::unwelcome(format!("required_claims: {name} has none of the values")));
+            let why = format!("required_claims: {name} has none of the values");
+            return Err(if name == "hd" { Trouble::domain(why) } else { Trouble::unwelcome(why) });
         }
     }
     Ok(())
@@ -162,6 +163,9 @@ mod tests {
         let keep = settings("claims = { groups = { from = \"groups\", type = \"texts\", update = \"every\", elsewhere = \"keep\" } }");
         assert_eq!(read(&keep, &overage, &Map::new()), Ok(Mapped::new()));
         assert!(read(&refuse, &map(&json!({ "groups": [] })), &Map::new()).is_ok(), "the twin");
+        let mut both = keep;
+        both.claims.get_mut("groups").unwrap().required = true;
+        assert!(read(&both, &overage, &Map::new()).is_err(), "somebody new would come without the value");
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod proving;
 mod request;
 mod revoking;
 mod signed_out;
+mod vault;
 mod way_back;
 
 pub use account_event::{AccountEvent, Happened};
@@ -38,6 +39,7 @@ pub use provider::{Kind, Provider, Trouble};
 pub use request::{Departure, Trip, Wish};
 pub use revoking::Revoked;
 pub use signed_out::SignedOut;
+pub use vault::{Leased, Vault};
 pub use way_back::{WayBack, read as read_way_back};
 
 use crate::config::upstream::Upstream;

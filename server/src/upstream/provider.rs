@@ -4,8 +4,8 @@ use super::breaker::Breaker;
 use super::known::Known;
 use crate::config::upstream::Upstream;
 use crate::error::Fault;
-use crate::limits::OncePerSecond;
 use crate::outgoing::{Answer, Call, Outgoing};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use symbolon_oauth::jwk::PrivateKey;
@@ -27,8 +27,27 @@ pub struct Provider {
     pub(super) outgoing: Outgoing,
     known: Mutex<Option<Arc<Known>>>,
     /// One fetch at a time.
-    pub(super) fetching: tokio::sync::Mutex<()>,
+    pub(super) fetching: tokio::sync::Mutex<Failed>,
     breaker: Breaker,
+    said: [Said; 2],
+}
+
+/// What the last fetch came to, where it failed: asked again a moment later, the provider would be asked for nothing (550-S).
+#[derive(Default)]
+pub(super) struct Failed {
+    pub discovery: Option<(i64, Trouble)>,
+    pub keys: Option<(i64, Trouble)>,
+}
+
+/// When something was last said in the log. However many people it concerns, it is said once a minute (S-22).
+#[derive(Default)]
+struct Said(AtomicI64);
+
+impl Said {
+    fn is_due(&self, now_ms: i64) -> bool {
+        let is_due = |last_ms: i64| (last_ms == 0 || now_ms - last_ms >= 60_000).then_some(now_ms);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_due).is_ok()
+    }
 }
 
 /// What the configuration's files hold for a provider.
@@ -53,6 +72,9 @@ pub enum Kind {
     Broken,
     /// The person is none of those who may come.
     Unwelcome,
+    /// The same by the organisation's domain (`hd`), and by Microsoft's tenant: each has a sentence of its own (S-32).
+    Domain,
+    Tenant,
     /// It does not say what a rule of the operator needs.
     Incomplete,
 }
@@ -64,6 +86,8 @@ impl Kind {
             Self::Away => "upstream_away",
             Self::Broken => "upstream_failed",
             Self::Unwelcome => "upstream_unwelcome",
+            Self::Domain => "upstream_domain",
+            Self::Tenant => "upstream_tenant",
             Self::Incomplete => "upstream_incomplete",
         }
     }
@@ -80,6 +104,14 @@ impl Trouble {
 
     pub fn unwelcome(why: impl Into<String>) -> Self {
         Self { why: why.into(), kind: Kind::Unwelcome }
+    }
+
+    pub fn domain(why: impl Into<String>) -> Self {
+        Self { why: why.into(), kind: Kind::Domain }
+    }
+
+    pub fn tenant(why: impl Into<String>) -> Self {
+        Self { why: why.into(), kind: Kind::Tenant }
     }
 
     pub fn incomplete(why: impl Into<String>) -> Self {
@@ -110,6 +142,7 @@ impl Provider {
             known: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
             breaker: Breaker::default(),
+            said: Default::default(),
         })
     }
 
@@ -143,16 +176,33 @@ impl Provider {
             tracing::warn!(provider = self.name, "a provider does not answer; its button leads to a page that says so");
         }
         sent.map_err(|why| {
-            static SAID: OncePerSecond = OncePerSecond::new();
-            if SAID.is_due() {
+            if self.said[0].is_due(now_ms) {
                 tracing::info!(provider = self.name, what, why, "a call to a provider failed");
             }
             Trouble::away(format!("{what}: {why}"))
         })
     }
 
+    /// May the log say now that people cannot be asked about?
+    pub fn may_be_said(&self, now_ms: i64) -> bool {
+        self.said[1].is_due(now_ms)
+    }
+
     fn count(&self, call: &'static str, outcome: &'static str) {
         let provider = self.name.clone();
         metrics::counter!("symbolon_upstream_calls_total", "provider" => provider, "call" => call, "outcome" => outcome).increment(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// S-22: one line a minute, whoever it concerns.
+    #[test]
+    fn the_log_says_it_once_a_minute() {
+        let said = Said::default();
+        assert!(said.is_due(1_000) && !said.is_due(1_000) && !said.is_due(60_999));
+        assert!(said.is_due(61_000) && !said.is_due(61_001));
     }
 }

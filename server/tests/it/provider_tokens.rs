@@ -1,9 +1,11 @@
 //! A provider's token for a person is kept sealed, and an API gets it by token exchange where the operator says so. Each refusal has its twin.
 
 use crate::upstream::{CREATE, leave, world};
-use crate::world::provider::{Provider, Says};
-use crate::world::{Ask, Browser, Engine, World, engines, secret_digest};
+use crate::world::provider::{CLIENT_ID, CLIENT_SECRET, Provider, Says};
+use crate::world::{Ask, Browser, Configuration, Engine, World, engines, secret_digest};
 use serde_json::{Value as Json, json};
+use std::time::Duration;
+use symbolon::store::{Change, Expect};
 
 const ACCESS: &str = "urn:ietf:params:oauth:token-type:access_token";
 const RELEASE: &str = "scopes = [\"openid\", \"calendar.read\", \"calendar.write\"]\n\
@@ -134,18 +136,23 @@ async fn a_token_is_renewed_with_the_scopes_that_may_be_given() {
         let world = world(engine, &provider, &format!("{CREATE}{RELEASE}{}", clients())).await;
         for (at, first) in [gives("calendar.read", 10), gives("openid calendar.read", 600)].into_iter().enumerate() {
             let (next, bad) = (format!("next-{at}"), format!("bad-{at}"));
-            provider.says(Says { refresh: Some(renewed(&bad, "calendar.read openid")), ..first.clone() });
+            provider.says(first.clone());
             let token = signed_in(&world, &provider, "openid orders:read").await;
-            let (status, body) = ask(&world, "orders-api", &token, &[TO_ANY]).await;
-            assert_eq!((status, &body["error"]), (503, &json!("temporarily_unavailable")), "more than was asked for");
+            // What came first is stored, also where it is not given: the refresh token before is spent (S-24).
+            let short = (200, json!({ "access_token": bad, "token_type": "Bearer", "expires_in": 30, "scope": "calendar.read" }));
+            let mut spent = "the-first-refresh-token".to_owned();
+            for (answer, brings) in [(renewed(&bad, "calendar.read openid"), format!("{bad}-refresh")), (short, format!("{bad}-refresh"))] {
+                provider.says(Says { refresh: Some(answer), ..first.clone() });
+                let (status, body) = ask(&world, "orders-api", &token, &[TO_ANY]).await;
+                assert_eq!((status, &body["error"]), (503, &json!("temporarily_unavailable")), "not what was asked for");
+                let sent = provider.request("/token");
+                assert!(sent.contains(&format!("refresh_token={spent}")) && sent.contains("scope=calendar.read+calendar.write"), "{sent}");
+                spent = brings;
+            }
             provider.says(Says { refresh: Some(renewed(&next, "calendar.read")), ..first });
             let (status, answer) = ask(&world, "orders-api", &token, &[TO_ANY]).await;
             assert_eq!((status, &answer["access_token"]), (200, &json!(next)), "{answer}");
-            let sent = provider.request("/token");
-            assert!(
-                sent.contains("refresh_token=the-first-refresh-token") && sent.contains("scope=calendar.read+calendar.write"),
-                "{sent}"
-            );
+            assert!(provider.request("/token").contains(&format!("refresh_token={spent}")));
             // It is kept: the next request asks nobody.
             provider.asked();
             assert_eq!(ask(&world, "orders-api", &token, &[TO_ANY]).await.1["access_token"], json!(next));
@@ -198,4 +205,194 @@ async fn what_the_provider_took_back_is_deleted() {
     let token = signed_in(&world, &provider, "openid orders:read").await;
     assert_eq!(ask(&world, "orders-api", &token, &[TO_ANY]).await.0, 200, "a new sign-in brings a new one");
     world.stop().await;
+}
+
+/// What a provider says that gives another refresh token each time, and answers slowly.
+fn rotating(lives_s: i64) -> Says {
+    let answer = json!({ "refresh_token": "rotated-0", "scope": "calendar.read", "expires_in": lives_s });
+    let slow = Some(("/token", Duration::from_millis(400)));
+    Says { sub: "one".to_owned(), token_answer: answer, rotates: true, slow, ..Says::default() }
+}
+
+/// S-24: many calls at once renew once, and all get what came. Nobody is taken for a thief.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_calls_at_once_renew_once() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let world = world(engine, &provider, &format!("{CREATE}{RELEASE}{}", clients())).await;
+        provider.says(rotating(10));
+        let token = signed_in(&world, &provider, "openid orders:read").await;
+        provider.asked();
+        let all = futures_util::future::join_all((0..8).map(|_| ask(&world, "orders-api", &token, &[TO_ANY]))).await;
+        for (status, answer) in &all {
+            assert_eq!((*status, &answer["access_token"]), (200, &json!("access-1")), "{answer}");
+        }
+        assert_eq!(provider.asked().iter().filter(|path| *path == "/token").count(), 1);
+        assert_eq!(world.audited("provider_token_lost").await, 0);
+        world.stop().await;
+    }
+}
+
+/// S-24: an API's call and the worker that asks whether the person may still come never use one refresh token twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_and_the_question_of_the_worker_do_not_meet() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let check = "check = { every = \"1m\", max_age = \"1h\" }\n";
+        let world = world(engine, &provider, &format!("{CREATE}{RELEASE}{check}{}", clients())).await;
+        provider.says(rotating(10));
+        let token = signed_in(&world, &provider, "openid orders:read").await;
+        provider.asked();
+        world.advance_s(61);
+        let (mut calls, mut asked) = (0, 0);
+        // Until the worker has come round among them.
+        while asked <= calls && calls < 200 {
+            // Each call wants other scopes than the one before, so that each asks the provider.
+            for scope in ["calendar.read", "calendar.read calendar.write"] {
+                let (status, answer) = ask(&world, "orders-api", &token, &[TO_ANY, ("scope", scope)]).await;
+                assert_eq!(status, 200, "{answer}");
+            }
+            calls += 2;
+            asked += provider.asked().iter().filter(|path| *path == "/token").count();
+        }
+        assert!(asked > calls, "the worker asked as well: {asked}");
+        assert_eq!((world.audited("provider_token_lost").await, world.audited("provider_refused").await), (0, 0));
+        world.stop().await;
+    }
+}
+
+/// S-24: a caller that hangs up while the provider answers does not lose what came.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_hangs_up_loses_nothing() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let world = world(engine, &provider, &format!("{CREATE}{RELEASE}{}", clients())).await;
+        provider.says(rotating(10));
+        let token = signed_in(&world, &provider, "openid orders:read").await;
+        provider.asked();
+        let until_asked = async {
+            while !provider.asked().contains(&"/token".to_owned()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            _ = ask(&world, "orders-api", &token, &[TO_ANY]) => panic!("it was answered too early"),
+            () = until_asked => {}
+        }
+        let (status, answer) = ask(&world, "orders-api", &token, &[TO_ANY]).await;
+        assert_eq!((status, &answer["access_token"]), (200, &json!("access-1")), "{answer}");
+        assert!(provider.asked().is_empty(), "and not again");
+        world.stop().await;
+    }
+}
+
+/// Of two identities that one person has at a provider, the one that the session rests on has its token given.
+#[tokio::test]
+async fn the_token_is_of_the_identity_behind_the_session() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let world = world(engine, &provider, &format!("{CREATE}{RELEASE}{}", clients())).await;
+        let of = |sub: &str| {
+            let token_answer = json!({ "access_token": format!("of-{sub}"), "scope": "calendar.read", "expires_in": 600 });
+            // The hash of another access token is left out.
+            Says { sub: sub.to_owned(), token_answer, id_token: json!({ "at_hash": null }), ..Says::default() }
+        };
+        provider.says(of("one"));
+        let one = signed_in(&world, &provider, "openid orders:read").await;
+        provider.says(of("two"));
+        signed_in(&world, &provider, "openid orders:read").await;
+        // Both become one person's, as after a link.
+        let store = world.running.shared.now().store.clone();
+        let mut change = Change::new(world.running.shared.now().now_ms());
+        for sql in [
+            "UPDATE outside_identity SET account = (SELECT account FROM outside_identity WHERE subject = 'one') WHERE subject = 'two'",
+            "UPDATE provider_token SET account = (SELECT account FROM outside_identity WHERE subject = 'one')",
+        ] {
+            change.run_expecting(sql, Vec::new(), Expect::Any);
+        }
+        store.apply(change).await.unwrap();
+        let (status, answer) = ask(&world, "orders-api", &one, &[TO_ANY]).await;
+        assert_eq!((status, &answer["access_token"]), (200, &json!("of-one")), "the older one: {answer}");
+        world.stop().await;
+    }
+}
+
+/// A call that wants less gets less; the next one that wants all gets all.
+#[tokio::test]
+async fn a_narrow_call_narrows_no_later_one() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let world = world(engine, &provider, &format!("{CREATE}{RELEASE}{}", clients())).await;
+        provider.says(Says { slow: None, ..rotating(10) });
+        let token = signed_in(&world, &provider, "openid orders:read").await;
+        let got =
+            async |more: &[(&str, &str)]| ask(&world, "orders-api", &token, more).await.1["scope"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(got(&[TO_ANY, ("scope", "calendar.read")]).await, "calendar.read");
+        assert_eq!(got(&[TO_ANY]).await, "calendar.read calendar.write");
+        provider.asked();
+        assert_eq!(got(&[TO_ANY]).await, "calendar.read calendar.write");
+        assert!(provider.asked().is_empty(), "what is kept is good");
+        world.stop().await;
+    }
+}
+
+/// A token that is over and has nothing to renew it with wants a sign-in. The provider refused nothing, and nothing says so.
+#[tokio::test]
+async fn nothing_to_renew_with_is_no_refusal() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let world = world(engine, &provider, &format!("{CREATE}{RELEASE}{}", clients())).await;
+        let gives = |lives_s| Says { token_answer: json!({ "scope": "calendar.read", "expires_in": lives_s }), ..gives("", 0) };
+        provider.says(gives(10));
+        let token = signed_in(&world, &provider, "openid orders:read").await;
+        provider.asked();
+        for _ in 0..2 {
+            let (status, answer) = ask(&world, "orders-api", &token, &[TO_ANY]).await;
+            assert_eq!((status, &answer["error"]), (400, &json!("invalid_target")), "{answer}");
+        }
+        assert!(provider.asked().is_empty());
+        assert_eq!(world.audited("provider_token_lost").await, 0);
+        provider.says(gives(600));
+        let token = signed_in(&world, &provider, "openid orders:read").await;
+        assert_eq!(ask(&world, "orders-api", &token, &[TO_ANY]).await.0, 200, "the twin");
+        world.stop().await;
+    }
+}
+
+/// S-24: GitHub separates scopes by commas, says no end and gives no refresh token. An API gets the token all the same, and no end with it.
+#[tokio::test]
+async fn an_api_gets_the_token_of_github() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let issuer = provider.issuer();
+        let places = ["authorization_endpoint = \"/authorize\"", "token_endpoint = \"/token\"", "userinfo_endpoint = \"/userinfo\""];
+        let places = places.map(|it| it.replace("\"/", &format!("\"{issuer}/"))).join("\n");
+        let release = "release = { api = \"orders\", scope = \"orders:read\", scopes = [\"read:user\", \"user:email\"] }\n";
+        let secret = format!("secret = {{ command = [\"printf\", \"%s\", \"{CLIENT_SECRET}\"] }}\n");
+        let table = format!(
+            "[upstream.any]\npreset = \"github\"\nissuer = \"{issuer}\"\nclient_id = \"{CLIENT_ID}\"\nemails_endpoint = \"{issuer}/user/emails\"\n\
+             {CREATE}{secret}{places}\n{release}{}",
+            clients()
+        );
+        let policy = "[login.default]\nrequire = [\"password\", \"upstream:any\"]";
+        let world = Configuration::on(engine).await.with(policy).with(&table).start().await;
+        let says = |scope: &str| Says {
+            userinfo: Some(json!({ "id": 7, "login": "octocat" })),
+            token_answer: json!({ "id_token": null, "expires_in": null, "scope": scope }),
+            ..Says::default()
+        };
+        provider.says(says("read:user,user:email"));
+        let token = signed_in(&world, &provider, "openid orders:read").await;
+        let (status, answer) = ask(&world, "orders-api", &token, &[TO_ANY]).await;
+        assert_eq!((status, &answer["scope"]), (200, &json!("read:user user:email")), "{answer}");
+        assert!(answer.get("expires_in").is_none(), "{answer}");
+        // With more than the release says it is not given, and the row stays: nobody refused anything.
+        provider.says(says("read:user,user:email,repo"));
+        let token = signed_in(&world, &provider, "openid orders:read").await;
+        assert_eq!(ask(&world, "orders-api", &token, &[TO_ANY]).await.1["error"], json!("invalid_target"));
+        assert_eq!(world.audited("provider_token_lost").await, 0);
+        let rows = world.running.shared.now().store.all("SELECT identity FROM provider_token", &[]).await.unwrap();
+        assert_eq!(rows.len(), 1);
+        world.stop().await;
+    }
 }

@@ -15,15 +15,15 @@ use tokio::net::TcpListener;
 
 /// A client's backend: what it was told, and how it answers.
 #[derive(Clone)]
-struct Backend {
-    uri: String,
+pub struct Backend {
+    pub uri: String,
     told: Arc<Mutex<Vec<String>>>,
     /// Statuses of the next answers; then 200.
     statuses: Arc<Mutex<Vec<u16>>>,
 }
 
 impl Backend {
-    async fn start(statuses: &[u16]) -> Self {
+    pub async fn start(statuses: &[u16]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}/logged-out", listener.local_addr().unwrap());
         let statuses = statuses.iter().rev().copied().collect();
@@ -59,7 +59,7 @@ impl Backend {
     }
 
     /// Waits until it was told so often.
-    async fn hears(&self, times: usize) {
+    pub async fn hears(&self, times: usize) {
         for _ in 0..150 {
             if self.count() >= times {
                 break;
@@ -70,13 +70,13 @@ impl Backend {
     }
 
     /// For longer than a worker's pause nothing more comes.
-    async fn hears_no_more(&self, times: usize) {
+    pub async fn hears_no_more(&self, times: usize) {
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert_eq!(self.count(), times);
     }
 
     /// The newest token, checked as a client does it.
-    async fn token(&self, world: &World, now_s: i64) -> Map<String, Json> {
+    pub async fn token(&self, world: &World, now_s: i64) -> Map<String, Json> {
         let body = self.told.lock().unwrap().last().unwrap().clone();
         let form: BTreeMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
         let document: Json = world.get("/.well-known/openid-configuration").await.json().await.unwrap();

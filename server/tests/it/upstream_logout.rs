@@ -2,7 +2,8 @@
 
 use crate::commands::symbolon;
 use crate::restored_store::{keep, restore};
-use crate::upstream::{CREATE, leave, sign_in, world};
+use crate::told::Backend;
+use crate::upstream::{CREATE, configured, leave, sign_in, world};
 use crate::world::provider::{Provider, Says};
 use crate::world::{Ask, Browser, Engine, PASSWORD, World, engines};
 use serde_json::{Value as Json, json};
@@ -116,6 +117,30 @@ async fn on_logout_everything_ends_what_apps_got() {
     assert!(!is_signed_in(&world, &mut browser).await);
     assert!(!lives(&world, &tokens).await);
     world.stop().await;
+}
+
+/// What a provider ends here, this server's own clients hear of: their sessions ended with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_logout_everything_is_passed_on_to_clients() {
+    for (more, is_passed_on) in [("on_logout = \"everything\"\n", true), ("", false)] {
+        let (provider, backend) = (Provider::start().await, Backend::start(&[]).await);
+        let configuration = configured(Engine::Sqlite, &provider, &format!("{CREATE}{more}")).await;
+        let world = configuration.set("client.shop-ios.backchannel_logout_uri", backend.uri.as_str()).start().await;
+        let (_, tokens) = signed_in(&world, &provider, with_sid("one", "s-1")).await;
+        let id_token = crate::world::claims(tokens["id_token"].as_str().unwrap());
+        assert_eq!(send(&world, "any", &provider.logout_token(&json!({}))).await.0, 200);
+        assert_eq!(lives(&world, &tokens).await, !is_passed_on);
+        if is_passed_on {
+            backend.hears(1).await;
+            let now_s = symbolon::serve::system_clock()() / 1000;
+            let told = backend.token(&world, now_s).await;
+            assert_eq!((told.get("sid"), told.get("sub")), (id_token.get("sid"), id_token.get("sub")), "{told:?}");
+            assert!(told.get("sid").is_some_and(Json::is_string), "the client's own names, and none of the provider's: {told:?}");
+        } else {
+            backend.hears_no_more(0).await;
+        }
+        world.stop().await;
+    }
 }
 
 /// 450-B: each lie alone ends nothing, and what it says without the lie does.

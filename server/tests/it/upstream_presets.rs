@@ -96,10 +96,10 @@ async fn whoever_is_of_another_organisation_is_told_so() {
     let says = |claims: Json| Says { sub: "108".to_owned(), claims, ..Says::default() };
     for bad in [json!({ "email": "a@example.com", "email_verified": true }), json!({ "hd": "example.org" }), json!({ "hd": null })] {
         provider.says(says(bad.clone()));
-        is_refused(&world, &provider, "cannot sign in here", &bad.to_string()).await;
+        is_refused(&world, &provider, "is of none of them", &bad.to_string()).await;
     }
     provider.says(Says { userinfo: Some(json!({ "sub": "108", "hd": "example.com" })), ..says(json!({})) });
-    is_refused(&world, &provider, "cannot sign in here", "userinfo is not signed").await;
+    is_refused(&world, &provider, "is of none of them", "userinfo is not signed").await;
     assert_eq!(world.audited("registered").await, 0);
     provider.says(says(json!({ "hd": "example.com" })));
     signed_in(&world, &provider).await;
@@ -244,7 +244,7 @@ async fn microsoft_is_one_issuer_for_each_tenant() {
     let one = signed_in(&world, &provider).await;
     provider.says(good(OTHER));
     assert_ne!(signed_in(&world, &provider).await, one, "the same subject in another tenant is somebody else");
-    let unwelcome = "cannot sign in here";
+    let unwelcome = "belongs to another one";
     let iss = |iss: String| Says { id_token: json!({ "iss": iss }), ..good(TENANT) };
     let tid = |tid: Json| Says { claims: json!({ "tid": tid }), ..good(TENANT) };
     let stranger = "0f5c1d3e-0000-4000-8000-00000000000c";
@@ -308,7 +308,7 @@ async fn an_address_at_microsoft_is_what_somebody_wrote() {
         assert_eq!(profile.get("email").is_some(), counts, "432-B {more}: {profile}");
     }
     provider.says(microsoft(&provider, TENANT, OTHER));
-    is_refused(&world, &provider, "cannot sign in here", "another tenant").await;
+    is_refused(&world, &provider, "belongs to another one", "another tenant").await;
     world.stop().await;
 }
 
@@ -358,6 +358,7 @@ async fn github_is_a_number_and_a_list_of_addresses() {
         (json!("no list"), None),
         (json!({ "message": "Not Found" }), None),
         (json!([null, 1, {}]), None),
+        (Json::Array((0..1000).map(|at| entry(&format!("f{at}@example.com"), json!(at == 999), json!(at != 999))).collect()), None),
     ];
     for (number, (entries, expected)) in cases.into_iter().enumerate() {
         let mut says = list(entries.clone());
@@ -368,6 +369,17 @@ async fn github_is_a_number_and_a_list_of_addresses() {
         assert!(page.has_code(), "{entries}: {}", page.html);
         let profile = profile(&world, &page, &ask).await;
         assert_eq!(profile.get("email").and_then(Json::as_str), expected, "432-B {entries}");
+    }
+    // S-12: a scope that was withheld, and a list that cannot be had.
+    for status in ["403 X", "404 X", "500 X"] {
+        let mut says = list(json!([entry("g@example.com", json!(true), json!(true))]));
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}");
+        says.raw = [("/user/emails", answer)].into();
+        provider.says(says.clone());
+        let ask = Ask::native("openid email");
+        let page = sign_in(&world, &provider, &ask).await;
+        let said = profile(&world, &page, &ask).await;
+        assert!(said["sub"].is_string() && said.get("email").is_none(), "{status}: {said}");
     }
     world.stop().await;
 }
@@ -423,7 +435,7 @@ async fn facebook_is_asked_with_a_proof_of_the_secret() {
 async fn a_plain_identity_belongs_to_one_app() {
     let provider = Provider::start().await;
     let lines = format!(
-        "protocol = \"oauth2\"\nlabel = \"Any\"\nsubject = \"uid\"\nscopes = [\"profile\"]\n{}{}",
+        "protocol = \"oauth2\"\nlabel = \"Any\"\nsubject = \"uid\"\nsubject_is_permanent = true\nscopes = [\"profile\"]\n{}{}",
         endpoints(&provider, "/userinfo"),
         secret()
     );

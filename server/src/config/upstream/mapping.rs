@@ -81,6 +81,9 @@ pub(super) fn problems(claims: &BTreeMap<String, Mapping>) -> Vec<String> {
     for name in claims.keys().filter(|name| !claim_names::may_be_written(name)) {
         found.push(format!("claims: {name:?} is no claim that a provider may write"));
     }
+    for (name, _) in claims.iter().filter(|(_, rule)| rule.required && rule.elsewhere == Elsewhere::Keep) {
+        found.push(format!("claims: {name}: required contradicts elsewhere = \"keep\": somebody new would come without the value"));
+    }
     let of_profile = claims.iter().filter(|(name, _)| ["name", "locale"].contains(&name.as_str()));
     for (name, _) in of_profile.filter(|(_, rule)| rule.kind != Type::Text) {
         found.push(format!("claims: {name} is text"));
@@ -110,6 +113,7 @@ mod tests {
         assert_eq!(claims["department"].from, ["org", "unit"]);
         assert_eq!((claims["x"].from.len(), claims["x"].kind), (1, Type::Texts));
         assert_eq!((claims["x"].update, claims["x"].required, claims["x"].elsewhere), (Update::First, false, Elsewhere::Refuse));
+        assert!(read("claims = { a = { from = \"x\", required = true }, b = { from = \"x\", elsewhere = \"keep\" } }").is_ok());
         for (bad, why) in [
             ("claims = { sub = { from = \"x\" } }", "no claim that a provider may write"),
             ("claims = { email_verified = { from = \"x\" } }", "no claim that a provider may write"),
@@ -120,6 +124,7 @@ mod tests {
             ("claims = { a = { from = \"a.b.c.d.e\" } }", "from is the name"),
             ("claims = { a = { from = [] } }", "from is the name"),
             ("claims = { name = { from = \"x\", type = \"texts\" } }", "name is text"),
+            ("claims = { a = { from = \"x\", required = true, elsewhere = \"keep\" } }", "would come without the value"),
             ("claims = { a = {} }", "missing field"),
             ("claims = { a = { from = \"x\", update = \"\" } }", "unknown variant"),
             ("claims = { a = { from = \"x\", type = \"json\" } }", "unknown variant"),

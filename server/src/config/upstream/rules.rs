@@ -10,6 +10,26 @@ use std::collections::BTreeMap;
 
 /// The longest name; it stands in addresses and in every proof.
 const LONGEST_NAME: usize = 32;
+/// Names that a person may change and another one may then take (442-B).
+const REASSIGNED: [&str; 17] = [
+    "login",
+    "loginname",
+    "username",
+    "user",
+    "preferredusername",
+    "nickname",
+    "nick",
+    "handle",
+    "screenname",
+    "name",
+    "displayname",
+    "fullname",
+    "email",
+    "emailaddress",
+    "mail",
+    "upn",
+    "phonenumber",
+];
 const MOST_SKEW: Span = Span::minutes(5);
 
 impl Upstream {
@@ -112,6 +132,15 @@ impl Upstream {
         if self.subject.is_empty() {
             found.push("subject is the member of the userinfo document that names a person for ever".to_owned());
         }
+        let is_presets = self.preset.is_some_and(|it| it.values().subject == self.subject);
+        let plain = self.subject.to_ascii_lowercase().replace(['_', '-', '.', ' '], "");
+        if REASSIGNED.contains(&plain.as_str()) {
+            found.push(format!("subject = {:?}: such a name may be given to somebody else, who would get the account", self.subject));
+        } else if !self.subject_is_permanent && !is_presets {
+            let what =
+                "subject: say subject_is_permanent = true if the provider promises that it is unique and never given to somebody else";
+            found.push(what.to_owned());
+        }
         found
     }
 }
@@ -182,7 +211,25 @@ fn microsoft(upstream: &Upstream) -> Vec<String> {
 }
 
 pub(in crate::config) fn problems(all: &BTreeMap<String, Upstream>, development: bool) -> Vec<String> {
-    all.iter().flat_map(|(name, upstream)| upstream.problems(name, development)).collect()
+    all.iter().flat_map(|(name, upstream)| upstream.problems(name, development)).chain(shared_keys(all)).collect()
+}
+
+/// A key of ours belongs to one provider: what is signed or shown for one must be nothing at another one.
+fn shared_keys(all: &BTreeMap<String, Upstream>) -> Vec<String> {
+    let keys: Vec<_> = all
+        .iter()
+        .flat_map(|(name, it)| [it.key.as_ref(), it.decryption_key.as_ref()].into_iter().flatten().map(move |key| (name, it, key)))
+        .collect();
+    let mut found = Vec::new();
+    for (at, (name, upstream, key)) in keys.iter().enumerate() {
+        for (other, theirs, _) in keys[..at].iter().filter(|(_, theirs, it)| it == key && theirs.issuer != upstream.issuer) {
+            found.push(format!(
+                "[upstream.{name}]: it has a key of [upstream.{other}], which is {}; each provider gets its own",
+                theirs.issuer
+            ));
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -247,6 +294,37 @@ mod tests {
             let error = read(name, more).unwrap_err();
             assert!(error.contains(why), "{name} {more}: {error}");
         }
+    }
+
+    /// 442-B: the operator answers for the member that names a person, and names that wander are refused whatever he says.
+    #[test]
+    fn a_plain_subject_is_declared_permanent() {
+        let at = "https://op.example/x";
+        let oauth = |more: &str| {
+            let places =
+                ["authorization_endpoint", "token_endpoint", "userinfo_endpoint"].map(|name| format!("{name} = \"{at}\"\n")).concat();
+            read("any", &format!("protocol = \"oauth2\"\nscopes = []\nsecret = {{ env = \"S\" }}\n{places}{more}"))
+        };
+        assert!(oauth("subject = \"uid\"\nsubject_is_permanent = true").is_ok(), "the twin");
+        assert!(oauth("subject = \"uid\"").unwrap_err().contains("subject_is_permanent"));
+        for name in ["login", "email", "Email", "user_name", "preferred_username", "upn"] {
+            let error = oauth(&format!("subject = \"{name}\"\nsubject_is_permanent = true")).unwrap_err();
+            assert!(error.contains("given to somebody else"), "{name}: {error}");
+        }
+        let github = |more: &str| read("any", &format!("preset = \"github\"\nsecret = {{ env = \"S\" }}\n{more}"));
+        assert!(github("").is_ok() && github("subject = \"login\"").is_err() && github("subject = \"node_id\"").is_err());
+    }
+
+    #[test]
+    fn a_key_belongs_to_one_provider() {
+        let both = |issuer: &str, key: &str| {
+            let jwt = |key: &str| format!("authentication = \"private_key_jwt\"\nkey_id = \"1\"\nkey = {{ file = \"{key}\" }}");
+            let other = format!("[upstream.other]\nlabel = \"Other\"\nissuer = \"{issuer}\"\nclient_id = \"them\"\n{}", jwt(key));
+            read("any", &format!("{}\n{other}", jwt("any.key")))
+        };
+        assert!(both("https://other.example", "any.key").unwrap_err().contains("each provider gets its own"));
+        assert!(both("https://other.example", "other.key").is_ok(), "the twin");
+        assert!(both("https://op.example", "any.key").is_ok(), "two clients of ours at one provider");
     }
 
     #[test]

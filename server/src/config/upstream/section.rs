@@ -230,6 +230,13 @@ const KEYS: &[Key] = &[
         "With `protocol = \"oauth2\"`: the member of the userinfo document that names a person, is unique, and is never given to somebody else. Text \
          or a whole number. Never a login name or an address.",
     ),
+    defaulted(
+        "subject_is_permanent",
+        Kind::Flag,
+        "false",
+        "With `protocol = \"oauth2\"` and a `subject` of your own: you have read that the provider promises it is unique and never given to \
+         somebody else. Without your word the server does not start. A preset knows its own member.",
+    ),
     optional(
         "tenant",
         Kind::Text,

@@ -44,6 +44,7 @@ pub struct Upstream {
     pub userinfo_endpoint: String,
     pub emails_endpoint: Option<String>,
     pub subject: String,
+    pub subject_is_permanent: bool,
     pub tenant: Option<String>,
     pub tenants: Vec<String>,
     pub team_id: Option<String>,
@@ -103,6 +104,8 @@ struct Written {
     userinfo_endpoint: Option<String>,
     emails_endpoint: Option<String>,
     subject: Option<String>,
+    #[serde(default)]
+    subject_is_permanent: bool,
     tenant: Option<String>,
     #[serde(default)]
     tenants: Vec<String>,
@@ -151,6 +154,7 @@ impl From<Written> for Upstream {
             token_endpoint: text(it.token_endpoint, preset.token_endpoint),
             userinfo_endpoint: text(it.userinfo_endpoint, preset.userinfo_endpoint),
             emails_endpoint: it.emails_endpoint.or_else(|| preset.emails_endpoint.map(str::to_owned)),
+            subject_is_permanent: it.subject_is_permanent,
             subject: text(it.subject, preset.subject),
             tenant: it.tenant,
             tenants: it.tenants,

@@ -71,6 +71,8 @@ struct Inner {
     requests: Mutex<Vec<String>>,
     /// The `jti` of every proof.
     proofs: Mutex<BTreeSet<String>>,
+    /// How often a refresh token was given.
+    given: Mutex<u32>,
 }
 
 #[derive(Clone)]
@@ -101,6 +103,7 @@ impl Provider {
             asked: Mutex::default(),
             requests: Mutex::default(),
             proofs: Mutex::default(),
+            given: Mutex::default(),
         };
         let provider = Self(Arc::new(inner));
         let serving = provider.clone();
@@ -214,6 +217,7 @@ impl Provider {
         if says.silent.contains(&path.as_str()) {
             tokio::time::sleep(std::time::Duration::from_secs(60)).await;
         }
+        let slow_ms = says.slow.filter(|(at, _)| *at == path).map(|it| it.1);
         let answer = match says.raw.get(path.as_str()) {
             Some(raw) => raw.clone(),
             None => {
@@ -227,6 +231,9 @@ impl Provider {
                 )
             }
         };
+        if let Some(for_so_long) = slow_ms {
+            tokio::time::sleep(for_so_long).await;
+        }
         let _ = stream.write_all(answer.as_bytes()).await;
         let _ = stream.shutdown().await;
     }
@@ -352,6 +359,9 @@ impl Provider {
         }
         if let Some(error) = self.objection_to_proof("POST", "/token", head, now_says) {
             return (400, json!({ "error": error }));
+        }
+        if form.get("grant_type").is_some_and(|it| it == "refresh_token") && now_says.rotates {
+            return self.rotated(&form["refresh_token"], form.get("scope"));
         }
         if form.get("grant_type").is_some_and(|it| it == "refresh_token") {
             return now_says.refresh.clone().unwrap_or((400, json!({ "error": "invalid_grant" })));

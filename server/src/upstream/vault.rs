@@ -1,0 +1,96 @@
+//! What a provider gave for a person, as the store has it. One at a time renews it (S-24): many providers give another refresh token each
+//! time, and take two uses of one for a theft.
+
+use super::kept::Kept;
+use crate::error::Fault;
+use crate::seal::KeyRing;
+use crate::store::tables::provider_token;
+use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
+
+/// Longer than the calls of a renewal take. Whoever died with a lease holds the others up for so long.
+const LEASE_MS: i64 = 30_000;
+
+/// Where it is kept.
+#[derive(Clone)]
+pub struct Vault {
+    pub store: Store,
+    pub keyring: KeyRing,
+}
+
+pub struct Stored {
+    pub identity: String,
+    pub kept: Kept,
+    generation: i64,
+}
+
+/// Nobody else asks the provider with it.
+pub struct Leased {
+    pub stored: Stored,
+    until_ms: i64,
+}
+
+impl Vault {
+    /// Of the person. Of several identities at the provider, the one that this session rests on goes first.
+    pub async fn of_person(&self, account: &str, provider: &str, session: &[u8]) -> Result<Option<Stored>, Fault> {
+        let Some(row) = self.store.one(provider_token::READ, &[account.into(), provider.into(), session.into()]).await? else {
+            return Ok(None);
+        };
+        self.open(row.text("identity")?, &row).map(Some)
+    }
+
+    pub async fn of_identity(&self, identity: &str, account: &str) -> Result<Option<Stored>, Fault> {
+        let row = self.store.one(provider_token::OF_IDENTITY, &[identity.into(), account.into()]).await?;
+        row.map(|row| self.open(identity, &row)).transpose()
+    }
+
+    fn open(&self, identity: &str, row: &Row) -> Result<Stored, Fault> {
+        let kept = Kept::open(&self.keyring, identity, row.bytes("sealed")?);
+        let kept = kept.ok_or_else(|| Fault::new("a provider's token cannot be opened: its master key is not in the list"))?;
+        Ok(Stored { identity: identity.to_owned(), kept, generation: row.int("generation")? })
+    }
+
+    /// None: somebody else asks the provider now, or has asked it meanwhile.
+    pub async fn lease(&self, stored: Stored, now_ms: i64) -> Result<Option<Leased>, Fault> {
+        let until_ms = now_ms + LEASE_MS;
+        let mut change = Change::new(now_ms);
+        change.run(provider_token::LEASE, [stored.name().as_slice(), &[until_ms.into(), now_ms.into()]].concat());
+        Ok(self.apply(change).await?.then_some(Leased { stored, until_ms }))
+    }
+
+    /// The provider gave nothing: the next one may ask.
+    pub async fn let_go(&self, leased: Leased, now_ms: i64) -> Result<(), Fault> {
+        let mut change = Change::new(now_ms);
+        let values = [leased.stored.name().as_slice(), &[leased.until_ms.into()]].concat();
+        change.run_expecting(provider_token::LET_GO, values, Expect::Any);
+        self.apply(change).await.map(|_| ())
+    }
+
+    /// False: somebody else was quicker.
+    pub async fn apply(&self, change: Change) -> Result<bool, Fault> {
+        match self.store.apply(change).await {
+            Ok(_) => Ok(true),
+            Err(NotApplied::Conflict(_)) => Ok(false),
+            Err(other) => Err(other.into_fault("renewing what a provider gave")),
+        }
+    }
+
+    /// What came takes the place of what was held.
+    pub fn replace(&self, change: &mut Change, leased: &Leased, next: &Kept) -> Result<(), Fault> {
+        let sealed = next.seal(&self.keyring, &leased.stored.identity)?;
+        let values: [Value; 2] = [sealed.into(), change.now_ms().into()];
+        change.run(provider_token::RENEW, [leased.stored.name().as_slice(), &values].concat());
+        Ok(())
+    }
+}
+
+impl Stored {
+    fn name(&self) -> [Value; 2] {
+        [self.identity.as_str().into(), self.generation.into()]
+    }
+}
+
+impl Leased {
+    pub fn delete(&self, change: &mut Change) {
+        change.run(provider_token::DROP, self.stored.name().to_vec());
+    }
+}
