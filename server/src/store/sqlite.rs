@@ -75,6 +75,11 @@ impl Sqlite {
         Ok(free(&self.readers).read(sql, values, 1)?.into_iter().next())
     }
 
+    /// A few rows take not much longer.
+    pub fn few(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
+        free(&self.readers).read(sql, values, usize::MAX)
+    }
+
     /// A list may be long: it runs on a thread where waiting is allowed.
     pub async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
         let (readers, values) = (Arc::clone(&self.readers), values.to_vec());
