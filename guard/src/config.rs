@@ -295,14 +295,17 @@ impl Source {
         }
     }
 
-    /// The secret, without the line end that an editor leaves.
+    /// The secret, without what editors and shells leave around it: a byte order mark, line ends, spaces and control characters.
     pub fn read(&self) -> Result<String, String> {
         let text = match self {
             Self::File(path) => read_private(path)?,
             Self::Env(name) => std::env::var(name).map_err(|_| format!("the environment variable {name} is not set, or is no text"))?,
         };
-        let text = text.trim_end_matches(['\r', '\n']).to_owned();
-        if text.is_empty() { Err("the secret is empty".to_owned()) } else { Ok(text) }
+        let text = text.trim_start_matches('\u{feff}').trim_end_matches(|it: char| it.is_control() || it == ' ');
+        if text.contains(|it: char| it.is_control()) {
+            return Err("the secret has a control character inside".to_owned());
+        }
+        if text.is_empty() { Err("the secret is empty".to_owned()) } else { Ok(text.to_owned()) }
     }
 }
 

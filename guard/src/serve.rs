@@ -28,6 +28,8 @@ const MAX_METRICS_CONNECTIONS: usize = 64;
 const MAX_STREAMS: u32 = 1_024;
 const MAX_HEAD: usize = 64 * 1024;
 const HEAD_TIME: Duration = Duration::from_secs(10);
+/// A scrape, from its connection to the last byte that was read.
+const SCRAPE_TIME: Duration = Duration::from_secs(120);
 const LAST_CALLS: Duration = Duration::from_secs(5);
 
 /// What Prometheus reads.
@@ -146,7 +148,9 @@ fn connection(stream: TcpStream, face: Face, answers: Answers, open: &GracefulSh
         let mut builder = hyper::server::conn::http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MAX_HEAD);
         let watched = open.watch(builder.serve_connection(io, service));
-        Box::pin(async move { drop(watched.await) })
+        // Whoever reads nothing holds neither the page nor the place for good.
+        let most = if matches!(face, Face::Metrics) { SCRAPE_TIME } else { Duration::MAX };
+        Box::pin(async move { drop(tokio::time::timeout(most, watched).await) })
     };
     future
 }

@@ -109,6 +109,11 @@ impl Caller {
         self.tier.as_ref().map(|it| &it.1)
     }
 
+    /// It is no stranger: what it asks for has entries in the audit, which strangers must not fill.
+    pub fn is_proved(&self) -> bool {
+        self.authenticated || self.instance.is_some()
+    }
+
     /// Who pays for what it has written. Whoever proved nothing is one of its network.
     pub fn writer(&self) -> Writer<'_> {
         if self.authenticated { Writer::Client(&self.client_id) } else { Writer::Network(self.address) }
@@ -233,7 +238,12 @@ impl Callers {
                 Ok(proved)
             }
             (Method::PrivateKeyJwt, Proof::Assertion(text)) => {
-                if !client.may_sign_with(Unverified::parse(&text).ok().and_then(|it| it.alg())) {
+                let alg = Unverified::parse(&text).ok().and_then(|it| it.alg());
+                if client.token_endpoint_auth_signing_alg.is_some_and(|wanted| alg != Some(wanted)) {
+                    let hint = "This client signs its assertions with the algorithm of its token_endpoint_auth_signing_alg, and no other.";
+                    return Err(invalid_client(hint).into());
+                }
+                if !client.may_sign_with(alg) {
                     return Err(invalid_client("This client's profile does not allow RS256; sign with PS256, ES256 or EdDSA.").into());
                 }
                 let keys = client

@@ -19,6 +19,7 @@ use crate::limits::Limits;
 use crate::outgoing::Outgoing;
 use crate::store::tables::client::{READ, USE};
 use crate::store::{Change, Expect, Row, Store};
+use crate::stored_bytes::StoredBytes;
 use names::Reserved;
 use needs::{count_needs, read_needs};
 use std::collections::BTreeMap;
@@ -57,7 +58,7 @@ pub struct Clients {
     /// What clients that register themselves may not be called.
     pub reserved: Reserved,
     /// What reads the documents of clients. None: nothing is read, and only what the store has counts.
-    documents: Option<(Outgoing, Arc<Limits>)>,
+    documents: Option<(Outgoing, Arc<Limits>, Arc<StoredBytes>)>,
     flights: documents::Flights,
 }
 
@@ -86,8 +87,8 @@ impl Clients {
     }
 
     /// Reads documents of clients too, where a policy names their hosts.
-    pub fn with_documents(self, outgoing: &Outgoing, limits: &Arc<Limits>) -> Self {
-        Self { documents: Some((outgoing.clone(), Arc::clone(limits))), ..self }
+    pub fn with_documents(self, outgoing: &Outgoing, limits: &Arc<Limits>, stored: &Arc<StoredBytes>) -> Self {
+        Self { documents: Some((outgoing.clone(), Arc::clone(limits), Arc::clone(stored))), ..self }
     }
 
     /// The client of this id, if it is one of ours and not disabled. The configuration's own win.
@@ -121,9 +122,9 @@ impl Clients {
     }
 
     fn reading(&self) -> Option<documents::Reading<'_>> {
-        let (outgoing, limits) = self.documents.as_ref()?;
+        let (outgoing, limits, stored) = self.documents.as_ref()?;
         let (config, reserved, store, now_ms) = (&*self.config, &self.reserved, &self.store, (self.clock)());
-        Some(documents::Reading { config, reserved, store, outgoing, limits, now_ms })
+        Some(documents::Reading { config, reserved, store, outgoing, limits, stored, now_ms })
     }
 
     /// Of many who want one document at the same time, one asks for it.

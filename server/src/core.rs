@@ -16,7 +16,7 @@ use crate::stored_bytes::StoredBytes;
 use crate::tokens::handles::Handles;
 use crate::tokens::keys::{KeyStore, Keys, Schedule};
 use crate::upstream::moved;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,11 +49,24 @@ pub struct Core {
     pub outgoing: Outgoing,
     pub plugins: Plugins,
     pub proved_links: ProvedLinks,
+    /// The clients whose members some kiosk lets in, and how many seconds the longest of their passes is good for.
+    pub kiosk_passes: BTreeMap<String, i64>,
     pub clock: Clock,
     /// Where relative paths of the configuration begin.
     pub base: PathBuf,
     /// Names this process among those of the issuer.
     pub node: String,
+}
+
+fn kiosk_passes(config: &Config) -> BTreeMap<String, i64> {
+    let mut longest = BTreeMap::new();
+    for kiosk in config.client.values().filter_map(|client| client.kiosk.as_ref()) {
+        for member in &kiosk.members {
+            let good_for_s = longest.entry(member.clone()).or_insert(0);
+            *good_for_s = kiosk.offline.0.max(*good_for_s);
+        }
+    }
+    longest
 }
 
 impl Core {
@@ -64,7 +77,8 @@ impl Core {
         let limits = before.map_or_else(Arc::default, |it| Arc::clone(&it.limits));
         held::must_be_free(&config, &store, clock()).await?;
         moved::must_be_named(&config, &store).await?;
-        let clients = Arc::new(Clients::open(&config, &store, &clock).await?.with_documents(&outgoing, &limits));
+        let stored = before.map_or_else(Arc::default, |it| Arc::clone(&it.stored));
+        let clients = Arc::new(Clients::open(&config, &store, &clock).await?.with_documents(&outgoing, &limits, &stored));
         let (wanted, schedule, now_ms) = (algorithms(&config, &clients), schedule(&config), clock());
         let keys = match before {
             Some(old) => {
@@ -86,11 +100,12 @@ impl Core {
             handles: Handles::new(keyring.clone(), &config.issuer),
             clients,
             limits,
-            stored: before.map_or_else(Arc::default, |it| Arc::clone(&it.stored)),
+            stored,
             outgoing,
             plugins,
             node,
             config_digest: config.digest(),
+            kiosk_passes: kiosk_passes(&config),
             config,
             store,
             keyring,

@@ -1,6 +1,6 @@
 //! Refusals in the audit. A refusal that its endpoint has not written gets an entry here, with the private reason. Two kinds of requests
-//! alone are written. A client has authenticated itself, or the code or token is this server's. The others are in the log and the counters,
-//! because an anonymous caller must not fill the audit.
+//! alone are written. A client has authenticated itself, or the code, token or ticket is this server's. The others are in the log and the
+//! counters, because an anonymous caller must not fill the audit.
 
 use crate::audit::Entry;
 use crate::authorization::device::State;
@@ -68,7 +68,7 @@ async fn entry(core: &Core, incoming: &Incoming, refused: &Refused) -> Option<En
             Entry { account: issued.account, session: issued.session.map(|id| sessions::public_id(core, &id)), ..entry }
                 .client(issued.client)
         }
-        (None, Some(client)) => entry.client(client.as_str()),
+        (None, Some(client)) => Entry { account: incoming.known.account.get().cloned(), ..entry }.client(client.as_str()),
         (None, None) => return None,
     };
     entry.instance = incoming.known.instance.get().cloned();

@@ -50,13 +50,6 @@ pub const SIGNED_OUT: &str = "signed-out";
 /// For so long a provider is asked to offer its accounts.
 pub const SIGNED_OUT_S: i64 = 86_400;
 
-/// What was proved in a living session, and the account's present version. For whoever has read a living grant of it.
-pub async fn proofs(core: &Core, id: &[u8; 16]) -> Result<Option<(Vec<Proof>, i64)>> {
-    let Some(row) = core.store.one(session::READ, &[Value::from(&id[..])]).await? else { return Ok(None) };
-    let proofs = serde_json::from_str(row.text("proofs")?).map_err(|it| Fault::new(format!("session proofs: {it}")))?;
-    Ok(Some((proofs, row.int("account_version")?)))
-}
-
 /// What a finished login says about the person.
 pub struct Authenticated<'a> {
     pub account: &'a str,

@@ -17,6 +17,13 @@ pub fn is_unseen(letter: char) -> bool {
         || letter == BLANK_BRAILLE
 }
 
+/// Is it a mark that a script writes at a letter, such as a vowel of Thai or Devanagari, and can it be seen?
+pub fn is_mark(letter: char) -> bool {
+    use GeneralCategory as Category;
+    let category = CodePointMapData::<Category>::new().get(letter);
+    matches!(category, Category::NonspacingMark | Category::SpacingMark) && !is_unseen(letter)
+}
+
 /// Can a person see every character?
 pub fn is_seen_whole(text: &str) -> bool {
     !text.chars().any(is_unseen)
@@ -45,9 +52,30 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
+/// JSON text with unseen characters written by JSON's own escapes, such as `\u202e`. Line breaks between its tokens stay.
+pub fn escaped_json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if is_unseen(letter) && letter != '\n' {
+            letter.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(letter);
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_stays_json_and_hides_nothing() {
+        let text = serde_json::json!({ "model": "a\u{202e}b\u{e0041}c\u{7f}", "name": "Zürich" });
+        let shown = escaped_json(&text.to_string());
+        assert!(is_seen_whole(&shown) && shown.contains("\\u202e") && shown.contains("Zürich"), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).ok(), Some(text));
+    }
 
     /// 351-L
     #[test]

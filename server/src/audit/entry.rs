@@ -1,7 +1,9 @@
 //! One entry of the audit. It knows no store, so that the store can write it.
 
-use serde_json::{Map, Value as Json, json};
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Of one text of an entry, in bytes. Some of them somebody else chose, and an entry is kept for long.
 const LONGEST: usize = 4096;
@@ -78,6 +80,8 @@ pub struct Entry {
     pub detail: Map<String, Json>,
     /// Security events and routine events have tables, and retention, of their own.
     pub security: bool,
+    /// It happens often: the person reads of it once an hour for each client and address. The audit has every one.
+    pub is_frequent: bool,
 }
 
 impl Entry {
@@ -94,6 +98,7 @@ impl Entry {
             actor: None,
             detail: Map::new(),
             security: true,
+            is_frequent: false,
         }
     }
 
@@ -133,28 +138,44 @@ impl Entry {
 
     /// The row's text. Longer texts are cut, and end with an ellipsis.
     pub fn body(&self, at_ms: i64) -> String {
-        let mut body = json!({ "at": at_ms, "event": self.event, "outcome": self.outcome });
-        let optional = [
-            ("account", &self.account),
-            ("client", &self.client),
-            ("session", &self.session),
-            ("instance", &self.instance),
-            ("address", &self.address),
-            ("reason", &self.reason),
-        ];
-        for (name, value) in optional {
-            if let Some(value) = value {
-                body[name] = shortened(value).into();
-            }
-        }
-        if let Some(actor) = &self.actor {
-            body["actor"] = actor.clone();
-        }
-        if !self.detail.is_empty() {
-            body["detail"] = self.detail.iter().map(|(name, value)| (name.clone(), bounded(value))).collect();
-        }
-        body.to_string()
+        let body = Body {
+            at: at_ms,
+            event: self.event,
+            outcome: self.outcome,
+            account: self.account.as_deref().map(shortened),
+            client: self.client.as_deref().map(shortened),
+            session: self.session.as_deref().map(shortened),
+            instance: self.instance.as_deref().map(shortened),
+            address: self.address.as_deref().map(shortened),
+            reason: self.reason.as_deref().map(shortened),
+            actor: self.actor.as_ref(),
+            detail: self.detail.iter().map(|(name, value)| (name.as_str(), bounded(value))).collect(),
+        };
+        serde_json::to_string(&body).unwrap_or_default()
     }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    at: i64,
+    event: &'a str,
+    outcome: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'a Json>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    detail: BTreeMap<&'a str, Cow<'a, Json>>,
 }
 
 fn shortened(text: &str) -> Cow<'_, str> {
@@ -166,12 +187,12 @@ fn shortened(text: &str) -> Cow<'_, str> {
 }
 
 /// Facts of a device are objects of our own making, with texts in them.
-fn bounded(value: &Json) -> Json {
+fn bounded(value: &Json) -> Cow<'_, Json> {
     match value {
-        Json::String(text) => shortened(text).into(),
-        Json::Array(all) => all.iter().map(bounded).collect(),
-        Json::Object(all) => all.iter().map(|(name, value)| (name.clone(), bounded(value))).collect(),
-        plain => plain.clone(),
+        Json::String(text) if text.len() > LONGEST => Cow::Owned(Json::from(shortened(text))),
+        Json::Array(all) => Cow::Owned(all.iter().map(|value| bounded(value).into_owned()).collect()),
+        Json::Object(all) => Cow::Owned(all.iter().map(|(name, value)| (name.clone(), bounded(value).into_owned())).collect()),
+        plain => Cow::Borrowed(plain),
     }
 }
 
@@ -179,6 +200,7 @@ fn bounded(value: &Json) -> Json {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_text_that_somebody_else_chose_is_cut() {

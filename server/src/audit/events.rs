@@ -139,7 +139,7 @@ const GRANTS: &[Event] = &[
     event("code_used_twice", "A code was used twice; its grant ended."),
     event("client_told", "A client heard that a session had ended (back-channel logout), and said that it did."),
     event("client_not_told", "A client did not hear that a session had ended, and is told no more. `reason` says what it answered."),
-    event("device_requested", "A device without a browser began a sign-in and shows a code."),
+    event("device_requested", "A device without a browser began a sign-in and shows a code. Only of a client that proved itself."),
     event("device_request_refused", "A device was not allowed to begin a sign-in."),
     event("device_approved", "A person approved a device. `started_from` is its address; `same_network` says whether it is the person's."),
     event(
@@ -199,7 +199,7 @@ const GRANTS: &[Event] = &[
     event("step_up_wanted", "A refresh was answered with the wish for another sign-in; `reason` says why."),
     event("sent_to_browser", "An app that signs people in on its own screens was sent to the browser."),
     event("native_sign_in_refused", "A request of an app that wants to sign people in on its own screens was refused."),
-    event("request_pushed", "A client pushed an authorization request."),
+    event("request_pushed", "A client that proved itself pushed an authorization request."),
     event("authorization_refused", "An authorization request was refused."),
     event("token_refused", "A request to the token endpoint was refused."),
     event("push_refused", "A pushed authorization request was refused."),

@@ -131,6 +131,8 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
         let is_proved = authority.proved_links.is_proved(&request.client_id, client, &request.back.redirect_uri, change.now_ms());
         entry = if is_proved { entry } else { entry.with("unproved_link", true) };
     }
+    // A session that goes on: the browser fetched one more code.
+    entry.is_frequent = cookie.is_none() && completing.session_secret.is_some();
     entry.address = completing.place.address.map(|address| address.to_string());
     change.audit(entry.with("acr", acr(proven)).with("consented", proven.consented));
     Ok(Completion::Granted(Granted { session, number, cookie, code, burnt }))

@@ -11,6 +11,7 @@ use crate::seal::random;
 use crate::sessions::{self, Session};
 use crate::store::tables::{app_grant, handover, session};
 use crate::store::{Change, Expect, NotApplied, Value};
+use crate::web::request::Known;
 use symbolon_oauth::{base64url, digest};
 
 /// An app opens the browser at once.
@@ -78,9 +79,11 @@ pub async fn issue(core: &Core, grant: &Grant, url: &str, now_ms: i64) -> Result
 }
 
 /// Opens a ticket for this browser: the first one that asks is the only one. `cookie`: what it has of an earlier look.
-pub async fn open(core: &Core, ticket: &str, cookie: Option<[u8; 32]>, now_ms: i64) -> Result<Opened> {
+/// `known` learns whose it is, so that a refusal has its entry.
+pub async fn open(core: &Core, (ticket, cookie): (&str, Option<[u8; 32]>), known: &Known, now_ms: i64) -> Result<Opened> {
     let id = id_of(ticket);
     let row = core.store.one(handover::READ, &[Value::from(&id[..])]).await?.ok_or_else(|| over().because("no such ticket"))?;
+    let _ = (known.client.set(row.text("client")?.to_owned()), known.account.set(row.text("account")?.to_owned()));
     if row.int("expires_ms")? <= now_ms {
         return Err(over().because("too old").into());
     }

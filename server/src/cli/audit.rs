@@ -123,7 +123,7 @@ async fn print_newest(
             }
         }
     }
-    pages.iter().rev().flatten().try_for_each(|it| screen.line(it.to_string()))?;
+    pages.iter().rev().flatten().try_for_each(|it| screen.json(it, false))?;
     if cut && most > 0 {
         screen.remark(&format!("These are the newest {most}; older ones were left out. --all prints every one, --limit N more."));
     }
@@ -140,7 +140,7 @@ async fn print_following(
     let mut after = from;
     loop {
         let page = ask(desk, AuditOperation::Following { filter: filter.clone(), after, settled: follow }).await?;
-        page.entries.iter().try_for_each(|it| screen.line(it.to_string()))?;
+        page.entries.iter().try_for_each(|it| screen.json(it, false))?;
         after = page.next;
         match (page.more, follow) {
             (true, _) => {}

@@ -47,13 +47,15 @@ pub async fn run(config: &Config, base: &Path, served: bool) -> Result<(), Probl
 fn of_files(config: &Config, base: &Path) -> Vec<String> {
     let templates = config.templates.as_ref().map(|path| base.join(path));
     let tls = |asking: bool| config.tls.as_ref().map_or(Ok(()), |files| tls::Certificates::load(files, base, asking).map(|_| ()));
-    let checks: [Result<(), Fault>; 12] = [
+    let checks: [Result<(), Fault>; 14] = [
         config.master_key.read().and_then(KeyRing::new).map(|_| ()),
         templates.as_deref().map_or(Ok(()), directory),
         Pages::new(&config.brand, templates.as_deref(), base).and_then(|pages| must_have_letters(config, &pages)),
         Attesting::load(config, base, &Outgoing::default(), None).map(|_| ()),
         certificates::load_anchors(config, base).map(|_| ()),
         Types::new(config).map(|_| ()),
+        config.passkeys.rules().map(|_| ()).map_err(Fault::new),
+        config.passwords.open_list(base).map(|_| ()).map_err(Fault::new),
         Providers::load(&config.upstream, &config.issuer, &Outgoing::default()).map(|_| ()),
         Wallets::load(&config.wallet, &config.issuer, &Outgoing::default()).map(|_| ()),
         Plugins::load(&Loading::of(config.plugins(), base, &Outgoing::default(), None), None).map(|_| ()),

@@ -58,6 +58,12 @@ impl Screen {
         self.line(visible::escaped(line))
     }
 
+    /// JSON in which nothing hides: what cannot be seen is written with JSON's own escapes.
+    pub fn json(&self, value: &impl serde::Serialize, pretty: bool) -> Result<(), Stop> {
+        let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+        self.line(visible::escaped_json(&text.map_err(|it| Problem::fault(it.to_string()))?))
+    }
+
     /// About the answer, not part of it.
     pub fn remark(&self, text: &str) {
         eprintln!("{text}");
@@ -75,8 +81,7 @@ impl Screen {
     /// An outcome: as JSON, or in these words.
     pub fn outcome(&self, outcome: &Outcome, words: impl FnOnce(&Outcome) -> Vec<String>) -> Result<(), Stop> {
         if self.json {
-            let text = serde_json::to_string_pretty(outcome).map_err(|it| Problem::fault(it.to_string()))?;
-            return self.line(text);
+            return self.json(outcome, true);
         }
         words(outcome).iter().try_for_each(|it| self.row(it))
     }

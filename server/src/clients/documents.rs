@@ -11,6 +11,8 @@ use crate::operations::metadata;
 use crate::outgoing::{Answer, Outgoing, Target};
 use crate::store::tables::client::{IS_THERE, KEEP_DOCUMENT};
 use crate::store::{Change, Expect, Row, Store};
+use crate::stored_bytes::{StoredBytes, Writer};
+use crate::web::headers;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -37,6 +39,7 @@ pub struct Reading<'a> {
     pub store: &'a Store,
     pub outgoing: &'a Outgoing,
     pub limits: &'a Limits,
+    pub stored: &'a StoredBytes,
     pub now_ms: i64,
 }
 
@@ -64,6 +67,11 @@ impl Reading<'_> {
         let by_host = Limits::place(&["document", &host]);
         if self.limits.strange_documents.check_key(&by_source).is_err() || self.limits.documents.check_key(&by_host).is_err() {
             tracing::info!(client = id, %address, "too many documents within a minute");
+            return Ok(false);
+        }
+        // For as much as it may be: what is kept of a stranger is charged like everything that strangers have written.
+        if self.stored.charge(Writer::Network(address), MOST_BYTES + MOST_KEYS_BYTES).is_err() {
+            tracing::info!(client = id, %address, "documents of too many bytes");
             return Ok(false);
         }
         self.read(id, policy, None).await
@@ -180,7 +188,7 @@ fn document(answer: &Answer) -> Result<Map<String, Json>, String> {
 
 /// For how long the document need not be read again.
 fn fresh_ms(answer: &Answer) -> i64 {
-    let said = answer.headers.get("cache-control").and_then(|it| it.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+    let said = headers::texts(&answer.headers, "cache-control").to_ascii_lowercase();
     let seconds = said.split(',').find_map(|part| part.trim().strip_prefix("max-age=")?.parse::<u32>().ok());
     let said_ms = match seconds {
         _ if said.contains("no-store") || said.contains("no-cache") => 0,

@@ -14,7 +14,6 @@ use crate::login::methods;
 use crate::login::policy::{Conditions, Policy, Satisfied};
 use crate::login::proof::Proof;
 use crate::login::standing::{Patience, Standing, Weighed, weigh};
-use crate::sessions;
 use crate::tokens::handles::{Kind, RowName};
 
 /// May this grant's holder begin another sign-in with it?
@@ -45,11 +44,6 @@ pub fn must_be_held(grant: &Grant, caller: &Caller) -> Result<()> {
     if has_one(caller, grant) { Ok(()) } else { Err(invalid_grant("none").because("the grant has no auth_session now").into()) }
 }
 
-/// What the person proved for this grant, under the account's present version. None: the session has ended.
-pub async fn proofs(core: &Core, grant: &Grant) -> Result<Option<(Vec<Proof>, i64)>> {
-    sessions::proofs(core, &grant.session).await
-}
-
 /// Does the client's policy, or its tier, want more today than was proved for this grant? It is asked where something would follow.
 pub async fn wants_more(request: TokenRequest<'_>) -> Result<Option<&'static str>> {
     let TokenRequest { core, caller, grant, .. } = request;
@@ -60,7 +54,7 @@ pub async fn wants_more(request: TokenRequest<'_>) -> Result<Option<&'static str
     if steps_up && caller.tier_rules().and_then(|tier| tier.acr.as_ref()).is_some_and(|wanted| grant.request.acr != *wanted) {
         return Ok(Some("the tier wants another acr"));
     }
-    let Some(own) = core.config.policy(caller.client.login_policy()) else { return Ok(None) };
+    let Some(own) = core.config.policy(caller.client.login_policy()) else { return Ok(Some("the client's policy is unknown")) };
     let Some(held) = held(core, grant).await? else { return Ok(None) };
     // Nothing is known of the proofs any more (`suspected_two_holders`): the person is asked, and no grant ends for it.
     if held.is_forgotten && !steps_up {
@@ -93,7 +87,7 @@ struct Held {
 
 /// What a credential proved is gone with the credential. None: the session has ended, or the account is gone.
 async fn held(core: &Core, grant: &Grant) -> Result<Option<Held>> {
-    let Some((mut proofs, _)) = proofs(core, grant).await? else { return Ok(None) };
+    let Some((mut proofs, _)) = grant.proved()? else { return Ok(None) };
     let Some(account) = core.accounts().by_id(&grant.account).await? else { return Ok(None) };
     let is_forgotten = proofs.is_empty();
     proofs.retain(|proof| methods::still_holds(proof, &account));

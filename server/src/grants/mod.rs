@@ -26,6 +26,7 @@ use crate::config::{Client, Config, RefreshMode, Tier};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::limits::Limits;
+use crate::login::proof::Proof;
 pub use crate::profile::Person;
 use crate::store::tables::app_grant;
 use crate::store::{Change, Row, Value};
@@ -121,6 +122,9 @@ pub struct Grant {
     pub session_idles_ms: Option<i64>,
     pub late: Late,
     pub person: Person,
+    /// What was proved in the session: JSON, as its row has it.
+    pub proofs: String,
+    pub account_version: i64,
     /// Session, account and cut-offs all say that it may live.
     pub parents_live: bool,
 }
@@ -186,6 +190,8 @@ async fn from_row(core: &Core, session: &[u8; 16], number: u32, row: &Row) -> Re
             suspected_ms: row.int("suspected_ms")?,
         },
         person: Person::from_row(row)?,
+        proofs: row.text("proofs")?.to_owned(),
+        account_version: row.int("account_version")?,
         parents_live: lives,
     })
 }
@@ -227,6 +233,15 @@ pub fn invalid_grant(hint: &'static str) -> Refused {
 }
 
 impl Grant {
+    /// What the person proved for it, under the account's present version. None: the session has ended.
+    pub fn proved(&self) -> std::result::Result<Option<(Vec<Proof>, i64)>, Fault> {
+        if !self.parents_live {
+            return Ok(None);
+        }
+        let proofs = serde_json::from_str(&self.proofs).map_err(|it| Fault::new(format!("session proofs: {it}")))?;
+        Ok(Some((proofs, self.account_version)))
+    }
+
     /// RFC 6749 5.2: issued to another client. A failure changes nothing: possession of a string alone ends nothing.
     pub fn must_belong_to(&self, caller: &Caller) -> Result<()> {
         if self.client == caller.client_id {

@@ -93,7 +93,7 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
         passkeys,
         signal,
     };
-    let locale = app.pages.pick_locale(incoming.query.get("ui_locales"), incoming.header("accept-language"));
+    let locale = app.pages.pick_locale(incoming.query.get("ui_locales"), &incoming.languages());
     let html = app.pages.account(&locale, &view, &app.config.issuer)?;
     Ok(reply::operating_page(200, html, view.signal.as_ref()))
 }

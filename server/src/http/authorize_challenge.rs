@@ -203,8 +203,7 @@ impl Face<'_> {
         let (app, caller) = (self.app, self.caller);
         let over_because = |why: String| Error::from(over().because(why));
         let grant = again::open(app, caller, held).await.map_err(|error| again::as_session(error, over_because))?;
-        let proved = again::proofs(app, &grant).await?;
-        let (proofs, version) = proved.ok_or_else(|| over().because("the session of the grant has ended"))?;
+        let (proofs, version) = grant.proved()?.ok_or_else(|| over().because("the session of the grant has ended"))?;
         let subject = Subject { account: grant.account.clone(), version, session: Some(grant.session) };
         self.begin(Some((&grant, Existing { subject, proofs }))).await
     }

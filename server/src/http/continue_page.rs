@@ -85,7 +85,7 @@ fn cookie_name(app: &App, reference: &[u8; 16]) -> String {
 }
 
 fn locale(app: &App, incoming: &Incoming) -> String {
-    app.pages.pick_locale(None, incoming.header("accept-language"))
+    app.pages.pick_locale(None, &incoming.languages())
 }
 
 /// The same text for whatever cannot be shown.

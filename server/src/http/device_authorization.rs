@@ -24,10 +24,12 @@ pub async fn start(app: &App, incoming: &Incoming) -> Result<Reply> {
         // What the caller spends comes first, as in every change.
         let burnt = caller.burn(&mut change);
         let started = device::start(&app.authority(), &mut change, &caller, asked.clone())?;
-        let mut entry = Entry::ok("device_requested").client(caller.client_id.as_str()).address(incoming.address.to_string());
-        entry.security = false;
-        entry.instance = caller.instance.as_ref().map(|instance| instance.jkt.clone());
-        change.audit(entry.with("scope", asked.scope.to_string()));
+        if caller.is_proved() {
+            let mut entry = Entry::ok("device_requested").client(caller.client_id.as_str()).address(incoming.address.to_string());
+            entry.security = false;
+            entry.instance = caller.instance.as_ref().map(|instance| instance.jkt.clone());
+            change.audit(entry.with("scope", asked.scope.to_string()));
+        }
         match app.store.apply(change).await {
             Ok(_) => return Ok(answer(app, &started)),
             Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => return Err(burnt.refused(at)),

@@ -34,6 +34,11 @@ pub async fn of_request(app: &App, incoming: &Incoming) -> Result<(Accepted, Gra
     }
     let accepted = issue::accept(app, token, incoming.now_ms).await?;
     let accepted = accepted.ok_or_else(|| invalid("The access token is unknown, expired or ended."))?;
+    // In wrong hands too it is a token of ours: a refusal has its entry.
+    let _ = incoming.known.client.set(accepted.token.client_id.clone());
+    if let Some(grant) = &accepted.grant {
+        let _ = incoming.known.account.set(grant.account.clone());
+    }
     must_hold_key(app, incoming, with_key.then_some(token), &accepted.token).await?;
     let Some(grant) = accepted.grant.clone() else { return Err(invalid("This token speaks for no person.").into()) };
     if accepted.token.aud != app.config.issuer {

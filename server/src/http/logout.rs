@@ -234,5 +234,5 @@ fn lead_back(app: &App, incoming: &Incoming, request: &LogoutRequest, uri: &str)
 }
 
 fn locale(app: &App, incoming: &Incoming) -> String {
-    app.pages.pick_locale(incoming.parameters().get("ui_locales"), incoming.header("accept-language"))
+    app.pages.pick_locale(incoming.parameters().get("ui_locales"), &incoming.languages())
 }

@@ -161,6 +161,6 @@ pub async fn health(app: &App) -> Result<Reply> {
 }
 
 pub fn home(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let locale = app.pages.pick_locale(incoming.query.get("ui_locales"), incoming.header("accept-language"));
+    let locale = app.pages.pick_locale(incoming.query.get("ui_locales"), &incoming.languages());
     Ok(reply::page(200, app.pages.home(&locale, &app.config.issuer, app.config.registration.is_some())?))
 }

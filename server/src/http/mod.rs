@@ -167,9 +167,8 @@ where
         record.route = "/assets";
         return asset;
     }
-    let accepted_language = request.headers().get("accept-language").and_then(|value| value.to_str().ok());
-    let locale = app.pages.pick_locale(None, accepted_language);
-    let mut reader = Reader { is_browser: false, locale, id: record.id.clone(), method: None };
+    let languages = (None, headers::texts(request.headers(), "accept-language"));
+    let mut reader = Reader { is_browser: false, languages, id: record.id.clone(), method: None };
     let host = match named {
         Ok(host) => host,
         Err(why) => {
@@ -235,7 +234,7 @@ async fn fail(app: &App, incoming: &Incoming, mut reader: Reader, error: &Error,
     record.note(error);
     let named = incoming.parameters().get("client_id").map(str::to_owned);
     record.client = named.or_else(|| caller::claimed_client(incoming)).unwrap_or_default();
-    reader.locale = pages::locale(app, incoming, incoming.form.get("locale"));
+    reader.languages.0 = incoming.form.get("locale").or(incoming.query.get("ui_locales")).map(str::to_owned);
     if let Error::Refused(refused) = error {
         if refused.code == "invalid_client" {
             reader.method = method_instead_of_basic(app, incoming).await;

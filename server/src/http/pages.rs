@@ -23,7 +23,7 @@ pub struct Target {
 }
 
 pub fn locale(app: &App, incoming: &Incoming, asked: Option<&str>) -> String {
-    app.pages.pick_locale(asked.or(incoming.query.get("ui_locales")), incoming.header("accept-language"))
+    app.pages.pick_locale(asked.or(incoming.query.get("ui_locales")), &incoming.languages())
 }
 
 /// The language of a sign-in's page: as its request asked, else as the browser does.

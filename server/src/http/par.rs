@@ -35,9 +35,11 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
     app.stored.charge(caller.writer(), pushed.bytes)?;
     let burnt = caller.burn(&mut change);
     let object = request::burn_object(&mut change, &asked);
-    let mut entry = audit::Entry::ok("request_pushed").client(caller.client_id.as_str()).address(incoming.address.to_string());
-    entry.security = false;
-    change.audit(entry);
+    if caller.is_proved() {
+        let mut entry = audit::Entry::ok("request_pushed").client(caller.client_id.as_str()).address(incoming.address.to_string());
+        entry.security = false;
+        change.audit(entry);
+    }
     match app.store.apply(change).await {
         Ok(_) => {}
         Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => return Err(burnt.refused(at)),

@@ -168,7 +168,7 @@ impl Holder<'_> {
     /// Approves by the proofs of the app's session. False: the client that asks wants more than was proved for this app.
     pub(super) async fn settle(&self, delivery: &Delivery, client_id: &str) -> Result<bool> {
         let gone = || held_token::invalid("The session of this app has ended.");
-        let (proofs, version) = sessions::proofs(self.app, &self.grant.session).await?.ok_or_else(gone)?;
+        let (proofs, version) = self.grant.proved()?.ok_or_else(gone)?;
         let subject = Subject { account: self.grant.account.clone(), version, session: Some(self.grant.session) };
         let begin = Begin {
             journey: Journey::SignIn,

@@ -54,7 +54,8 @@ pub const REQUEST_ID: &str = "x-request-id";
 pub struct Reader {
     /// A person with a browser gets a page, a program JSON.
     pub is_browser: bool,
-    pub locale: String,
+    /// What the page's language is chosen by: what the request asks for, and what the browser accepts.
+    pub languages: (Option<String>, String),
     /// Of the request, as its line in the log has it.
     pub id: String,
     /// How the client of this request authenticates, if HTTP Basic cannot be it.
@@ -102,7 +103,8 @@ fn error_page(app: &App, reader: &Reader, refused: &Refused) -> Reply {
         hint: refused.hint.to_owned(),
         id: reader.id.clone(),
     };
-    match app.pages.error(&shown, &reader.locale, &app.config.issuer) {
+    let (asked, accepted) = &reader.languages;
+    match app.pages.error(&shown, &app.pages.pick_locale(asked.as_deref(), accepted), &app.config.issuer) {
         Ok(html) => page(refused.status, html),
         Err(fault) => {
             tracing::error!(error = %fault, "the error page cannot be rendered");

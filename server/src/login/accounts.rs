@@ -14,6 +14,7 @@ use crate::store::tables::account::{
 };
 use crate::store::tables::{known_device, outside_identity, session};
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
+use crate::visible;
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
 use serde_json::{Map, Value as Json};
@@ -153,6 +154,8 @@ pub(super) fn from_rows(rows: &[Row], rp_id: impl FnOnce() -> String) -> std::re
     let Some(row) = rows.first() else { return Ok(None) };
     let any_email = row.opt_text("email")?.map(str::to_owned);
     let is_proved = row.int("email_verified")? == 1;
+    // No name has a space (`canonical`).
+    let login_names = row.opt_text("login_names")?.unwrap_or_default().split(' ').filter(|name| !name.is_empty());
     let passkeys = Known::read(row.opt_text("passkeys")?.unwrap_or_default());
     let rp_id = if passkeys.is_empty() { String::new() } else { rp_id() };
     let (passkeys, former_passkeys) = passkeys.into_iter().partition(|known| known.rp_id == rp_id);
@@ -169,9 +172,9 @@ pub(super) fn from_rows(rows: &[Row], rp_id: impl FnOnce() -> String) -> std::re
         links: Vec::new(),
         waiting: Waiting::read_all(row.opt_text("waiting")?.unwrap_or_default())?,
         former_email: row.opt_text("former_email")?.map(str::to_owned),
-        names: usize::try_from(row.int("names")?).unwrap_or_default(),
+        names: login_names.clone().count(),
         name: row.opt_text("name")?.map(str::to_owned),
-        login_name: row.opt_text("login_name")?.map(str::to_owned),
+        login_name: login_names.min().map(str::to_owned),
         passkeys,
         former_passkeys,
         passkey_handle: row.opt_text("passkey_handle")?.map(str::to_owned),
@@ -218,11 +221,21 @@ fn prepared(password: &str) -> String {
 /// `None`: no name that anybody can have.
 pub fn canonical(name: &str) -> Option<String> {
     let name: String = name.trim_matches(' ').to_lowercase().nfc().collect();
-    let plain = |it: char| it.is_ascii_graphic() || (it.is_alphanumeric() && !"\u{131}\u{212a}\u{17f}".contains(it));
-    let composed = !name.chars().any(|it| ('\u{300}'..='\u{36f}').contains(&it));
     let one_at = name.matches('@').count() <= 1;
-    let ok = !name.is_empty() && name.len() <= 200 && name.chars().all(plain) && composed && one_at && !name.ends_with('.');
+    let ok = !name.is_empty() && name.len() <= 200 && has_plain_letters(&name) && one_at && !name.ends_with('.');
     ok.then_some(name)
+}
+
+/// ASCII that can be seen, letters and digits of any script, and behind a letter beyond ASCII the marks that its script writes with it. As
+/// the IdentifierClass of RFC 8264 4.2 has it, but for letters that look like ASCII and accents that stand alone.
+fn has_plain_letters(name: &str) -> bool {
+    let mut can_have_mark = false;
+    name.chars().all(|it| {
+        let is_letter = it.is_alphanumeric() && !"\u{131}\u{212a}\u{17f}".contains(it);
+        let is_mark = can_have_mark && visible::is_mark(it) && !('\u{300}'..='\u{36f}').contains(&it);
+        can_have_mark = is_mark || (is_letter && !it.is_ascii());
+        it.is_ascii_graphic() || is_letter || is_mark
+    })
 }
 
 /// Creates a person; answers the account's id, which is the `sub` of tokens and never used again.
@@ -455,6 +468,17 @@ mod tests {
         assert!(canonical("\u{e9}mile@example.com").is_some());
         assert_eq!(canonical("E\u{301}mile"), canonical("\u{e9}mile"), "composed or not, it is one name (RFC 8265)");
         assert_eq!(canonical("x\u{301}\u{301}"), None, "a mark that nothing takes in");
+    }
+
+    /// RFC 8264 4.2: scripts that write vowels as marks have login names too.
+    #[test]
+    fn names_of_every_script_are_names() {
+        for name in ["\u{e19}\u{e49}\u{e33}", "\u{935}\u{93f}\u{936}\u{94d}\u{935}", "\u{ba4}\u{bae}\u{bbf}\u{bb4}\u{bcd}", "\u{c6d0}"] {
+            assert_eq!(canonical(name).as_deref(), Some(name));
+        }
+        for bad in ["a\u{e49}", "\u{94d}\u{935}", "\u{935}\u{34f}", "\u{935}\u{200d}", "\u{935}\u{301}"] {
+            assert_eq!(canonical(bad), None, "{bad:?}");
+        }
     }
 
     #[test]

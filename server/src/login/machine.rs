@@ -488,8 +488,8 @@ impl Machine {
 
     /// Whose sign-in of this browser it is, if it is under way: who is proved, or named.
     pub async fn owner(&self, id: &[u8; 16], secret: &[u8]) -> Result<Option<String>> {
-        let stored = row::read(&self.store, &self.keyring, id).await?;
-        let own = stored.filter(|stored| stored.life() == Life::Open && stored.holds(secret) != Holds::Nothing);
+        let stored = row::read_open(&self.store, &self.keyring, id).await?;
+        let own = stored.filter(|stored| stored.holds(secret) != Holds::Nothing);
         let Some(stored) = own else { return Ok(None) };
         let candidate = stored.state.candidate.and_then(|candidate| candidate.account);
         Ok(stored.state.subject.map(|subject| subject.account).or(candidate))

@@ -107,7 +107,11 @@ impl Policy {
     /// Whoever satisfies this policy has satisfied the other as well. Each of its chains contains one that counts in the other.
     pub fn is_no_weaker_than(&self, other: &Self) -> bool {
         let contains_one = |chain: &Vec<MethodName>| other.counting().any(|(weaker, _)| weaker.iter().all(|method| chain.contains(method)));
-        (other.wallet_on_other_device || !self.wallet_on_other_device) && self.all().all(contains_one)
+        let takes_a_touch = |chain: &Vec<MethodName>| chain.contains(&MethodName::PASSKEY) && !chain.iter().any(is_enough_beside_a_touch);
+        let is_touch_enough = !self.two_factor_passkey && self.all().any(takes_a_touch);
+        (other.wallet_on_other_device || !self.wallet_on_other_device)
+            && !(other.two_factor_passkey && is_touch_enough)
+            && self.all().all(contains_one)
     }
 
     /// Does a proof that was made in this way count here?
@@ -283,7 +287,13 @@ pub fn next(policy: &Policy, conditions: &Conditions<'_>, proofs: &[Proof]) -> O
         (!is_wanted, missing)
     };
     let chain = policy.counting().map(|(chain, _)| chain).filter(|chain| !chain.is_empty()).min_by_key(rank)?;
-    conditions.first_missing(proofs, chain).cloned().map(Next::Ask)
+    // Where nothing is missing, a passkey that did not verify the person wants another factor beside it.
+    Some(Next::Ask(conditions.first_missing(proofs, chain).unwrap_or(&methods::SECOND_FACTOR).clone()))
+}
+
+/// What makes a passkey that did not verify the person enough, where one that did counts as two factors.
+fn is_enough_beside_a_touch(method: &MethodName) -> bool {
+    *method == MethodName::PASSWORD || *method == methods::SECOND_FACTOR
 }
 
 fn satisfied(
@@ -298,6 +308,11 @@ fn satisfied(
     }
     let others = proofs.iter().filter(|proof| conditions.is_fresh(proof) && !used.contains(proof));
     let all: Vec<&Proof> = used.iter().copied().chain(others).collect();
+    let is_touch = |proof: &&Proof| proof.method == MethodName::PASSKEY && proof.facts.user_verified != Some(true);
+    let is_enough = |proof: &&Proof| is_enough_beside_a_touch(&proof.method) || (proof.method == MethodName::PASSKEY && !is_touch(proof));
+    if policy.two_factor_passkey && used.iter().any(is_touch) && !all.iter().any(is_enough) {
+        return None;
+    }
     let mut amr = words(policy, all.iter().copied());
     let own = all.iter().filter(|proof| proof.facts.chosen_by.is_none());
     let kinds: BTreeSet<_> = own.flat_map(|proof| policy.factors(proof)).collect();
@@ -383,6 +398,31 @@ mod tests {
         assert!(!no_weaker(&["password"], &["password + totp"]));
         assert!(!no_weaker(&["password + totp", "email"], &["password"]), "one weak chain is enough");
         assert!(!no_weaker(&["email"], &["password"]), "another method is not the same");
+    }
+
+    /// A touch of a key is one factor. Where the policy takes a passkey for two, it wants another beside it, and no policy that is content
+    /// with the touch takes its place (368-Z).
+    #[test]
+    fn a_touch_alone_is_not_two_factors() {
+        let two = |require: &[&str]| Policy { two_factor_passkey: true, ..policy(require) };
+        let passkey = |verified: bool| {
+            let facts = Facts { user_verified: Some(verified), ..Facts::default() };
+            Proof { facts, ..proof(MethodName::PASSKEY, 50) }
+        };
+        let is_enough = |policy: &Policy, proofs: &[Proof]| matches!(next(policy, &since(0), proofs), Some(Next::Satisfied(_)));
+        let (touch, whole) = (passkey(false), passkey(true));
+        assert_eq!(next(&two(&["passkey"]), &since(0), std::slice::from_ref(&touch)), Some(Next::Ask(methods::SECOND_FACTOR)));
+        assert!(is_enough(&two(&["passkey"]), std::slice::from_ref(&whole)), "the twin");
+        assert!(is_enough(&policy(&["passkey"]), std::slice::from_ref(&touch)), "the policy takes a touch");
+        for other in [MethodName::PASSWORD, MethodName::TOTP] {
+            assert!(is_enough(&two(&["passkey"]), &[touch.clone(), proof(other, 60)]));
+        }
+        assert!(!is_enough(&two(&["passkey"]), &[touch, proof(MethodName::EMAIL, 60)]), "a mailbox is no second factor");
+        let no_weaker = |one: &Policy, other: &Policy| one.is_no_weaker_than(other);
+        assert!(!no_weaker(&policy(&["passkey"]), &two(&["passkey"])));
+        assert!(!no_weaker(&policy(&["passkey + password", "passkey"]), &two(&["passkey"])));
+        assert!(no_weaker(&policy(&["passkey + password"]), &two(&["passkey"])));
+        assert!(no_weaker(&two(&["passkey"]), &two(&["passkey"])) && no_weaker(&two(&["passkey"]), &policy(&["passkey"])));
     }
 
     #[test]

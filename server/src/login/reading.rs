@@ -22,12 +22,12 @@ impl<'a> Accounts<'a> {
     }
 
     pub async fn by_id(&self, id: &str) -> Result<Option<Account>, Fault> {
-        self.whole(&self.store.all(BY_ID, &[id.into()]).await?).await
+        self.whole(&self.store.few(BY_ID, &[id.into()]).await?).await
     }
 
     /// The account that a login name belongs to. `name` is canonical.
     pub async fn by_name(&self, name: &str) -> Result<Option<Account>, Fault> {
-        self.whole(&self.store.all(BY_NAME, &[name.into()]).await?).await
+        self.whole(&self.store.few(BY_NAME, &[name.into()]).await?).await
     }
 
     /// The same, by the name as it was typed.
@@ -48,7 +48,7 @@ impl<'a> Accounts<'a> {
 
     /// The links of an account, oldest first.
     pub async fn links_of(&self, account: &str) -> Result<Vec<Link>, Fault> {
-        let rows = self.store.all(OF_ACCOUNT, &[account.into()]).await?;
+        let rows = self.store.few(OF_ACCOUNT, &[account.into()]).await?;
         let link = |row: &Row| -> Result<Link, Fault> {
             let (method, issuer) = (row.text("method")?, row.text("issuer")?);
             Ok(Link {

@@ -4,7 +4,7 @@
 use super::state::State;
 use crate::error::{Fault, Result};
 use crate::seal::KeyRing;
-use crate::store::tables::sign_in::{ADVANCE, INSERT, KEEP, LET_GO, READ, TAKE, VOID};
+use crate::store::tables::sign_in::{ADVANCE, INSERT, KEEP, LET_GO, READ, READ_OPEN, TAKE, VOID};
 use crate::store::{Change, Expect, Row, Store, Value};
 use symbolon_oauth::{base64url, digest};
 
@@ -120,6 +120,12 @@ fn next_secret(keyring: &KeyRing, (id, version): (&[u8; 16], i64), before: &[u8]
 
 pub async fn read(store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Option<Stored>> {
     let Some(row) = store.one(READ, &[Value::from(&id[..])]).await? else { return Ok(None) };
+    Ok(Some(stored(keyring, id, &row)?))
+}
+
+/// The same, if it is under way: of all others nothing is opened.
+pub async fn read_open(store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Option<Stored>> {
+    let Some(row) = store.one(READ_OPEN, &[Value::from(&id[..])]).await? else { return Ok(None) };
     Ok(Some(stored(keyring, id, &row)?))
 }
 

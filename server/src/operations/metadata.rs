@@ -6,7 +6,7 @@ use crate::config::{self, ClientAuthentication, ClientKind, Config, Dpop, GRANTS
 use crate::visible::is_seen_whole;
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::base64url;
-use symbolon_oauth::jwk::{Algorithm, PublicKey};
+use symbolon_oauth::jwk::Algorithm;
 
 /// One client out of the file, read and judged.
 #[derive(Debug)]
@@ -37,8 +37,6 @@ const UNUSED: [&str; 11] = [
 
 /// Members that ask for something which protects people, and which this server does not do.
 const PROTECTION: [&str; 2] = ["default_acr_values", "frontchannel_logout_uri"];
-
-const ALGORITHMS: [Algorithm; 4] = [Algorithm::ES256, Algorithm::PS256, Algorithm::RS256, Algorithm::EdDSA];
 
 /// What makes the digest of a secret.
 pub type Digest<'a> = &'a dyn Fn(&str) -> Result<Secret, Vec<String>>;
@@ -227,14 +225,11 @@ impl Reader {
         if client.authentication != ClientAuthentication::PrivateKeyJwt {
             return;
         }
-        let Some(alg) = self.algorithm("token_endpoint_auth_signing_alg") else { return };
-        // A key verifies what its `alg` says and nothing else, so that no rule of the client's is needed.
+        client.token_endpoint_auth_signing_alg = self.algorithm("token_endpoint_auth_signing_alg");
         let keys = client.jwks.as_ref().and_then(|it| it.keys().ok());
-        let of_others = |key: &PublicKey| ALGORITHMS.into_iter().any(|it| it != alg && key.supports(it));
-        if keys.is_some_and(|set| set.keys.iter().any(of_others)) {
-            let alg = alg.as_str();
-            self.problems
-                .push(format!("token_endpoint_auth_signing_alg: a key of jwks is for other algorithms too; give each \"alg\": \"{alg}\""));
+        let is_for_none = |alg| keys.is_some_and(|set| !set.keys.iter().any(|key| key.supports(alg)));
+        if let Some(alg) = client.token_endpoint_auth_signing_alg.filter(|alg| is_for_none(*alg)) {
+            self.problems.push(format!("token_endpoint_auth_signing_alg: no key of jwks is for {}", alg.as_str()));
         }
     }
 
@@ -413,11 +408,13 @@ mod tests {
         }
         assert_eq!(with(json!({ "backchannel_authentication_request_signing_alg": "ES256" })), "");
         let keys = |keys: Json, alg: &str| json!({ "jwks": { "keys": keys }, "token_endpoint_auth_signing_alg": alg });
-        assert_eq!(with(keys(json!([marked]), "PS256")), "");
+        for taken in [keys(json!([marked]), "PS256"), keys(json!([rsa]), "PS256"), keys(json!([ec, rsa]), "ES256")] {
+            assert_eq!(with(taken.clone()), "", "{taken}");
+        }
+        assert_eq!(kept.token_endpoint_auth_signing_alg, Some(Algorithm::ES256));
         for (members, says) in [
-            (keys(json!([marked]), "RS256"), "for other algorithms too"),
-            (keys(json!([rsa]), "PS256"), "for other algorithms too"),
-            (keys(json!([ec, rsa]), "ES256"), "for other algorithms too"),
+            (keys(json!([marked]), "RS256"), "no key of jwks is for RS256"),
+            (keys(json!([ec]), "PS256"), "no key of jwks is for PS256"),
             (json!({ "token_endpoint_auth_signing_alg": "HS256" }), "none of"),
             (json!({ "request_object_signing_alg": "none" }), "none of"),
             (json!({ "request_object_signing_alg": 7 }), "must be a text"),

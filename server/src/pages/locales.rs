@@ -77,8 +77,11 @@ impl Locales {
 
     /// The language of ours that fits best: first by the request, then by the browser's weights, else English. What is no language is
     /// skipped (586-K).
-    pub fn pick(&self, ui_locales: Option<&str>, accept_language: Option<&str>) -> String {
-        let mut accepted: Vec<(u16, &str)> = accept_language.unwrap_or_default().split(',').take(16).filter_map(weighed).collect();
+    pub fn pick(&self, ui_locales: Option<&str>, accept_language: &str) -> String {
+        if ui_locales.is_none() && accept_language.is_empty() {
+            return "en".to_owned();
+        }
+        let mut accepted: Vec<(u16, &str)> = accept_language.split(',').take(16).filter_map(weighed).collect();
         accepted.sort_by_key(|it| std::cmp::Reverse(it.0));
         let asked = ui_locales.unwrap_or_default().split(' ').take(8).chain(accepted.into_iter().map(|it| it.1));
         let requested = convert_vec_str_to_langids_lossy(asked.flat_map(|it| [it, primary(it)]));
@@ -150,13 +153,13 @@ mod tests {
         for name in ["pt-br", "zh-hant"] {
             locales.0.insert(name.to_owned(), bundle(name, "").unwrap());
         }
-        let pick = |asked: &str| locales.pick(Some(asked), None);
+        let pick = |asked: &str| locales.pick(Some(asked), "");
         for (asked, found) in
             [("pt-BR", "pt-br"), ("pt-PT", "pt-br"), ("PT", "pt-br"), ("de-DE-x-private", "de"), ("fr de-CH", "de"), ("fr", "en")]
         {
             assert_eq!(pick(asked), found, "{asked}");
         }
-        assert_eq!(locales.pick(Some("de"), Some("en")), "de", "the request comes before the browser");
+        assert_eq!(locales.pick(Some("de"), "en"), "de", "the request comes before the browser");
         for odd in ["", "*", "-", "und", "../../etc", "a", "\u{0}", "de\n"] {
             assert_eq!(pick(odd), "en", "{odd:?}");
         }

@@ -61,6 +61,7 @@ fn metadata(client: &Client) -> Map<String, Json> {
         "jwks": client.jwks.as_ref().map(|it| it.document()),
         "id_token_signed_response_alg": algorithm(client.id_token_signed_response_alg),
         "authorization_signed_response_alg": algorithm(client.authorization_signed_response_alg),
+        "token_endpoint_auth_signing_alg": algorithm(client.token_endpoint_auth_signing_alg),
         "request_object_signing_alg": algorithm(client.request_object_signing_alg),
         "require_signed_request_object": client.require_signed_request_object,
         "require_pushed_authorization_requests": client.must_push(),

@@ -31,6 +31,8 @@ const STAND_IN: [&str; 2] = ["MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "4Et
 /// The metadata with a key that nobody has, where the keys are at an address: what is wrong anyway asks no address.
 pub fn with_stand_in(asked: &Map<String, Json>) -> Result<Option<Map<String, Json>>> {
     let (mut members, uri) = apart(asked)?;
+    // Which key it has to be is seen with the keys.
+    members.remove("token_endpoint_auth_signing_alg");
     let [x, y] = STAND_IN;
     members.insert("jwks".to_owned(), json!({ "keys": [{ "kty": "EC", "crv": "P-256", "x": x, "y": y }] }));
     Ok(uri.map(|_| members))

@@ -60,7 +60,7 @@ const HINTS: [(&str, &str); 16] = [
         "token_endpoint_auth_method",
         "token_endpoint_auth_method: none, client_secret_basic, client_secret_post or private_key_jwt, as the policy allows.",
     ),
-    ("token_endpoint_auth_signing_alg", "token_endpoint_auth_signing_alg: one of ours, and each key of jwks names it as its alg."),
+    ("token_endpoint_auth_signing_alg", "token_endpoint_auth_signing_alg: one of ours, and a key of jwks is for it."),
     ("jwks", "jwks: public keys alone, of the kinds in the metadata, each for signatures."),
     ("scope", "scope: a text of scopes that there are."),
     ("client_name", "client_name: a text without invisible characters."),

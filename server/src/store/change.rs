@@ -97,14 +97,15 @@ impl Change {
         }
         let by_operator = |entry: &Entry| entry.actor.is_some() || self.actor.is_some();
         let text = |text: &Option<String>| Value::from(text.as_deref().unwrap_or_default());
-        let row = |entry: &Entry| -> Option<Vec<Value>> {
+        let row = |entry: &Entry| -> Option<(&'static str, Vec<Value>)> {
             let account = entry.account.as_deref().filter(|_| entry.is_personal())?;
             let (client, address) = (text(&entry.client), text(&entry.address));
-            Some(vec![account.into(), self.now_ms.into(), entry.event.into(), client, address, by_operator(entry).into()])
+            let add = if entry.is_frequent { tables::account_event::ADD_HOURLY } else { tables::account_event::ADD };
+            Some((add, vec![account.into(), self.now_ms.into(), entry.event.into(), client, address, by_operator(entry).into()]))
         };
-        let rows: Vec<Vec<Value>> = self.audit.iter().filter_map(row).collect();
-        for values in rows {
-            self.run_expecting(tables::account_event::ADD, values, Expect::Any);
+        let rows: Vec<_> = self.audit.iter().filter_map(row).collect();
+        for (add, values) in rows {
+            self.run_expecting(add, values, Expect::Any);
         }
     }
 

@@ -90,6 +90,14 @@ impl Store {
         }
     }
 
+    /// Rows of which a limit keeps the number small, such as the parts of one account. They cost as little as `one`.
+    pub async fn few(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
+        match &self.0.engine {
+            Engine::Sqlite(engine) => engine.few(sql, values),
+            _ => self.all(sql, values).await,
+        }
+    }
+
     pub async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
         match &self.0.engine {
             Engine::Sqlite(engine) => engine.all(sql, values).await,

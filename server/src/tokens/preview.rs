@@ -87,7 +87,8 @@ pub fn preview(config: &Config, wish: &Wish<'_>, kid: impl FnOnce(Algorithm) -> 
 fn imagined(config: &Config, wish: &Wish<'_>, sub: &str, person: &Person, scope: &Scope) -> Grant {
     let now_ms = wish.now_ms;
     let policy = config.policy(wish.client.login_policy()).cloned().unwrap_or_else(Policy::password_alone);
-    let proof = |method: &MethodName| Proof { method: method.clone(), subject: sub.to_owned(), at_ms: now_ms, facts: Facts::default() };
+    let facts = Facts { user_verified: Some(true), ..Facts::default() };
+    let proof = |method: &MethodName| Proof { method: method.clone(), subject: sub.to_owned(), at_ms: now_ms, facts: facts.clone() };
     let proofs: Vec<Proof> = policy.chains.first().into_iter().flatten().map(proof).collect();
     let amr = match policy::next(&policy, &Conditions { now_ms, started_ms: 0, not_before_ms: 0, prefer: None, transaction: None }, &proofs)
     {
@@ -118,6 +119,8 @@ fn imagined(config: &Config, wish: &Wish<'_>, sub: &str, person: &Person, scope:
         used_ms: now_ms,
         ends_ms: now_ms + wish.client.refresh.absolute.ms(),
         person: person.clone(),
+        proofs: "[]".to_owned(),
+        account_version: 0,
         parents_live: true,
         session_idles_ms: None,
         late: Late::default(),

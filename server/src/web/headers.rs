@@ -12,6 +12,12 @@ pub fn list<'a>(headers: &'a HeaderMap, name: &str) -> impl DoubleEndedIterator<
     pieces.filter(|piece| !piece.is_empty())
 }
 
+/// The pieces that are text, as one line again: a piece that nobody can read hides no other.
+pub fn texts(headers: &HeaderMap, name: &str) -> String {
+    let readable = list(headers, name).filter(|piece| piece.is_ascii()).filter_map(|piece| std::str::from_utf8(piece).ok());
+    readable.collect::<Vec<_>>().join(", ")
+}
+
 /// Does a list such as `Accept` have this value, whatever its parameters?
 pub fn names(headers: &HeaderMap, name: &str, value: &str) -> bool {
     list(headers, name).any(|piece| without_parameters(piece).eq_ignore_ascii_case(value.as_bytes()))

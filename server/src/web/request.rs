@@ -134,6 +134,11 @@ impl Incoming {
         all.next().is_none().then(|| first.to_str().ok())?
     }
 
+    /// The languages that the browser accepts, as far as they can be read. RFC 9110 12.5.4.
+    pub fn languages(&self) -> String {
+        headers::texts(&self.headers, "accept-language")
+    }
+
     /// A cookie's value; sent twice, it is not believed.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         headers::cookie(&self.headers, name)
@@ -155,6 +160,8 @@ impl Incoming {
 pub struct Known {
     pub client: OnceLock<String>,
     pub instance: OnceLock<String>,
+    /// The person of the access token or ticket that came with it.
+    pub account: OnceLock<String>,
     /// The row of the grant that the refresh token names, read on the way and not looked at yet.
     grant: Mutex<Option<Row>>,
 }

@@ -33,6 +33,14 @@ async fn an_error_speaks_to_the_person_and_to_the_developer() {
             assert!(for_person.contains("&#x2f;account\"") || for_person.contains("/account\""), "a way on: {}", page.html);
         }
     }
+    // A piece of the header that is no text hides no other, and a second line counts as well (RFC 9110 5.3).
+    let said = |lines: &[&[u8]]| {
+        let request = world.http.get(world.url("/nothing")).header("accept", "text/html");
+        lines.iter().fold(request, |request, line| request.header("accept-language", *line))
+    };
+    for lines in [&[&b"de, \xff"[..]][..], &[b"\xff", b"de"], &[b"xx", b"de;q=0.9, en;q=0.8"]] {
+        assert_eq!(Browser::default().send(said(lines)).await.title(), "Das hat nicht geklappt", "{lines:?}");
+    }
     // A request that says its language is believed before the browser.
     let page = page(&world.node, &format!("{unknown}&ui_locales=de"), "en").await;
     assert_eq!(page.title(), "Das hat nicht geklappt");

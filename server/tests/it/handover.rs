@@ -232,6 +232,11 @@ async fn a_ticket_is_of_one_browser_for_a_minute() {
         let (mut first, mut second) = (Browser::default(), Browser::default());
         let page = first.visit(world, &path).await;
         assert_eq!(second.visit(world, &path).await.status, 400);
+        let refused = world.entries("handover_refused").await;
+        assert_eq!(
+            (refused.len(), refused[0]["reason"].as_str(), refused[0]["client"].as_str()),
+            (1, Some("another browser's"), Some("handing"))
+        );
         assert_eq!(first.visit(world, &path).await.title(), "Continue as alice@example.com?", "a reload");
         // Without the cookie, without the token, from another site, by another button.
         let fields = page.fields();
@@ -295,6 +300,12 @@ async fn only_an_attested_app_that_may_gets_a_ticket() {
         let bearer = world.http.post(world.url("/handover")).bearer_auth(tokens.text("access_token"));
         let bearer = bearer.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
         assert_eq!(bearer.status().as_u16(), 401);
+        // In wrong hands, or where it may not: each is an entry of the person and the client.
+        let refused = world.entries("handover_refused").await;
+        let said: Vec<_> = refused.iter().map(|it| (it["client"].as_str(), it["detail"]["error"].as_str())).collect();
+        let expected = [("plain", "insufficient_scope"), ("loose", "insufficient_scope"), ("handing", "invalid_token")];
+        assert_eq!(said, expected.map(|(client, error)| (Some(client), Some(error))), "{refused:?}");
+        assert!(refused.iter().all(|it| it["account"].is_string() && it["reason"].is_string()), "{refused:?}");
         assert_eq!(scene.ticket(&mut phone, &tokens).await.status, 200, "the twin");
         for odd in ["x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", &tokens.text("refresh_token")] {
             assert_eq!(Browser::default().visit(world, &format!("/handover/{odd}")).await.status, 400, "{odd}");

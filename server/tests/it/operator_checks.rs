@@ -63,6 +63,8 @@ async fn check_names_what_would_not_start() {
         (top("admin_socket = \"gone/symbolon.sock\""), "admin_socket"),
         (brand("logo = \"gone.svg\""), "gone.svg"),
         (brand("accent = \"blue\""), "is no colour"),
+        (good.clone() + "\n[passkeys]\nattestation = \"direct\"\nattestation_roots = [\"gone.pem\"]\n", "gone.pem"),
+        (good.clone() + "\n[passwords]\nbreached = \"gone.txt\"\n", "gone.txt"),
         (good.clone() + tls, "none.pem"),
     ] {
         let (code, said, error) = check(&bad).await;

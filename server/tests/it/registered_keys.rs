@@ -41,9 +41,13 @@ async fn proves(world: &World, client: &str, key: &PrivateKey) -> String {
 }
 
 async fn proves_as(world: &World, client: &str, key: &PrivateKey, kid: &str) -> String {
+    proves_by(world, client, (key, "ES256"), kid).await
+}
+
+async fn proves_by(world: &World, client: &str, (key, alg): (&PrivateKey, &str), kid: &str) -> String {
     let now_s = world.running.shared.now().now_ms() / 1000;
     let claims = json!({ "iss": client, "sub": client, "aud": world.issuer, "jti": fresh(), "iat": now_s, "exp": now_s + 60 });
-    let assertion = jws::sign_with_header(key, &json!({ "alg": "ES256", "kid": kid, "typ": "JWT" }), &claims).unwrap();
+    let assertion = jws::sign_with_header(key, &json!({ "alg": alg, "kid": kid, "typ": "JWT" }), &claims).unwrap();
     let form = [
         ("grant_type", "authorization_code"),
         ("code", "x"),
@@ -101,6 +105,30 @@ async fn keys_at_an_address_are_read_and_kept() {
         assert_eq!((proves(&world, &id, &second).await.as_str(), changed().await == before), ("invalid_grant", false));
         world.stop().await;
     }
+}
+
+/// RFC 7591 2: the one algorithm that a client asks for holds for keys that come later too. Which key it is, the address says.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_algorithm_that_was_asked_for_holds() {
+    use symbolon_oauth::jwk::Algorithm;
+    let (world, documents) = start(Engine::Sqlite).await;
+    let (rsa, ec) = (PrivateKey::generate(Algorithm::PS256).unwrap(), new_key());
+    let mut published = rsa.public().to_jwk();
+    (published["kid"], published["use"]) = (rsa.kid().into(), "sig".into());
+    documents.json(KEYS, &json!({ "keys": [published] }));
+    let mut body = metadata(KEYS);
+    body["token_endpoint_auth_signing_alg"] = "PS256".into();
+    let (status, answer) = register(&world, None, &body).await;
+    assert_eq!((status, answer["token_endpoint_auth_signing_alg"].as_str()), (201, Some("PS256")), "{answer}");
+    let id = answer["client_id"].as_str().unwrap();
+    documents.json(KEYS, &json!({ "keys": [published, key_set(&[&ec])["keys"][0]] }));
+    world.advance_s(3601);
+    assert_eq!(proves(&world, id, &ec).await, "invalid_client", "a good key of another algorithm");
+    assert_eq!(proves_by(&world, id, (&rsa, "PS256"), rsa.kid()).await, "invalid_grant", "the twin");
+    body["token_endpoint_auth_signing_alg"] = "EdDSA".into();
+    let (status, answer) = register(&world, None, &body).await;
+    assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_client_metadata")), "no key is for it: {answer}");
+    world.stop().await;
 }
 
 /// A signature that names a key nobody has read: the address is asked at once, once a minute.

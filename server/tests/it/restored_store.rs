@@ -161,7 +161,7 @@ async fn recovering_takes_away_again_what_signed_people_in() {
     let world = world.restarted(keep).await;
     let app = world.running.shared.now();
     let mut later = symbolon::store::Change::new(app.now_ms());
-    later.audit(symbolon::audit::Entry::ok("passkey_removed").account(account.as_str()).with("passkey", "lost"));
+    later.audit(symbolon::audit::Entry::ok("passkey_removed").account(account.as_str()).with("passkey", "lost").with("lost", false));
     later.audit(symbolon::audit::Entry::ok("upstream_unlinked").account(account.as_str()).with("identity", "lost"));
     app.store.apply(later).await.unwrap();
     drop(app);
@@ -176,6 +176,65 @@ async fn recovering_takes_away_again_what_signed_people_in() {
     for sql in ["SELECT public_id FROM passkey", "SELECT name FROM outside_identity"] {
         let left = store.all(sql, &[]).await.unwrap();
         assert_eq!(left.iter().map(|it| it.text(0).unwrap()).collect::<Vec<_>>(), ["kept"], "{sql}");
+    }
+    world.stop().await;
+}
+
+/// What ended every session of a person ends them again, with the browsers that were known. What ended none leaves them alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn recovering_ends_again_every_session_that_a_lost_means_ended() {
+    use symbolon::audit::Entry;
+    use symbolon::store::Change;
+    let by_operator = |event: &'static str| Entry { actor: Some(serde_json::json!({ "uid": 0 })), ..Entry::ok(event) };
+    let cases = [
+        ("lost", Entry::ok("passkey_removed").with("passkey", "x").with("lost", true), true),
+        ("own", Entry::ok("passkey_removed").with("passkey", "x").with("lost", false), false),
+        ("totp", by_operator("totp_removed"), true),
+        ("owntotp", Entry::ok("totp_removed"), false),
+        ("link", by_operator("upstream_unlinked").with("identity", "x"), true),
+        ("ownlink", Entry::ok("upstream_unlinked").with("identity", "x"), false),
+        ("stopped", Entry::ok("enrolment_stopped").with("means", "totp"), true),
+        ("regain", Entry::ok("regain_stopped"), true),
+        ("anew", Entry::ok("regained"), true),
+        ("named", Entry::ok("name_changed"), false),
+    ];
+    let world = World::start(Engine::Sqlite).await;
+    let mut entries = Vec::new();
+    for (name, entry, ends) in cases {
+        world.person(name).await;
+        Browser::default().sign_in(&world, &Ask::native("openid"), name).await;
+        let app = world.running.shared.now();
+        let account = app.accounts().by_name(name).await.unwrap().unwrap().id;
+        let mut change = Change::new(app.now_ms());
+        let known =
+            "INSERT INTO known_device (account, device, label, proofs, first_ms, last_ms, until_ms) VALUES ($1, 'd', '', '[]', 0, 0, 0)";
+        change.run(known, vec![account.as_str().into()]);
+        change.run("INSERT INTO ticket (account, name, until_ms) VALUES ($1, $2, 0)", vec![account.as_str().into(), "x".into()]);
+        app.store.apply(change).await.unwrap();
+        entries.push((account.clone(), entry.account(account), ends));
+    }
+    let world = world.restarted(keep).await;
+    let app = world.running.shared.now();
+    let mut later = Change::new(app.now_ms());
+    later.audit(Entry::ok("ticket_used").account(entries[1].0.as_str()));
+    entries.iter().for_each(|(_, entry, _)| later.audit(entry.clone()));
+    app.store.apply(later).await.unwrap();
+    drop(app);
+    std::fs::write(world.directory.join("audit.jsonl"), command(&world, &["audit", "--since", "1h", "--all"])).unwrap();
+    let world = world
+        .restarted(|world| {
+            restore(world);
+            command(world, &["recover", "--audit", world.directory.join("audit.jsonl").to_str().unwrap()]);
+        })
+        .await;
+    let store = world.running.shared.now().store.clone();
+    let count = async |sql: &'static str, account: &str| store.one(sql, &[account.into()]).await.unwrap().unwrap().int(0).unwrap();
+    for (at, (account, entry, ends)) in entries.iter().enumerate() {
+        let active = count("SELECT count(*) FROM session WHERE account = $1 AND state = 'active'", account).await;
+        let known = count("SELECT count(*) FROM known_device WHERE account = $1", account).await;
+        let tickets = count("SELECT count(*) FROM ticket WHERE account = $1", account).await;
+        let left = i64::from(!ends);
+        assert_eq!((active, known, tickets), (left, left, i64::from(at != 1)), "{entry:?}");
     }
     world.stop().await;
 }

@@ -58,6 +58,20 @@ async fn one_network_has_a_budget_of_bytes_for_pushed_requests() {
     }
 }
 
+/// 589-K: the audit is kept for weeks. What a stranger begins has no entry there; what a client that proved itself begins has one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stranger_begins_has_no_entry() {
+    for engine in engines() {
+        let world = World::start(engine).await;
+        assert_eq!(push(&world, &Ask::native("openid"), "203.0.113.7", None).await.0, 201);
+        assert_eq!(world.audited("request_pushed").await, 0);
+        let web = Ask::new("shop-web", WEB_BACK, "openid");
+        assert_eq!(push(&world, &web, "203.0.113.7", Some("shop-web")).await.0, 201);
+        assert_eq!(world.audited("request_pushed").await, 1, "the twin");
+        world.stop().await;
+    }
+}
+
 /// The first answer makes a row of a sign-in: it is charged to the network too. Later answers replace it.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_network_has_a_budget_of_bytes_for_sign_ins() {

@@ -37,7 +37,7 @@ pub fn lacks(config: &Config, client: &Client) -> Vec<&'static str> {
     let apis = client.apis.keys().filter_map(|it| config.api.get(it));
     let signed = apis.into_iter().any(|it| weak(it.signing_alg)) || weak(client.id_token_signed_response_alg);
     must(!signed && !weak(client.authorization_signed_response_alg), "RS256 is not allowed for what this server signs (5.4.1 1)");
-    let asks = client.request_object_signing_alg == Some(Algorithm::RS256);
+    let asks = [client.request_object_signing_alg, client.token_endpoint_auth_signing_alg].contains(&Some(Algorithm::RS256));
     must(!asks && !config.dpop.algorithms.contains(&Algorithm::RS256), "RS256 is not allowed for what the client signs (5.4.1 1)");
     found
 }

@@ -208,6 +208,13 @@ const KEYS: &[Key] = &[
         "false",
         "Authorization requests must be signed (RFC 9101), with the keys of `jwks`.",
     ),
+    optional(
+        "token_endpoint_auth_signing_alg",
+        Kind::OneOf(ALGORITHMS),
+        "any",
+        r#""ES256""#,
+        "The only algorithm of client assertions (RFC 7523).",
+    ),
     optional("request_object_signing_alg", Kind::OneOf(ALGORITHMS), "any", r#""ES256""#, "The only algorithm of signed requests."),
     defaulted(
         "response_modes",
@@ -374,6 +381,8 @@ pub struct Client {
     #[serde(default)]
     pub require_signed_request_object: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_signing_alg: Option<Algorithm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_object_signing_alg: Option<Algorithm>,
     #[serde(default)]
     pub response_modes: Vec<String>,
@@ -494,6 +503,7 @@ impl Client {
             tls_client_certificate_bound_access_tokens: false,
             require_pushed_authorization_requests: false,
             require_signed_request_object: false,
+            token_endpoint_auth_signing_alg: None,
             request_object_signing_alg: None,
             response_modes: Vec::new(),
             authorization_signed_response_alg: None,

@@ -7,6 +7,8 @@ use crate::login::deletion::{forget_rows, unlink_again};
 use crate::operations::cutoff;
 use crate::operations::installation::END;
 use crate::operations::revoke::REVOKE;
+use crate::store::tables::enrolment::FORGET_TICKET;
+use crate::store::tables::known_device;
 use crate::store::tables::passkey::REMOVE_AGAIN;
 use crate::store::tables::session::{DROP_COOKIE, DROP_PROOFS};
 use crate::store::{Change, Expect, Value};
@@ -23,6 +25,7 @@ const FORGET_CONSENT: &str = "DELETE FROM consent WHERE account = $1 AND client 
 const SET_STATE: &str = "UPDATE account SET state = $2, version = version + 1 WHERE id = $1";
 const REVOKED: &str = "INSERT INTO revoked (jti, until_ms, ended_ms) VALUES ($1, $2, $3) ON CONFLICT (jti) DO NOTHING";
 const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery') AND created_ms <= $2";
+const FORGET_USER_CODE: &str = "DELETE FROM credential WHERE account = $1 AND kind = 'user_code' AND created_ms <= $2";
 const SET_CLIENT: &str = "UPDATE client SET state = $2 WHERE id = $1";
 const REMOVE_CLIENT: &str = "DELETE FROM client WHERE id = $1 AND created_ms <= $2";
 const REVOKE_TOKEN: &str = "DELETE FROM initial_access_token WHERE id = $1";
@@ -98,21 +101,26 @@ fn end_of_account(change: &mut Change, event: &str, entry: &Json, copy: &Copy) {
     let end_sessions = |change: &mut Change, but: &[u8]| {
         change.run_expecting(END_ACCOUNT, vec![account.into(), now_ms.into(), at_ms.into(), Value::from(but)], Expect::Any);
     };
+    if ends_sessions(event, entry) {
+        end_sessions(change, &[]);
+        change.run_expecting(known_device::FORGET, vec![account.into()], Expect::Any);
+    }
     match event {
-        "sessions_ended" | "password_changed" => end_sessions(change, &[]),
         "other_sessions_ended" => {
             let own = entry["session"].as_str().and_then(|it| copy.sessions.get(it));
             end_sessions(change, own.map_or(&[][..], |it| &it[..]));
         }
         "account_disabled" => {
             change.run_expecting(SET_STATE, vec![account.into(), "disabled".into()], Expect::Any);
-            end_sessions(change, &[]);
         }
         "account_enabled" => change.run_expecting(SET_STATE, vec![account.into(), "active".into()], Expect::Any),
         // It may be gone already, or be younger than the copy: then there is nothing to do.
-        "account_deleted" => {
-            end_sessions(change, &[]);
-            forget_rows(change, account);
+        "account_deleted" => forget_rows(change, account),
+        "device_forgotten" => change.run_expecting(known_device::FORGET, vec![account.into()], Expect::Any),
+        "ticket_used" => change.run_expecting(FORGET_TICKET, vec![account.into()], Expect::Any),
+        // An old code is nobody's proof any more. A new one was not written down.
+        "user_code_set" | "user_code_removed" => {
+            change.run_expecting(FORGET_USER_CODE, vec![account.into(), at_ms.into()], Expect::Any);
         }
         "upstream_unlinked" => {
             let identity = entry["detail"]["identity"].as_str().unwrap_or_default();
@@ -133,6 +141,17 @@ fn end_of_account(change: &mut Change, event: &str, entry: &Json, copy: &Copy) {
             change.run_expecting(REMOVE_TOTP, vec![account.into(), at_ms.into()], Expect::Any);
         }
         _ => {}
+    }
+}
+
+/// Did every session of the person end with it, as `accounts::end_sessions` ends them?
+fn ends_sessions(event: &str, entry: &Json) -> bool {
+    match event {
+        "sessions_ended" | "password_changed" | "account_disabled" | "account_deleted" => true,
+        "enrolment_stopped" | "regain_stopped" | "regained" => true,
+        // By the person, who stays; as lost, or by an operator, nobody does.
+        "passkey_removed" | "totp_removed" | "upstream_unlinked" => entry["detail"]["lost"] == true || !entry["actor"].is_null(),
+        _ => false,
     }
 }
 

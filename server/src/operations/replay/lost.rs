@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 
 const ACCOUNT: &str = "SELECT id FROM account WHERE id = $1";
 const CREDENTIAL: &str = "SELECT id FROM credential WHERE account = $1 AND kind = $2 AND created_ms >= $3";
+const PASSKEY: &str = "SELECT public_id FROM passkey WHERE account = $1 AND public_id = $2";
+const LINK: &str = "SELECT name FROM outside_identity WHERE account = $1 AND name = $2";
 const INSTALLED: &str = "SELECT jkt FROM instance WHERE client = $1 AND jkt = $2";
 const CLIENT: &str = "SELECT id FROM client WHERE id = $1";
 const KEY: &str = "SELECT kid FROM signing_key WHERE kid = $1";
@@ -50,6 +52,7 @@ async fn of_a_person(context: &Context, entry: &Json, account: &str) -> Result<O
         let is_new = ["account_created", "registered"].contains(&event);
         return Ok(is_new.then(|| format!("the account {account}, made after the copy")));
     }
+    let text = |name: &str| entry["detail"][name].as_str().unwrap_or_default();
     let since = |kind: &str| [account.into(), kind.into(), at_ms(entry).into()];
     Ok(match event {
         "password_changed" if !has(CREDENTIAL, &since("password")).await? => {
@@ -59,6 +62,14 @@ async fn of_a_person(context: &Context, entry: &Json, account: &str) -> Result<O
         "profile_changed" => Some(format!("the new name or claims of {account}")),
         "totp_enrolled" if !has(CREDENTIAL, &since("totp")).await? => Some(format!("the authenticator of {account}")),
         "recovery_codes_made" if !has(CREDENTIAL, &since("recovery")).await? => Some(format!("the new recovery codes of {account}")),
+        "passkey_enrolled" if !has(PASSKEY, &[account.into(), text("passkey").into()]).await? => {
+            Some(format!("a passkey that {account} made: it signs nobody in; it has to be made again"))
+        }
+        "upstream_linked" if !has(LINK, &[account.into(), text("identity").into()]).await? => {
+            Some(format!("a link of {account} to an account elsewhere"))
+        }
+        "user_code_set" => Some(format!("the user code of {account}: without one, no request that needs it can be made")),
+        "ticket_given" => Some(format!("a ticket for {account}: give another one")),
         "recovery_code_used" => Some(format!("that {account} used a recovery code: it is good again; ask for new ones")),
         _ => None,
     })

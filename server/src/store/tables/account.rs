@@ -25,17 +25,16 @@ macro_rules! whole_account {
     ($from:literal, $where:literal) => {
         concat!(
             "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret, \
-            (SELECT count(*) FROM login_name l WHERE l.account = a.id) AS names, a.name, \
-            (SELECT min(l.name) FROM login_name l WHERE l.account = a.id) AS login_name, \
-            (SELECT u.handle FROM passkey_user u WHERE u.account = a.id) AS passkey_handle, \
-            (SELECT u.declined_ms FROM passkey_user u WHERE u.account = a.id) AS passkey_declined_ms, \
+            (SELECT string_agg(l.name, ' ') FROM login_name l WHERE l.account = a.id) AS login_names, a.name, \
+            u.handle AS passkey_handle, u.declined_ms AS passkey_declined_ms, \
             (SELECT string_agg(p.rp_id || ' ' || p.id || ' ' || p.transports, ',') FROM passkey p WHERE p.account = a.id) AS passkeys, \
             (SELECT string_agg(e.means || ' ' || e.enrolled_ms || ' ' || e.letters || ' ' || e.told_ms || ' ' || e.enrolled_with, ',') \
             FROM enrolment e WHERE e.account = a.id) AS waiting, \
             (SELECT e.former FROM enrolment e WHERE e.account = a.id AND e.means = 'email') AS former_email, \
             f.kind AS factor, f.id AS factor_id, f.created_ms AS factor_ms FROM ",
             $from,
-            " LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' \
+            " LEFT JOIN passkey_user u ON u.account = a.id \
+            LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' \
             LEFT JOIN credential f ON f.account = a.id AND f.kind IN ('totp', 'recovery') WHERE ",
             $where
         )

@@ -9,7 +9,8 @@ macro_rules! read {
             g.code_failures, g.created_ms, g.issued_ms, g.used_ms, g.ends_ms, s.state AS session_state, s.parent, s.parent_number, \
             s.created_ms AS session_created_ms, a.state AS account_state, a.sessions_from_ms, \
             a.email, a.email_verified, a.name, a.locale, a.claims, a.updated_ms, c.before_ms AS cut_before_ms, \
-            s.used_ms AS session_used_ms, s.ends_ms AS session_ends_ms, g.late_generation, g.late_in_a_row, g.suspected_ms",
+            s.used_ms AS session_used_ms, s.ends_ms AS session_ends_ms, g.late_generation, g.late_in_a_row, g.suspected_ms, \
+            s.proofs, a.version AS account_version",
             $along,
             " FROM app_grant g JOIN session s ON s.id = g.session JOIN account a ON a.id = g.account \
             LEFT JOIN cutoff c ON c.kind = 'client' AND c.key = g.client",

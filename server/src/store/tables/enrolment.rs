@@ -20,7 +20,8 @@ pub const LATE_REGAINS: &str = "SELECT id, account FROM enrolment WHERE told_ms 
     AND means = 'regain' ORDER BY told_ms LIMIT 200";
 /// The time counts as over, whether the letters have left or not.
 pub const SHORTEN: &str = "UPDATE enrolment SET letters = 0, told_ms = $2 WHERE id = $1";
-pub const FORGET: [&str; 2] = ["DELETE FROM enrolment WHERE account = $1", "DELETE FROM ticket WHERE account = $1"];
+pub const FORGET: [&str; 2] = ["DELETE FROM enrolment WHERE account = $1", FORGET_TICKET];
+pub const FORGET_TICKET: &str = "DELETE FROM ticket WHERE account = $1";
 
 /// A new ticket takes the place of the one before.
 pub const GIVE_TICKET: &str = "INSERT INTO ticket (account, name, until_ms, invites) VALUES ($1, $2, $3, $4) \

@@ -2,6 +2,9 @@
 
 pub const READ: &str =
     "SELECT body, version, secret, secret_before, answered, taken_by, taken_ms, state, expires_ms FROM sign_in WHERE id = $1";
+/// The same, while it is under way.
+pub const READ_OPEN: &str = "SELECT body, version, secret, secret_before, answered, taken_by, taken_ms, state, expires_ms FROM sign_in \
+    WHERE id = $1 AND state = 'open'";
 /// The first answer makes the row. Its id is the start's, so that one start makes one row.
 pub const INSERT: &str = "INSERT INTO sign_in (id, body, version, secret, secret_before, answered, taken_by, taken_ms, state, expires_ms) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
