@@ -10,6 +10,7 @@ use crate::{Failure, api};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use symbolon::config::{Config, MasterKey};
+use symbolon::grants::kiosk::Kiosk;
 use symbolon::login::accounts::{self, NewAccount};
 use symbolon::operations::{self, Actor, Batch, Context, Line, Operation, Outcome, Sensitive, UserOperation};
 use symbolon::serve::{self, Running};
@@ -34,8 +35,9 @@ pub struct World {
     pub maker: Arc<Maker>,
     /// A simulated Google Play.
     pub play: Play,
-    /// The key of the one kiosk that its operator has named.
+    /// The keys of the two kiosks that their operator has named.
     pub gate: PrivateKey,
+    pub other_gate: PrivateKey,
     /// Somebody else's OpenID provider.
     pub anysocial: Anysocial,
     /// An API behind `symbolon guard`.
@@ -91,7 +93,7 @@ impl World {
         let digest = |secret| accounts::hash_password_blocking(secret).map_err(|it| it.0);
         let mailbox = Mailbox::open().await?;
         let (maker, play) = (Arc::new(Maker::new()?), Play::new()?);
-        let gate = PrivateKey::generate(Algorithm::ES256)?;
+        let (gate, other_gate) = (PrivateKey::generate(Algorithm::ES256)?, PrivateKey::generate(Algorithm::ES256)?);
         write_private(&play_key, &play.decryption_key())?;
         let (social, social_secret) = (Anysocial::free_issuer(), anysocial::write_secret(&directory)?);
         let parts: Vec<&str> = std::iter::once(include_str!("demo.toml")).chain(SCENES.iter().map(|it| it.config)).collect();
@@ -102,6 +104,7 @@ impl World {
             .replace("{key}", &key.display().to_string())
             .replace("{root}", &maker.root_spki)
             .replace("{gate}", gate.kid())
+            .replace("{other_gate}", other_gate.kid())
             .replace("{leaked}", &maker.leaked_serial()?)
             .replace("{mail}", &mailbox.address.port().to_string())
             .replace("{digest}", &digest(LEDGER_SECRET)?)
@@ -127,6 +130,7 @@ impl World {
             maker,
             play,
             gate,
+            other_gate,
             anysocial,
             guarded,
             utopia,
@@ -148,6 +152,17 @@ impl World {
         let file = self.directory.join("demo.toml");
         std::fs::write(&file, text).map_err(|error| Trouble(error.to_string()))?;
         serve::reload(&self.running.shared, &file).await.map_err(|error| Trouble(error.to_string()))
+    }
+
+    /// The picture that a kiosk showed so many seconds ago. Nobody waits here.
+    pub fn old_picture(&self, client_id: &str, gate: &PrivateKey, age_s: i64) -> Result<String, Trouble> {
+        let app = self.running.shared.now();
+        let rules = app.config.client.get(client_id).and_then(|client| client.kiosk.as_ref());
+        let rules = rules.ok_or_else(|| Trouble(format!("{client_id} is no kiosk")))?;
+        let device = rules.device.get(gate.kid()).ok_or_else(|| Trouble("a gate that nobody has named".to_owned()))?;
+        let kiosk = Kiosk { rules, id: gate.kid(), device };
+        let text = symbolon::http::kiosk::picture(&app, (client_id, &kiosk), app.now_ms() - age_s * 1000);
+        Ok(symbolon_oauth::kiosk::to_picture(&text.map_err(|why| Trouble(why.0))?))
     }
 
     /// The address of a path at the APIs.

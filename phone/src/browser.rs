@@ -29,8 +29,12 @@ impl<'a> Person<'a> {
 pub struct Browser {
     /// By host, whatever the port (RFC 6265 5.1.3), and by name.
     cookies: BTreeMap<(String, String), String>,
+    /// Its address, to a server that believes a proxy on this machine.
+    pub address: Option<&'static str>,
     /// The titles of its pages, in order.
     pub seen: Vec<String>,
+    /// What stood on each of them: its paragraphs.
+    pub read: Vec<Vec<String>>,
     /// Its requests since the last [`Browser::take_log`].
     log: Vec<Exchange>,
     /// The passkeys of the phone, for the button of a page that asks for one.
@@ -102,7 +106,8 @@ impl Browser {
         let mut buttons = person.buttons.clone();
         let mut letters = person.mail.map_or(0, |(mailbox, _)| mailbox.letters().len());
         for _ in 0..12 {
-            let answer = request.header("cookie", self.cookie_line(&asked.url)).send().await?;
+            let sending = self.address.into_iter().fold(request, |sending, address| sending.header("x-forwarded-for", address));
+            let answer = sending.header("cookie", self.cookie_line(&asked.url)).send().await?;
             self.keep_cookies(&asked.url, &answer);
             asked.status = answer.status().as_u16();
             self.log.push(asked.clone());
@@ -131,6 +136,7 @@ impl Browser {
                 continue;
             }
             self.seen.push(title.clone());
+            self.read.push(paragraphs(&html));
             if !status.is_success() {
                 return Err(Trouble(format!("the browser shows an error page ({status}): {title}")));
             }
@@ -186,8 +192,7 @@ impl Browser {
         let page = http.get(onward).send().await?.text().await?;
         let heading = unescape(between(&page, "<h1>", "</h1>").unwrap_or_default());
         let number: u32 = heading.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or_default();
-        let paragraphs = page.split("<p class=\"lead\"").skip(1).filter_map(|rest| between(rest, ">", "</p>")).map(unescape);
-        other.shown = std::iter::once(heading).chain(paragraphs).collect();
+        other.shown = std::iter::once(heading).chain(paragraphs(&page)).collect();
         let typed = if other.tells { number } else { (number + 1) % 100 };
         form.fields.insert("matching_number".to_owned(), format!("{typed:02}"));
         Ok(())
@@ -226,6 +231,12 @@ fn now_s() -> i64 {
 
 fn host(url: &str) -> String {
     url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// What a page says, and what is wrong, if something is.
+fn paragraphs(html: &str) -> Vec<String> {
+    let all = html.split("<p class=\"").skip(1).filter(|rest| rest.starts_with("lead\"") || rest.starts_with("problem\""));
+    all.filter_map(|rest| between(rest, ">", "</p>")).map(unescape).collect()
 }
 
 /// Where a visit ends.

@@ -69,13 +69,17 @@ async fn ask(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> std:
     if core.store.one(provider_session::BY_ENTRY, &asked.key()).await?.is_none() {
         return write(core, provider_check::DONE, asked.with([])).await;
     }
-    let Some((kept, generation)) = read(core, &asked).await? else {
-        return write(core, provider_check::LATER, asked.with([0.into()])).await;
+    let vault = Vault { store: core.store.clone(), keyring: core.keyring.clone() };
+    let stored = vault.of_identity((&asked.identity, name), &asked.account).await?.filter(|it| it.kept.refresh_token.is_some());
+    let Some(stored) = stored else { return write(core, provider_check::LATER, asked.with([0.into()])).await };
+    // An API's request asks the provider now: its answer is as good, and the next round looks at it.
+    let Some(leased) = vault.lease(stored, now_ms).await? else {
+        return write(core, provider_check::LATER, asked.with([(now_ms + 1).into()])).await;
     };
     match provider.stands_by(&leased.stored.kept, now_ms).await {
         Ok(Again::Given(next)) => {
             count(provider, "confirmed");
-            confirm(core, &vault, (&leased, &next), now_ms + check.every.ms()).await
+            confirm(core, &asked, (&vault, &leased), &next, now_ms + check.every.ms()).await
         }
         Ok(Again::Refused) => {
             count(provider, "refused");
@@ -83,33 +87,31 @@ async fn ask(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> std:
         }
         Err(Trouble { why, .. }) => {
             count(provider, "no_answer");
-            tracing::warn!(provider = name, why, "a provider could not be asked whether a person may still come; it is asked again");
+            if provider.may_be_said(now_ms) {
+                tracing::warn!(provider = name, why, "a provider could not be asked whether people may still come; it is asked again");
+            }
+            vault.let_go(leased, now_ms).await?;
             write(core, provider_check::LATER, asked.with([(now_ms + AGAIN_MS).into()])).await
         }
     }
 }
 
-/// What the provider is asked with. None: there is nothing.
-async fn read(core: &Core, asked: &Asked) -> std::result::Result<Option<(Kept, i64)>, Fault> {
-    let values = asked.with([asked.account.as_str().into()]);
-    let Some(row) = core.store.one(provider_token::OF_IDENTITY, &values).await? else { return Ok(None) };
-    let kept = Kept::open(&core.keyring, &asked.identity, row.bytes("sealed")?);
-    let kept = kept.ok_or_else(|| Fault::new("a provider's token cannot be opened: its master key is not in the list"))?;
-    Ok(Some((kept, row.int("generation")?)).filter(|(kept, _)| kept.refresh_token.is_some()))
-}
-
-async fn confirm(core: &Core, asked: &Asked, (kept, generation): (&Kept, i64), next_ms: i64) -> std::result::Result<(), Fault> {
+async fn confirm(
+    core: &Core,
+    asked: &Asked,
+    (vault, leased): (&Vault, &Leased),
+    next: &Kept,
+    next_ms: i64,
+) -> std::result::Result<(), Fault> {
     let mut change = Change::new(core.now_ms());
     let now_ms = change.now_ms();
-    let sealed = kept.seal(&core.keyring, &asked.identity)?;
-    // Where somebody else renewed it at the same moment, the provider stands by that as well: the next round asks.
-    change.run(provider_token::RENEW, asked.with([generation.into(), sealed.into(), now_ms.into()]));
+    vault.replace(&mut change, leased, next)?;
     change.run_expecting(provider_check::CONFIRMED, asked.with([now_ms.into(), next_ms.into()]), Expect::Any);
     applied(core, change).await.map(|_| ())
 }
 
 /// The provider refuses for good. A sign-in that was quicker brought another token, and then nothing ends.
-async fn end(core: &Core, provider: &Provider, asked: &Asked, generation: i64) -> std::result::Result<(), Fault> {
+async fn end(core: &Core, provider: &Provider, asked: &Asked, leased: &Leased) -> std::result::Result<(), Fault> {
     let mut is_first = true;
     loop {
         let rows = core.store.all(provider_session::BY_ENTRY, &asked.key()).await?;
@@ -118,7 +120,7 @@ async fn end(core: &Core, provider: &Provider, asked: &Asked, generation: i64) -
         }
         let mut change = Change::new(core.now_ms());
         if is_first {
-            change.run(provider_token::DROP, asked.with([generation.into()]));
+            leased.delete(&mut change);
             let entry = Entry::refused("provider_refused", "the provider says that the grant is over").account(asked.account.as_str());
             change.audit(entry.with("provider", provider.name()).with("sessions", rows.len()));
         }

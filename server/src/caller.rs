@@ -215,9 +215,9 @@ impl Callers {
             }
             _ => None,
         };
-        let (address, now_ms) = (incoming.address, incoming.now_ms);
+        let (address, country, now_ms) = (incoming.address, incoming.country, incoming.now_ms);
         let words = words_of(core, &incoming.form);
-        Ok(Caller { client_id, client, authenticated, address, now_ms, key, instance, tier, certificate, words, assertion })
+        Ok(Caller { client_id, client, authenticated, address, country, now_ms, key, instance, tier, certificate, words, assertion })
     }
 
     /// The client's own proof. That of an installation (`authentication::of_request`) is judged beside every method alike.

@@ -79,6 +79,7 @@ impl Default for Limits {
             documents: per_minute(30),
             strange_documents: per_minute(10),
             unknown_keys: per_minute(1),
+            logouts: per_minute(600),
             kiosk_lines: RateLimiter::keyed(Quota::per_hour(NonZeroU32::MIN)),
             kiosk_silent: BoundedMap::new(KIOSKS),
             evidence: Pool::new("Too many installations are attested at once; get a new challenge and try again."),

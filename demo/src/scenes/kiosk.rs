@@ -9,6 +9,7 @@ use std::time::Duration;
 use symbolon_attest::binding::{self, Purpose};
 use symbolon_client::SignIn;
 use symbolon_oauth::base64url;
+use symbolon_oauth::jwk::PrivateKey;
 use symbolon_oauth::kiosk::GRANT_TYPE;
 use symbolon_phone::Trouble;
 use symbolon_phone::app::App;
@@ -48,8 +49,14 @@ place = "Main hall"
 
 /// The app on a gate, whose key the operator has named.
 pub async fn gate(stage: &mut Stage, client_id: &str) -> Result<App, Trouble> {
+    let key = stage.world.gate.clone();
+    gate_with(stage, client_id, key).await
+}
+
+/// The same with the key of this gate.
+pub async fn gate_with(stage: &mut Stage, client_id: &str, key: PrivateKey) -> Result<App, Trouble> {
     let mut app = stage.app(client_id, "https://app.example.com/none").await?;
-    let element = Arc::new(Element { key: stage.world.gate.clone(), is_locked: AtomicBool::new(false) });
+    let element = Arc::new(Element { key, is_locked: AtomicBool::new(false) });
     app.server.platform.keys = Some(element.clone());
     app.element = Some(element.clone());
     let (challenge, bytes) = app.attestation_challenge().await?;

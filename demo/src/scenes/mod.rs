@@ -20,6 +20,7 @@ mod impossible_travel;
 mod iphone_lies;
 mod kiosk;
 mod kiosk_confirm;
+mod kiosk_relay;
 mod known_device;
 mod lost_answers;
 mod moved_people;
@@ -97,6 +98,7 @@ pub const SCENES: &[Scene] = &[
     television_app::SCENE,
     kiosk::SCENE,
     kiosk_confirm::SCENE,
+    kiosk_relay::SCENE,
     call_centre::SCENE,
     two_apps::SCENE,
     app_to_web::SCENE,

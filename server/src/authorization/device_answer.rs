@@ -19,7 +19,7 @@ use crate::login::context::Face;
 use crate::login::flow::{Moved, Proven};
 use crate::login::matching::FIELD;
 use crate::login::notices;
-use crate::login::state::{Ended, SaidNo};
+use crate::login::state::Ended;
 use crate::login::step::{ActionKind, FieldKind, Problem, Step, Text};
 use crate::mail;
 use crate::sessions::{self, Place};
@@ -204,11 +204,11 @@ impl Settling<'_> {
             occasion: device.id.to_vec(),
         };
         if let Some(refused) = decision::refusal_of_sign_in(self.authority.core, &mut draft.change, &completed).await? {
-            moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned() });
+            moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned(), no: None });
             return Ok(Some(self.deny(moved, &mut draft.change, device)));
         }
         let is_near = here.is_near(device);
-        let mut end = self.stay_signed_in(moved, &mut draft.change, &proven)?;
+        let mut end = self.stay_signed_in(moved, &mut draft.change, &proven).await?;
         end.answered = Some(self.approve(draft, (&client, device), &proven, (is_near, until_ms))?);
         self.tell(moved, &mut draft.change)?;
         Ok(Some(end))

@@ -13,7 +13,7 @@ use crate::store::Change;
 
 impl Settling<'_> {
     pub(super) async fn note_device(&self, moved: &Moved, change: &mut Change, proven: &Proven, opened: &Opened<'_>) -> Result<()> {
-        if !self.machine.remembers_devices() {
+        if !self.machine.remembers_devices() || moved.forgets_device() {
             return Ok(());
         }
         let (name, may_count) = match (self.visitor.device, self.visitor.face, opened.cookie) {

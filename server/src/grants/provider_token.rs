@@ -8,10 +8,8 @@ use crate::config::plugin::Moment;
 use crate::config::upstream::Release;
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
-use crate::store::tables::provider_token;
-use crate::store::{Change, NotApplied, Value};
-use crate::tokens::issue::Accepted;
-use crate::upstream::{Kept, Provider, Providers};
+use crate::store::Change;
+use crate::upstream::{Again, Kept, Leased, Providers, Vault};
 use crate::web::reply::{self, Reply};
 use serde_json::json;
 use std::time::Duration;
@@ -92,20 +90,8 @@ async fn usable(core: &Core, providers: &Providers, wanted: &Wish<'_>) -> Result
         if stored.kept.is_good_for(wanted.scopes, now_ms) {
             return Ok(stored.kept);
         }
-        let away = |why: String| Refused::new(503, "temporarily_unavailable", "The provider gives no token now.").because(why);
-        let renewed = provider.renew(&row.kept, scopes, now_ms).await.map_err(|trouble| away(trouble.why))?;
-        let mut change = Change::new(now_ms);
-        let (identity, entry) = (|| Value::from(row.identity.as_str()), || Value::from(provider.name()));
-        match &renewed {
-            Some(kept) => {
-                let sealed = kept.seal(&core.keyring, &row.identity)?;
-                change.run(provider_token::RENEW, vec![identity(), entry(), row.generation.into(), sealed.into(), now_ms.into()]);
-            }
-            None => {
-                change.run(provider_token::DROP, vec![identity(), entry(), row.generation.into()]);
-                let refused = Entry::refused("provider_token_lost", "the provider says that the grant is over");
-                change.audit(refused.account(account).with("provider", provider.name()));
-            }
+        if stored.kept.refresh_token.is_none() {
+            return Err(over("it is over or may do other things, and came without a refresh token"));
         }
         // Whoever has the lease renews it. The others take what came.
         let Some(leased) = vault.lease(stored, now_ms).await? else {

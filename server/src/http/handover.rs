@@ -46,7 +46,7 @@ pub async fn page(app: &App, incoming: &Incoming) -> Result<Reply> {
     if incoming.method == Method::POST && cookie.is_none() {
         return Err(Refused::bad_request("invalid_session", "This page belongs to another browser. Go back to the app.").into());
     }
-    let opened = handover::open(app, ticket, cookie, incoming.now_ms).await?;
+    let opened = handover::open(app, (ticket, cookie), &incoming.known, incoming.now_ms).await?;
     let rules = rules(app, ticket, &opened).await?;
     let mut reply = match incoming.method {
         Method::POST => spend(app, incoming, (ticket, &opened), &rules).await?,

@@ -15,7 +15,6 @@ use crate::config::Client;
 use crate::config::sdk::NativeProviders;
 use crate::error::{Error, Refused, Result};
 use crate::login::matching;
-use crate::login::state::SaidNo;
 use crate::login::step::Step;
 use crate::login::typed_codes::Paid;
 use crate::sessions;

@@ -104,6 +104,21 @@ impl Account {
         }
     }
 
+    /// Nobody can sign in to it by anything of its own. A proved address is none: it is what an operator wrote.
+    pub fn has_no_means(&self) -> bool {
+        let has_passkeys = self.all_passkeys().next().is_some();
+        self.password.is_none() && self.totp_from_ms.is_none() && !has_passkeys && self.links.is_empty() && self.recovery.is_empty()
+    }
+
+    /// Recovery codes were made with an authenticator or with passkeys. They are of no use without.
+    pub fn has_codes(&self) -> bool {
+        !self.recovery.is_empty() && self.may_have_codes()
+    }
+
+    pub fn may_have_codes(&self) -> bool {
+        self.totp_from_ms.is_some() || !self.passkeys.is_empty()
+    }
+
     pub fn remove_passkey(&mut self, public_id: &str) {
         self.passkeys.retain(|known| known.public_id() != public_id);
         self.former_passkeys.retain(|known| known.public_id() != public_id);

@@ -111,7 +111,10 @@ impl Machine {
                 waiting::forget(change, account, &Means::Passkey(public_id.clone()).to_string());
                 change.run_expecting(passkey::REMOVE, vec![account.into(), public_id.as_str().into()], Expect::Any);
             }
-            Effect::RenamePasskey { public_id, name } => rename_passkey(change, account, public_id, name),
+            Effect::RenamePasskey { public_id, name } => {
+                let values = vec![account.into(), public_id.as_str().into(), name.as_str().into()];
+                change.run_expecting(passkey::RENAME, values, Expect::Any);
+            }
             Effect::DeclinePasskeys { handle } => decline_passkeys(change, account, handle),
             Effect::Remove(kind) => {
                 change.run_expecting(REMOVE, vec![account.into(), (*kind).into()], Expect::Any);
@@ -296,6 +299,11 @@ impl Moved {
         self.before.as_ref()?.state.pending.as_ref().map(|pending| &pending.question)
     }
 
+    /// The person forgets a device: the change that does it remembers none.
+    pub fn forgets_device(&self) -> bool {
+        self.effects.iter().any(|effect| matches!(effect, Effect::ForgetDevice(_)))
+    }
+
     /// The effects end every session of the person, the one at hand too.
     pub fn ends_sessions(&self) -> bool {
         self.effects.iter().any(|effect| matches!(effect, Effect::EndSessions))
@@ -379,10 +387,6 @@ fn keep_handle(change: &mut Change, account: &str, handle: &str) {
 fn decline_passkeys(change: &mut Change, account: &str, handle: &str) {
     let now_ms = change.now_ms();
     change.run(passkey::DECLINE, vec![account.into(), handle.into(), now_ms.into()]);
-}
-
-fn rename_passkey(change: &mut Change, account: &str, public_id: &str, name: &str) {
-    change.run_expecting(passkey::RENAME, vec![account.into(), public_id.into(), name.into()], Expect::Any);
 }
 
 fn add_passkey(change: &mut Change, account: &str, new: &NewPasskey) {

@@ -10,6 +10,7 @@ pub const LINKING_MAX_AGE_S: i64 = 5 * 60;
 const LONGEST_TARGET: usize = 2048;
 
 /// Why a sign-in began. A journey owns the data that nothing else needs.
+#[allow(clippy::large_enum_variant, reason = "a sign-in has one, and few are under way at once")]
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Journey {

@@ -68,7 +68,7 @@ impl Run<'_> {
 
     /// The person has a recovery code, and it leads on in place of the authenticator.
     pub(super) fn takes_recovery(&self) -> bool {
-        let has_one = self.person.account.as_ref().is_some_and(|account| !account.recovery.is_empty());
+        let has_one = self.person.account.as_ref().is_some_and(|account| account.has_codes());
         self.person.is_subject && has_one && policy::takes_recovery(&self.demanded(), &self.conditions(), &self.state.proofs)
     }
 
@@ -164,7 +164,7 @@ impl Run<'_> {
                 return self.enter(&MethodName::TICKET).await;
             }
             // Codes that were made with a passkey do instead of an authenticator.
-            if methods::stands_in(&MethodName::RECOVERY, &method) && methods::can_use(&MethodName::RECOVERY, &self.person) {
+            if method == MethodName::TOTP && self.takes_recovery() {
                 return self.enter(&MethodName::RECOVERY).await;
             }
             if let Some(form) = methods::enrolment(&method) {

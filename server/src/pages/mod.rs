@@ -54,9 +54,8 @@ pub struct PageContext {
     pub onward: Option<String>,
     /// The page leads there by itself.
     pub refresh: bool,
-    /// The browser is one inside another app.
+    /// The browser is one inside another app; a link from there begins anew in the person's own browser.
     pub embedded: bool,
-    /// From there: a link that begins anew in the person's own browser.
     pub own_browser: Option<String>,
 }
 
@@ -315,11 +314,8 @@ impl Pages {
     }
 
     pub fn form_post(&self, action: &str, pairs: &[(String, String)], locale: &str, base: &str) -> Result<String, Fault> {
-        self.render(
-            "form_post.html",
-            locale,
-            context! { action => action, pairs => Value::from(Serde(pairs)), script => SUBMIT, base => base },
-        )
+        let values = context! { action => action, pairs => Value::from(Serde(pairs)), script => SUBMIT, base => base };
+        self.render("form_post.html", locale, values)
     }
 
     /// A message by itself, for mail.
@@ -595,10 +591,9 @@ mod tests {
     #[test]
     fn a_language_is_one_of_ours() {
         let pages = pages();
-        assert_eq!(pages.pick_locale(Some("de-AT en"), ""), "de");
-        assert_eq!(pages.pick_locale(None, "fr;q=0.9, de;q=0.8"), "de");
-        assert_eq!(pages.pick_locale(None, "de;q=0.5, en;q=0.8"), "en");
-        assert_eq!(pages.pick_locale(None, "de;q=0, fr"), "en");
-        assert_eq!(pages.pick_locale(Some("../../etc"), "*"), "en");
+        let cases = [(Some("de-AT en"), "", "de"), (None, "fr;q=0.9, de;q=0.8", "de"), (None, "de;q=0.5, en;q=0.8", "en")];
+        for (asked, accepted, found) in cases.into_iter().chain([(None, "de;q=0, fr", "en"), (Some("../../etc"), "*", "en")]) {
+            assert_eq!(pages.pick_locale(asked, accepted), found);
+        }
     }
 }

@@ -35,6 +35,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0029_grants_of_person", include_str!("../../schema/0029_grants_of_person.sql")),
     ("0030_grants_of_installation", include_str!("../../schema/0030_grants_of_installation.sql")),
     ("0031_provider_entries", include_str!("../../schema/0031_provider_entries.sql")),
+    ("0032_provider_token_lease", include_str!("../../schema/0032_provider_token_lease.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

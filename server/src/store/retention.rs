@@ -123,7 +123,13 @@ const SESSIONS: [Range; 5] = [
     of_sessions!("device_secret", "number", i64::MIN),
     of_sessions!("push_address", "number", i64::MIN),
     of_sessions!("app_grant", "number", i64::MIN),
-    of_sessions!("provider_session", "identity", ""),
+    Range {
+        find: "SELECT session, identity, provider FROM provider_session WHERE session < $1 AND (session, identity, provider) > ($2, $3, $4) \
+            ORDER BY session, identity, provider LIMIT 500",
+        delete: "DELETE FROM provider_session WHERE (session, identity, provider) > ($1, $2, $3) \
+            AND (session, identity, provider) <= ($4, $5, $6)",
+        before: || vec![no_bytes(), "".into(), "".into()],
+    },
     by_id!("session"),
 ];
 /// The oldest session in which an app may go on, among those that are old enough to go. There is one where an operator has shortened

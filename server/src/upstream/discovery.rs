@@ -72,7 +72,10 @@ impl Provider {
             return Ok(known);
         }
         let jwks_uri = known.jwks_uri.as_ref().ok_or_else(|| Trouble::broken("the provider has no keys"))?;
-        let keys = self.fetch_keys(jwks_uri, now_ms).await?;
+        if let Some(trouble) = still(&failed.keys, PAUSE_MS, now_ms) {
+            return Err(trouble);
+        }
+        let keys = self.fetch_keys(jwks_uri, now_ms).await.inspect_err(|trouble| failed.keys = Some((now_ms, trouble.clone())))?;
         Ok(self.keep(Known { keys, keys_at_ms: now_ms, ..Known::clone(&known) }))
     }
 

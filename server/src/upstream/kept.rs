@@ -92,12 +92,23 @@ impl Kept {
 }
 
 impl Provider {
-    /// What the operator has a use for: an API gets the token, the provider is asked again, or what it gave is revoked in the end. None: nothing is kept.
-    pub(super) fn to_keep(&self, kept: Kept) -> Option<Kept> {
+    fn read_kept(&self, body: &Map<String, Json>, asked: &[String], before: Option<&Kept>, now_ms: i64) -> Option<Kept> {
+        let is_github = self.settings.preset == Some(Preset::Github);
+        Kept::read(body, &Reading { asked, before, is_github }, now_ms)
+    }
+
+    /// Of what came with a sign-in.
+    pub(super) fn kept_of(&self, body: &Map<String, Json>, now_ms: i64) -> Option<Kept> {
+        self.read_kept(body, &self.settings.scopes, None, now_ms).and_then(|it| self.to_keep(it))
+    }
+
+    /// What the operator has a use for: an API gets the token, the provider is asked again, or what it gave is revoked in the end. None:
+    /// nothing is kept.
+    fn to_keep(&self, kept: Kept) -> Option<Kept> {
         match (&self.settings.release, &self.settings.check) {
             (Some(_), _) => Some(kept),
             (None, None) if !self.settings.revoke => None,
-            (None, _) if kept.refresh_token.is_some() => Some(Kept { access_token: String::new(), ends_ms: 0, ..kept }),
+            (None, _) if kept.refresh_token.is_some() => Some(Kept { access_token: String::new(), ends_ms: Some(0), ..kept }),
             (None, _) => None,
         }
     }

@@ -32,7 +32,7 @@ pub use claims::{Profile, is_true};
 pub use discovery::discovery_address;
 pub use exchange::{Brought, Learned, SdkAnswer};
 pub use hint::{Hint, Of as HintOf};
-pub use kept::{Kept, place as place_of_kept};
+pub use kept::{Again, Kept, place as place_of_kept};
 pub use mapping::{Mapped, applied};
 use provider::Held;
 pub use provider::{Kind, Provider, Trouble};

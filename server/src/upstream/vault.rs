@@ -19,6 +19,7 @@ pub struct Vault {
 
 pub struct Stored {
     pub identity: String,
+    provider: String,
     pub kept: Kept,
     generation: i64,
 }
@@ -35,18 +36,19 @@ impl Vault {
         let Some(row) = self.store.one(provider_token::READ, &[account.into(), provider.into(), session.into()]).await? else {
             return Ok(None);
         };
-        self.open(row.text("identity")?, &row).map(Some)
+        self.open((row.text("identity")?, provider), &row).map(Some)
     }
 
-    pub async fn of_identity(&self, identity: &str, account: &str) -> Result<Option<Stored>, Fault> {
-        let row = self.store.one(provider_token::OF_IDENTITY, &[identity.into(), account.into()]).await?;
-        row.map(|row| self.open(identity, &row)).transpose()
+    /// Of an identity, by one entry of the configuration.
+    pub async fn of_identity(&self, (identity, provider): (&str, &str), account: &str) -> Result<Option<Stored>, Fault> {
+        let row = self.store.one(provider_token::OF_IDENTITY, &[identity.into(), provider.into(), account.into()]).await?;
+        row.map(|row| self.open((identity, provider), &row)).transpose()
     }
 
-    fn open(&self, identity: &str, row: &Row) -> Result<Stored, Fault> {
+    fn open(&self, (identity, provider): (&str, &str), row: &Row) -> Result<Stored, Fault> {
         let kept = Kept::open(&self.keyring, identity, row.bytes("sealed")?);
         let kept = kept.ok_or_else(|| Fault::new("a provider's token cannot be opened: its master key is not in the list"))?;
-        Ok(Stored { identity: identity.to_owned(), kept, generation: row.int("generation")? })
+        Ok(Stored { identity: identity.to_owned(), provider: provider.to_owned(), kept, generation: row.int("generation")? })
     }
 
     /// None: somebody else asks the provider now, or has asked it meanwhile.
@@ -84,8 +86,8 @@ impl Vault {
 }
 
 impl Stored {
-    fn name(&self) -> [Value; 2] {
-        [self.identity.as_str().into(), self.generation.into()]
+    fn name(&self) -> [Value; 3] {
+        [self.identity.as_str().into(), self.provider.as_str().into(), self.generation.into()]
     }
 }
 

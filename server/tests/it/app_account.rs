@@ -257,8 +257,10 @@ async fn no_account_is_made_beside_a_grant() {
     );
     let step = phone.begin_with(&[("prompt", "create")]).await;
     assert_eq!((step.error(), step.kind()), (ASKED, "register"), "the twin");
-    let ask = Ask::new("screens", BACK, "openid").with("prompt", "create");
-    let refused = Browser::default().open(&scene.world, &ask.clone().with("id_token_hint", &held.text("id_token"))).await;
+    let ask = Ask::native("openid").with("prompt", "create");
+    let tokens = scene.world.tokens("openid").await;
+    let hint = tokens["id_token"].as_str().unwrap();
+    let refused = Browser::default().open(&scene.world, &ask.clone().with("id_token_hint", hint)).await;
     assert_eq!(refused.error().as_deref(), Some("invalid_request"), "{}", refused.html);
     assert!(Browser::default().open(&scene.world, &ask).await.asks_for("email"), "the twin");
     scene.world.stop().await;

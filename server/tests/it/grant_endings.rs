@@ -38,13 +38,15 @@ async fn fill(store: &Store) {
     store.apply(change).await.unwrap();
 }
 
+type Way<'a> = &'a dyn Fn(&mut Change);
+
 /// Each way, on rows of both engines.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_function_ends_what_hangs_on_a_grant() {
     for engine in engines() {
         let oldest = || (app_grant::END_OLDEST, vec!["a".into(), "one".into(), 1.into(), 2_000.into()]);
         let of_client = || (app_grant::END_OF_CLIENT, vec!["a".into(), "one".into(), 2_000.into()]);
-        let ways: [(&str, &dyn Fn(&mut Change), (i64, i64, i64)); 5] = [
+        let ways: [(&str, Way<'_>, (i64, i64, i64)); 5] = [
             ("nothing", &|_| {}, (3, 3, 3)),
             ("signed out", &|change| ending::sign_out(change, &SESSION, 1), (2, 2, 0)),
             ("replaced", &|change| ending::replace(change, &SESSION, 1), (2, 2, 2)),

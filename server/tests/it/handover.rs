@@ -303,7 +303,8 @@ async fn only_an_attested_app_that_may_gets_a_ticket() {
         // In wrong hands, or where it may not: each is an entry of the person and the client.
         let refused = world.entries("handover_refused").await;
         let said: Vec<_> = refused.iter().map(|it| (it["client"].as_str(), it["detail"]["error"].as_str())).collect();
-        let expected = [("plain", "insufficient_scope"), ("loose", "insufficient_scope"), ("handing", "invalid_token")];
+        let expected =
+            [("plain", "insufficient_scope"), ("loose", "insufficient_scope"), ("handing", "invalid_token"), ("handing", "invalid_token")];
         assert_eq!(said, expected.map(|(client, error)| (Some(client), Some(error))), "{refused:?}");
         assert!(refused.iter().all(|it| it["account"].is_string() && it["reason"].is_string()), "{refused:?}");
         assert_eq!(scene.ticket(&mut phone, &tokens).await.status, 200, "the twin");

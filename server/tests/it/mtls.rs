@@ -105,6 +105,11 @@ pub struct Fleet {
 
 /// The clients of these tests; certificates come through a proxy on loopback.
 pub async fn fleet(engine: Engine) -> Fleet {
+    fleet_with(engine, |_| String::new()).await
+}
+
+/// The same with further clients, whose devices have certificates of the fleet: `tls_client_auth` of a client.
+pub async fn fleet_with(engine: Engine, further: impl FnOnce(&str) -> String) -> Fleet {
     let directory = std::env::temp_dir().join(format!("symbolon-mtls-{}-{}", std::process::id(), free_port()));
     std::fs::create_dir_all(&directory).unwrap();
     let ca = Ca::new("Fleet CA");

@@ -369,6 +369,7 @@ async fn a_provider_that_is_away_is_a_page_and_not_an_outage() {
     let page = browser.submit(&world, &page, &[], "use_password").await;
     assert!(browser.submit_password(&world, &page, "alice", crate::world::PASSWORD).await.has_code(), "another way works");
     provider.is("sub-1");
+    world.advance_s(1);
     assert!(sign_in(&world, &provider, &mut Browser::default()).await.has_code(), "it is back");
     let huge = format!("HTTP/1.1 200 X\r\nconnection: close\r\n\r\n{}", "x".repeat(100_000));
     let redirect = format!("HTTP/1.1 302 X\r\nlocation: {}/elsewhere\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", provider.issuer());

@@ -308,7 +308,7 @@ async fn an_address_at_microsoft_is_what_somebody_wrote() {
         assert_eq!(profile.get("email").is_some(), counts, "432-B {more}: {profile}");
     }
     provider.says(microsoft(&provider, TENANT, OTHER));
-    is_refused(&world, &provider, "belongs to another one", "another tenant").await;
+    is_refused(&world, &provider, "certain organisations", "another tenant").await;
     world.stop().await;
 }
 

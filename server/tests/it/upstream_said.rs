@@ -155,7 +155,8 @@ async fn the_wish_to_link_outlives_a_second_factor() {
     assert_eq!(world.audited("upstream_linked").await, 1);
     // 364-Z: the provider alone signs nobody in who has an authenticator here.
     world.advance_s(60);
-    provider.says(Says { sub: "one".to_owned(), ..Says::default() });
+    let now_s = now_ms() / 1000;
+    provider.says(Says { sub: "one".to_owned(), id_token: json!({ "iat": now_s, "exp": now_s + 300 }), ..Says::default() });
     let mut fresh = Browser::default();
     let away = leave(&world, &mut fresh, &Ask::native("openid")).await;
     let page = fresh.get(&world, &provider.sign_in(&away)).await;

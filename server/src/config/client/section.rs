@@ -208,13 +208,7 @@ const KEYS: &[Key] = &[
         "false",
         "Authorization requests must be signed (RFC 9101), with the keys of `jwks`.",
     ),
-    optional(
-        "token_endpoint_auth_signing_alg",
-        Kind::OneOf(ALGORITHMS),
-        "any",
-        r#""ES256""#,
-        "The only algorithm of client assertions (RFC 7523).",
-    ),
+    optional("token_endpoint_auth_signing_alg", Kind::OneOf(ALGORITHMS), "any", r#""ES256""#, "The only algorithm of client assertions."),
     optional("request_object_signing_alg", Kind::OneOf(ALGORITHMS), "any", r#""ES256""#, "The only algorithm of signed requests."),
     defaulted(
         "response_modes",

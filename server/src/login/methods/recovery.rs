@@ -23,7 +23,7 @@ const CODES: u8 = 10;
 pub(super) const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 
 pub fn has(account: &Account) -> bool {
-    !account.recovery.is_empty()
+    account.has_codes()
 }
 
 /// A person who is not proved yet is asked whoever they are (300-H).

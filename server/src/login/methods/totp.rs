@@ -19,7 +19,7 @@ const REFUSED: &str = "totp_refused";
 const STEP_S: i64 = 30;
 
 pub fn has(account: &Account) -> bool {
-    account.totp_from_ms.is_some() || !account.recovery.is_empty()
+    account.totp_from_ms.is_some() || account.has_codes()
 }
 
 /// A person who is not proved yet is asked whoever they are (300-H); whoever is proved needs an authenticator.

@@ -62,7 +62,7 @@ impl Shared {
     async fn replace(&self, wire: &mut Option<Wire>, bounds: &str) -> Result<(), Fault> {
         let losses = self.losses.load(Ordering::Relaxed);
         let is_closed = match wire {
-            Some(wire) => wire.is_closed(wire.losses_seen != losses).await,
+            Some(wire) => wire.is_closed(wire.losses_seen != losses).await || !wire.keeps_time().await,
             None => true,
         };
         if !is_closed {

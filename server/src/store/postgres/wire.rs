@@ -18,6 +18,9 @@ use tokio_postgres::types::{Oid, Type};
 /// How long a connection is watched after another one was lost.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(2);
 
+/// How long a reading of the server's clock counts.
+const CLOCK_AGE: std::time::Duration = std::time::Duration::from_secs(600);
+
 /// What carries the bytes: TCP, a UNIX socket, or TLS over TCP.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
@@ -197,6 +200,20 @@ impl Wire {
     /// Did the server stop waiting for a standby, or warn of something else, at what was sent last?
     pub fn is_warned(&self) -> bool {
         self.is_warned
+    }
+
+    /// False: the server does not say what time it is. Two clocks part slowly, so it is asked now and then.
+    pub async fn keeps_time(&mut self) -> bool {
+        const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text";
+        if self.clock.1.elapsed() < CLOCK_AGE {
+            return true;
+        }
+        if self.begin().await.is_err() {
+            return false;
+        }
+        let said = self.simple(CLOCK).await.ok().flatten().and_then(|text| text.parse().ok());
+        self.clock = (said.unwrap_or_default(), Instant::now());
+        said.is_some()
     }
 
     /// What the server's clock shows now.

@@ -52,6 +52,10 @@ pub struct Says {
     pub revocation: Option<u16>,
     /// The time that its answers say.
     pub date: Option<String>,
+    /// Gives another refresh token each time, and takes the newest alone: two uses of one are a theft.
+    pub rotates: bool,
+    /// Thinks for so long, there.
+    pub slow: Option<(&'static str, std::time::Duration)>,
 }
 
 struct Pending {
@@ -347,6 +351,18 @@ impl Provider {
         let says = self.0.says.lock().unwrap().clone();
         let key = if says.foreign_key { PrivateKey::generate(Algorithm::ES256).unwrap() } else { self.0.key.lock().unwrap().clone() };
         jws::sign(&key, says.typ.unwrap_or("JWT"), claims).unwrap()
+    }
+
+    /// `rotated-0` comes with the sign-in.
+    fn rotated(&self, refresh_token: &str, scope: Option<&String>) -> (u16, Json) {
+        let mut given = self.0.given.lock().unwrap();
+        if refresh_token != format!("rotated-{given}") {
+            return (400, json!({ "error": "invalid_grant" }));
+        }
+        *given += 1;
+        let (access, next) = (format!("access-{given}"), format!("rotated-{given}"));
+        let answer = json!({ "access_token": access, "token_type": "Bearer", "expires_in": 600, "refresh_token": next });
+        (200, scope.map_or(answer.clone(), |scope| changed(answer, &json!({ "scope": scope }))))
     }
 
     fn token(&self, head: &str, body: &str, now_says: &Says) -> (u16, Json) {
