@@ -9,13 +9,15 @@ use crate::error::{Fault, Refused, Result};
 use crate::grants::{Grant, invalid_grant};
 use crate::sessions;
 use crate::store::tables::{provider_check, provider_session};
-use crate::store::{Change, Expect, NotApplied, Row, Value};
+use crate::store::{Change, Expect, Row, Value};
 use crate::upstream::{Again, Kept, Leased, Provider, Providers, Trouble, Vault};
 
 /// How long one node has for one question before another may ask.
 const LEASE_MS: i64 = 30_000;
 /// After a question without an answer.
 const AGAIN_MS: i64 = 60_000;
+/// Of a write that failed.
+const WHAT: &str = "asking a provider again";
 
 /// An identity that is asked about, at the entry by which the person came.
 struct Asked {
@@ -59,7 +61,7 @@ async fn ask(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> std:
     let asked = Asked { identity: row.text("identity")?.to_owned(), provider: name.to_owned(), account: row.text("account")?.to_owned() };
     let mut claim = Change::new(now_ms);
     claim.run(provider_check::CLAIM, asked.with([(now_ms + LEASE_MS).into(), row.int("next_ms")?.into()]));
-    if !applied(core, claim).await? {
+    if !core.store.applied(claim, WHAT).await? {
         return Ok(());
     }
     let Some((provider, check)) = providers.get(name).zip(rule(core, name)) else {
@@ -107,7 +109,7 @@ async fn confirm(
     let now_ms = change.now_ms();
     vault.replace(&mut change, leased, next)?;
     change.run_expecting(provider_check::CONFIRMED, asked.with([now_ms.into(), next_ms.into()]), Expect::Any);
-    applied(core, change).await.map(|_| ())
+    core.store.applied(change, WHAT).await.map(drop)
 }
 
 /// The provider refuses for good. A sign-in that was quicker brought another token, and then nothing ends.
@@ -129,7 +131,7 @@ async fn end(core: &Core, provider: &Provider, asked: &Asked, leased: &Leased) -
             sessions::end(core, &mut change, &id, row.text("account")?, "provider_refused");
         }
         change.run_expecting(provider_check::DONE, asked.with([]), Expect::Any);
-        if !applied(core, change).await? {
+        if !core.store.applied(change, WHAT).await? {
             return Ok(());
         }
         is_first = false;
@@ -139,16 +141,7 @@ async fn end(core: &Core, provider: &Provider, asked: &Asked, leased: &Leased) -
 async fn write(core: &Core, sql: &'static str, values: Vec<Value>) -> std::result::Result<(), Fault> {
     let mut change = Change::new(core.now_ms());
     change.run_expecting(sql, values, Expect::Any);
-    applied(core, change).await.map(|_| ())
-}
-
-/// False: somebody else was quicker.
-async fn applied(core: &Core, change: Change) -> std::result::Result<bool, Fault> {
-    match core.store.apply(change).await {
-        Ok(_) => Ok(true),
-        Err(NotApplied::Conflict(_)) => Ok(false),
-        Err(other) => Err(other.into_fault("asking a provider again")),
-    }
+    core.store.applied(change, WHAT).await.map(drop)
 }
 
 fn count(provider: &Provider, outcome: &'static str) {

@@ -8,7 +8,7 @@ use crate::core::Core;
 use crate::error::{Error, Fault};
 use crate::outgoing::Target;
 use crate::store::tables::{backchannel_request, outbox};
-use crate::store::{Change, Expect, NotApplied, Row, Value};
+use crate::store::{Change, Expect, Row, Value};
 use crate::tokens::handles::{Kind, RowName};
 use serde_json::json;
 use std::time::Duration;
@@ -41,10 +41,8 @@ async fn send(core: &Core, kind: &'static str, row: &Row, now_ms: i64) -> Result
     let mut claim = Change::new(now_ms);
     let wait_ms = LEASE_MS << attempts.clamp(0, TRIES);
     claim.run(outbox::CLAIM, vec![Value::from(&id[..]), (now_ms + wait_ms).into(), next_ms.into()]);
-    match core.store.apply(claim).await {
-        Ok(_) => {}
-        Err(NotApplied::Conflict(_)) => return Ok(()),
-        Err(other) => return Err(other.into_fault("claiming a word about a request")),
+    if !core.store.applied(claim, "claiming a word about a request").await? {
+        return Ok(());
     }
     let request = core.keyring.open(&place(kind, &id), row.bytes(1)?).and_then(|plain| <[u8; 16]>::try_from(plain).ok());
     let stored = match request {

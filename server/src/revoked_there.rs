@@ -5,7 +5,7 @@ use crate::audit::Entry;
 use crate::core::Core;
 use crate::error::Fault;
 use crate::store::tables::provider_revocation::{CLAIM, DONE, DUE};
-use crate::store::{Change, Expect, NotApplied, Row, Value};
+use crate::store::{Change, Expect, Row, Value};
 use crate::upstream::{Kept, Providers, Revoked};
 
 /// How long one node has for one token before another may try.
@@ -31,10 +31,8 @@ async fn revoke(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> R
     let wait_ms = (LEASE_MS << attempts.clamp(0, 8)).min(HOUR_MS);
     let mut claim = Change::new(now_ms);
     claim.run(CLAIM, [key(row)?, vec![(now_ms + wait_ms).into(), next_ms.into()]].concat());
-    match core.store.apply(claim).await {
-        Ok(_) => {}
-        Err(NotApplied::Conflict(_)) => return Ok(()),
-        Err(other) => return Err(other.into_fault("claiming what is to be revoked")),
+    if !core.store.applied(claim, "claiming what is to be revoked").await? {
+        return Ok(());
     }
     // Whoever has linked the identity again meanwhile keeps what the provider gives. Where nobody wants it revoked, the row is all there was.
     let provider = providers.get(row.text("provider")?).filter(|it| it.settings.revoke);

@@ -9,7 +9,7 @@ use crate::core::Core;
 use crate::error::Fault;
 use crate::seal::KeyRing;
 use crate::store::tables::{app_grant, outbox, session};
-use crate::store::{Change, Expect, NotApplied, Row, Value};
+use crate::store::{Change, Expect, Row, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -123,10 +123,7 @@ async fn note(core: &Core, session: &[u8], ended_ms: i64) -> Result<(), Fault> {
     if words == 0 {
         return Ok(());
     }
-    match core.store.apply(change).await {
-        Ok(_) | Err(NotApplied::Conflict(_)) => Ok(()),
-        Err(other) => Err(other.into_fault("noting who hears of a logout")),
-    }
+    core.store.applied(change, "noting who hears of a logout").await.map(drop)
 }
 
 /// The client and its address. None: it does not want to be told, or there is no such client any more. The error is for the audit.
@@ -177,10 +174,8 @@ async fn send(core: &Core, row: &Row, now_ms: i64) -> Result<(), Fault> {
     let mut claim = Change::new(now_ms);
     let wait_ms = (LEASE_MS << attempts.clamp(0, 8)).min(HOUR_MS);
     claim.run(outbox::CLAIM, vec![Value::from(&id[..]), (now_ms + wait_ms).into(), next_ms.into()]);
-    match core.store.apply(claim).await {
-        Ok(_) => {}
-        Err(NotApplied::Conflict(_)) => return Ok(()),
-        Err(other) => return Err(other.into_fault("claiming a word about a logout")),
+    if !core.store.applied(claim, "claiming a word about a logout").await? {
+        return Ok(());
     }
     let Some(word) = open(&core.keyring, &id, row.bytes(1)?) else {
         tracing::error!("a word about a logout cannot be opened and is dropped");

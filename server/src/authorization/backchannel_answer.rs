@@ -145,7 +145,7 @@ impl Settling<'_> {
             tier: None,
             installation: request.instance.as_deref(),
             address: self.visitor.address,
-            occasion: asked.id.to_vec(),
+            occasion: &|| Ok(asked.id.to_vec()),
         };
         if let Some(refused) = decision::refusal_of_sign_in(self.authority.core, &mut draft.change, &completed).await? {
             moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned(), no: None });

@@ -102,7 +102,7 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
         tier: proved_tier(client, request, *assured),
         installation: request.instance.as_deref(),
         address: completing.place.address,
-        occasion: serde_json::to_vec(request).map_err(|it| Fault::new(it.to_string()))?,
+        occasion: &|| serde_json::to_vec(request).map_err(|it| Fault::new(it.to_string())),
     };
     if let Some(refused) = decision::refusal_of_sign_in(authority, change, &completed).await? {
         return Ok(Completion::Refused(refused));

@@ -201,7 +201,7 @@ impl Settling<'_> {
             tier: None,
             installation: request.instance.as_deref(),
             address: self.visitor.address,
-            occasion: device.id.to_vec(),
+            occasion: &|| Ok(device.id.to_vec()),
         };
         if let Some(refused) = decision::refusal_of_sign_in(self.authority.core, &mut draft.change, &completed).await? {
             moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned(), no: None });

@@ -82,8 +82,8 @@ pub struct Completed<'a> {
     pub tier: Option<TierName>,
     pub installation: Option<&'a str>,
     pub address: Option<IpAddr>,
-    /// What is answered: the request, or its name.
-    pub occasion: Vec<u8>,
+    /// What is answered: the request, or its name. It is written only where a plug-in decides.
+    pub occasion: &'a (dyn Fn() -> std::result::Result<Vec<u8>, Fault> + Sync),
 }
 
 impl Completed<'_> {
@@ -116,7 +116,7 @@ pub async fn refusal_of_sign_in(core: &Core, change: &mut Change, completed: &Co
         auth_time_ms,
         amr: proven.satisfied.amr.clone(),
         acr: proven.satisfied.acr.clone(),
-        occasion: occasion.clone(),
+        occasion: occasion()?,
         now_ms: change.now_ms(),
     };
     let decided = core.plugins.decide(situation).await;

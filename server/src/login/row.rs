@@ -119,13 +119,16 @@ fn next_secret(keyring: &KeyRing, (id, version): (&[u8; 16], i64), before: &[u8]
 }
 
 pub async fn read(store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Option<Stored>> {
-    let Some(row) = store.one(READ, &[Value::from(&id[..])]).await? else { return Ok(None) };
-    Ok(Some(stored(keyring, id, &row)?))
+    read_by(READ, store, keyring, id).await
 }
 
 /// The same, if it is under way: of all others nothing is opened.
 pub async fn read_open(store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Option<Stored>> {
-    let Some(row) = store.one(READ_OPEN, &[Value::from(&id[..])]).await? else { return Ok(None) };
+    read_by(READ_OPEN, store, keyring, id).await
+}
+
+async fn read_by(sql: &'static str, store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Option<Stored>> {
+    let Some(row) = store.one(sql, &[Value::from(&id[..])]).await? else { return Ok(None) };
     Ok(Some(stored(keyring, id, &row)?))
 }
 

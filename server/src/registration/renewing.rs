@@ -9,7 +9,7 @@ use crate::config::{Client, ClientPolicy};
 use crate::core::Core;
 use crate::error::Fault;
 use crate::store::tables::client::{CLAIM_PROOFS, KEEP_PROOFS, PROOFS_DUE};
-use crate::store::{Change, NotApplied, Row};
+use crate::store::{Change, Row};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
@@ -41,7 +41,7 @@ async fn renew(core: &Core, row: &Row, now_ms: i64) -> Result<(), Fault> {
     let claimed_ms = now_ms + AGAIN_MS;
     let mut claim = Change::new(now_ms);
     claim.run(CLAIM_PROOFS, vec![id.into(), claimed_ms.into(), row.int("proofs_due_ms")?.into()]);
-    if !applied(core, claim, "claiming the proofs of a client").await? {
+    if !core.store.applied(claim, "claiming the proofs of a client").await? {
         return Ok(());
     }
     let mut proofs: Proofs = parsed(id, before)?;
@@ -63,7 +63,7 @@ async fn renew(core: &Core, row: &Row, now_ms: i64) -> Result<(), Fault> {
     if !lost.is_empty() {
         change.audit(Entry::ok("client_proof_lost").client(id).with("hosts", lost));
     }
-    if applied(core, change, "keeping the proofs of a client").await? {
+    if core.store.applied(change, "keeping the proofs of a client").await? {
         core.clients.forget_one(id);
     }
     Ok(())
@@ -76,15 +76,6 @@ async fn renew_hosts(core: &Core, policy: &ClientPolicy, (id, client): (&str, &C
         proving::ask(core, (id, &host), proofs, now_ms).await;
     }
     proofs.hosts.retain(|_, at_ms| now_ms - *at_ms < policy.proof_lasts.ms());
-}
-
-/// False: somebody else was quicker.
-async fn applied(core: &Core, change: Change, what: &str) -> Result<bool, Fault> {
-    match core.store.apply(change).await {
-        Ok(_) => Ok(true),
-        Err(NotApplied::Conflict(_)) => Ok(false),
-        Err(other) => Err(other.into_fault(what)),
-    }
 }
 
 fn parsed<T: DeserializeOwned>(id: &str, text: &str) -> Result<T, Fault> {

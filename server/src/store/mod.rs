@@ -116,6 +116,15 @@ impl Store {
         self.all(sql, values).await
     }
 
+    /// For work without a caller. False: somebody else was quicker.
+    pub async fn applied(&self, change: Change, what: &str) -> Result<bool, Fault> {
+        match self.apply(change).await {
+            Ok(_) => Ok(true),
+            Err(NotApplied::Conflict(_)) => Ok(false),
+            Err(other) => Err(other.into_fault(what)),
+        }
+    }
+
     pub async fn apply(&self, change: Change) -> Result<Applied, NotApplied> {
         let events = change.events();
         let started = Instant::now();

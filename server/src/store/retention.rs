@@ -5,7 +5,7 @@
 use crate::config::Config;
 use crate::error::Fault;
 use crate::store::tables::attempt;
-use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
+use crate::store::{Change, Expect, Row, Store, Value};
 use std::time::Duration;
 use symbolon_oauth::digest;
 
@@ -249,11 +249,7 @@ async fn begin(store: &Store, find: &'static str, now_ms: i64) -> Result<bool, F
     }
     let mut change = Change::new(now_ms);
     change.run(attempt::CHARGE, vec![turn(find), (now_ms + TURN_MS).into(), now_ms.into(), 1.into()]);
-    match store.apply(change).await {
-        Ok(_) => Ok(true),
-        Err(NotApplied::Conflict(_)) => Ok(false),
-        Err(other) => Err(other.into_fault("whose turn it is to sweep")),
-    }
+    store.applied(change, "whose turn it is to sweep").await
 }
 
 async fn end(store: &Store, find: &'static str, now_ms: i64) -> Result<(), Fault> {

@@ -5,7 +5,7 @@ use super::kept::Kept;
 use crate::error::Fault;
 use crate::seal::KeyRing;
 use crate::store::tables::provider_token;
-use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
+use crate::store::{Change, Expect, Row, Store, Value};
 
 /// Longer than the calls of a renewal take. Whoever died with a lease holds the others up for so long.
 const LEASE_MS: i64 = 30_000;
@@ -69,11 +69,7 @@ impl Vault {
 
     /// False: somebody else was quicker.
     pub async fn apply(&self, change: Change) -> Result<bool, Fault> {
-        match self.store.apply(change).await {
-            Ok(_) => Ok(true),
-            Err(NotApplied::Conflict(_)) => Ok(false),
-            Err(other) => Err(other.into_fault("renewing what a provider gave")),
-        }
+        self.store.applied(change, "renewing what a provider gave").await
     }
 
     /// What came takes the place of what was held.

@@ -64,9 +64,8 @@ fn vouched(scene: &Scene, phone: &Phone<'_>, header: &Json, jwk: &Json) -> Strin
 }
 
 async fn on_every_engine<T: Future<Output = ()>>(test: impl Fn(Scene) -> T) {
-    test(Scene::start(Engine::Sqlite).await).await;
-    if std::env::var("SYMBOLON_TEST_POSTGRES").is_ok() {
-        test(Scene::start(Engine::Postgres).await).await;
+    for engine in engines() {
+        test(Scene::start(engine).await).await;
     }
 }
 

@@ -50,9 +50,8 @@ android = {{ packages = ["{PACKAGE}"], signing_digests = ["{digest}"], least_pat
 }
 
 async fn on_every_engine<T: Future<Output = ()>>(test: impl Fn(Scene) -> T) {
-    test(Scene::start(Engine::Sqlite).await).await;
-    if std::env::var("SYMBOLON_TEST_POSTGRES").is_ok() {
-        test(Scene::start(Engine::Postgres).await).await;
+    for engine in engines() {
+        test(Scene::start(engine).await).await;
     }
 }
 

@@ -25,8 +25,7 @@ async fn code_at(node: &World, browser: &mut Browser, ask: &Ask) -> String {
 /// nobody is logged out.
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_whose_clocks_differ_agree_on_once() {
-    if std::env::var("SYMBOLON_TEST_POSTGRES").is_err() {
-        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
+    if postgres().is_none() {
         return;
     }
     let ahead = World::start(Engine::Postgres).await;

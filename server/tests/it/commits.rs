@@ -1,23 +1,12 @@
 //! What a commit on PostgreSQL promises: durable where it was acknowledged, decided once, within bounds. And what nodes do not do twice.
 
+use crate::groups::open;
 use crate::world::road::{Cut, Road};
-use crate::world::{Engine, database};
+use crate::world::{Engine, database, postgres};
 use std::time::{Duration, Instant};
 use symbolon::audit::{Entry, Filter};
 use symbolon::store::retention::sweep;
 use symbolon::store::{Change, Expect, NotApplied, Store, StoreOptions, Value};
-
-fn server() -> Option<String> {
-    let base = std::env::var("SYMBOLON_TEST_POSTGRES").ok();
-    if base.is_none() {
-        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
-    }
-    base
-}
-
-async fn open(url: &str) -> Store {
-    Store::open(url, StoreOptions::default()).await.unwrap()
-}
 
 /// An operator's own connection.
 async fn operator(url: &str) -> tokio_postgres::Client {
@@ -45,7 +34,7 @@ async fn is_there(store: &Store, name: &str) -> bool {
 /// go on, or say so as its last word. A mere notice is the twin.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_gave_up_on_its_standby_is_unknown() {
-    let Some(base) = server() else { return };
+    let Some(base) = postgres() else { return };
     let (road, url) = Road::to(&base, &database(Engine::Postgres).await).await;
     let store = open(&url).await;
     store.apply(put("before")).await.unwrap();
@@ -66,7 +55,7 @@ async fn a_commit_that_gave_up_on_its_standby_is_unknown() {
 /// The setting can be changed for a database or a user while the server runs: each new connection is looked at.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_does_not_wait_for_the_disk_is_refused() {
-    let Some(_) = server() else { return };
+    let Some(_) = postgres() else { return };
     let url = database(Engine::Postgres).await;
     let name = url.rsplit_once('/').unwrap().1.split('?').next().unwrap().to_owned();
     let operator = operator(&url).await;
@@ -96,7 +85,7 @@ async fn a_session_that_does_not_wait_for_the_disk_is_refused() {
 /// What arrives so late that followers of the audit may have read past its ids is not taken. It goes again with new ones.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entry_that_arrives_late_gets_a_new_id() {
-    let Some(base) = server() else { return };
+    let Some(base) = postgres() else { return };
     let (road, url) = Road::to(&base, &database(Engine::Postgres).await).await;
     let store = open(&url).await;
     store.apply(put("before")).await.unwrap();
@@ -117,7 +106,7 @@ async fn an_entry_that_arrives_late_gets_a_new_id() {
 /// An id of an audit entry that is there already says nothing about the change, which goes again. A key of the change itself does.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_audit_id_that_is_there_is_no_conflict() {
-    let Some(_) = server() else { return };
+    let Some(_) = postgres() else { return };
     let url = database(Engine::Postgres).await;
     let store = open(&url).await;
     let operator = operator(&url).await;
@@ -171,7 +160,7 @@ async fn an_audit_id_that_is_there_is_no_conflict_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_change_does_not_hold_up_its_group() {
     const SLOW: &str = "SELECT pg_sleep(0.4)::text";
-    let Some(_) = server() else { return };
+    let Some(_) = postgres() else { return };
     let options = StoreOptions { connections: 4, ..StoreOptions::default() };
     let store = Store::open(&database(Engine::Postgres).await, options).await.unwrap();
     store.apply(put("before")).await.unwrap();
@@ -197,7 +186,7 @@ async fn a_slow_change_does_not_hold_up_its_group() {
 /// Of several nodes one sweeps a table at a time. Nothing is counted twice, and whoever swept gives its turn back.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_at_once_sweep_each_row_once() {
-    let Some(_) = server() else { return };
+    let Some(_) = postgres() else { return };
     let url = database(Engine::Postgres).await;
     let nodes = [open(&url).await, open(&url).await];
     let (hour, now) = (3_600_000_i64, 100 * 3_600_000_i64);
@@ -222,7 +211,7 @@ async fn two_nodes_at_once_sweep_each_row_once() {
 /// Both ways to write a UNIX socket into `database`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_unix_socket_is_a_way_to_the_database() {
-    let Some(_) = server() else { return };
+    let Some(_) = postgres() else { return };
     let url = database(Engine::Postgres).await;
     let asked = operator(&url).await;
     let row = asked.query_one("SELECT current_setting('unix_socket_directories'), current_setting('port'), current_user::text", &[]).await;
@@ -250,7 +239,7 @@ async fn a_unix_socket_is_a_way_to_the_database() {
 /// A statement that one row of an INSERT satisfies by itself is sent without a guard. What it must not do is a conflict as before.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_insert_without_a_guard_still_conflicts() {
-    let Some(_) = server() else { return };
+    let Some(_) = postgres() else { return };
     let store = open(&database(Engine::Postgres).await).await;
     const TWO: &str = "INSERT INTO login_name (name, account) VALUES ($1, 'a'), ($2, 'b')";
     const MAYBE: &str = "INSERT INTO login_name (name, account) VALUES ($1, 'a') ON CONFLICT (name) DO NOTHING";

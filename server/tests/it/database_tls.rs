@@ -1,6 +1,6 @@
 //! PostgreSQL over TLS, end to end: a listener that speaks PostgreSQL's STARTTLS and passes on to the test server.
 
-use crate::world::{Engine, database};
+use crate::world::{Engine, database, postgres};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,8 +70,7 @@ async fn listen(socket: PathBuf, tls: Option<tokio_rustls::TlsAcceptor>) -> u16 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_is_known_by_its_certificate() {
-    if std::env::var("SYMBOLON_TEST_POSTGRES").is_err() {
-        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
+    if postgres().is_none() {
         return;
     }
     let real: tokio_postgres::Config = database(Engine::Postgres).await.parse().unwrap();
@@ -111,8 +110,7 @@ async fn a_database_is_known_by_its_certificate() {
 /// A database that hangs is an error, not a wait: while connecting, and at a statement that does not end.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_waits_for_a_database_without_end() {
-    if std::env::var("SYMBOLON_TEST_POSTGRES").is_err() {
-        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
+    if postgres().is_none() {
         return;
     }
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -221,10 +221,7 @@ async fn beginning_of_damaged(directory: &Path) -> bool {
 /// is answered 503, and asking again does it once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_goes_away_at_commit_leaves_no_doubt() {
-    let Ok(base) = std::env::var("SYMBOLON_TEST_POSTGRES") else {
-        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
-        return;
-    };
+    let Some(base) = postgres() else { return };
     let (road, url) = Road::to(&base, &database(Engine::Postgres).await).await;
     let world = Configuration::new(free_port(), &url).start().await;
     for how in [Cut::Before, Cut::Within, Cut::After] {

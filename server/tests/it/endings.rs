@@ -172,8 +172,7 @@ async fn no_ending_is_lost_to_a_clock() {
 /// A position is good at every node: what another node has not told is told once, and then each goes on where it was.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_position_travels_between_nodes() {
-    if std::env::var("SYMBOLON_TEST_POSTGRES").is_err() {
-        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
+    if postgres().is_none() {
         return;
     }
     let first = World::start(Engine::Postgres).await;

@@ -1,7 +1,7 @@
 //! PostgreSQL in groups: changes that leave together are as independent as if each had left alone.
 
 use crate::world::road::{Cut, Road};
-use crate::world::{Engine, database};
+use crate::world::{Engine, database, postgres};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,15 +13,7 @@ const PUT: &str = "INSERT INTO attempt (key, used, until_ms) VALUES ($1, 0, $2)"
 const ADD: &str = "UPDATE attempt SET used = used + 1 WHERE key = $1";
 const COUNT: &str = "SELECT used FROM attempt WHERE key = $1";
 
-fn server() -> Option<String> {
-    let base = std::env::var("SYMBOLON_TEST_POSTGRES").ok();
-    if base.is_none() {
-        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
-    }
-    base
-}
-
-async fn open(url: &str) -> Store {
+pub async fn open(url: &str) -> Store {
     Store::open(url, StoreOptions::default()).await.unwrap()
 }
 
@@ -48,7 +40,7 @@ fn now_ms() -> i64 {
 /// One code twice, beside a change that fails and many that do not: each has the outcome it would have alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn members_of_a_group_do_not_decide_for_each_other() {
-    let Some(_) = server() else { return };
+    let Some(_) = postgres() else { return };
     let store = open(&database(Engine::Postgres).await).await;
     put(&store, 0..40).await;
     for round in 0..20_i64 {
@@ -93,7 +85,7 @@ async fn members_of_a_group_do_not_decide_for_each_other() {
 /// long, and no entry is missed. `SYMBOLON_SOAK` says for how many seconds.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_in_opposite_order_lose_nothing() {
-    let Some(_) = server() else { return };
+    let Some(_) = postgres() else { return };
     let url = database(Engine::Postgres).await;
     let seconds = std::env::var("SYMBOLON_SOAK").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
     let nodes = [open(&url).await, open(&url).await];
@@ -166,7 +158,7 @@ async fn follow(store: Store, is_over: Arc<AtomicBool>) -> u64 {
 /// The connection dies at each byte of the answer. What was committed is said to be applied, and is there once.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_breaks_off_anywhere_is_resolved() {
-    let Some(base) = server() else { return };
+    let Some(base) = postgres() else { return };
     let (road, url) = Road::to(&base, &database(Engine::Postgres).await).await;
     let store = open(&url).await;
     put(&store, 0..2).await;
@@ -200,7 +192,7 @@ async fn an_answer_that_breaks_off_anywhere_is_resolved() {
 /// Whoever gives up waiting neither cancels what was sent nor leaves a connection that answers the next one with the wrong rows.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_gives_up_disturbs_nobody() {
-    let Some(_) = server() else { return };
+    let Some(_) = postgres() else { return };
     let store = open(&database(Engine::Postgres).await).await;
     put(&store, 0..3).await;
     for round in 0..200_u64 {
@@ -224,7 +216,7 @@ async fn a_caller_who_gives_up_disturbs_nobody() {
 async fn reads_that_leave_together_do_not_decide_for_each_other() {
     const OWN: &str = "SELECT key FROM attempt WHERE key = $1";
     const SHARE: &str = "SELECT 1 / used AS share FROM attempt WHERE key = $1";
-    let Some(_) = server() else { return };
+    let Some(_) = postgres() else { return };
     let options = StoreOptions { connections: 2, ..StoreOptions::default() };
     let store = Store::open(&database(Engine::Postgres).await, options).await.unwrap();
     put(&store, 0..100).await;

@@ -1,7 +1,7 @@
 //! PostgreSQL behind a connection that breaks: COMMIT was sent and its answer never came. The audit entry tells what became of the change.
 
 use crate::world::road::{Cut, Road};
-use crate::world::{Engine, database};
+use crate::world::{Engine, database, postgres};
 use std::time::Duration;
 use symbolon::audit::Entry;
 use symbolon::store::{Change, NotApplied, Store, StoreOptions};
@@ -17,10 +17,7 @@ fn put(name: &str, audited: bool) -> Change {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_without_an_answer_is_looked_up() {
-    let Ok(base) = std::env::var("SYMBOLON_TEST_POSTGRES") else {
-        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
-        return;
-    };
+    let Some(base) = postgres() else { return };
     let (road, through) = Road::to(&base, &database(Engine::Postgres).await).await;
     let store = Store::open(&through, StoreOptions::default()).await.unwrap();
     let is_there = async |name: &str| store.one("SELECT name FROM login_name WHERE name = $1", &[name.into()]).await.unwrap().is_some();
@@ -46,8 +43,7 @@ async fn a_commit_without_an_answer_is_looked_up() {
 /// The server ends the connection under us, as on a restart: the next change has a new one.
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_the_server_ended_are_replaced() {
-    if std::env::var("SYMBOLON_TEST_POSTGRES").is_err() {
-        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
+    if postgres().is_none() {
         return;
     }
     let url = database(Engine::Postgres).await;

@@ -128,8 +128,7 @@ async fn copy_database(text: &str, aside: bool) {
     let name = text.split("/symbolon_it_").nth(1).unwrap().split(['?', '"']).next().unwrap();
     let (live, kept) = (format!("symbolon_it_{name}"), format!("symbolon_kept_{name}"));
     let (from, to) = if aside { (live, kept) } else { (kept, live) };
-    let (client, connection) =
-        tokio_postgres::connect(&std::env::var("SYMBOLON_TEST_POSTGRES").unwrap(), tokio_postgres::NoTls).await.unwrap();
+    let (client, connection) = tokio_postgres::connect(&postgres().unwrap(), tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client.batch_execute(&format!("DROP DATABASE IF EXISTS {to} WITH (FORCE)")).await.unwrap();
     let leave = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{from}'");

@@ -6,10 +6,7 @@ use crate::world::*;
 use serde_json::Value as Json;
 
 async fn two() -> Option<(World, World)> {
-    if std::env::var("SYMBOLON_TEST_POSTGRES").is_err() {
-        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
-        return None;
-    }
+    postgres()?;
     let first = World::start(Engine::Postgres).await;
     let second = first.another("").await;
     Some((first, second))
@@ -73,8 +70,7 @@ async fn a_proof_used_at_one_node_is_used_at_the_other() {
 /// 273-N: a PoP of an attested key likewise; the challenge that it answers is good at either node.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pop_used_at_one_node_is_used_at_the_other() {
-    if std::env::var("SYMBOLON_TEST_POSTGRES").is_err() {
-        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
+    if postgres().is_none() {
         return;
     }
     let scene = attested::Scene::start(Engine::Postgres).await;
@@ -116,8 +112,7 @@ pub async fn futures<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> V
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_are_configured_otherwise_are_seen() {
-    if std::env::var("SYMBOLON_TEST_POSTGRES").is_err() {
-        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
+    if postgres().is_none() {
         return;
     }
     let first = World::start(Engine::Postgres).await;
@@ -165,8 +160,7 @@ async fn a_database_that_some_node_serves_is_not_recovered() {
 /// A node whose clock is not the database's says so, and is well again when it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_differs_is_seen() {
-    if std::env::var("SYMBOLON_TEST_POSTGRES").is_err() {
-        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
+    if postgres().is_none() {
         return;
     }
     let world = World::start(Engine::Postgres).await;

@@ -308,11 +308,9 @@ async fn losing(engine: Engine, plan: &Plan) -> World {
 /// COMMIT was sent and its answer lost: the client is told to try again, never that it failed, and the retry converges.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_answer_is_lost_costs_nobody_anything() {
-    let engines: &[Engine] =
-        if std::env::var("SYMBOLON_TEST_POSTGRES").is_ok() { &[Engine::Sqlite, Engine::Postgres] } else { &[Engine::Sqlite] };
-    for engine in engines {
+    for engine in engines() {
         let plan = Plan::new(Vec::new());
-        let world = losing(*engine, &plan).await;
+        let world = losing(engine, &plan).await;
         let first = world.tokens("openid orders:read").await["refresh_token"].as_str().unwrap().to_owned();
         for fate in [Fate::Lose, Fate::LoseAnswer, Fate::Refuse] {
             plan.next(fate);

@@ -1,6 +1,6 @@
 //! The store's promises: whole or not at all, once, bytes stay bytes, and a full disk loses nothing that was said.
 
-use crate::world::{Engine, database};
+use crate::world::{Engine, database, engines};
 use std::ops::Deref;
 use std::path::PathBuf;
 use symbolon::audit::Entry;
@@ -47,11 +47,8 @@ where
     F: Fn(Kept) -> T,
     T: Future<Output = ()>,
 {
-    test(open(Engine::Sqlite).await).await;
-    if std::env::var("SYMBOLON_TEST_POSTGRES").is_ok() {
-        test(open(Engine::Postgres).await).await;
-    } else {
-        println!("PostgreSQL skipped: SYMBOLON_TEST_POSTGRES names no server");
+    for engine in engines() {
+        test(open(engine).await).await;
     }
 }
 

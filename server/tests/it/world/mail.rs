@@ -1,6 +1,6 @@
 //! A world whose letters arrive in a mailbox on this machine, over real SMTP.
 
-use super::{Ask, Browser, Configuration, Engine, PASSWORD, Page, World, totp};
+use super::{Ask, Browser, Configuration, Engine, PASSWORD, Page, World, engines, totp};
 use symbolon_phone::mailbox::Mailbox;
 
 pub const NEW_PASSWORD: &str = "another horse entirely";
@@ -82,8 +82,7 @@ impl Post {
 }
 
 pub async fn on_every_engine<T: Future<Output = ()>>(test: impl Fn(Post) -> T) {
-    test(Post::start(Engine::Sqlite).await).await;
-    if std::env::var("SYMBOLON_TEST_POSTGRES").is_ok() {
-        test(Post::start(Engine::Postgres).await).await;
+    for engine in engines() {
+        test(Post::start(engine).await).await;
     }
 }

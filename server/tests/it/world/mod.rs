@@ -72,28 +72,30 @@ where
     F: Fn(World) -> T,
     T: Future<Output = ()>,
 {
-    test(World::start(Engine::Sqlite).await).await;
-    if std::env::var("SYMBOLON_TEST_POSTGRES").is_ok() {
-        test(World::start(Engine::Postgres).await).await;
-    } else {
-        println!("PostgreSQL skipped: SYMBOLON_TEST_POSTGRES names no server");
+    for engine in engines() {
+        test(World::start(engine).await).await;
     }
 }
 
 /// The engines there are, for worlds with a configuration of their own.
 pub fn engines() -> Vec<Engine> {
-    if std::env::var("SYMBOLON_TEST_POSTGRES").is_ok() {
-        return vec![Engine::Sqlite, Engine::Postgres];
+    if postgres().is_some() { vec![Engine::Sqlite, Engine::Postgres] } else { vec![Engine::Sqlite] }
+}
+
+/// The address of the PostgreSQL server. A test without one is skipped, and says so.
+pub fn postgres() -> Option<String> {
+    let base = std::env::var("SYMBOLON_TEST_POSTGRES").ok();
+    if base.is_none() {
+        println!("PostgreSQL skipped: SYMBOLON_TEST_POSTGRES names no server");
     }
-    println!("PostgreSQL skipped: SYMBOLON_TEST_POSTGRES names no server");
-    vec![Engine::Sqlite]
+    base
 }
 
 pub async fn database(engine: Engine) -> String {
     match engine {
         Engine::Sqlite => "sqlite:test.db".to_owned(),
         Engine::Postgres => {
-            let base = std::env::var("SYMBOLON_TEST_POSTGRES").unwrap();
+            let base = postgres().unwrap();
             let (client, connection) = tokio_postgres::connect(&base, tokio_postgres::NoTls).await.unwrap();
             tokio::spawn(connection);
             let name = format!("symbolon_it_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
