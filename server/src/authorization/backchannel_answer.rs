@@ -205,7 +205,7 @@ impl Settling<'_> {
         let mut record = record_of(request, proven, now_ms);
         // Until then the client may come for its tokens.
         record.code_expires_ms = stored.expires_ms + REDEEMABLE_MS;
-        let (number, _) = code::grant(core, change, &granting((client, request), proven, &session, &record))?;
+        let (number, _) = code::grant(core, change, &granting(core, (client, request), proven, &session, &record))?;
         let statement = change.len();
         let id = || Value::from(&asked.id[..]);
         let account = Value::from(proven.account.as_str());

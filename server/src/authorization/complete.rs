@@ -8,6 +8,7 @@ use super::request::{self, AuthorizationRequest};
 use crate::audit::Entry;
 use crate::clients::note_use;
 use crate::config::{Client, ClientAuthentication, ClientKind, TierName};
+use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::decision::{self, Completed};
 use crate::grants::{self, RequestRecord, code};
@@ -109,7 +110,7 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
     }
     let (session, cookie) = session_of(authority, change, completing)?;
     let record = record_of(request, proven, change.now_ms());
-    let (number, code) = code::grant(authority, change, &granting((client, request), proven, &session, &record))?;
+    let (number, code) = code::grant(authority, change, &granting(authority, (client, request), proven, &session, &record))?;
     let burnt = Burnt {
         pushed: request.pushed.as_deref().map(|handle| pushed::burn(authority, change, handle)).transpose()?,
         object: request::burn_object(change, request),
@@ -152,6 +153,7 @@ fn acr(proven: &Proven) -> &str {
 }
 
 pub(super) fn granting<'a>(
+    core: &Core,
     (client, request): (&Client, &'a AuthorizationRequest),
     proven: &'a Proven,
     session: &'a [u8; 16],
@@ -165,7 +167,7 @@ pub(super) fn granting<'a>(
         instances: client.has_instances(),
         unattested: client.takes_unattested(),
         most: client.refresh.most_per_person,
-        carries: client.may_carry(),
+        carries: client.may_carry() || core.kiosk_passes.contains_key(&request.client_id),
         scope: &request.scope,
         resource: &request.resource,
         request: record,

@@ -233,7 +233,7 @@ impl Settling<'_> {
         let mut record = record_of(request, proven, now_ms);
         // Until then the device may come for its tokens.
         record.code_expires_ms = until_ms;
-        let (number, _) = code::grant(core, change, &granting((client, request), proven, &session, &record))?;
+        let (number, _) = code::grant(core, change, &granting(core, (client, request), proven, &session, &record))?;
         let statement = change.len();
         let named = vec![Value::from(&device.id[..]), proven.account.as_str().into(), Value::from(&session[..]), i64::from(number).into()];
         let guarded = device.asked.places(core, &proven.account).values();

@@ -126,6 +126,7 @@ pub async fn spend(core: &Core, opened: &Opened, rules: &Handover, here: &Here<'
     let mut change = Change::new(now_ms);
     let secret = random::<32>()?;
     let id = crate::seal::time_ordered_id(now_ms)?;
+    sessions::hold(&mut change, &parent);
     if !keep {
         // Another person on the same browser: no Back button brings the first one back. What the first one's apps got lives on.
         if let Some(other) = here.session {

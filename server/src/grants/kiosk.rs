@@ -331,6 +331,7 @@ impl Member<'_> {
         let id = crate::seal::time_ordered_id(caller.now_ms)?;
         let parent = || vec![Value::from(&grant.session[..]), i64::from(grant.number).into()];
         let ends_ms = grant.lives_until_ms().min(caller.now_ms + LONGEST_MS);
+        sessions::hold(change, &grant.session);
         let place = format!("{}, {}", kiosk.device.name, kiosk.device.place);
         let own = vec![Value::from(&id[..]), Value::from(&b""[..]), caller.now_ms.into(), place.into(), ends_ms.into()];
         change.run(session::INSERT_VISIT, [own, parent()].concat());

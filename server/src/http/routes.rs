@@ -288,7 +288,7 @@ pub static ROWS: &[Row] = &[
             from: Sender::OurPages,
             caller: Caller::SignIn,
             form: FormToken::Token,
-            writes: Writes::Nothing,
+            writes: Writes::Answer,
             ..PAGE
         },
         |app, incoming| Box::pin(login_page::page(app, incoming)),

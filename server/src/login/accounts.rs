@@ -12,7 +12,7 @@ use crate::pool::Pool;
 use crate::store::tables::account::{
     ADD_NAME, ADD_PASSWORD, DROP_NAME, HOLD, INSERT, RAISE, REHASH, SESSIONS_FROM, SET_EMAIL, SET_PASSWORD, STANDS,
 };
-use crate::store::tables::{known_device, outside_identity, session};
+use crate::store::tables::{known_device, outside_identity, passkey, session};
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use crate::visible;
 use argon2::Argon2;
@@ -122,6 +122,9 @@ impl Account {
     pub fn remove_passkey(&mut self, public_id: &str) {
         self.passkeys.retain(|known| known.public_id() != public_id);
         self.former_passkeys.retain(|known| known.public_id() != public_id);
+        if !self.may_have_codes() {
+            self.recovery.clear();
+        }
     }
 
     /// The account as it would be without this link.
@@ -367,6 +370,16 @@ pub fn set_password(change: &mut Change, account: &str, digest: String) {
 }
 
 /// Writes the digest alone.
+/// A passkey goes. Conflicts where `expect` says so.
+pub fn drop_passkey(change: &mut Change, account: &str, public_id: &str, expect: Expect) {
+    change.run_expecting(passkey::REMOVE, vec![account.into(), public_id.into()], expect);
+    drop_codes(change, account);
+}
+
+pub fn drop_codes(change: &mut Change, account: &str) {
+    passkey::DROP_CODES.into_iter().for_each(|sql| change.run_expecting(sql, vec![account.into()], Expect::Any));
+}
+
 pub fn replace_password(change: &mut Change, account: &str, digest: String) {
     let now_ms = change.now_ms();
     change.run(SET_PASSWORD, vec![account.into(), Value::from(digest.into_bytes()), now_ms.into()]);

@@ -22,6 +22,8 @@ pub enum What {
     Password,
     /// A code of the authenticator, or a recovery code.
     Code,
+    /// An invitation, which a stranger shows for an account.
+    Invitation,
     Letter,
     /// Answers to one question, whoever gives them.
     Tries,
@@ -53,6 +55,7 @@ impl What {
         match self {
             Self::Password => "password",
             Self::Code => "code",
+            Self::Invitation => "invitation",
             Self::Letter => "letter",
             Self::Tries => "tries",
             Self::UserCode => "user_code",
@@ -66,7 +69,9 @@ impl What {
     /// What the page says when the budget is used up.
     fn problem(self) -> &'static str {
         match self {
-            Self::Password | Self::Code | Self::Plugin | Self::PluginOfAnybody | Self::PluginQuestion => "too_many_attempts",
+            Self::Password | Self::Code | Self::Invitation | Self::Plugin | Self::PluginOfAnybody | Self::PluginQuestion => {
+                "too_many_attempts"
+            }
             Self::Letter => "too_many_mails",
             Self::Tries => "code_over",
             Self::UserCode => "too_many_codes",
@@ -77,7 +82,9 @@ impl What {
     /// Of one network.
     fn of_network(self) -> Allowance {
         match self {
-            Self::Password | Self::Code | Self::UserCode | Self::Plugin | Self::PluginOfAnybody => allowance(10, QUARTER_MS),
+            Self::Password | Self::Code | Self::Invitation | Self::UserCode | Self::Plugin | Self::PluginOfAnybody => {
+                allowance(10, QUARTER_MS)
+            }
             Self::PluginQuestion => allowance(600, QUARTER_MS),
             Self::Letter => allowance(5, HOUR_MS),
             Self::Tries => allowance(5, QUARTER_MS),
@@ -90,7 +97,7 @@ impl What {
         Some(match self {
             Self::Password | Self::Plugin => allowance(100, HOUR_MS),
             Self::PluginQuestion => return None,
-            Self::Code => allowance(30, HOUR_MS),
+            Self::Code | Self::Invitation => allowance(30, HOUR_MS),
             Self::Letter => allowance(20, HOUR_MS),
             Self::Tries => allowance(5, QUARTER_MS),
             Self::UserCode | Self::PluginOfAnybody => allowance(1000, HOUR_MS),
@@ -330,8 +337,10 @@ impl Purse<'_> {
                     change.run(CHARGE, vec![Value::from(&place.key[..]), until_ms.into(), self.now_ms.into(), limit.into()]);
                     owners.push((at, place.of_all));
                     match what {
-                        What::Password | What::Code | What::Plugin | What::PluginOfAnybody if place.of_all => charged.all.push(place.key),
-                        What::Password | What::Code | What::Plugin => charged.own.push(place.key),
+                        What::Password | What::Code | What::Invitation | What::Plugin | What::PluginOfAnybody if place.of_all => {
+                            charged.all.push(place.key)
+                        }
+                        What::Password | What::Code | What::Invitation | What::Plugin => charged.own.push(place.key),
                         // A right code gives back its own try alone: whoever starts devices himself must not begin afresh with each.
                         What::UserCode | What::PluginOfAnybody => charged.all.push(place.key),
                         What::Letter | What::Tries | What::Trips | What::PluginQuestion => {}

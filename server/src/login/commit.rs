@@ -109,7 +109,7 @@ impl Machine {
             }
             Effect::RemovePasskey { public_id } => {
                 waiting::forget(change, account, &Means::Passkey(public_id.clone()).to_string());
-                change.run_expecting(passkey::REMOVE, vec![account.into(), public_id.as_str().into()], Expect::Any);
+                accounts::drop_passkey(change, account, public_id, Expect::Any);
             }
             Effect::RenamePasskey { public_id, name } => {
                 let values = vec![account.into(), public_id.as_str().into(), name.as_str().into()];

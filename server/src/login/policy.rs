@@ -310,11 +310,12 @@ fn satisfied(
     let all: Vec<&Proof> = used.iter().copied().chain(others).collect();
     let is_touch = |proof: &&Proof| proof.method == MethodName::PASSKEY && proof.facts.user_verified != Some(true);
     let is_enough = |proof: &&Proof| is_enough_beside_a_touch(&proof.method) || (proof.method == MethodName::PASSKEY && !is_touch(proof));
-    if policy.two_factor_passkey && used.iter().any(is_touch) && !all.iter().any(is_enough) {
+    let is_its_own = |proof: &&Proof| proof.facts.chosen_by.is_none();
+    if policy.two_factor_passkey && used.iter().any(is_touch) && !all.iter().any(|proof| is_its_own(proof) && is_enough(proof)) {
         return None;
     }
     let mut amr = words(policy, all.iter().copied());
-    let own = all.iter().filter(|proof| proof.facts.chosen_by.is_none());
+    let own = all.iter().filter(|proof| is_its_own(proof));
     let kinds: BTreeSet<_> = own.flat_map(|proof| policy.factors(proof)).collect();
     if kinds.len() > 1 {
         amr.push("mfa".to_owned());

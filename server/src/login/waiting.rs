@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::error::{Fault, Result};
 use crate::mail::{self, About, Letter};
 use crate::seal::{KeyRing, time_ordered_id};
+use crate::store::tables::account;
 use crate::store::tables::enrolment::{ADD, END, FORGET_MEANS, LATE_REGAINS, OF_ACCOUNT, OVER, READ, SHORTEN};
-use crate::store::tables::{account, passkey};
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use std::collections::BTreeMap;
 use symbolon_oauth::{base64url, digest};
@@ -159,7 +159,7 @@ fn take_back(change: &mut Change, open: &Open, account: &Account) {
                 forget(change, &open.account, kind);
             }
         }
-        (Means::Passkey(public_id), _) => change.run_expecting(passkey::REMOVE, vec![id(), public_id.as_str().into()], Expect::Any),
+        (Means::Passkey(public_id), _) => accounts::drop_passkey(change, &open.account, public_id, Expect::Any),
         (Means::Identity(key), _) => deletion::unlink(change, &open.account, key, Expect::Any),
         (Means::Password, Some(former)) => accounts::replace_password(change, &open.account, former.clone()),
         (Means::Password, None) => change.run_expecting(account::REMOVE, vec![id(), "password".into()], Expect::Any),

@@ -68,7 +68,7 @@ pub async fn remove_passkeys(context: &Context, actor: &Actor, user: String, one
     let mut change = context.change(actor);
     for id in &ids {
         waiting::forget(&mut change, &sub, &Means::Passkey(id.clone()).to_string());
-        change.run(passkey::REMOVE, vec![sub.as_str().into(), id.as_str().into()]);
+        accounts::drop_passkey(&mut change, &sub, id, Expect::Exactly(1));
     }
     accounts::end_sessions(&mut change, &sub);
     for id in &ids {

@@ -38,8 +38,8 @@ const SOON: [Old; 8] = [
 ];
 const PAST: [Old; 11] = [
     (
-        "SELECT account, device FROM known_device WHERE until_ms < $1 LIMIT 500",
-        "DELETE FROM known_device WHERE account = $1 AND device = $2",
+        "SELECT account, device, until_ms FROM known_device WHERE until_ms < $1 LIMIT 500",
+        "DELETE FROM known_device WHERE account = $1 AND device = $2 AND until_ms = $3",
     ),
     (
         "SELECT identity, provider, sid, until_ms FROM provider_hint WHERE until_ms < $1 LIMIT 500",

@@ -110,6 +110,8 @@ pub enum Writes {
     EndOfSession,
     /// Which browser a waiting answer belongs to.
     Binding,
+    /// The answer of a sign-in that has ended, where the app's continue page shows it.
+    Answer,
     /// The next step of a sign-in whose person comes back from somebody else.
     Return,
 }

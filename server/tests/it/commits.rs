@@ -131,6 +131,20 @@ async fn an_audit_id_that_is_there_is_no_conflict() {
     store.apply(put("never")).await.unwrap();
 }
 
+/// 614-Q: a warning that is not about a standby, as a trigger of the operator's gives, leaves no doubt about a commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_warning_leaves_no_doubt() {
+    let Some(_) = postgres() else { return };
+    let url = database(Engine::Postgres).await;
+    let store = open(&url).await;
+    let trigger = "CREATE FUNCTION warns() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'mind the step'; RETURN NEW; END $$; \
+        CREATE CONSTRAINT TRIGGER warns AFTER INSERT ON login_name DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION warns()";
+    operator(&url).await.batch_execute(trigger).await.unwrap();
+    let applied = store.apply(put("warned")).await;
+    assert!(applied.is_ok(), "{applied:?}");
+    assert!(is_there(&store, "warned").await);
+}
+
 /// The same on SQLite, where whoever asks again draws another id.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_audit_id_that_is_there_is_no_conflict_on_sqlite() {

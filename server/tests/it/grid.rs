@@ -25,6 +25,13 @@ async fn what_a_browser_fetches_ahead_does_nothing() {
             }
         }
         assert_eq!((world.audited("code_issued").await, world.audited("session_ended").await), (codes, 0));
+        // The page of a sign-in, which shows its answer when it has ended.
+        let mut fresh = Browser::default();
+        let start = fresh.open(&world, &ask).await;
+        let wrong = fresh.submit_raw(&world, &start, &[("username", "alice")], "continue").await;
+        let step = wrong.location.as_deref().and_then(|to| to.split_once("/login/")).map(|(_, name)| format!("/login/{name}")).unwrap();
+        let ahead = fresh.send(world.http.get(world.url(&step)).header("sec-purpose", "prefetch")).await;
+        assert_eq!((ahead.status, fresh.visit(&world, &step).await.status), (403, 200), "{step}");
         // The twins: the same, opened.
         assert!(browser.open(&world, &ask).await.has_code());
         assert_eq!(world.audited("code_issued").await, codes + 1);

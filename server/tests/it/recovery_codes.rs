@@ -1,5 +1,6 @@
 //! A recovery code is asked for where it leads on. Else each try would spend one.
 
+use crate::commands::told;
 use crate::world::mail::NEW_PASSWORD;
 use crate::world::passkeys::{Keys, on_every_engine};
 use crate::world::{Ask, Browser, PASSWORD, Page, totp};
@@ -125,6 +126,34 @@ async fn another_persons_passkey_answers_after_an_old_session() {
             let account = browser.visit(&keys.world, "/account").await;
             assert!(account.says(&format!("{name}@example.com")), "{name}: {}", account.html);
         }
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// W-59: codes go with the last of what they were made with. A passkey that comes later does not wake them up.
+#[tokio::test(flavor = "multi_thread")]
+async fn codes_go_with_the_last_of_what_they_came_with() {
+    on_every_engine("", |keys| async move {
+        let kept = async || {
+            let store = keys.world.running.shared.now().store.clone();
+            let rows =
+                store.all("SELECT DISTINCT kind FROM credential WHERE kind IN ('recovery', 'totp') ORDER BY kind", &[]).await.unwrap();
+            rows.iter().map(|row| row.text("kind").unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        keys.add(&mut Browser::default(), &mut Authenticator::default(), "alice").await;
+        enrol(&keys).await;
+        let (is_done, said) = told(&keys.world, &["user", "remove-passkey", "alice", "--all"]).await;
+        assert!(is_done, "{said}");
+        assert_eq!(kept().await, ["recovery", "totp"], "the twin: the authenticator is left");
+        let app = keys.world.running.shared.now();
+        let mut change = Change::new(app.now_ms());
+        change.run_expecting("DELETE FROM credential WHERE kind = 'totp'", Vec::new(), Expect::Any);
+        app.store.apply(change).await.unwrap();
+        keys.add(&mut Browser::default(), &mut Authenticator::default(), "alice").await;
+        let (is_done, said) = told(&keys.world, &["user", "remove-passkey", "alice", "--all"]).await;
+        assert!(is_done, "{said}");
+        assert!(kept().await.is_empty(), "{:?}", kept().await);
         keys.world.stop().await;
     })
     .await;

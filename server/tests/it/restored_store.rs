@@ -163,13 +163,15 @@ async fn recovering_takes_away_again_what_signed_people_in() {
     let mut later = symbolon::store::Change::new(app.now_ms());
     later.audit(symbolon::audit::Entry::ok("passkey_removed").account(account.as_str()).with("passkey", "lost").with("lost", false));
     later.audit(symbolon::audit::Entry::ok("upstream_unlinked").account(account.as_str()).with("identity", "lost"));
+    later.audit(symbolon::audit::Entry::ok("instance_attested").client("genuine").with("jkt", "younger"));
     app.store.apply(later).await.unwrap();
     drop(app);
     std::fs::write(world.directory.join("audit.jsonl"), command(&world, &["audit", "--since", "1h", "--all"])).unwrap();
     let world = world
         .restarted(|world| {
             restore(world);
-            command(world, &["recover", "--audit", world.directory.join("audit.jsonl").to_str().unwrap()]);
+            let said = command(world, &["recover", "--audit", world.directory.join("audit.jsonl").to_str().unwrap()]);
+            assert!(said.contains("installations of genuine, attested after the copy"), "{said}");
         })
         .await;
     let store = world.running.shared.now().store.clone();
@@ -196,6 +198,7 @@ async fn recovering_ends_again_every_session_that_a_lost_means_ended() {
         ("stopped", Entry::ok("enrolment_stopped").with("means", "totp"), true),
         ("regain", Entry::ok("regain_stopped"), true),
         ("anew", Entry::ok("regained"), true),
+        ("others", Entry::ok("other_sessions_ended"), true),
         ("named", Entry::ok("name_changed"), false),
     ];
     let world = World::start(Engine::Sqlite).await;

@@ -3,7 +3,7 @@
 use crate::commands::symbolon;
 use crate::upstream::{leave, sign_in, subject, world};
 use crate::world::provider::{Provider, Says};
-use crate::world::{Ask, Browser, Engine, Page, World, engines};
+use crate::world::{Ask, Browser, Engine, PASSWORD, Page, World, engines, totp};
 use serde_json::json;
 
 async fn invite(world: &World, name: &str) -> String {
@@ -95,4 +95,40 @@ async fn nobody_comes_in_without_their_invitation() {
     assert!(page.problem().contains("not your ticket"), "replaced: {}", page.html);
     assert!(show(&world, &mut browser, &page, &fresh).await.action("go"), "the twin");
     world.stop().await;
+}
+
+/// 469-E: whoever guesses invitations for somebody uses up tries of their own, and none for that person's codes.
+#[tokio::test(flavor = "multi_thread")]
+async fn guessed_invitations_use_up_no_codes() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let world = world(engine, &provider, "").await;
+        let now_ms = || world.running.shared.now().now_ms();
+        let mut browser = Browser::default();
+        let page = browser.visit(&world, "/account").await;
+        browser.submit_password(&world, &page, "alice", PASSWORD).await;
+        let account = browser.visit(&world, "/account").await;
+        let page = browser.submit(&world, &account, &[], "enrol_totp").await;
+        let secret = page.codes().remove(0);
+        browser.submit(&world, &page, &[("code", &totp(&secret, now_ms()))], "continue").await;
+        world.confirm("alice").await;
+        provider.is("eve");
+        let mut eve = Browser::default();
+        let mut page = invited(&world, &provider, &mut eve, "alice").await;
+        let mut tries = 0;
+        while page.problem().contains("not your ticket") || tries == 0 {
+            page = show(&world, &mut eve, &page, "aaaaa-aaaaa").await;
+            tries += 1;
+        }
+        assert_eq!(tries, 11, "the eleventh is too many: {}", page.html);
+        assert!(page.problem().contains("Too many"), "{}", page.html);
+        world.advance_s(60);
+        let mut fresh = Browser::default();
+        let page = fresh.visit(&world, "/account").await;
+        let page = fresh.submit_password(&world, &page, "alice", PASSWORD).await;
+        assert!(page.asks_for("code"), "{}", page.html);
+        let done = fresh.submit(&world, &page, &[("code", &totp(&secret, now_ms()))], "continue").await;
+        assert_eq!((done.status, done.problem()), (303, String::new()), "{}", done.html);
+        world.stop().await;
+    }
 }

@@ -5,7 +5,7 @@ use super::recovery::{ALPHABET, plain};
 use super::totp::price_of_code;
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
-use crate::login::budgets::Budget;
+use crate::login::budgets::{Budget, What};
 use crate::login::context::{Answer, Asked, Context, Move, Person, Unavailable, Verdict};
 use crate::login::effect::{Effect, Spend};
 use crate::login::step::{FieldKind, Problem, Step};
@@ -22,9 +22,10 @@ pub fn can_use(person: &Person) -> bool {
     person.is_subject
 }
 
-/// Codes of every kind draw on one budget.
+/// Codes of every kind draw on one budget. Strangers have another one for invitations, so that they keep nobody from codes (469-E).
 pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
-    price_of_code(person, step, FIELD, REFUSED)
+    let what = if person.is_subject { What::Code } else { What::Invitation };
+    price_of_code(what, person, step, (FIELD, REFUSED))
 }
 
 pub async fn ask(_context: &Context<'_>, _person: &Person) -> std::result::Result<Asked, Unavailable> {

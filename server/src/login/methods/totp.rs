@@ -28,16 +28,16 @@ pub fn can_use(person: &Person) -> bool {
 }
 
 pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
-    price_of_code(person, step, "code", REFUSED)
+    price_of_code(What::Code, person, step, ("code", REFUSED))
 }
 
 /// Codes of the authenticator and recovery codes draw on one budget.
-pub fn price_of_code(person: &Person, step: &Move<'_>, field: &str, event: &'static str) -> Vec<Budget> {
+pub fn price_of_code(what: What, person: &Person, step: &Move<'_>, (field, event): (&str, &'static str)) -> Vec<Budget> {
     let Move::Answer { answer, .. } = step else { return Vec::new() };
     if answer.text(field).is_empty() {
         return Vec::new();
     }
-    vec![Budget::Stored { what: What::Code, whom: Whom::person(person), event }]
+    vec![Budget::Stored { what, whom: Whom::person(person), event }]
 }
 
 pub fn still_holds(proof: &Proof, account: &Account) -> bool {

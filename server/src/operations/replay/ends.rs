@@ -3,6 +3,7 @@
 use super::copy::Copy;
 use super::entries::at_ms;
 use crate::grants::ending;
+use crate::login::accounts;
 use crate::login::deletion::{forget_rows, unlink_again};
 use crate::operations::cutoff;
 use crate::operations::installation::END;
@@ -109,6 +110,7 @@ fn end_of_account(change: &mut Change, event: &str, entry: &Json, copy: &Copy) {
         "other_sessions_ended" => {
             let own = entry["session"].as_str().and_then(|it| copy.sessions.get(it));
             end_sessions(change, own.map_or(&[][..], |it| &it[..]));
+            change.run_expecting(known_device::FORGET, vec![account.into()], Expect::Any);
         }
         "account_disabled" => {
             change.run_expecting(SET_STATE, vec![account.into(), "disabled".into()], Expect::Any);
@@ -136,6 +138,7 @@ fn end_of_account(change: &mut Change, event: &str, entry: &Json, copy: &Copy) {
         "passkey_removed" => {
             let passkey = entry["detail"]["passkey"].as_str().unwrap_or_default();
             change.run_expecting(REMOVE_AGAIN, vec![account.into(), passkey.into(), at_ms.into()], Expect::Any);
+            accounts::drop_codes(change, account);
         }
         "totp_removed" => {
             change.run_expecting(REMOVE_TOTP, vec![account.into(), at_ms.into()], Expect::Any);

@@ -84,6 +84,9 @@ async fn of_the_issuer(context: &Context, entry: &Json) -> Result<Option<String>
             let jkt = text("jkt");
             Some(format!("the installation {jkt}, attested after the copy and revoked: it can attest anew; look at why it was revoked"))
         }
+        "instance_attested" | "instance_vouched_for" if !has(INSTALLED, &[client.into(), text("jkt").into()]).await? => {
+            Some(format!("installations of {client}, attested after the copy: the app has to attest them anew"))
+        }
         "client_registered" if !has(CLIENT, &[client.into()]).await? => Some(format!("the client {client}, registered after the copy")),
         "client_replaced" => Some(format!("the newer metadata of the client {client}: import it again")),
         "key_rotated" if !has(KEY, &[text("kid").into()]).await? => {

@@ -207,6 +207,7 @@ fn pause(attempt: u32) -> Duration {
 }
 
 async fn try_alone(shared: &Arc<Shared>, draft: &mut Draft) -> Result<(Flown, Option<Marker>), NotApplied> {
+    let _turn = shared.turn().await.map_err(NotApplied::Fault)?;
     let mut lease = shared.lease().await.map_err(NotApplied::Fault)?;
     let wire = lease.ready().await.map_err(NotApplied::Fault)?;
     let until_ms = wire.server_ms() + ROUND_MS;

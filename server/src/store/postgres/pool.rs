@@ -12,7 +12,7 @@ use crate::error::Fault;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// After this time a request counts as lost, even if the system still shows the connection as open.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
@@ -43,6 +43,11 @@ impl Shared {
         Ok(self.lease_of(place))
     }
 
+    /// A turn for a change that goes alone. It takes its connection after that, and gives it back before.
+    pub async fn turn(&self) -> Result<SemaphorePermit<'_>, Fault> {
+        self.pool.alone.acquire().await.map_err(|_| Fault::store_away("the store is closed"))
+    }
+
     /// The same, where one is free now.
     pub fn free(self: &Arc<Self>) -> Option<Lease> {
         let place = Arc::clone(&self.pool.places).try_acquire_owned().ok()?;
@@ -62,7 +67,7 @@ impl Shared {
     async fn replace(&self, wire: &mut Option<Wire>, bounds: &str) -> Result<(), Fault> {
         let losses = self.losses.load(Ordering::Relaxed);
         let is_closed = match wire {
-            Some(wire) => wire.is_closed(wire.losses_seen != losses).await || !wire.keeps_time().await,
+            Some(wire) => wire.is_closed(wire.losses_seen != losses).await || !keeps_time(wire).await,
             None => true,
         };
         if !is_closed {
@@ -129,13 +134,15 @@ impl Shared {
 /// A fixed number of places. A place has a connection from its first use on.
 pub(super) struct Pool {
     places: Arc<Semaphore>,
+    /// Of them, those that changes may have which go alone. However many wait, reads leave between them.
+    alone: Semaphore,
     /// The connections that nobody uses. The last one used is the next one taken.
     idle: std::sync::Mutex<Vec<Wire>>,
 }
 
 impl Pool {
     pub fn new(places: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)), idle: std::sync::Mutex::default() }
+        Self { places: Arc::new(Semaphore::new(places)), alone: Semaphore::new((places / 2).max(1)), idle: std::sync::Mutex::default() }
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Wire>> {
@@ -170,6 +177,11 @@ impl Drop for Lease {
         self.place = None;
         self.shared.send_reads();
     }
+}
+
+/// A server that stopped does not say what time it is, and nobody waits longer for it than for an answer.
+async fn keeps_time(wire: &mut Wire) -> bool {
+    tokio::time::timeout(PATIENCE, wire.keeps_time()).await.unwrap_or(false)
 }
 
 /// A connection may have died unnoticed, as when the database was restarted. Then the statement is sent once more.

@@ -197,7 +197,7 @@ impl Wire {
         Ok(())
     }
 
-    /// Did the server stop waiting for a standby, or warn of something else, at what was sent last?
+    /// Did the server stop waiting for a standby at what was sent last?
     pub fn is_warned(&self) -> bool {
         self.is_warned
     }
@@ -447,7 +447,7 @@ impl Wire {
                     landed.ends.push(landed.rows.len());
                 }
                 Message::ErrorResponse(error) => landed.error = Some(Said::read(error.fields(), executed)?),
-                Message::NoticeResponse(notice) => self.is_warned |= is_warning(notice.fields())?,
+                Message::NoticeResponse(notice) => self.is_warned |= is_about_standby(notice.fields())?,
                 Message::DataRow(row) => landed.rows.push(row),
                 Message::RowDescription(described) => landed.described = Some(described),
                 _ => {}
@@ -467,14 +467,18 @@ fn is_plain_insert(sql: &str) -> bool {
     head.starts_with("INSERT INTO ") && end.is_some_and(|end| end + 1 == values.len())
 }
 
-fn is_warning(mut fields: ErrorFields<'_>) -> io::Result<bool> {
+/// Does the server warn that it waits for the standby no longer? A warning that does not name the routine it comes from counts as one.
+fn is_about_standby(mut fields: ErrorFields<'_>) -> io::Result<bool> {
+    let (mut is_warning, mut is_other) = (false, false);
     while let Some(field) = fields.next()? {
-        // `V` is the severity in English, whatever the server's language.
-        if field.type_() == b'V' {
-            return Ok(field.value_bytes() == b"WARNING");
+        match field.type_() {
+            // The severity in English, whatever the server's language.
+            b'V' => is_warning = field.value_bytes() == b"WARNING",
+            b'R' => is_other = field.value_bytes() != b"SyncRepWaitForLSN",
+            _ => {}
         }
     }
-    Ok(false)
+    Ok(is_warning && !is_other)
 }
 
 fn bind(name: &str, values: &[Value], out: &mut BytesMut) -> io::Result<()> {

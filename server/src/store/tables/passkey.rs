@@ -23,6 +23,13 @@ pub const KINDS: &str = "SELECT public_id, aaguid, attested, backup_eligible FRO
 pub const OF_ACCOUNT: &str = "SELECT rp_id, id, public_id, name, discoverable, created_ms, used_ms, aaguid, attested, backup_eligible \
     FROM passkey WHERE account = $1 ORDER BY created_ms, public_id";
 pub const REMOVE: &str = "DELETE FROM passkey WHERE account = $1 AND public_id = $2";
+/// Recovery codes, and their time of waiting, go with the last of what they came with.
+pub const DROP_CODES: [&str; 2] = [
+    "DELETE FROM credential WHERE account = $1 AND kind = 'recovery' AND NOT EXISTS (SELECT 1 FROM passkey p WHERE p.account = $1) \
+     AND NOT EXISTS (SELECT 1 FROM credential c WHERE c.account = $1 AND c.kind = 'totp')",
+    "DELETE FROM enrolment WHERE account = $1 AND means = 'recovery' AND NOT EXISTS \
+     (SELECT 1 FROM credential c WHERE c.account = $1 AND c.kind = 'recovery')",
+];
 /// One that the restored store still has. A younger one stays.
 pub const REMOVE_AGAIN: &str = "DELETE FROM passkey WHERE account = $1 AND public_id = $2 AND created_ms <= $3";
 pub const RENAME: &str = "UPDATE passkey SET name = $3 WHERE account = $1 AND public_id = $2";
