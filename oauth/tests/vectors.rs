@@ -185,6 +185,35 @@ fn addresses_of_published_open_redirects() {
     assert!(payloads.len() > 100);
 }
 
+/// 031-R: what browsers read in addresses that are written strangely. A redirect URI equals itself and no other spelling of it. What may
+/// be registered says the host and the scheme that a browser reads in it.
+#[test]
+fn addresses_that_parsers_read_otherwise() {
+    let Some(document) = vectors("attacks/url-parsing.json") else { return };
+    let (mut taken, mut refused) = (0, 0);
+    for case in document["vectors"].as_array().unwrap() {
+        let text = |name: &str| case[name].as_str().unwrap_or_default();
+        let (input, href) = (text("input"), text("href"));
+        assert!(redirect::matches(input, input), "{case}");
+        if input != href {
+            assert!(!redirect::matches(input, href) && !redirect::matches(href, input), "{case}");
+        }
+        let kinds = [redirect::ClientKind::Native, redirect::ClientKind::Web];
+        if !kinds.into_iter().any(|kind| redirect::may_register(input, kind).is_ok()) {
+            refused += 1;
+            continue;
+        }
+        taken += 1;
+        let (scheme, rest) = input.split_once(':').unwrap();
+        assert_eq!(format!("{scheme}:"), text("protocol"), "{case}");
+        let shown = rest.strip_prefix("//").map(|it| it.split(['/', '?']).next().unwrap_or_default()).unwrap_or_default();
+        let host = shown.rsplit_once(':').map_or(shown, |(host, _)| host);
+        assert_eq!((host, text("username"), text("password"), text("hash")), (text("hostname"), "", "", ""), "{case}");
+    }
+    assert!(taken > 0 && refused > 500, "{taken} taken, {refused} refused");
+    println!("{taken} may be registered, {refused} refused");
+}
+
 /// No key verifies the tokens of published attacks.
 #[test]
 fn tokens_of_published_attacks() {

@@ -99,25 +99,36 @@ impl Driver {
         self.command("/window", json!({ "handle": tab })).await;
     }
 
-    /// Where pages have asked the browser to go since this was last asked, whoever opens such addresses.
-    pub async fn asked_for(&self) -> Vec<String> {
+    /// What this event of the browser said since the last look at its events.
+    async fn events(&self, method: &str) -> Vec<Value> {
         let lines = self.command("/se/log", json!({ "type": "performance" })).await;
         let events = lines.as_array().unwrap().iter().map(|it| serde_json::from_str::<Value>(it["message"].as_str().unwrap()).unwrap());
-        let asked = events.filter(|it| it["message"]["method"] == "Page.frameRequestedNavigation");
-        asked.map(|it| it["message"]["params"]["url"].as_str().unwrap().to_owned()).collect()
+        let of_method = events.filter(|it| it["message"]["method"] == method);
+        of_method.map(|it| it["message"]["params"].clone()).collect()
     }
 
-    /// Waits until a page asks for an address that begins so.
-    pub async fn leads_to(&self, beginning: &str) -> String {
+    /// Waits for an event about an address that begins so. `address`: where it stands in the event.
+    async fn event_of(&self, method: &str, address: &str, beginning: &str) -> Value {
         let mut seen = Vec::new();
         for _ in 0..50 {
-            seen.extend(self.asked_for().await);
-            if let Some(found) = seen.iter().find(|it| it.starts_with(beginning)) {
+            seen.extend(self.events(method).await);
+            let is_it = |it: &&Value| it.pointer(address).and_then(Value::as_str).is_some_and(|url| url.starts_with(beginning));
+            if let Some(found) = seen.iter().find(is_it) {
                 return found.clone();
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("nobody asked for {beginning}: {seen:?}");
+        panic!("no {method} of {beginning}: {:?}", seen.iter().map(|it| it.pointer(address)).collect::<Vec<_>>());
+    }
+
+    /// Waits until a page asks the browser for an address that begins so, whoever opens such addresses.
+    pub async fn leads_to(&self, beginning: &str) -> String {
+        self.event_of("Page.frameRequestedNavigation", "/url", beginning).await["url"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the browser asks a host for an address that begins so. Does it say that a person did it?
+    pub async fn goes_by_a_gesture(&self, beginning: &str) -> bool {
+        self.event_of("Network.requestWillBeSent", "/request/url", beginning).await["hasUserGesture"].as_bool().unwrap()
     }
 
     pub async fn picture(&self, name: &str) {
@@ -173,7 +184,7 @@ pub async fn driver() -> Option<(Killed, Driver)> {
         "--headless", "--hide-scrollbars", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
         "--disable-component-update", "--disable-sync", "--lang=en", "--host-resolver-rules=MAP *.test 127.0.0.1",
     ] });
-    let wanted = json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": { "performance": "ALL" } } } });
+    let wanted = json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "acceptInsecureCerts": true, "goog:chromeOptions": options, "goog:loggingPrefs": { "performance": "ALL" } } } });
     for _ in 0..50 {
         if let Ok(answer) = http.post(&base).json(&wanted).send().await {
             let body: Value = answer.json().await.unwrap();

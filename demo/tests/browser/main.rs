@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
 mod driver;
+mod leaving;
 mod passkey;
 mod wallet;
 
@@ -183,7 +184,7 @@ kind = "web"
 name = "Example Shop"
 first_party = true
 require_consent = true
-redirect_uris = ["https://other.shop.test/callback"]
+redirect_uris = ["https://other.shop.test/callback", "https://other.shop.test:SITE/callback"]
 "#;
 
 /// What a phone with Chrome says of itself.
@@ -226,10 +227,13 @@ fn loopback(address: &str) -> (u16, std::thread::JoinHandle<String>) {
     (port, taking)
 }
 
-/// L-02: Chrome on Android, as far as its name goes: after a form, each kind of redirect reaches its link, and the pages in between fit a phone.
+/// L-02: Chrome on Android, as far as its name goes: after a form, each kind of redirect reaches its link, also by a site that leads on to the
+/// app itself. The pages in between fit a phone.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_back_into_an_app_is_handed_over_in_chromium() {
-    let start = |at: &std::path::Path| server_with(at, "[\"password\"]", WAYS_BACK);
+    let site = leaving::site().await;
+    let ways_back = WAYS_BACK.replace("SITE", &site.to_string());
+    let start = move |at: &std::path::Path| server_with(at, "[\"password\"]", &ways_back);
     let Some((_programs, browser, account, directory)) = at_account("handover", start).await else { return };
     let issuer = account.trim_end_matches("/account").to_owned();
     let on_a_phone = async || {
@@ -248,7 +252,7 @@ async fn each_way_back_into_an_app_is_handed_over_in_chromium() {
     agrees(&browser, &issuer, ("site", "https://other.shop.test/callback")).await;
     let left = browser.leads_to("https://other.shop.test/callback?code=").await;
     assert_eq!(browser.look("/url").await, *left);
-
+    leaving::by_whom(&browser, &issuer, site).await;
     agrees(&browser, &issuer, ("handed-over", "https://links.shop.test/callback")).await;
     browser.heading("Continue in Example Shop").await;
     let link = onward(&browser).await;
@@ -275,7 +279,7 @@ async fn each_way_back_into_an_app_is_handed_over_in_chromium() {
     browser.picture("handover-continue-desk").await;
     let link = onward(&browser).await;
     browser.click("#onward").await;
-    assert_eq!(browser.leads_to("https://links.shop.test/callback?code=").await, link);
+    assert!(link.starts_with("https://links.shop.test/callback?code=") && browser.goes_by_a_gesture(&link).await, "{link}");
 
     // The scheme: the page leads there by itself, and its link does so again. The browser asks whether it may open another program, and
     // takes no click until then.
@@ -290,6 +294,10 @@ async fn each_way_back_into_an_app_is_handed_over_in_chromium() {
     assert_eq!(browser.leads_to("com.example.shop:").await, link);
     browser.fits().await;
     browser.picture("handover-scheme").await;
+
+    browser.new_tab().await;
+    on_a_phone().await;
+    leaving::through_a_site(&browser, &issuer, site).await;
     browser.http.delete(&browser.session).send().await.unwrap();
     let _ = std::fs::remove_dir_all(&directory);
 }

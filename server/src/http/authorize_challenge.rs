@@ -312,7 +312,7 @@ impl Face<'_> {
             return self.leave(&request, Some((answer, &answering)), "the operator sends this sign-in to the browser").await;
         }
         let offered = answering.state.offers(answer.action);
-        if offered && answering.state.leads_outside(answer.action) && !self.stays_in_app(answer.action, &rules) {
+        if offered && answering.state.outside(answer.action).is_some() && !self.stays_in_app(answer.action, &rules) {
             return self.leave(&request, Some((answer, &answering)), "the person goes on at a provider").await;
         }
         if offered && self.origins.is_empty() && answer.action == "use_passkey" {

@@ -4,7 +4,9 @@ use super::come_back;
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::authorization::delivery::{Delivery, Response};
+use crate::config::upstream::Preset;
 use crate::error::Result;
+use crate::login::methods::upstream::GO;
 use crate::login::operation::Operation;
 use crate::login::state::{Ended, State};
 use crate::login::step::{Problem, Step, Text};
@@ -77,6 +79,14 @@ fn own_browser(app: &App, incoming: &Incoming) -> Option<String> {
     embedded::in_own_browser(incoming.header("user-agent")?, &app.url(&format!("{}?{query}", incoming.path_as_sent())))
 }
 
+/// L-13: what stands beside a button that leads to a provider whose pages refuse browsers inside other apps. The button stays: what a
+/// browser says of itself may be wrong.
+fn refusal_there(app: &App, state: &State, action: &str) -> Option<Text> {
+    let provider = app.config.upstream.get(state.outside(action)?.provider()?)?;
+    let refuses = provider.preset.is_some_and(Preset::refuses_embedded);
+    refuses.then(|| Text::new("embedded-refused").with("provider", provider.label.as_str()))
+}
+
 /// The page of the open question.
 pub fn step(app: &App, incoming: &Incoming, state: &State, target: Target) -> Result<Reply> {
     let Some(pending) = &state.pending else { return Ok(reply::see_other(&app.url("/account"))) };
@@ -84,12 +94,14 @@ pub fn step(app: &App, incoming: &Incoming, state: &State, target: Target) -> Re
     let mut hidden = target.hidden;
     hidden.push(("locale".to_owned(), locale.clone()));
     let base = app.config.issuer.clone();
-    let onward = pending.away.clone();
-    let refresh = onward.is_some() && incoming.query.contains("go");
     let (form_action, embedded, own_browser) = (app.url(&target.path), is_embedded(incoming), own_browser(app, incoming));
+    let question = pending.step.clone().noted(|action| refusal_there(app, state, action).filter(|_| embedded));
+    let onward = pending.away.clone();
+    let is_refused_there = embedded && refusal_there(app, state, GO).is_some();
+    let refresh = onward.is_some() && incoming.query.contains("go") && !is_refused_there;
     let context = PageContext { locale, base, form_action, form_token: target.token, hidden, onward, refresh, embedded, own_browser };
-    let html = app.pages.step(&pending.step, &context)?;
-    Ok(match &pending.step {
+    let html = app.pages.step(&question, &context)?;
+    Ok(match &question {
         step if step.operation.is_some() => reply::operating_page(200, html, step.operation.as_ref()),
         step if has_password(step) => reply::typing_page(200, html),
         _ => reply::page(200, html),

@@ -192,14 +192,14 @@ impl State {
         self.candidate = None;
     }
 
-    /// Does this button lead the person to somebody else? Only a browser can go there.
-    pub fn leads_outside(&self, action: &str) -> bool {
+    /// The method for which this button leads the person to somebody else. Only a browser can go there.
+    pub fn outside(&self, action: &str) -> Option<MethodName> {
         let chosen = action.strip_prefix("use_").map(|word| MethodName::new(word.to_owned()));
-        let is_asked = self.pending.as_ref().is_some_and(|pending| match &pending.question {
-            Question::Method(method) => method.is_outside() && matches!(action, "go" | "other_account"),
-            _ => false,
+        let asked = self.pending.as_ref().and_then(|pending| match &pending.question {
+            Question::Method(method) if matches!(action, "go" | "other_account") => Some(method.clone()),
+            _ => None,
         });
-        is_asked || chosen.is_some_and(|method| method.is_outside())
+        chosen.or(asked).filter(MethodName::is_outside)
     }
 
     pub fn offers(&self, action: &str) -> bool {

@@ -104,6 +104,9 @@ pub struct Action {
     /// What stands in its label.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub args: BTreeMap<String, String>,
+    /// What the person reads beside it before pressing it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Text>,
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +176,14 @@ impl Step {
     pub fn secondary(self, name: &str) -> Self {
         self.action(name, ActionKind::Secondary)
     }
+    /// Says something beside each button of which there is something to say.
+    pub fn noted(mut self, note: impl Fn(&str) -> Option<Text>) -> Self {
+        for action in &mut self.actions {
+            action.note = note(&action.name);
+        }
+        self
+    }
+
     /// Gives the last button a label of its own.
     pub fn called(mut self, label: Text) -> Self {
         if let Some(action) = self.actions.last_mut() {
@@ -190,7 +201,7 @@ impl Step {
     }
 
     fn action(mut self, name: &str, kind: ActionKind) -> Self {
-        self.actions.push(Action { name: name.to_owned(), kind, label: None, args: BTreeMap::new() });
+        self.actions.push(Action { name: name.to_owned(), kind, label: None, args: BTreeMap::new(), note: None });
         self
     }
 

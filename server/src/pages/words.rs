@@ -55,6 +55,8 @@ pub struct WordedAction {
     pub name: String,
     pub kind: crate::login::step::ActionKind,
     pub label: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 #[derive(Serialize, Debug, PartialEq)]
@@ -102,7 +104,12 @@ pub fn word(locales: &Locales, locale: &str, step: &Step) -> Worded {
         actions: step
             .actions
             .iter()
-            .map(|action| WordedAction { name: action.name.clone(), kind: action.kind, label: say(&label(step, action)) })
+            .map(|action| WordedAction {
+                name: action.name.clone(),
+                kind: action.kind,
+                label: say(&label(step, action)),
+                note: action.note.as_ref().map(say),
+            })
             .collect(),
         operation: step.operation.clone().map(word_operation),
         problem: step.problem.as_ref().map(|problem| WordedProblem {

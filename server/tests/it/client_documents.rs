@@ -1,10 +1,14 @@
 //! Clients that are a document: what is fetched for whom, what counts, and where it leads (draft-ietf-oauth-client-id-metadata-document).
 
 use crate::commands::symbolon;
+use crate::registration::EXCHANGE;
 use crate::world::documents::{Documents, Says};
 use crate::world::*;
 use serde_json::{Value as Json, json};
 use std::sync::atomic::{AtomicU32, Ordering};
+use symbolon_oauth::backchannel::GRANT_TYPE as BACKCHANNEL;
+use symbolon_oauth::device_authorization::GRANT_TYPE as DEVICE_CODE;
+use symbolon_oauth::kiosk::GRANT_TYPE as KIOSK;
 
 const HOST: &str = "planner.example.net";
 const ID: &str = "https://planner.example.net/client.json";
@@ -121,6 +125,10 @@ async fn a_document_that_breaks_a_rule_is_no_client() {
         ("jwks_uri", json!("http://planner.example.net/jwks")),
         ("jwks", private),
         ("grant_types", json!(["client_credentials"])),
+        ("grant_types", json!(["authorization_code", DEVICE_CODE])),
+        ("grant_types", json!(["authorization_code", BACKCHANNEL])),
+        ("grant_types", json!(["authorization_code", KIOSK])),
+        ("grant_types", json!(["authorization_code", EXCHANGE])),
     ];
     for (name, value) in pairs {
         documents.json(ID, &with(document(), name, value.clone()));
@@ -360,6 +368,37 @@ async fn no_other_client_has_an_address_as_its_id() {
     assert_eq!(code, Some(0), "the twin: {said}{error}");
     assert_eq!((status(&world, ID).await, documents.asked()), (200, 1), "the document's own");
     world.stop().await;
+}
+
+/// RFC 8252 7.3, 8.6: whoever serves the document proves its host, and no address on a person's own computer. People read so, and are asked
+/// every time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_on_the_persons_computer_is_asked_about_every_time() {
+    for engine in engines() {
+        let (world, documents) = start(engine).await;
+        let native = with(document(), "application_type", json!("native"));
+        documents.json(ID, &with(native, "redirect_uris", json!([BACK, "http://127.0.0.1/cb"])));
+        let mut browser = Browser::default();
+        for port in [49_152, 61_234] {
+            let mut page = browser.open(&world, &Ask::new(ID, &format!("http://127.0.0.1:{port}/cb"), "openid")).await;
+            if page.kind() == "password" {
+                page = browser.submit_password(&world, &page, "alice", PASSWORD).await;
+            }
+            assert_eq!(page.kind(), "consent", "{}", page.html);
+            assert!(page.says("Nobody at this service has checked this app. What you allow goes to a program on this device."));
+            assert!(!page.says(HOST), "{}", page.text());
+            assert!(browser.submit(&world, &page, &[], "allow").await.html.contains("code="));
+        }
+        let quiet = Ask::new(ID, "http://127.0.0.1:5000/cb", "openid").with("prompt", "none");
+        assert!(browser.open(&world, &quiet).await.html.contains("error=consent_required"));
+        // The twin: the same document at its own host.
+        let ask = Ask::new(ID, BACK, "openid");
+        let page = browser.open(&world, &ask).await;
+        assert!(page.kind() == "consent" && page.says(&format!("The owner of {HOST} says that it is theirs")), "{}", page.text());
+        assert!(browser.submit(&world, &page, &[], "allow").await.has_code());
+        assert!(browser.open(&world, &ask.with("prompt", "none")).await.has_code(), "remembered");
+        world.stop().await;
+    }
 }
 
 /// Keys of the same origin are read with the document.

@@ -146,6 +146,7 @@ mod stale_logins;
 mod status;
 mod store;
 mod stored_bytes;
+mod strangers;
 mod surface;
 mod tidy;
 mod timing;

@@ -3,7 +3,11 @@
 use crate::commands::symbolon;
 use crate::world::*;
 use serde_json::{Value as Json, json};
+use symbolon_oauth::backchannel::GRANT_TYPE as BACKCHANNEL;
+use symbolon_oauth::device_authorization::GRANT_TYPE as DEVICE_CODE;
+use symbolon_oauth::kiosk::GRANT_TYPE as KIOSK;
 
+pub const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const OPEN: &str = "[client_registration.open]\nopen = true\nscopes = [\"openid\", \"email\", \"offline_access\"]\napis = { orders = [\"orders:read\"] }\n";
 const CLOSED: &str = "[client_registration.partners]\nscopes = [\"openid\"]\n";
 pub const BACK: &str = "https://planner.example.net/cb";
@@ -233,6 +237,10 @@ async fn metadata_that_nobody_may_have_is_refused_by_its_code() {
         ("scope", json!("openid profile"), metadata),
         ("scope", json!("openid orders:write"), metadata),
         ("grant_types", json!(["authorization_code", "client_credentials"]), metadata),
+        ("grant_types", json!(["authorization_code", DEVICE_CODE]), metadata),
+        ("grant_types", json!(["authorization_code", BACKCHANNEL]), metadata),
+        ("grant_types", json!(["authorization_code", KIOSK]), metadata),
+        ("grant_types", json!(["authorization_code", EXCHANGE]), metadata),
         ("response_types", json!(["token"]), metadata),
         ("token_endpoint_auth_method", json!("tls_client_auth"), metadata),
         ("application_type", json!("browser"), metadata),
@@ -454,6 +462,32 @@ async fn one_network_cannot_register_without_end() {
         said.push(request.send().await.unwrap().status().as_u16());
     }
     assert_eq!(said, [201, 201, 429], "the limit of the policy");
+    world.stop().await;
+}
+
+/// L-16: what a flood of one network leaves behind is what its limit lets through, and no audit entry for the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_registrations_leaves_ten_clients() {
+    const REQUESTS: usize = 2000;
+    let world = open(Engine::Sqlite).await;
+    let request = |address: &str| world.http.post(world.url("/clients")).header("x-forwarded-for", address).json(&site());
+    let flood = |request: reqwest::RequestBuilder| async move {
+        let mut statuses = Vec::new();
+        for _ in 0..REQUESTS / 8 {
+            statuses.push(request.try_clone().unwrap().send().await.unwrap().status().as_u16());
+        }
+        statuses
+    };
+    let floods: Vec<_> = (0..8).map(|_| tokio::spawn(flood(request("192.0.2.1")))).collect();
+    let mut statuses = Vec::new();
+    for flood in floods {
+        statuses.extend(flood.await.unwrap());
+    }
+    let count = |status: u16| statuses.iter().filter(|it| **it == status).count();
+    assert_eq!((count(201), count(429)), (10, REQUESTS - 10));
+    assert_eq!(request("192.0.2.2").send().await.unwrap().status().as_u16(), 201, "the twin: another network");
+    let rows = world.running.shared.now().store.all("SELECT id FROM client", &[]).await.unwrap().len();
+    assert_eq!((rows, world.audited("client_registered").await, world.audited("client_registration_refused").await), (11, 11, 0));
     world.stop().await;
 }
 

@@ -78,6 +78,37 @@ async fn a_scheme_counts_once_the_host_it_reverses_says_so() {
     }
 }
 
+/// L-19: what `unproved_schemes` changes, and what it does not. A scheme without a domain is nobody's under any policy.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_may_let_unproved_schemes_count_and_people_are_asked_and_led_nowhere() {
+    for engine in engines() {
+        for unproved in [false, true] {
+            let policy = format!("{OPEN}unproved_schemes = {unproved}\n");
+            let world = Configuration::on(engine).await.with(&policy).start().await;
+            let _documents = Documents::start(&world, &[HOST]).await;
+            let client = client(&world, &[SCHEME]).await;
+            assert_eq!(client.status_at(&world, SCHEME).await, if unproved { 200 } else { 400 });
+            for scheme in ["cursor:/cb", "cursor://cb", "com.example.shop:/cb", "com.uk:/cb", "javascript:alert(1)"] {
+                let body = json!({ "application_type": "native", "redirect_uris": [scheme] });
+                let (status, answer) = register(&world, None, &body).await;
+                assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_redirect_uri")), "{scheme}");
+            }
+            let mut browser = Browser::default();
+            for _ in 0..if unproved { 2 } else { 0 } {
+                let mut page = browser.open(&world, &Ask::new(&client.id, SCHEME, "openid")).await;
+                if page.kind() == "password" {
+                    page = browser.submit_password(&world, &page, "alice", PASSWORD).await;
+                }
+                assert!(page.kind() == "consent" && page.says("nobody says that it is theirs"), "{}", page.text());
+                let page = browser.submit(&world, &page, &[], "allow").await;
+                assert_eq!((page.kind(), page.location.as_deref()), ("unvouched", None), "{}", page.html);
+                assert!(page.html.contains("code="), "{}", page.html);
+            }
+            world.stop().await;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_is_renewed_or_it_is_over() {
     for engine in engines() {

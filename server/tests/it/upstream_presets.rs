@@ -87,6 +87,39 @@ async fn google_has_two_spellings_and_vouches_for_what_it_runs() {
     world.stop().await;
 }
 
+/// L-13: Google's pages sign nobody in inside another app. The button says so before the person leaves, and the page on the way does not lead
+/// there by itself. Nothing is taken away: what a browser says of itself may be wrong.
+#[tokio::test]
+async fn google_s_button_says_that_google_refuses_a_browser_inside_another_app() {
+    let phone = "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36";
+    let inside = phone.replace("Pixel 9)", "Pixel 9; wv)");
+    let google = format!("preset = \"google\"\n{}", secret());
+    let plain = format!("label = \"Google\"\n{}", secret());
+    for (lines, user_agent, is_said) in
+        [(&google, inside.as_str(), true), (&google, phone, false), (&google, "a browser of tomorrow", false), (&plain, &inside, false)]
+    {
+        let provider = Provider::start().await;
+        let world = preset(Engine::Sqlite, &provider, lines).await;
+        let mut browser = Browser::default();
+        let at = |url: &str| world.http.get(url).header("user-agent", user_agent);
+        let says_so = |page: &Page| page.says("Google signs nobody in inside another app. Open this page in your browser first");
+        let page = browser.send(at(&world.url(&Ask::native("openid").path()))).await;
+        assert_eq!((page.kind(), says_so(&page)), ("password", is_said), "{lines} {user_agent}");
+        let button = page.html.split("value=\"use_upstream:any\"").nth(1).unwrap().split("</button>").next().unwrap();
+        assert!(button.contains("Continue with Google") && !button.contains("disabled"), "{button}");
+        let note = button.split("aria-describedby=\"").nth(1).map(|it| it.split('"').next().unwrap());
+        assert_eq!(note.is_some_and(|id| page.html.contains(&format!("<p class=\"note\" id=\"{id}\">Google signs"))), is_said, "{button}");
+        assert_eq!(page.html.matches("aria-describedby").count(), usize::from(is_said), "no other button: {}", page.html);
+        // Who presses it all the same is asked once more, and gets there.
+        let on_the_way = browser.submit_raw(&world, &page, &[], "use_upstream:any").await.location.unwrap();
+        let page = browser.send(at(&on_the_way)).await;
+        assert_eq!((page.status, says_so(&page), page.html.contains("http-equiv=\"refresh\"")), (200, is_said, !is_said), "{user_agent}");
+        let onward = page.html.split("id=\"onward\" href=\"").nth(1).unwrap().split('"').next().unwrap();
+        assert!(onward.replace("&#x2f;", "/").starts_with(provider.issuer()), "{onward}");
+        world.stop().await;
+    }
+}
+
 /// Only the people of one organisation: by the claim that Google signs, never by the address.
 #[tokio::test]
 async fn whoever_is_of_another_organisation_is_told_so() {

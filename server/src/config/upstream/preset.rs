@@ -84,6 +84,11 @@ impl Preset {
         }
     }
 
+    /// Its pages sign nobody in inside another app (Google: `disallowed_useragent`). A person learns of it only there.
+    pub fn refuses_embedded(self) -> bool {
+        self == Self::Google
+    }
+
     /// Other spellings of its issuer in ID tokens, exactly (S-18). They mean the issuer of the table.
     pub fn issuer_aliases(self) -> &'static [&'static str] {
         match self {

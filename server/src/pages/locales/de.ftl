@@ -400,6 +400,7 @@ continue-setting = Erlauben Sie Ihrem Browser, Apps zu öffnen. Er fragt viellei
 continue-get = { $client } holen
 embedded-browser = Diese Seite ist in einer anderen App geöffnet. Wenn hier etwas nicht geht, nehmen Sie Ihren Browser: Vielleicht öffnet ihn das Menü jener App.
 embedded-open = In Ihrem Browser von vorn beginnen.
+embedded-refused = { $provider } meldet in einer anderen App niemanden an. Öffnen Sie diese Seite zuerst in Ihrem Browser, oder nehmen Sie einen anderen Weg.
 continue-again = Gehen Sie selbst zurück zu { $client } und beginnen Sie dort von vorn.
 continue-phone = Ist { $client } auf Ihrem Telefon?
 continue-picture = Ein Bild, das Ihr Telefon zur Seite von { $client } führt; dort beginnen Sie von vorn

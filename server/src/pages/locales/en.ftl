@@ -400,6 +400,7 @@ continue-setting = Allow your browser to open apps. It may ask at the top or the
 continue-get = Get { $client }
 embedded-browser = This page is open inside another app. If something does not work here, open your browser instead: the menu of that app may do it.
 embedded-open = Start again in your browser.
+embedded-refused = { $provider } signs nobody in inside another app. Open this page in your browser first, or use another way.
 continue-again = Go back to { $client } by yourself and start again there.
 continue-phone = Is { $client } on your phone?
 continue-picture = A picture that leads your phone to the page of { $client }, where you start again
