@@ -1,7 +1,7 @@
 // APIs in other languages: the code of docs/apis, as it stands there, with the library that the page names. All get the same calls.
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { answers, freePorts, jwt, now, person, secret, server, tampered } from './world.mjs'
@@ -42,6 +42,28 @@ const LANGUAGES = {
       return [`${directory}/api`, []]
     },
   },
+  spring: {
+    skip: !(runs('mvn', ['--version']) && runs('javac', ['--version'])) && 'Java and Maven are missing',
+    prepare(directory, at) {
+      const quietly = { cwd: directory, stdio: ['ignore', 'ignore', 'inherit'] }
+      writeFileSync(`${directory}/Api.java`, code('spring', 'java'))
+      copyFileSync(here('apis/spring.pom.xml'), `${directory}/pom.xml`)
+      const copy = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
+      execFileSync('mvn', ['-B', '-q', copy, '-DoutputDirectory=lib', '-DincludeScope=runtime'], quietly)
+      execFileSync('sha256sum', ['--check', '--strict', '--quiet', here('apis/spring.sha256')], { ...quietly, cwd: `${directory}/lib` })
+      const listed = readFileSync(here('apis/spring.sha256'), 'utf8').trim().split('\n').map((it) => it.split('  ')[1])
+      assert.deepEqual(readdirSync(`${directory}/lib`).sort(), listed.sort(), 'no library that has no digest')
+      execFileSync('javac', ['-cp', 'lib/*', '-d', 'out', 'Api.java'], quietly)
+      const store = ['-keystore', `${directory}/trust.p12`, '-storepass', 'public']
+      execFileSync('keytool', ['-importcert', '-noprompt', '-alias', 'ca', '-file', at('ca.pem'), ...store], { ...quietly, stdio: 'ignore' })
+      const trust = [`-Djavax.net.ssl.trustStore=${directory}/trust.p12`, '-Djavax.net.ssl.trustStorePassword=public']
+      const words = ['-cp', `${directory}/lib/*:${directory}/out`, ...trust, 'example.Api', '--spring.main.banner-mode=off', '--logging.level.root=warn']
+      return ['java', words]
+    },
+    // Spring answers in the challenge alone, and what is no Bearer token is no token to it.
+    missing: '401 nothing',
+    basic: '401 nothing',
+  },
 }
 
 const running = new Map()
@@ -51,10 +73,10 @@ async function start(name) {
   const { issuer, at, children } = await server()
   const directory = at(`api-${name}`)
   mkdirSync(directory)
-  const [program, words] = LANGUAGES[name].prepare(directory)
+  const [program, words] = LANGUAGES[name].prepare(directory, at)
   const [port] = await freePorts(1)
   const trust = { SSL_CERT_FILE: at('ca.pem'), NODE_EXTRA_CA_CERTS: at('ca.pem') }
-  const env = { ...process.env, ...trust, ISSUER: issuer, AUDIENCE: 'https://api.example.com/orders', PORT: String(port) }
+  const env = { ...process.env, ...trust, ISSUER: issuer, AUDIENCE: 'https://api.example.com/orders', PORT: String(port), SERVER_PORT: String(port) }
   const child = spawn(program, words, { env, stdio: ['ignore', 'inherit', 'inherit'] })
   children.push(child)
   await answers(`http://127.0.0.1:${port}/orders`, child)
@@ -63,7 +85,8 @@ async function start(name) {
 
 async function call(name, authorization, method = 'GET') {
   const answer = await fetch(await api(name), { method, headers: authorization ? { authorization } : {} })
-  const body = await answer.json()
+  const text = await answer.text()
+  const body = text ? JSON.parse(text) : { error: answer.headers.get('www-authenticate')?.match(/error="(\w+)"/)?.[1] ?? 'nothing' }
   return answer.status === 200 ? body.sub : `${answer.status} ${body.error}`
 }
 
@@ -81,7 +104,7 @@ async function signedIn() {
   return client.authorizationCodeGrant(site, answer, { pkceCodeVerifier, idTokenExpected: true })
 }
 
-for (const [name, { skip }] of Object.entries(LANGUAGES)) {
+for (const [name, { skip, missing = '401 token_missing', basic = '400 invalid_request' }] of Object.entries(LANGUAGES)) {
   test(`docs/apis/${name}.md: tokens for this API are accepted, each with its scope`, { skip }, async () => {
     assert.equal(await call(name, `Bearer ${await grant('orders:read')}`), 'robot')
     assert.equal(await call(name, `Bearer ${await grant('orders:read orders:write')}`, 'POST'), 'robot')
@@ -92,8 +115,8 @@ for (const [name, { skip }] of Object.entries(LANGUAGES)) {
 
   test(`docs/apis/${name}.md: everything else is refused`, { skip }, async () => {
     const token = await grant('orders:read')
-    assert.equal(await call(name), '401 token_missing')
-    assert.equal(await call(name, `Basic ${token}`), '400 invalid_request')
+    assert.equal(await call(name), missing)
+    assert.equal(await call(name, `Basic ${token}`), basic)
     const [header, claims] = token.split('.').slice(0, 2).map((it) => JSON.parse(Buffer.from(it, 'base64url')))
     const { privateKey } = await client.randomDPoPKeyPair('ES256')
     const foreign = await jwt(privateKey, { typ: 'JWT' }, { iss: 'https://accounts.social.example', aud: 'app', sub: 'a', exp: now() + 60 })

@@ -494,3 +494,8 @@ where
         })
     }
 }
+
+/// The page's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/apis/rust.md")]
+struct Page;

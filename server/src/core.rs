@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::Algorithm;
+use tokio::sync::RwLock;
 
 /// What a server is made of.
 pub struct Parts {
@@ -51,6 +52,8 @@ pub struct Core {
     pub proved_links: ProvedLinks,
     /// The clients whose members some kiosk lets in, and how many seconds the longest of their passes is good for.
     pub kiosk_passes: BTreeMap<String, i64>,
+    /// Held by work that has to be written though nobody may wait for it. A stop waits until nobody holds it.
+    pub unfinished: Arc<RwLock<()>>,
     pub clock: Clock,
     /// Where relative paths of the configuration begin.
     pub base: PathBuf,
@@ -74,6 +77,7 @@ impl Core {
     pub async fn build(parts: Parts, before: Option<&Self>) -> Result<Self, Fault> {
         let Parts { config, base, store, keyring, clock } = parts;
         let outgoing = before.map_or_else(Outgoing::default, |it| it.outgoing.clone());
+        let unfinished = before.map_or_else(Arc::default, |it| Arc::clone(&it.unfinished));
         let limits = before.map_or_else(Arc::default, |it| Arc::clone(&it.limits));
         held::must_be_free(&config, &store, clock()).await?;
         moved::must_be_named(&config, &store).await?;
@@ -100,6 +104,7 @@ impl Core {
             handles: Handles::new(keyring.clone(), &config.issuer),
             clients,
             limits,
+            unfinished,
             stored,
             outgoing,
             plugins,

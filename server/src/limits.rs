@@ -47,8 +47,8 @@ pub struct Limits {
     pub strange_documents: DefaultKeyedRateLimiter<u16>,
     /// Keys that are read again because a signature names another one: by client.
     pub unknown_keys: DefaultKeyedRateLimiter<u16>,
-    /// Logout tokens, by provider and address: each may make this server verify, and fetch keys.
-    pub logouts: DefaultKeyedRateLimiter<u16>,
+    /// Signed words of providers that no known key has signed, by provider and address: each may make this server fetch keys.
+    pub newer_keys: DefaultKeyedRateLimiter<u16>,
     /// Where evidence is verified.
     pub evidence: Pool,
     /// Digests of client secrets that passed argon2id, so that one is hashed once per process and not once per request.
@@ -79,7 +79,7 @@ impl Default for Limits {
             documents: per_minute(30),
             strange_documents: per_minute(10),
             unknown_keys: per_minute(1),
-            logouts: per_minute(600),
+            newer_keys: per_minute(600),
             kiosk_lines: RateLimiter::keyed(Quota::per_hour(NonZeroU32::MIN)),
             kiosk_silent: BoundedMap::new(KIOSKS),
             evidence: Pool::new("Too many installations are attested at once; get a new challenge and try again."),

@@ -543,6 +543,43 @@ mod tests {
         assert_eq!(outgoing.get(&target).within(Duration::from_secs(5)).send().await.unwrap().status, 200);
     }
 
+    /// 546-S: one byte after the other is over in time as silence is, and nothing is unpacked: a small answer stays small.
+    #[tokio::test]
+    async fn an_answer_that_trickles_ends_and_none_is_unpacked() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let mut asked = [0; 2048];
+                    let read = stream.read(&mut asked).await.unwrap();
+                    let asked = String::from_utf8_lossy(&asked[..read]).to_lowercase();
+                    assert!(!asked.contains("accept-encoding"), "{asked}");
+                    let packed = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff";
+                    let head = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 10\r\nconnection: close\r\n\r\n";
+                    if asked.starts_with("get /packed") {
+                        stream.write_all(&[head.as_bytes(), packed].concat()).await.unwrap();
+                    }
+                    for byte in GOOD.bytes() {
+                        let _ = stream.write_all(&[byte]).await;
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                });
+            }
+        });
+        let outgoing = answering(&["93.184.215.14"]);
+        let at = |path: &str| Target {
+            url: Url::parse(&format!("http://keys.example:{}{path}", address.port())).unwrap(),
+            written_by: WrittenBy::Document,
+        };
+        let slow = at("/");
+        assert_eq!(outgoing.get(&slow).within(Duration::from_millis(300)).send().await.unwrap_err(), "no answer in time");
+        assert_eq!(outgoing.get(&slow).within(Duration::from_secs(30)).send().await.unwrap().body, b"hello", "the twin");
+        let packed = outgoing.get(&at("/packed")).within(Duration::from_secs(5)).send().await.unwrap();
+        assert_eq!((packed.status, &packed.body[..2], packed.body.len()), (200, &b"\x1f\x8b"[..], 10), "as it came");
+    }
+
     #[tokio::test]
     async fn so_many_calls_are_under_way_and_no_more() {
         let ((silent, count), (address, _)) = (server(None).await, server(Some(GOOD.to_owned())).await);

@@ -58,6 +58,9 @@ impl Running {
             let _ = task.await;
         }
         let app = self.shared.now();
+        if tokio::time::timeout(DRAIN, app.unfinished.write()).await.is_err() {
+            tracing::warn!("what a provider answers is not waited for any longer");
+        }
         if tokio::time::timeout(FAREWELL, crate::nodes::leave(&app)).await.is_err() {
             tracing::warn!("the store did not answer; other nodes count this one for two minutes more");
         }

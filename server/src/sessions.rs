@@ -168,6 +168,11 @@ fn note_providers(change: &mut Change, id: &[u8; 16], authenticated: &Authentica
     }
 }
 
+/// A session that comes of another one (a browser of an app, a visit at a kiosk) rests on the same sign-ins at providers.
+pub fn inherit_providers(change: &mut Change, child: &[u8; 16], parent: &[u8; 16]) {
+    change.run_expecting(provider_session::INHERIT, vec![Value::from(&child[..]), Value::from(&parent[..])], Expect::Any);
+}
+
 /// No digest has this length, so that no cookie fits.
 const NO_COOKIE: [u8; 0] = [];
 

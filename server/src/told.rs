@@ -1,7 +1,8 @@
 //! Clients are told that a session has ended. OpenID Connect Back-Channel Logout 1.0 2.5.
 //!
 //! A worker looks for sessions that ended, whatever ended them. It writes a word for each client of theirs into the outbox, once for all
-//! nodes. It sends each until the client has it, or for a day. The token is made when it is sent, as it lives for two minutes.
+//! nodes. A session that a provider signed out has its words at once, as it may live on without its browser. Each word is sent until the
+//! client has it, or for a day. The token is made when it is sent, as it lives for two minutes.
 
 use crate::audit::Entry;
 use crate::config::Client;
@@ -93,11 +94,19 @@ async fn look(core: &Core, looked: &mut Looked) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Writes the words about one session. Whichever node is first writes all of them.
+/// Writes the words about a session that ended. Whichever node is first writes all of them.
 async fn note(core: &Core, session: &[u8], ended_ms: i64) -> Result<(), Fault> {
-    let now_ms = core.now_ms();
-    let mut change = Change::new(now_ms);
+    let mut change = Change::new(core.now_ms());
     change.once("logout", "", &base64url::encode(session), ended_ms + FIRST_LOOK_MS);
+    if write_words(core, &mut change, session).await? == 0 {
+        return Ok(());
+    }
+    core.store.applied(change, "noting who hears of a logout").await.map(drop)
+}
+
+/// Adds a word for each client of a session, which has ended or lost its browser. Answers how many.
+pub async fn write_words(core: &Core, change: &mut Change, session: &[u8]) -> Result<usize, Fault> {
+    let now_ms = change.now_ms();
     let mut words = 0;
     for row in core.store.all(app_grant::CLIENTS_OF_SESSION, &[Value::from(session)]).await? {
         let (client, account) = (row.text("client")?.to_owned(), row.text("account")?.to_owned());
@@ -107,10 +116,10 @@ async fn note(core: &Core, session: &[u8], ended_ms: i64) -> Result<(), Fault> {
             Some(Ok(_)) if waiting_for(core, &client).await? >= MOST_OF_CLIENT => Some("a thousand words wait for the client already"),
             Some(Ok(_)) => None,
         };
+        words += 1;
         if let Some(why) = objection {
             count("dropped");
             change.audit(Entry::refused("client_not_told", why).client(client).account(account));
-            words += 1;
             continue;
         }
         let id = name(session, &client);
@@ -118,12 +127,8 @@ async fn note(core: &Core, session: &[u8], ended_ms: i64) -> Result<(), Fault> {
         let plain = serde_json::to_vec(&word).map_err(|error| Fault::new(error.to_string()))?;
         let values = vec![Value::from(&id[..]), KIND.into(), Value::from(core.keyring.seal(&place(&id), &plain)?), now_ms.into()];
         change.run_expecting(outbox::WRITE, values, Expect::Any);
-        words += 1;
     }
-    if words == 0 {
-        return Ok(());
-    }
-    core.store.applied(change, "noting who hears of a logout").await.map(drop)
+    Ok(words)
 }
 
 /// The client and its address. None: it does not want to be told, or there is no such client any more. The error is for the audit.

@@ -296,7 +296,7 @@ fn a_response_is_a_token_or_an_error() {
     }
 }
 
-/// V-02, V-13
+/// V-02, V-13, 216-J, 217-J
 #[test]
 fn an_encrypted_response_is_read_in_one_form() {
     let key = DecryptionKey::generate().unwrap();

@@ -42,7 +42,10 @@ const SIGNING_IN: &[Event] = &[
         "A person got another subject at a provider, and the link goes on under it: by a file (`user move-links`), or by `transfer_sub`.",
     ),
     event("provider_event_refused", "What a provider said about an account there was refused."),
-    event("provider_token_lost", "A provider refused to renew what it gave for a person; it is deleted."),
+    event(
+        "provider_token_lost",
+        "A provider refused to renew what it gave for a person; it is deleted. Not where `check` is set: `provider_refused` comes instead.",
+    ),
     event("provider_logout", "A provider said that the person signed out there; the browser's session ended, and its grants stay."),
     event(
         "provider_moved",

@@ -128,6 +128,8 @@ pub async fn spend(core: &Core, opened: &Opened, rules: &Handover, here: &Here<'
     let id = crate::seal::time_ordered_id(now_ms)?;
     sessions::hold(&mut change, &parent);
     if !keep {
+        // A provider's logout at the same moment comes before or after, so that proofs and their provider are copied together.
+        sessions::hold(&mut change, &parent);
         // Another person on the same browser: no Back button brings the first one back. What the first one's apps got lives on.
         if let Some(other) = here.session {
             change.run_expecting(session::DROP_COOKIE, vec![Value::from(&other.id[..]), Value::from(&b""[..])], Expect::Any);
@@ -143,6 +145,7 @@ pub async fn spend(core: &Core, opened: &Opened, rules: &Handover, here: &Here<'
             opened.until_ms.min(now_ms + core.config.session.absolute.ms()).into(),
         ];
         change.run(handover::INSERT_CHILD, values);
+        sessions::inherit_providers(&mut change, &id, &parent);
         here.others.iter().for_each(|(id, secret)| row::void(&mut change, id, secret));
     }
     change.run(app_grant::HOLD, vec![Value::from(&parent[..]), i64::from(number).into(), now_ms.into()]);

@@ -335,6 +335,7 @@ impl Member<'_> {
         let place = format!("{}, {}", kiosk.device.name, kiosk.device.place);
         let own = vec![Value::from(&id[..]), Value::from(&b""[..]), caller.now_ms.into(), place.into(), ends_ms.into()];
         change.run(session::INSERT_VISIT, [own, parent()].concat());
+        sessions::inherit_providers(change, &id, &grant.session);
         let mut request = grant.request.clone();
         (request.redirect_uri, request.code_challenge, request.nonce) = (String::new(), None, None);
         (request.dpop_jkt, request.instance) = (None, Some(kiosk.id.to_owned()));

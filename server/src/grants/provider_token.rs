@@ -8,8 +8,9 @@ use crate::config::plugin::Moment;
 use crate::config::upstream::Release;
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
-use crate::store::Change;
-use crate::upstream::{Again, Kept, Leased, Providers, Vault};
+use crate::store::tables::provider_check;
+use crate::store::{Change, Value};
+use crate::upstream::{Again, Kept, Leased, Providers, Stored, Vault};
 use crate::web::reply::{self, Reply};
 use serde_json::json;
 use std::time::Duration;
@@ -93,11 +94,6 @@ async fn usable(core: &Core, providers: &Providers, wanted: &Wish<'_>) -> Result
         if stored.kept.refresh_token.is_none() {
             return Err(over("it is over or may do other things, and came without a refresh token"));
         }
-        // Whoever has the lease renews it. The others take what came.
-        let Some(leased) = vault.lease(stored, now_ms).await? else {
-            tokio::time::sleep(BETWEEN_LOOKS).await;
-            continue;
-        };
         let renewing = Renewing {
             vault: vault.clone(),
             providers: providers.clone(),
@@ -106,10 +102,16 @@ async fn usable(core: &Core, providers: &Providers, wanted: &Wish<'_>) -> Result
             scopes: wanted.scopes.to_vec(),
             now_ms,
         };
-        // What comes is written even where the caller hangs up meanwhile: the refresh token before may be spent.
-        let renewed = tokio::spawn(renewing.renew(leased)).await.map_err(|it| Fault::new(format!("a renewal ended early: {it}")))?;
-        if let Some(kept) = renewed? {
-            return Ok(kept);
+        // What comes is written even where the caller hangs up meanwhile: the refresh token before may be spent. A stop waits for it.
+        let unfinished = core.unfinished.clone().read_owned().await;
+        let work = async move {
+            let _unfinished = unfinished;
+            renewing.renew(stored).await
+        };
+        let renewed = tokio::spawn(work).await.map_err(|it| Fault::new(format!("a renewal ended early: {it}")))?;
+        match renewed? {
+            Some(kept) => return Ok(kept),
+            None => tokio::time::sleep(BETWEEN_LOOKS).await,
         }
     }
     Err(away("somebody else has been renewing it all the time").into())
@@ -134,9 +136,11 @@ struct Renewing {
 }
 
 impl Renewing {
-    /// None: a sign-in brought another token meanwhile.
-    async fn renew(self, leased: Leased) -> Result<Option<Kept>> {
+    /// Whoever has the lease renews it, and the others take what came. None: look again. Somebody else renews it, or a sign-in or an unlinking
+    /// was quicker.
+    async fn renew(self, stored: Stored) -> Result<Option<Kept>> {
         let provider = self.providers.get(&self.provider).ok_or_else(|| Fault::new("there is no such provider"))?;
+        let Some(leased) = self.vault.lease(stored, self.now_ms).await? else { return Ok(None) };
         let again = match provider.renew(&leased.stored.kept, &self.scopes, self.now_ms).await {
             Ok(again) => again,
             Err(trouble) => {
@@ -148,11 +152,20 @@ impl Renewing {
         match again {
             Again::Given(kept) => {
                 self.vault.replace(&mut change, &leased, &kept)?;
-                self.vault.apply(change).await?;
+                if !self.vault.apply(change).await? {
+                    return Ok(None);
+                }
                 if kept.is_good_for(&self.scopes, self.now_ms) {
                     return Ok(Some(kept));
                 }
                 Err(away("the provider gives other scopes than were asked for, or a token that ends at once").into())
+            }
+            // What rests on it has to end: the next round of `asked_again` asks once more, and ends it.
+            Again::Refused if provider.settings.check.is_some() => {
+                leased.let_go(&mut change);
+                self.ask_now(&mut change, &leased);
+                self.vault.apply(change).await?;
+                Err(over("the provider refused to renew it"))
             }
             Again::Refused => {
                 leased.delete(&mut change);
@@ -161,6 +174,13 @@ impl Renewing {
                 if self.vault.apply(change).await? { Err(over("the provider refused to renew it")) } else { Ok(None) }
             }
         }
+    }
+}
+
+impl Renewing {
+    fn ask_now(&self, change: &mut Change, leased: &Leased) {
+        let (identity, account): (Value, Value) = (leased.stored.identity.as_str().into(), self.account.as_str().into());
+        change.run(provider_check::ASK_NOW, vec![identity, account, self.provider.as_str().into(), change.now_ms().into()]);
     }
 }
 

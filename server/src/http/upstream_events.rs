@@ -33,7 +33,8 @@ pub async fn event(app: &App, incoming: &Incoming) -> Result<Reply> {
     };
     let payload = incoming.json.get("payload").and_then(Json::as_str).filter(|it| it.len() <= LONGEST);
     let payload = payload.ok_or_else(|| Refused::bad_request("invalid_request", "payload is missing or too long."))?;
-    let event = provider.check_account_event(payload, incoming.now_ms).await.map_err(|trouble| match trouble.kind {
+    let may_fetch = upstream_logout::may_fetch(app, name, incoming);
+    let event = provider.check_account_event(payload, &may_fetch, incoming.now_ms).await.map_err(|trouble| match trouble.kind {
         Kind::Away => Refused::new(503, "temporarily_unavailable", "The keys of the provider cannot be had now.").because(trouble.why),
         _ => Refused::bad_request("invalid_request", "This is no event of that provider for this server.").because(trouble.why),
     })?;

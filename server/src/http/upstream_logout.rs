@@ -13,6 +13,7 @@ use crate::login::proof::{AtProvider, link_key};
 use crate::sessions;
 use crate::store::tables::{provider_session, session};
 use crate::store::{Change, Expect, NotApplied, Value};
+use crate::told;
 use crate::upstream::{Kind, SignedOut};
 use crate::web::reply::{self, Reply};
 use crate::web::request::Incoming;
@@ -30,20 +31,24 @@ pub async fn signed_out(app: &App, incoming: &Incoming) -> Result<Reply> {
     let Some(provider) = app.machine.providers().get(name) else {
         return Err(Refused::new(404, "not_found", "There is no such provider here.").into());
     };
-    if app.limits.logouts.check_key(&Limits::place(&["logout", name, &Limits::line(incoming.address)])).is_err() {
-        return Err(Refused::new(429, "temporarily_unavailable", "Too many logout tokens from here; wait.").retry_after(10).into());
-    }
     let parameters = incoming.parameters();
     let token = parameters.get("logout_token").filter(|it| it.len() <= LONGEST);
     let token = token.ok_or_else(|| Refused::bad_request("invalid_request", "The parameter logout_token is missing or too long."))?;
-    let signed_out = provider.check_logout(token, incoming.now_ms).await.map_err(|trouble| match trouble.kind {
-        Kind::Away => Refused::new(503, "temporarily_unavailable", "The keys of the provider cannot be had now.").because(trouble.why),
-        _ => Refused::bad_request("invalid_request", "This is no logout token of that provider for this server.").because(trouble.why),
-    })?;
+    let signed_out =
+        provider.check_logout(token, &may_fetch(app, name, incoming), incoming.now_ms).await.map_err(|trouble| match trouble.kind {
+            Kind::Away => Refused::new(503, "temporarily_unavailable", "The keys of the provider cannot be had now.").because(trouble.why),
+            _ => Refused::bad_request("invalid_request", "This is no logout token of that provider for this server.").because(trouble.why),
+        })?;
     let ends_everything = provider.settings.on_logout == OnLogout::Everything;
     let ended = apply(app, name, &signed_out, ends_everything, incoming.now_ms).await?;
     tracing::info!(provider = name, sessions = ended, "a provider signed somebody out");
     Ok(reply::empty(200))
+}
+
+/// Whoever sends words that no known key has signed may make this server fetch keys, but not without end.
+pub(super) fn may_fetch<'a>(core: &'a Core, provider: &str, incoming: &Incoming) -> impl Fn() -> bool + Send + Sync + 'a {
+    let place = Limits::place(&["newer keys", provider, &Limits::line(incoming.address)]);
+    move || core.limits.newer_keys.check_key(&place).is_ok()
 }
 
 /// What the token names, in the words of the two tables: the statement that finds sessions, and the name.
@@ -100,7 +105,7 @@ async fn end_all(core: &Core, provider: &str, names: &[(&'static str, String)], 
             let found = core.store.all(statement, &[name.as_str().into(), at_ms.into()]).await?;
             for row in &found {
                 let id: [u8; 16] = row.bytes("session")?.try_into().map_err(|_| Fault::new("a session id has 16 bytes"))?;
-                end(core, (provider, &id, row.text("account")?), at_ms, ends_everything).await?;
+                end(core, (provider, &id, row.text("account")?), (name, at_ms), ends_everything).await?;
                 touched += 1;
             }
             if found.is_empty() {
@@ -111,8 +116,10 @@ async fn end_all(core: &Core, provider: &str, names: &[(&'static str, String)], 
     Ok(touched)
 }
 
-/// The session loses its browser and its proofs. Its grants, which apps hold, stay unless the operator wants otherwise.
-async fn end(core: &Core, (provider, id, account): (&str, &[u8; 16], &str), at_ms: i64, ends_everything: bool) -> Result<()> {
+/// The session loses its browser and its proofs, and its clients hear of it. Its grants, which apps hold, stay unless the operator wants
+/// otherwise. `name`: what the provider named. What the session rests on besides stays.
+async fn end(core: &Core, session: (&str, &[u8; 16], &str), (name, at_ms): (&str, i64), ends_everything: bool) -> Result<()> {
+    let (provider, id, account) = session;
     let mut change = Change::new(core.now_ms());
     if ends_everything {
         sessions::end(core, &mut change, id, account, "provider_logout");
@@ -122,9 +129,15 @@ async fn end(core: &Core, (provider, id, account): (&str, &[u8; 16], &str), at_m
         let entry = Entry::ok("provider_logout").account(account).session(sessions::public_id(core, id));
         change.audit(entry.with("provider", provider));
     }
-    let is_asked_again = core.config.upstream.get(provider).is_some_and(|it| it.check.is_some());
-    let done = if is_asked_again { provider_session::HELD } else { provider_session::DONE };
-    change.run_expecting(done, vec![Value::from(&id[..]), at_ms.into()], Expect::Any);
+    let named = || vec![Value::from(&id[..]), at_ms.into(), name.into()];
+    for (entry, _) in core.config.upstream.iter().filter(|(_, it)| it.check.is_some()) {
+        change.run_expecting(provider_session::HELD, [named(), vec![entry.as_str().into()]].concat(), Expect::Any);
+    }
+    change.run_expecting(provider_session::DONE, named(), Expect::Any);
+    // A session that has ended is told by its end.
+    if !ends_everything {
+        told::write_words(core, &mut change, id).await?;
+    }
     core.store.apply(change).await?;
     Ok(())
 }

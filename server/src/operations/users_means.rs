@@ -6,7 +6,8 @@ use super::find_user::{count_factors, find};
 use super::outcome::{Outcome, UserLink, UserPasskey};
 use super::problem::{Problem, Result};
 use crate::login::enrolment::Means;
-use crate::login::{accounts, deletion, waiting};
+use crate::login::{accounts, deletion, notices, waiting};
+use crate::mail;
 use crate::store::tables::{outside_identity, passkey};
 use crate::store::{Change, Expect, NotApplied};
 
@@ -80,7 +81,8 @@ pub async fn remove_passkeys(context: &Context, actor: &Actor, user: String, one
 
 /// `link`: as `Show` names it.
 pub async fn unlink(context: &Context, actor: &Actor, user: String, link: String) -> Result<Outcome> {
-    let sub = find(context, &user).await?.id;
+    let account = find(context, &user).await?;
+    let sub = account.id.clone();
     let Some(found) = links(context, &sub).await?.into_iter().find(|found| found.link == link) else {
         return Err(Problem::not_found(format!("{user} has no link {link}; nothing was changed. `user show` lists links")));
     };
@@ -90,6 +92,8 @@ pub async fn unlink(context: &Context, actor: &Actor, user: String, link: String
     accounts::end_sessions(&mut change, &sub);
     let entry = actor.entry("upstream_unlinked").account(sub.as_str());
     change.audit(entry.with("method", found.method.as_str()).with("identity", link.as_str()));
+    let notice = mail::Notice { template: "link_removed", locale: "en", user_agent: None, link: None };
+    notices::tell(&mut change, (&context.config, &context.keyring), &account, notice)?;
     applied(context, change, &user).await?;
     Ok(Outcome::Unlinked { user, sub, link, method: found.method })
 }

@@ -123,6 +123,7 @@ pub struct LinkView {
     pub key: String,
     pub label: String,
     pub shown: String,
+    pub ends_there: bool,
 }
 
 /// A provider whose identities may be linked.

@@ -1,6 +1,6 @@
 //! Work that runs beside requests: sweeping, keys, letters, the status list. Each worker ends at once when the server stops, between any
 //! two of its waits: its future is dropped. That loses nothing. A change of the store is applied whole or not at all. A letter that was
-//! under way is sent again.
+//! under way is sent again. One worker finishes its round: a provider that was asked may give its next refresh token once.
 
 use crate::app::{App, Shared};
 use crate::asked_again;
@@ -39,10 +39,7 @@ pub fn start(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle
                 waiting::end_late_regains(&app.store, &app.config, app.now_ms()).await
             }),
         ),
-        until_stopped(
-            stopped,
-            every(shared.clone(), CHECK_PERIOD, "providers", async |app| asked_again::round(&app, app.machine.providers()).await),
-        ),
+        tokio::spawn(ask_providers(shared.clone(), stopped.clone())),
         until_stopped(
             stopped,
             every(shared.clone(), CHECK_PERIOD, "revocations", async |app| revoked_there::round(&app, app.machine.providers()).await),
@@ -63,6 +60,20 @@ fn until_stopped(stopped: &watch::Receiver<bool>, work: impl Future<Output = ()>
             () = work => {}
         }
     })
+}
+
+/// A stop waits for the end of a round. Each call to a provider is bounded in time.
+async fn ask_providers(shared: Shared, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stopped.wait_for(|has_stopped| *has_stopped) => return,
+            () = tokio::time::sleep(CHECK_PERIOD) => {}
+        }
+        let app = shared.now();
+        if let Err(fault) = asked_again::round(&app, app.machine.providers()).await {
+            tracing::error!(task = "providers", error = %fault, "background work failed");
+        }
+    }
 }
 
 async fn every<W>(shared: Shared, period: Duration, task: &'static str, work: W)

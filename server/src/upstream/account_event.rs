@@ -3,7 +3,7 @@
 
 use super::issuers;
 use super::known::Known;
-use super::provider::{Provider, Trouble};
+use super::provider::{MayFetch, Provider, Trouble};
 use crate::config::upstream::Preset;
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::claims;
@@ -65,13 +65,13 @@ impl Provider {
     }
 
     /// Checks the event with the known keys and, if those did not sign it, with the newest.
-    pub async fn check_account_event(&self, token: &str, now_ms: i64) -> Result<AccountEvent, Trouble> {
+    pub async fn check_account_event(&self, token: &str, fetches: MayFetch<'_>, now_ms: i64) -> Result<AccountEvent, Trouble> {
         let refused = |why: &str| Trouble::broken(format!("account event: {why}"));
         let unverified = Unverified::parse(token).map_err(|_| refused("not a JWT"))?;
         let issuer = self.expected_issuer(unverified.unverified_claims())?;
         let known = self.known(now_ms).await?;
         let verified = match self.signed_event(&known, token, &issuer) {
-            None => self.signed_event(&*self.with_newest_keys(now_ms).await?, token, &issuer),
+            None => self.signed_event(&*self.with_newest_keys_if(fetches, now_ms).await?, token, &issuer),
             found => found,
         };
         let checked = verified.ok_or_else(|| refused("not signed by the issuer"))?;

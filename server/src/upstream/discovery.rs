@@ -5,7 +5,7 @@
 
 use super::issuers;
 use super::known::{Key, Known};
-use super::provider::{Kind, Provider, Trouble};
+use super::provider::{Kind, MayFetch, Provider, Trouble};
 use crate::config::upstream::Upstream;
 use crate::outgoing::Target;
 use serde_json::{Map, Value as Json};
@@ -77,6 +77,14 @@ impl Provider {
         }
         let keys = self.fetch_keys(jwks_uri, now_ms).await.inspect_err(|trouble| failed.keys = Some((now_ms, trouble.clone())))?;
         Ok(self.keep(Known { keys, keys_at_ms: now_ms, ..Known::clone(&known) }))
+    }
+
+    /// The same for what anybody may post: only as long as the limit of the sender lets it.
+    pub(super) async fn with_newest_keys_if(&self, fetches: MayFetch<'_>, now_ms: i64) -> Result<Arc<Known>, Trouble> {
+        if fetches() {
+            return self.with_newest_keys(now_ms).await;
+        }
+        Err(Trouble::away("too many words from this network that no known key has signed"))
     }
 
     async fn discover(&self, now_ms: i64) -> Result<Known, Trouble> {

@@ -25,6 +25,9 @@ pub struct Kept {
     /// What it was asked for with. The person may have given less.
     #[serde(default)]
     pub asked: Vec<String>,
+    /// What the sign-in asked for. Empty: it was kept before this was noted.
+    #[serde(default)]
+    pub sign_in: Vec<String>,
     /// None: as long as the provider does not take it back.
     pub ends_ms: Option<i64>,
 }
@@ -80,7 +83,13 @@ impl Kept {
         };
         // RFC 6749 6: without a new refresh token, the old one goes on.
         let refresh_token = text("refresh_token").or_else(|| before?.refresh_token.clone());
-        Some(Self { access_token: text("access_token")?, refresh_token, scopes, asked: asked.to_vec(), ends_ms })
+        let sign_in = before.map_or(asked, |it| &it.sign_in).to_vec();
+        Some(Self { access_token: text("access_token")?, refresh_token, scopes, asked: asked.to_vec(), sign_in, ends_ms })
+    }
+
+    /// The scopes of an answer that names none, where none were asked for.
+    fn unsaid<'a>(&'a self, configured: &'a [String]) -> &'a [String] {
+        if self.sign_in.is_empty() { configured } else { &self.sign_in }
     }
 
     /// May it be given: it lives long enough, may do no more than this, and was asked for with all of it?
@@ -115,8 +124,8 @@ impl Provider {
 
     /// Does the provider still stand by what it gave? What comes takes its place.
     pub async fn stands_by(&self, kept: &Kept, now_ms: i64) -> Result<Again, Trouble> {
-        // Without a word about scopes it may do all that was asked for at the sign-in.
-        self.ask_with(kept, (None, &self.settings.scopes), now_ms).await
+        // Without a word about scopes it may do all that was asked for at the sign-in (RFC 6749 6). The configuration may have changed since.
+        self.ask_with(kept, (None, kept.unsaid(&self.settings.scopes)), now_ms).await
     }
 
     /// Asks for a token with these scopes alone. What comes is stored before it is judged: the refresh token before may be spent.
@@ -176,6 +185,13 @@ mod tests {
         let other = read(token(), None).unwrap();
         assert_eq!((other.scopes, other.ends_ms), (vec!["repo,read:user".to_owned()], Some(61_000)), "the twin");
         assert_eq!(format!("{first:?}"), "Kept(..)");
+        // The configuration changes and the sign-in does not. A renewal with fewer scopes does not change it either.
+        let today = ["openid".to_owned()];
+        let narrow = Reading { asked: &today, before: Some(&first), is_github: false };
+        let narrow = Kept::read(json!({ "access_token": "b" }).as_object().unwrap(), &narrow, 1_000).unwrap();
+        assert_eq!((narrow.asked.as_slice(), narrow.unsaid(&today)), (&today[..], &asked[..]));
+        let old = Kept { sign_in: Vec::new(), ..narrow };
+        assert_eq!(old.unsaid(&today), &today[..], "kept by a version before");
     }
 
     #[test]
@@ -186,6 +202,7 @@ mod tests {
             refresh_token: None,
             scopes: words(scopes),
             asked: words(asked),
+            sign_in: words(asked),
             ends_ms,
         };
         let kept = |scopes: &[&str], ends_ms| kept_for(&["openid", "calendar", "mail"], scopes, Some(ends_ms));

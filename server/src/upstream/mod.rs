@@ -1,7 +1,7 @@
 //! Providers that people sign in with: OpenID Connect Core and Discovery, or OAuth 2.0, as the relying party. What the login method
 //! `upstream:NAME` asks of a provider is here. The login machine decides who the person is to us.
 //!
-//! Left out: implicit and hybrid flows, signed userinfo, SAML (docs/divergences.md).
+//! Left out: signed userinfo and SAML (docs/divergences.md); implicit and hybrid flows, as OAuth 2.1 has none.
 
 mod account_event;
 mod apple;
@@ -35,11 +35,11 @@ pub use hint::{Hint, Of as HintOf};
 pub use kept::{Again, Kept, place as place_of_kept};
 pub use mapping::{Mapped, applied};
 use provider::Held;
-pub use provider::{Kind, Provider, Trouble};
+pub use provider::{Kind, MayFetch, Provider, Trouble};
 pub use request::{Departure, Trip, Wish};
 pub use revoking::Revoked;
 pub use signed_out::SignedOut;
-pub use vault::{Leased, Vault};
+pub use vault::{Leased, Stored, Vault};
 pub use way_back::{WayBack, read as read_way_back};
 
 use crate::config::upstream::Upstream;

@@ -57,6 +57,9 @@ pub(super) struct Held<'a> {
     pub decrypts: Option<DecryptionKey>,
 }
 
+/// May the sender of a word that no known key has signed make this server fetch keys?
+pub type MayFetch<'a> = &'a (dyn Fn() -> bool + Send + Sync);
+
 /// Why a provider could not be used. For the log and the audit, never for a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {

@@ -2,7 +2,7 @@
 
 use super::issuers;
 use super::known::Known;
-use super::provider::{Provider, Trouble};
+use super::provider::{MayFetch, Provider, Trouble};
 use symbolon_oauth::claims;
 use symbolon_oauth::jws::Unverified;
 use symbolon_oauth::logout_token::{self, Expected, NOT_SIGNED};
@@ -20,7 +20,7 @@ pub struct SignedOut {
 
 impl Provider {
     /// Checks the token with the known keys and, if those did not sign it, with the newest.
-    pub async fn check_logout(&self, token: &str, now_ms: i64) -> Result<SignedOut, Trouble> {
+    pub async fn check_logout(&self, token: &str, fetches: MayFetch<'_>, now_ms: i64) -> Result<SignedOut, Trouble> {
         if !self.settings.is_openid() {
             return Err(Trouble::broken("a provider of plain OAuth sends no logout tokens"));
         }
@@ -31,7 +31,7 @@ impl Provider {
         let refused = |why: &str| Trouble::broken(format!("logout token: {why}"));
         let checked = match self.read_logout(&known, token, &issuer, now_ms) {
             Err(NOT_SIGNED) => {
-                let known = self.with_newest_keys(now_ms).await?;
+                let known = self.with_newest_keys_if(fetches, now_ms).await?;
                 self.read_logout(&known, token, &issuer, now_ms).map_err(refused)?
             }
             other => other.map_err(refused)?,

@@ -62,8 +62,7 @@ impl Vault {
     /// The provider gave nothing: the next one may ask.
     pub async fn let_go(&self, leased: Leased, now_ms: i64) -> Result<(), Fault> {
         let mut change = Change::new(now_ms);
-        let values = [leased.stored.name().as_slice(), &[leased.until_ms.into()]].concat();
-        change.run_expecting(provider_token::LET_GO, values, Expect::Any);
+        leased.let_go(&mut change);
         self.apply(change).await.map(|_| ())
     }
 
@@ -88,6 +87,11 @@ impl Stored {
 }
 
 impl Leased {
+    pub fn let_go(&self, change: &mut Change) {
+        let values = [self.stored.name().as_slice(), &[self.until_ms.into()]].concat();
+        change.run_expecting(provider_token::LET_GO, values, Expect::Any);
+    }
+
     pub fn delete(&self, change: &mut Change) {
         change.run(provider_token::DROP, self.stored.name().to_vec());
     }

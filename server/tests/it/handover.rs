@@ -32,8 +32,19 @@ pub struct Scene {
 
 impl Scene {
     pub async fn start(engine: Engine) -> Self {
+        Self::with(engine, "").await
+    }
+
+    pub async fn with(engine: Engine, more: &str) -> Self {
         let attester = new_key();
-        Self { world: Configuration::on(engine).await.with(&clients(&attester)).start().await, attester }
+        Self { world: Configuration::on(engine).await.with(&clients(&attester)).with(more).start().await, attester }
+    }
+
+    /// A genuine installation.
+    pub fn phone(&self, client: &'static str) -> Phone<'_> {
+        let mut phone = Phone { attester: Some(&self.attester), ..Phone::new(&self.world, client, APP_BACK) };
+        phone.attest_for(3600);
+        phone
     }
 
     /// An attested app in which this person is signed in: its tokens.
@@ -78,16 +89,16 @@ async fn on_every_engine<T: Future<Output = ()>>(test: impl Fn(Scene) -> T) {
     }
 }
 
-fn leads_on(page: &Page) -> bool {
+pub fn leads_on(page: &Page) -> bool {
     page.html.replace("&#x2f;", "/").contains(&format!("content=\"0;url={TO}\""))
 }
 
 /// A request of the listed site, and its ID token.
-async fn site(world: &World, browser: &mut Browser) -> Option<Json> {
+pub async fn site(world: &World, browser: &mut Browser) -> Option<Json> {
     Some(claims(site_tokens(world, browser, "openid").await?["id_token"].as_str().unwrap()))
 }
 
-async fn site_tokens(world: &World, browser: &mut Browser, scope: &str) -> Option<Json> {
+pub async fn site_tokens(world: &World, browser: &mut Browser, scope: &str) -> Option<Json> {
     let ask = Ask::new("shop-web", WEB_BACK, scope);
     let opened = browser.open(world, &ask).await;
     let address = opened.location.filter(|address| address.starts_with(WEB_BACK))?;
@@ -99,7 +110,7 @@ async fn site_tokens(world: &World, browser: &mut Browser, scope: &str) -> Optio
     Some(tokens)
 }
 
-async fn site_refresh(world: &World, tokens: &Json) -> (u16, Json) {
+pub async fn site_refresh(world: &World, tokens: &Json) -> (u16, Json) {
     let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(tokens))];
     world.post("/token", &form, Some("shop-web")).await
 }

@@ -1,5 +1,6 @@
 //! A provider's token for a person is kept sealed, and an API gets it by token exchange where the operator says so. Each refusal has its twin.
 
+use crate::killed_processes::Server;
 use crate::upstream::{CREATE, leave, world};
 use crate::world::provider::{CLIENT_ID, CLIENT_SECRET, Provider, Says};
 use crate::world::{Ask, Browser, Configuration, Engine, World, engines, secret_digest};
@@ -35,12 +36,16 @@ fn renewed(token: &str, scope: &str) -> (u16, Json) {
 }
 
 pub async fn signed_in(world: &World, provider: &Provider, scope: &str) -> String {
+    tokens_of(world, provider, scope).await["access_token"].as_str().unwrap().to_owned()
+}
+
+async fn tokens_of(world: &World, provider: &Provider, scope: &str) -> Json {
     let (mut browser, ask) = (Browser::default(), Ask::native(scope));
     let url = leave(world, &mut browser, &ask).await;
     let page = browser.get(world, &provider.sign_in(&url)).await;
     let (status, tokens) = world.exchange(&page.code(), &ask.verifier).await;
     assert_eq!(status, 200, "{tokens}");
-    tokens["access_token"].as_str().unwrap().to_owned()
+    tokens
 }
 
 pub async fn ask(world: &World, who: &str, token: &str, more: &[(&str, &str)]) -> (u16, Json) {
@@ -205,6 +210,65 @@ async fn what_the_provider_took_back_is_deleted() {
     let token = signed_in(&world, &provider, "openid orders:read").await;
     assert_eq!(ask(&world, "orders-api", &token, &[TO_ANY]).await.0, 200, "a new sign-in brings a new one");
     world.stop().await;
+}
+
+/// Where the provider is asked again (`check`), a refusal that an API's request hears first ends what rests on it, as one that the worker hears.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_an_api_hears_ends_what_rests_on_it() {
+    for engine in engines() {
+        for (check, ends) in [("check = { every = \"1h\", max_age = \"1d\" }\n", true), ("", false)] {
+            let provider = Provider::start().await;
+            let world = world(engine, &provider, &format!("{CREATE}{RELEASE}{check}{}", clients())).await;
+            provider.says(Says { refresh: Some((400, json!({ "error": "invalid_grant" }))), ..gives("calendar.read", 10) });
+            let tokens = tokens_of(&world, &provider, "openid orders:read").await;
+            let (status, body) = ask(&world, "orders-api", tokens["access_token"].as_str().unwrap(), &[TO_ANY]).await;
+            assert_eq!((status, &body["error"]), (400, &json!("invalid_target")));
+            for _ in 0..150 {
+                if !ends || world.audited("provider_refused").await == 1 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            let (status, body) = world.refresh(crate::world::refresh_token(&tokens)).await;
+            let expected = if ends { (400, json!("invalid_grant")) } else { (200, Json::Null) };
+            assert_eq!((status, body["error"].clone()), expected, "{check}: {body}");
+            let lost = world.audited("provider_token_lost").await;
+            assert_eq!((world.audited("provider_refused").await, lost), if ends { (1, 0) } else { (0, 1) }, "{check}");
+            world.stop().await;
+        }
+    }
+}
+
+/// An identity that was unlinked while its token was being renewed: nothing of it is given. Without the unlinking it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_unlinked_during_a_renewal_is_not_given() {
+    for engine in engines() {
+        for unlinks in [true, false] {
+            let provider = Provider::start().await;
+            let world = world(engine, &provider, &format!("{CREATE}{RELEASE}{}", clients())).await;
+            provider.says(Says { slow: None, ..rotating(10) });
+            let token = signed_in(&world, &provider, "openid orders:read").await;
+            let sub = crate::world::claims(&token)["sub"].as_str().unwrap().to_owned();
+            provider.says(Says { slow: Some(("/token", Duration::from_secs(2))), ..rotating(10) });
+            provider.asked();
+            let meanwhile = async {
+                while !provider.asked().contains(&"/token".to_owned()) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                let row = world.running.shared.now().store.one("SELECT name FROM outside_identity", &[]).await.unwrap().unwrap();
+                if unlinks {
+                    let args = ["user", "unlink", &sub, row.text("name").unwrap()];
+                    let (code, said, error) = crate::commands::symbolon(&world.file(), &args, "").await;
+                    assert_eq!(code, Some(0), "{said}{error}");
+                }
+            };
+            let ((status, body), ()) = tokio::join!(ask(&world, "orders-api", &token, &[TO_ANY]), meanwhile);
+            let expected = if unlinks { (400, &json!("invalid_target")) } else { (200, &Json::Null) };
+            assert_eq!((status, &body["error"]), expected, "{body}");
+            assert_eq!(world.audited("provider_token_given").await, usize::from(!unlinks));
+            world.stop().await;
+        }
+    }
 }
 
 /// What a provider says that gives another refresh token each time, and answers slowly.
@@ -397,4 +461,41 @@ async fn an_api_gets_the_token_of_github() {
         assert_eq!(rows.len(), 1);
         world.stop().await;
     }
+}
+
+/// S-24: what a provider gives is in no log, at a talkative level neither, in no ID token and in no answer of userinfo.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_provider_gives_is_in_no_log() {
+    let provider = Provider::start().await;
+    let mut world = released(Engine::Sqlite, &provider).await;
+    world.running.stop_in_place().await;
+    let log = world.directory.join("log.jsonl");
+    let mut command = Server::command(&world.file());
+    command.env("RUST_LOG", "debug").stderr(std::fs::File::create(&log).unwrap());
+    let server = Server::spawn(&mut command, &world.issuer).await;
+    provider.says(Says { slow: None, ..rotating(10) });
+    let tokens = tokens_of(&world, &provider, "openid orders:read").await;
+    let own = crate::world::claims(tokens["id_token"].as_str().unwrap()).to_string();
+    let (status, answer) = ask(&world, "orders-api", tokens["access_token"].as_str().unwrap(), &[TO_ANY]).await;
+    assert_eq!((status, &answer["access_token"]), (200, &json!("access-1")), "{answer}");
+    let plain = tokens_of(&world, &provider, "openid").await;
+    let userinfo = world.http.get(world.url("/userinfo")).bearer_auth(plain["access_token"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(userinfo.status(), 200);
+    let userinfo = userinfo.text().await.unwrap();
+    assert_eq!(world.get("/nothing").await.status(), 404);
+    let written = || std::fs::read_to_string(&log).unwrap();
+    for _ in 0..500 {
+        if written().contains("\"status\":404") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(server);
+    assert!(written().contains("\"route\":\"/token\"") && written().contains("\"status\":404"), "{}", written());
+    for secret in ["an-access-token-of-anysocial", "access-1", "rotated-0", "rotated-1", CLIENT_SECRET] {
+        for (place, text) in [("the log", &written()), ("the ID token", &own), ("userinfo", &userinfo)] {
+            assert!(!text.contains(secret), "{secret} is in {place}");
+        }
+    }
+    let _ = std::fs::remove_dir_all(&world.directory);
 }

@@ -179,6 +179,28 @@ async fn a_false_event_and_a_second_one_do_nothing() {
     world.stop().await;
 }
 
+/// 550-S: events that no key has signed make this server fetch keys only so often. A genuine one needs no fetch.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_no_key_signed_are_counted() {
+    let provider = Provider::start().await;
+    let world = world(Engine::Sqlite, &provider, "").await;
+    provider.says(says(&provider, "001.a"));
+    signed_in(&world, &provider).await;
+    let limits = world.running.shared.now().limits.clone();
+    let place = symbolon::limits::Limits::place(&["newer keys", "any", "127.0.0.1"]);
+    while limits.newer_keys.check_key(&place).is_ok() {}
+    world.advance_s(11);
+    provider.says(Says { foreign_key: true, ..says(&provider, "001.a") });
+    let forged = event(&provider, "consent-revoked", "001.a", &json!({}));
+    provider.says(says(&provider, "001.a"));
+    provider.asked();
+    assert_eq!(is(&send(&world, EVENTS, &forged).await), (503, "temporarily_unavailable"));
+    assert!(provider.asked().is_empty());
+    assert_eq!(is(&send(&world, EVENTS, &event(&provider, "consent-revoked", "001.a", &json!({}))).await), OK, "the twin");
+    assert_eq!(world.audited("provider_account_event").await, 1);
+    world.stop().await;
+}
+
 /// S-36: the relay passes no mail on any more. The link says so, and the account stays as it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_takes_no_mail_is_marked() {
@@ -260,6 +282,31 @@ async fn what_a_provider_gave_is_revoked_with_the_link() {
     assert_eq!(crate::commands::symbolon(&world.file(), &["user", "delete", &sub, "--yes"], "").await.0, Some(0));
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert_eq!(provider.request("/revoke"), "");
+    world.stop().await;
+}
+
+/// S-36: where nothing can be revoked, the account page says that the link has to be ended at the provider too. A sign-in by the SDK in an app
+/// is such a case: it brings no refresh token.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_account_page_says_where_else_a_link_ends() {
+    const WORDS: &str = "end it in the settings of your account at";
+    for (more, brings, is_said) in [("revoke = true\n", true, false), ("revoke = true\n", false, true), ("", true, true)] {
+        let provider = Provider::start().await;
+        let world = world(Engine::Sqlite, &provider, more).await;
+        let token_answer = if brings { json!({ "refresh_token": "r.of.apple" }) } else { json!({}) };
+        provider.says(Says { token_answer, ..says(&provider, "001.a") });
+        let (_, _, mut browser) = signed_in(&world, &provider).await;
+        let page = browser.visit(&world, "/account").await;
+        assert_eq!(page.kind(), "account", "{}", page.html);
+        assert!(page.actions().iter().any(|action| action.starts_with("unlink:")), "{}", page.html);
+        assert_eq!(page.says(WORDS), is_said, "{more:?} {brings}: {}", page.text());
+        world.stop().await;
+    }
+    let provider = Provider::start().await;
+    let world = crate::upstream::world(Engine::Sqlite, &provider, CREATE).await;
+    let mut browser = Browser::default();
+    crate::upstream::sign_in(&world, &provider, &mut browser).await;
+    assert!(!browser.visit(&world, "/account").await.says(WORDS), "the twin: a provider without such a list");
     world.stop().await;
 }
 

@@ -82,7 +82,7 @@ async fn published(world: &World) -> Json {
     answer.json::<Json>().await.unwrap()["keys"][0].clone()
 }
 
-/// The provider finds the key at our address, and encrypts to it.
+/// 233-J: the provider finds the key at our address, with its one use, and encrypts to it.
 #[tokio::test]
 async fn an_encrypted_id_token_is_read_with_the_key_that_is_published() {
     for engine in engines() {

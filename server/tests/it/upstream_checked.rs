@@ -119,6 +119,34 @@ async fn an_outage_changes_nothing_until_max_age() {
     }
 }
 
+/// S-24: a stop of the server waits for what the provider answers. The refresh token before is spent, and a second use would look like a theft.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_loses_no_refresh_token() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let mut world = world(engine, &provider, &format!("{CREATE}{CHECK}")).await;
+        let rotating = |slow| {
+            let token_answer = json!({ "refresh_token": "rotated-0" });
+            Says { sub: "one".to_owned(), token_answer, rotates: true, slow, ..Says::default() }
+        };
+        let mut app = App::of(&world, &provider, rotating(None)).await;
+        provider.says(rotating(Some(("/token", Duration::from_millis(1500)))));
+        provider.asked();
+        world.advance_s(61);
+        while !provider.asked().contains(&"/token".to_owned()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        world.running.stop_in_place().await;
+        provider.says(rotating(None));
+        world.start_again(|it| it).await;
+        world.advance_s(61);
+        asked(&provider, "rotated-1").await;
+        assert_eq!(world.audited("provider_refused").await, 0);
+        assert_eq!(is(&app.refresh(&world).await), GOES_ON);
+        world.stop().await;
+    }
+}
+
 /// A provider that gave nothing to ask with wants the person after `max_age`.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_cannot_be_asked_about_signs_in_again() {

@@ -103,3 +103,35 @@ async fn a_sign_out_is_passed_on_by_its_entry() {
         world.stop().await;
     }
 }
+
+/// A session rests on two sign-ins. A logout of one leaves the other: a refusal there still ends what apps got.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_takes_nothing_from_the_other_entry() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let world = world(engine, &provider, "check = { every = \"1m\", max_age = \"1h\" }\n", "").await;
+        let with_sid = |sid: &str| Says { claims: json!({ "sid": sid }), ..says(Some((400, json!({ "error": "invalid_grant" })))) };
+        provider.says(with_sid("s-1"));
+        let (app, _, mut browser) = signed_in(&world, &provider, "any").await;
+        provider.says(with_sid("s-2"));
+        let ask = Ask::native("openid orders:read").with("prompt", "login");
+        let page = browser.open(&world, &ask).await;
+        let page = browser.submit(&world, &page, &[], "use_upstream:staff").await;
+        let page = browser.get(&world, &provider.sign_in(&page.location.unwrap())).await;
+        let (status, tokens) = world.exchange(&page.code(), &ask.verifier).await;
+        assert_eq!(status, 200, "{tokens}");
+        let form = [("logout_token", provider.logout_token(&json!({ "sid": "s-1", "sub": null })))];
+        let answer = world.http.post(world.url("/upstream/any/backchannel-logout")).form(&form).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), world.audited("provider_logout").await), (200, 1));
+        let (status, refreshed) = world.refresh(&app).await;
+        assert_eq!(status, 200, "apps go on: {refreshed}");
+        world.advance_s(61);
+        asked(&provider).await;
+        for token in [&refreshed, &tokens] {
+            let (status, answer) = world.refresh(token["refresh_token"].as_str().unwrap()).await;
+            assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_grant")), "both hang below one session");
+        }
+        assert_eq!(world.entries("provider_refused").await[0]["detail"]["sessions"], 1);
+        world.stop().await;
+    }
+}

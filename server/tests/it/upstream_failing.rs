@@ -1,6 +1,7 @@
 //! What a provider that fails, or does less than others, costs: few calls, one plain sentence, and no sign-in that another way could have
 //! finished.
 
+use crate::killed_processes::Server;
 use crate::upstream::{CREATE, sign_in, world};
 use crate::world::documents::Documents;
 use crate::world::provider::{CLIENT_ID, CLIENT_SECRET, Provider, Says};
@@ -58,22 +59,32 @@ async fn a_fetch_that_failed_is_not_made_again_at_once() {
     world.stop().await;
 }
 
-/// Whoever floods the address is stopped before anything is verified. Another network, and another provider, are not.
+/// 550-S: whoever floods the address with tokens that no key signed makes this server fetch no more keys. Genuine tokens are not counted, so
+/// that a provider may sign out as many people as it likes. Another network fetches still.
 #[tokio::test]
-async fn logout_tokens_are_counted() {
+async fn tokens_that_no_key_signed_are_counted() {
     let provider = Provider::start().await;
     let world = world(Engine::Sqlite, &provider, CREATE).await;
     provider.is("one");
     assert_eq!(send(&world, "any", &provider.logout_token(&json!({}))).await.0, 200);
     let spend = |network: &str| {
         let limits = world.running.shared.now().limits.clone();
-        while limits.logouts.check_key(&Limits::place(&["logout", "any", network])).is_ok() {}
+        while limits.newer_keys.check_key(&Limits::place(&["newer keys", "any", network])).is_ok() {}
     };
-    spend("192.0.2.1");
-    assert_eq!(send(&world, "any", &provider.logout_token(&json!({}))).await.0, 200, "the twin");
-    spend("127.0.0.1");
-    let (status, body) = send(&world, "any", &provider.logout_token(&json!({}))).await;
-    assert_eq!((status, &body["error"]), (429, &json!("temporarily_unavailable")));
+    let forged = || {
+        provider.says(Says { sub: "one".to_owned(), foreign_key: true, ..Says::default() });
+        let token = provider.logout_token(&json!({}));
+        provider.is("one");
+        token
+    };
+    for (network, status, fetches) in [("192.0.2.1", 400, 1), ("127.0.0.1", 503, 0)] {
+        spend(network);
+        world.advance_s(11);
+        provider.asked();
+        assert_eq!(send(&world, "any", &forged()).await.0, status, "{network}");
+        assert_eq!(count(&provider, "/jwks"), fetches, "{network}");
+        assert_eq!(send(&world, "any", &provider.logout_token(&json!({}))).await.0, 200, "the twin: {network}");
+    }
     world.stop().await;
 }
 
@@ -265,4 +276,35 @@ async fn a_provider_that_is_back_is_used_at_once() {
     let away = browser.submit(&world, &page, &[], "go").await.location.expect("the same request goes on");
     assert!(browser.get(&world, &provider.sign_in(&away)).await.has_code());
     world.stop().await;
+}
+
+/// S-09: who points the generic provider at Microsoft's shared endpoints finds the preset in the log. Any other issuer is just another one.
+#[tokio::test]
+async fn microsofts_shared_endpoints_have_a_hint() {
+    for (issuer, has_hint) in [("https://login.microsoftonline.com/{tenantid}/v2.0", true), ("https://accounts.google.com", false)] {
+        let provider = Provider::start().await;
+        let mut world = world(Engine::Sqlite, &provider, CREATE).await;
+        world.running.stop_in_place().await;
+        let log = world.directory.join("log.jsonl");
+        let mut command = Server::command(&world.file());
+        command.env("RUST_LOG", "info").stderr(std::fs::File::create(&log).unwrap());
+        let server = Server::spawn(&mut command, &world.issuer).await;
+        provider.says(Says { discovery: json!({ "issuer": issuer }), ..Says::default() });
+        let mut browser = Browser::default();
+        let page = browser.open(&world, &Ask::native("openid")).await;
+        let page = browser.submit(&world, &page, &[], "use_upstream:any").await;
+        assert!(page.problem().contains("did not work"), "{issuer}: {}", page.html);
+        let written = || std::fs::read_to_string(&log).unwrap();
+        for _ in 0..500 {
+            if written().contains("of another issuer than the one configured") {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        drop(server);
+        let line = written().lines().find(|it| it.contains("of another issuer than the one configured")).map(str::to_owned);
+        let line = line.unwrap_or_else(|| panic!("{}", written()));
+        assert_eq!(line.contains("there is preset = \\\"microsoft\\\""), has_hint, "{line}");
+        let _ = std::fs::remove_dir_all(&world.directory);
+    }
 }

@@ -129,25 +129,40 @@ async fn an_identity_leads_to_one_account() {
 }
 
 /// Inside a session, a sign-in with an identity that nobody has links nothing and makes nothing: else a person who sits in somebody
-/// else's session would hand over the own account.
+/// else's session would hand over the own account. One that is somebody else's links nothing either. The person's own one goes on.
 #[tokio::test]
 async fn a_sign_in_inside_a_session_links_nothing() {
-    let provider = Provider::start().await;
-    let world = world(Engine::Sqlite, &provider, CREATE).await;
-    let world = {
-        let mut world = world;
-        world.running.stop_in_place().await;
-        world.change(|it| it.with("[login.both]\nrequire = [\"password + upstream:any\"]\nacr = \"both\""));
-        world.start_again(|store| store).await;
-        world
-    };
-    let mut browser = Browser::default();
-    account(&world, &mut browser).await;
-    let ask = Ask::native("openid orders:read").with("acr_values", "both");
-    let page = browser.open(&world, &ask).await;
-    assert!(page.action("go") || page.title().contains("lacks") || page.error().is_some(), "{}", page.html);
-    assert_eq!(links(&world).await, 0);
-    world.stop().await;
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let world = world(engine, &provider, CREATE).await;
+        provider.is("owned");
+        let owner = sign_in_for_subject(&world, &provider).await;
+        provider.is("a");
+        linked(&world, &provider, "alice", "any").await;
+        world.reload(|it| it.with("[login.both]\nrequire = [\"password + upstream:any\"]\n[client.shop-ios]\nlogin = \"both\"")).await;
+        let mut browser = Browser::default();
+        account(&world, &mut browser).await;
+        let mut page = browser.open(&world, &Ask::native("openid orders:read")).await;
+        for (sub, problem, why) in [
+            ("stranger", "is not linked to yours", "not linked, and a sign-in links nothing"),
+            ("owned", "belongs to somebody else", "linked to another account"),
+        ] {
+            provider.is(sub);
+            let away = browser.submit(&world, &page, &[], "go").await.location.unwrap_or_else(|| panic!("{sub}: {}", page.html));
+            page = browser.get(&world, &provider.sign_in(&away)).await;
+            assert!(!page.has_code() && page.problem().contains(problem), "{sub}: {}", page.html);
+            assert_eq!((links(&world).await, world.audited("registered").await), (2, 1), "{sub}");
+            assert_eq!(world.entries("upstream_refused").await.last().unwrap()["reason"], why, "{sub}");
+        }
+        provider.is("a");
+        let away = browser.submit(&world, &page, &[], "go").await.location.unwrap();
+        assert!(browser.get(&world, &provider.sign_in(&away)).await.has_code(), "the twin");
+        assert_eq!(browser.visit(&world, "/account").await.kind(), "account", "the session is the person's still");
+        world.reload(|it| it.without("client.shop-ios.login")).await;
+        provider.is("owned");
+        assert_eq!(sign_in_for_subject(&world, &provider).await, owner);
+        world.stop().await;
+    }
 }
 
 /// 434-B: what was on its way when a link was taken away brings it back by no means.
@@ -174,6 +189,39 @@ async fn an_answer_that_comes_after_the_link_is_gone_is_of_no_use() {
     assert!(page.says("No account here belongs to that"), "{}", page.html);
     assert_eq!(links(&world).await, 0);
     world.stop().await;
+}
+
+/// S-30: an operator takes a link away, and the person hears of it as after an unlinking of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_unlinked_by_an_operator_hears_of_it() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let mailbox = symbolon_phone::mailbox::Mailbox::open().await.unwrap();
+        let mail = format!(
+            "[mail]\nserver = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"\nnew_devices = false",
+            mailbox.address.port()
+        );
+        let world = crate::upstream::configured(engine, &provider, "").await.with(&mail).start().await;
+        provider.is("a");
+        linked(&world, &provider, "alice", "any").await;
+        let row = world.running.shared.now().store.one("SELECT name FROM outside_identity", &[]).await.unwrap().unwrap();
+        let unlink = async |link: &str| symbolon(&world.file(), &["user", "unlink", "alice", link], "").await;
+        let (code, _, error) = unlink("https://other.example alice").await;
+        assert!(code == Some(1) && error.contains("has no link"), "{error}");
+        let (code, said, error) = unlink(row.text("name").unwrap()).await;
+        assert_eq!((code, links(&world).await), (Some(0), 0), "{said}{error}");
+        let mut subjects = Vec::new();
+        for at in 0.. {
+            let letter = mailbox.wait("alice@example.com", at).await.unwrap();
+            let letter = letter.plain();
+            subjects.push(letter.lines().next().unwrap_or_default().to_owned());
+            if letter.contains("was removed from your account") {
+                break;
+            }
+            assert!(at < 4, "{subjects:?}");
+        }
+        world.stop().await;
+    }
 }
 
 /// The last way in is not taken away.

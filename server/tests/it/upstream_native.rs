@@ -193,6 +193,29 @@ async fn the_sdk_may_be_closed_or_missing() {
     scene.world.stop().await;
 }
 
+/// S-22: the provider is away while the app has a token of its SDK. The app hears which trouble it is, offers the other ways, and the same
+/// sign-in goes on once the provider is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_away_is_a_trouble_of_its_own() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let scene = Screens::with(engine, with_sdk(&provider)).await;
+        let away = "HTTP/1.1 503 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned();
+        let raw = [("/.well-known/openid-configuration", away)].into();
+        provider.says(Says { sub: "one".to_owned(), raw, ..Says::default() });
+        let mut phone = scene.genuine();
+        let (step, nonce) = asked(&mut phone).await;
+        let next = give(&mut phone, &step, &provider.sdk_token(IOS, &nonce, &json!({}))).await;
+        assert_eq!((next.error(), next.problem()), (ASKED, "upstream_away"), "{next:?}");
+        assert!(next.actions().contains(&"use_password".to_owned()), "{next:?}");
+        provider.is("one");
+        scene.world.advance_s(2);
+        let done = give(&mut phone, &next, &provider.sdk_token(IOS, &nonce_of(&next), &json!({}))).await;
+        assert_eq!(done.status, 200, "the twin: {done:?}");
+        scene.world.stop().await;
+    }
+}
+
 /// Apple gives a name once, to the app; nobody has signed it, and it is a name and nothing more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_may_come_with_the_token() {

@@ -233,6 +233,7 @@ action-use_upstream = Weiter mit { $provider }
 action-link = { $provider } verknüpfen
 action-unlink = Entfernen
 account-links = Anmeldung mit anderen Konten
+account-link_ends_there = Wenn Sie es entfernen, beenden Sie es auch in den Einstellungen Ihres Kontos bei { $provider }.
 problem-upstream_away = Die Gegenseite antwortet gerade nicht. Versuchen Sie es in einer Minute wieder, oder nehmen Sie einen anderen Weg.
 problem-upstream_failed = Das hat nicht geklappt, und es liegt nicht an Ihnen. Versuchen Sie es noch einmal, oder nehmen Sie einen anderen Weg.
 problem-upstream_unwelcome = Konten dieser Organisation oder dieser Art können sich hier nicht anmelden. Wählen Sie ein anderes, oder nehmen Sie einen anderen Weg.

@@ -233,6 +233,7 @@ action-use_upstream = Continue with { $provider }
 action-link = Link { $provider }
 action-unlink = Remove
 account-links = Sign-in with other accounts
+account-link_ends_there = If you remove it, end it in the settings of your account at { $provider } too.
 problem-upstream_away = The other side does not answer at the moment. Try again in a minute, or use another way.
 problem-upstream_failed = That did not work, and it is not your fault. Try again, or use another way.
 problem-upstream_unwelcome = Accounts of that organisation or kind cannot sign in here. Choose another one, or use another way.

@@ -4,6 +4,9 @@
 pub const SIGNED_IN: &str = "INSERT INTO provider_check (identity, account, provider, checked_ms, next_ms) VALUES ($1, $2, $3, $4, $5) \
     ON CONFLICT (identity, provider) DO UPDATE SET account = excluded.account, checked_ms = excluded.checked_ms, \
     next_ms = excluded.next_ms";
+/// The provider refused an API's renewal: it is asked at once, whether or not it was to be asked.
+pub const ASK_NOW: &str = "INSERT INTO provider_check (identity, account, provider, checked_ms, next_ms) VALUES ($1, $2, $3, 0, $4) \
+    ON CONFLICT (identity, provider) DO UPDATE SET next_ms = excluded.next_ms";
 pub const DUE: &str = "SELECT identity, account, provider, next_ms FROM provider_check WHERE next_ms > 0 AND next_ms <= $1 \
     ORDER BY next_ms LIMIT 50";
 /// Of several nodes one asks.

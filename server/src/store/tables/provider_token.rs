@@ -12,6 +12,8 @@ pub const READ: &str = "SELECT t.identity, t.sealed, t.generation FROM provider_
     JOIN outside_identity o ON o.name = t.identity AND o.account = t.account WHERE t.account = $1 AND t.provider = $2 \
     ORDER BY CASE WHEN EXISTS (SELECT 1 FROM provider_session p WHERE p.session = $3 AND p.identity = t.identity) THEN 0 ELSE 1 END, \
     t.updated_ms DESC LIMIT 1";
+/// Is there something that can be revoked at the provider?
+pub const RENEWABLE: &str = "SELECT 1 FROM provider_token WHERE identity = $1 AND provider = $2 AND account = $3 AND renewable = 1";
 /// Before the provider is asked: one asks at a time. Conflicts where somebody else asks now, or has asked meanwhile.
 pub const LEASE: &str = "UPDATE provider_token SET leased_until_ms = $4 \
     WHERE identity = $1 AND provider = $2 AND generation = $3 AND leased_until_ms <= $5";

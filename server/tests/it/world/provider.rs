@@ -28,6 +28,8 @@ pub struct Says {
     pub discovery: Json,
     /// Signs with a key that is not in the set.
     pub foreign_key: bool,
+    /// Signs with a key of the set whose algorithm the discovery document does not name.
+    pub other_alg: bool,
     pub typ: Option<&'static str>,
     pub answer: Json,
     /// A whole answer, by path.
@@ -67,6 +69,7 @@ struct Pending {
 struct Inner {
     issuer: String,
     key: Mutex<PrivateKey>,
+    other_key: PrivateKey,
     says: Mutex<Says>,
     codes: Mutex<BTreeMap<String, Pending>>,
     /// Pushed requests, by their references.
@@ -101,6 +104,7 @@ impl Provider {
         let inner = Inner {
             issuer,
             key,
+            other_key: PrivateKey::generate(Algorithm::EdDSA).unwrap(),
             says,
             codes: Mutex::default(),
             pushed: Mutex::default(),
@@ -156,7 +160,7 @@ impl Provider {
         let now_s = system_clock()() / 1000;
         let claims = json!({ "iss": self.issuer(), "sub": says.sub, "aud": aud, "iat": now_s, "exp": now_s + 300, "nonce": nonce });
         let claims = changed(changed(claims, &says.claims), changes);
-        let key = if says.foreign_key { PrivateKey::generate(Algorithm::ES256).unwrap() } else { self.0.key.lock().unwrap().clone() };
+        let key = self.signs_with(&says);
         jws::sign(&key, says.typ.unwrap_or("JWT"), &claims).unwrap()
     }
 
@@ -261,7 +265,9 @@ impl Provider {
                 if let Some(issuer) = &says.key_issuer {
                     jwk["issuer"] = issuer.as_str().into();
                 }
-                (200, json!({ "keys": [{ "kty": "oct", "k": "AA" }, jwk] }))
+                let mut other = self.0.other_key.public().to_jwk();
+                other["kid"] = self.0.other_key.kid().into();
+                (200, json!({ "keys": [{ "kty": "oct", "k": "AA" }, jwk, other] }))
             }
             "/token" => self.token(head, body, says),
             "/par" => self.par(head, body, says),
@@ -342,14 +348,22 @@ impl Provider {
             "iss": self.issuer(), "aud": CLIENT_ID, "sub": says.sub, "iat": now_s, "exp": now_s + 120, "jti": jti,
             "events": { logout_token::EVENT: {} }
         });
-        let key = if says.foreign_key { PrivateKey::generate(Algorithm::ES256).unwrap() } else { self.0.key.lock().unwrap().clone() };
+        let key = self.signs_with(&says);
         Self::encrypted(jws::sign(&key, says.typ.unwrap_or(logout_token::TYP), &changed(claims, changes)).unwrap(), &says)
+    }
+
+    fn signs_with(&self, says: &Says) -> PrivateKey {
+        match (says.foreign_key, says.other_alg) {
+            (true, _) => PrivateKey::generate(Algorithm::ES256).unwrap(),
+            (_, true) => self.0.other_key.clone(),
+            _ => self.0.key.lock().unwrap().clone(),
+        }
     }
 
     /// Any claims, signed as an ID token is.
     pub fn signed(&self, claims: &Json) -> String {
         let says = self.0.says.lock().unwrap().clone();
-        let key = if says.foreign_key { PrivateKey::generate(Algorithm::ES256).unwrap() } else { self.0.key.lock().unwrap().clone() };
+        let key = self.signs_with(&says);
         jws::sign(&key, says.typ.unwrap_or("JWT"), claims).unwrap()
     }
 
@@ -395,7 +409,7 @@ impl Provider {
             "nonce": pending.nonce, "at_hash": id_token::at_hash(Algorithm::ES256, access)
         });
         let claims = changed(changed(claims, &says.claims), &says.id_token);
-        let key = if says.foreign_key { PrivateKey::generate(Algorithm::ES256).unwrap() } else { self.0.key.lock().unwrap().clone() };
+        let key = self.signs_with(&says);
         let token = Self::encrypted(jws::sign(&key, says.typ.unwrap_or("JWT"), &claims).unwrap(), &says);
         let kind = if now_says.bound.is_some() { "DPoP" } else { "Bearer" };
         let answer = json!({ "access_token": access, "token_type": kind, "expires_in": 60, "id_token": token });
