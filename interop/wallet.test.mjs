@@ -1,15 +1,15 @@
-// @openid4vc/openid4vp as the wallet's protocol, @sd-jwt/sd-jwt-vc as its issuer and holder, and jose for what it encrypts (npm): a person signs
-// in with a credential that no line of ours has made.
+// @openid4vc/openid4vp as the wallet's protocol, @sd-jwt/sd-jwt-vc and @animo-id/mdoc as its issuers and holders, and jose for what it encrypts
+// (npm): a person signs in with a credential that no line of ours has made.
 import assert from 'node:assert/strict'
 import { createHash, createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { cborEncode, DataItem, DeviceResponse, Document, MDoc } from '@animo-id/mdoc'
 import { Openid4vpClient } from '@openid4vc/openid4vp'
 import { SDJwtVcInstance } from '@sd-jwt/sd-jwt-vc'
 import * as jose from 'jose'
 import { browser, now, person, server } from './world.mjs'
 
-const back = 'https://app.example.com/wallet'
 const hasher = (data, alg) => createHash(alg.replace('-', '')).update(data).digest()
 const signer = (key) => async (data) => {
   const der = { key, dsaEncoding: 'ieee-p1363' }
@@ -62,10 +62,11 @@ const callbacks = {
   signJwt: () => assert.fail('a wallet signs nothing but its presentation'),
 }
 
-// Begins a sign-in, answers it as the wallet, and goes on in the browser. `change` bends what the holder signs.
-async function signIn({ key, credential }, change = {}) {
+// Begins a sign-in at this app, and reads what the wallet is asked.
+async function asked(app) {
   const { issuer } = await server()
-  const parameters = { client_id: 'wallet-app', redirect_uri: back, response_type: 'code', scope: 'openid', state: 'a'.repeat(24) }
+  const back = `https://app.example.com/${app}`
+  const parameters = { client_id: `${app}-app`, redirect_uri: back, response_type: 'code', scope: 'openid', state: 'a'.repeat(24) }
   const challenge = createHash('sha256').update('v'.repeat(43)).digest('base64url')
   const query = new URLSearchParams({ ...parameters, code_challenge: challenge, code_challenge_method: 'S256' })
   const browse = browser()
@@ -74,15 +75,16 @@ async function signIn({ key, credential }, change = {}) {
   const parsed = client.parseOpenid4vpAuthorizationRequest({ authorizationRequest: link.toString() })
   const request = await client.resolveOpenId4vpAuthorizationRequest({ authorizationRequestPayload: parsed.params })
   assert.deepEqual([request.client.prefix, request.version], ['x509_hash', 100])
-  const { nonce, client_id: aud } = request.authorizationRequestPayload
-  const kbSigner = await signer(key)
-  const holder = new SDJwtVcInstance({ hasher, hashAlg: 'sha-256', kbSigner, kbSignAlg: 'ES256' })
-  const shown = { personal_administrative_number: true, address: { locality: true } }
-  const presentation = await holder.present(credential, shown, { kb: { payload: { iat: now(), aud, nonce, ...change } } })
-  const { authorizationRequestPayload } = request
+  return { browse, client, payload: request.authorizationRequestPayload }
+}
+
+// Posts what the wallet shows, and goes on in the browser: where it ends, or what the page says.
+async function answered({ browse, client, payload }, vp_token) {
+  const { issuer } = await server()
+  const authorizationRequestPayload = payload
   const made = await client.createOpenid4vpAuthorizationResponse({
     authorizationRequestPayload,
-    authorizationResponsePayload: { vp_token: { pid: [presentation] } },
+    authorizationResponsePayload: { vp_token },
     jarm: { encryption: { nonce: randomBytes(16).toString('base64url') }, serverMetadata: { authorization_encryption_alg_values_supported: ['ECDH-ES'], authorization_encryption_enc_values_supported: ['A128GCM', 'A256GCM'] } },
   })
   const { response } = await client.submitOpenid4vpAuthorizationResponse({ authorizationRequestPayload, ...made })
@@ -93,9 +95,20 @@ async function signIn({ key, credential }, change = {}) {
   return page.location ?? page.html.match(/http-equiv="refresh" content="0;url=([^"]*)"/)?.[1].replaceAll('&#x2f;', '/') ?? page.html
 }
 
+// With an SD-JWT. `change` bends what the holder signs.
+async function signIn({ key, credential }, change = {}) {
+  const begun = await asked('wallet')
+  const { nonce, client_id: aud } = begun.payload
+  const kbSigner = await signer(key)
+  const holder = new SDJwtVcInstance({ hasher, hashAlg: 'sha-256', kbSigner, kbSignAlg: 'ES256' })
+  const shown = { personal_administrative_number: true, address: { locality: true } }
+  const presentation = await holder.present(credential, shown, { kb: { payload: { iat: now(), aud, nonce, ...change } } })
+  return answered(begun, { pid: [presentation] })
+}
+
 test('a wallet of others signs a person in', async () => {
   const end = await signIn(await wallet('pid', ana))
-  assert.ok(end.startsWith(`${back}?code=`), end)
+  assert.ok(end.startsWith('https://app.example.com/wallet?code='), end)
 })
 
 test('what such a wallet must not do signs nobody in', async () => {
@@ -110,4 +123,78 @@ test('what such a wallet must not do signs nobody in', async () => {
   await refused({ ...good, key: (await wallet('pid', ana)).key }, /That did not work/)
   await refused(await wallet('stranger', ana), /does not trust/)
   await refused(await wallet('pid', { ...ana, personal_administrative_number: '' }), /cannot sign you in/)
+})
+
+const licence = 'org.iso.18013.5.1.mDL'
+const namespace = 'org.iso.18013.5.1'
+const digest = (bytes) => createHash('sha256').update(bytes).digest()
+const mdoc = {
+  crypto: { random: (length) => randomBytes(length), digest: ({ bytes }) => digest(bytes) },
+  cose: {
+    sign1: {
+      async sign({ sign1, jwk }) {
+        const sign = await signer(createPrivateKey({ key: jwk, format: 'jwk' }))
+        return Buffer.from(await sign(sign1.getRawSigningData().data), 'base64url')
+      },
+    },
+  },
+}
+
+// A driving licence by the key and the certificate of this name, and the holder's key.
+async function drivingLicence(name) {
+  const { at } = await server()
+  const { privateKey, publicKey } = await jose.generateKeyPair('ES256', { extractable: true })
+  const [key, deviceKey] = [await jose.exportJWK(privateKey), await jose.exportJWK(publicKey)]
+  const issuerPrivateKey = createPrivateKey(readFileSync(at(`${name}.key`))).export({ format: 'jwk' })
+  const document = await new Document(licence, mdoc)
+    .addIssuerNameSpace(namespace, { document_number: 'UT-7', given_name: 'Ana', portrait: new Uint8Array(64) })
+    .useDigestAlgorithm('SHA-256')
+    .addValidityInfo({ signed: new Date(), validUntil: new Date(Date.now() + 3_600_000) })
+    .addDeviceKeyInfo({ deviceKey })
+    .sign({ issuerPrivateKey, issuerCertificate: readFileSync(at(`${name}.pem`), 'utf8'), alg: 'ES256' }, mdoc)
+  return { key, mdoc: new MDoc([document]) }
+}
+
+// OpenID4VP 1.0, B.2.6.1. `change` bends what goes into it.
+async function transcript(payload, change) {
+  const key = payload.client_metadata.jwks.keys[0]
+  const thumbprint = new Uint8Array(Buffer.from(await jose.calculateJwkThumbprint(key), 'base64url'))
+  const { client_id, nonce, response_uri } = { ...payload, ...change }
+  const info = cborEncode([client_id, nonce, change.thumbprint ?? thumbprint, response_uri])
+  const handover = ['OpenID4VPHandover', new Uint8Array(digest(info))]
+  return (response) => response.usingSessionTranscriptBytes(cborEncode(DataItem.fromData([null, null, handover])))
+}
+
+// ISO/IEC 18013-7:2024, which is what this library makes by itself.
+const older = ({ client_id, nonce, response_uri }) => (response) =>
+  response.usingSessionTranscriptForOID4VP({ mdocGeneratedNonce: 'n'.repeat(22), clientId: client_id, responseUri: response_uri, verifierGeneratedNonce: nonce })
+
+async function drive(held, about = (payload) => transcript(payload, {})) {
+  const begun = await asked('licence')
+  const fields = [{ path: [`$['${namespace}']['document_number']`], intent_to_retain: false }]
+  const descriptor = { id: licence, format: { mso_mdoc: { alg: ['ES256'] } }, constraints: { limit_disclosure: 'required', fields } }
+  const response = DeviceResponse.from(held.mdoc).usingPresentationDefinition({ id: 'a', input_descriptors: [descriptor] })
+  const signed = await (await about(begun.payload))(response).authenticateWithSignature(held.key, 'ES256').sign(mdoc)
+  return answered(begun, { mdl: [Buffer.from(signed.encode()).toString('base64url')] })
+}
+
+test('an mdoc of others signs a person in', async () => {
+  const end = await drive(await drivingLicence('pid'))
+  assert.ok(end.startsWith('https://app.example.com/licence?code='), end)
+})
+
+test('an mdoc that is about something else signs nobody in', async () => {
+  const good = await drivingLicence('pid')
+  const refused = async (held, words, about) => {
+    const end = await drive(held, about)
+    assert.ok(!end.includes('code=') && words.test(end), end)
+  }
+  const bent = (change) => (payload) => transcript(payload, change)
+  await refused(good, /That did not work/, bent({ nonce: 'another' }))
+  await refused(good, /That did not work/, bent({ client_id: 'x509_hash:another' }))
+  await refused(good, /That did not work/, bent({ response_uri: 'https://other.example/response' }))
+  await refused(good, /That did not work/, bent({ thumbprint: new Uint8Array(32) }))
+  await refused(good, /That did not work/, older)
+  await refused({ ...good, key: (await drivingLicence('pid')).key }, /That did not work/)
+  await refused(await drivingLicence('stranger'), /does not trust/)
 })

@@ -1,5 +1,6 @@
 //! What every part needs: configuration, store, keys, clients, limits, time. It knows no endpoint, no page, no login.
 
+use crate::audit::Entry;
 use crate::clients::{Clients, algorithms_of};
 use crate::clock::Clock;
 use crate::config::{Api, Client, Config};
@@ -11,11 +12,12 @@ use crate::login::reading::Accounts;
 use crate::outgoing::{Outgoing, Target};
 use crate::plugins::{Loading, Plugins};
 use crate::seal::KeyRing;
-use crate::store::{Store, retention};
+use crate::store::{Change, Store, retention};
 use crate::stored_bytes::StoredBytes;
 use crate::tokens::handles::Handles;
 use crate::tokens::keys::{KeyStore, Keys, Schedule};
 use crate::upstream::moved;
+use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -187,6 +189,18 @@ impl Core {
     /// says is somebody else's word, and leads to a public address.
     pub fn target_of_client(&self, id: &str, uri: &str) -> Result<Target, String> {
         if self.config.client.contains_key(id) { Target::of_operator(uri) } else { Target::of_document(uri) }
+    }
+
+    /// An entry, once a minute for each event and for each of those whom it is about. Nobody fills the audit by trying again.
+    pub async fn note_once(&self, whose: &[&str], entry: Entry, now_ms: i64) -> Result<(), Error> {
+        let about = entry.detail.get("plugin").and_then(Json::as_str).unwrap_or_default();
+        if self.limits.alarms.check_key(&Limits::place(&[&["alarm", entry.event, about], whose].concat())).is_err() {
+            return Ok(());
+        }
+        let mut change = Change::new(now_ms);
+        change.audit(entry);
+        self.store.apply(change).await?;
+        Ok(())
     }
 
     pub fn accounts(&self) -> Accounts<'_> {

@@ -24,10 +24,19 @@ impl Person {
             email_verified: row.int("email_verified")? == 1,
             name: row.opt_text("name")?.map(str::to_owned),
             locale: row.opt_text("locale")?.map(str::to_owned),
-            claims: serde_json::from_str(row.text("claims")?).map_err(|it| Fault::new(format!("an account's claims: {it}")))?,
+            claims: claims(row.text("claims")?, row.opt_text("shown")?)?,
             updated_ms: row.int("updated_ms")?,
         })
     }
+}
+
+/// The claims of an account. What linked identities show is among them for as long as they are linked. The account's own words count first:
+/// a sign-in takes away those that its identity leads (`login::profile`), so an operator's later word is the newer one.
+pub fn claims(own: &str, shown: Option<&str>) -> std::result::Result<Map<String, Json>, Fault> {
+    let broken = |error: serde_json::Error| Fault::new(format!("an account's claims: {error}"));
+    let shown: Vec<Map<String, Json>> = serde_json::from_str(&format!("[{}]", shown.unwrap_or_default())).map_err(broken)?;
+    let own: Map<String, Json> = serde_json::from_str(own).map_err(broken)?;
+    Ok(shown.into_iter().flatten().chain(own).collect())
 }
 
 /// One claim of a person. OpenID Connect Core 5.1; an absent value is absent, never null.

@@ -12,6 +12,8 @@ export function claims(facts) {
       return claim(JSON.stringify(String(Math.random())));
     case "throw":
       throw new Error("what went wrong in JavaScript");
+    case "missing":
+      return [{ name: "said" }];
     case "surrogate":
       return claim('"\uD800"');
     case "now":

@@ -9,7 +9,9 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 use symbolon_plugin::decisions::{Facts, Moment, Verdict as Decision};
 use symbolon_plugin::login::{AnswerField, Checked, Claim, Context, Effect, Person, Verdict};
-use symbolon_plugin::{Compiled, Given, Host, HttpRequest, HttpResponse, Limits, Plugin, Reason, SendError, Severity, World, tokens};
+use symbolon_plugin::{
+    Cache, Compiled, Given, Host, HttpRequest, HttpResponse, Limits, Plugin, Reason, SendError, Severity, World, tokens,
+};
 
 /// A service that gives one answer, and keeps what it was asked.
 struct Service {
@@ -110,8 +112,8 @@ fn the_built_file_is_of_the_sources_beside_it() {
 /// Where the examples were built on this machine, the Rust one does what the one beside its source does.
 #[tokio::test]
 async fn what_is_built_here_does_the_same() {
-    let Some(file) = built("branch-visit.wasm").filter(|file| file.is_file()) else {
-        println!("skipped: SYMBOLON_PLUGIN_EXAMPLES names no directory with branch-visit.wasm");
+    let Some(file) = built("branch-visit.wasm") else {
+        println!("skipped: SYMBOLON_PLUGIN_EXAMPLES names no directory");
         return;
     };
     let (here, beside) = (Service::new(&[]), Service::new(&[]));
@@ -275,6 +277,72 @@ async fn a_thousand_instances_of_each_language_have_a_thousand_secrets() {
         games[1].insert(python(snake, "game", "", 5).await.unwrap());
     }
     println!("twenty instances: {} numbers of Math.random, {} of Python's random", games[0].len(), games[1].len());
+}
+
+/// P-17: odd text and large numbers pass through every language as they are, in both directions.
+#[tokio::test]
+async fn odd_values_pass_through_every_language() {
+    let Some((script, snake)) = &*GUESTS else { return };
+    for text in ["Żółć 👩‍👩‍👧", "\u{10ffff}", "\u{202e}x", " "] {
+        assert_eq!(javascript(script, "echo", text, 5).await.unwrap(), format!("\"{text}\""));
+        assert_eq!(python(snake, "echo", text, 5).await.unwrap(), text);
+    }
+    // 2^53 + 1: the first whole number that JavaScript's own numbers do not have.
+    let odd = (1 << 53) + 1;
+    assert_eq!(javascript(script, "now", "", odd).await.unwrap(), "\"9007199254740993\"");
+    for client in ["now", "auth-time"] {
+        assert_eq!(python(snake, client, "", odd).await.unwrap(), "9007199254740993", "{client}");
+    }
+    // U+0000 is text for the guest. In JSON it is written out; as it is, it comes in by nobody's answer.
+    assert_eq!(javascript(script, "echo", "a\0b", 5).await.unwrap(), "\"a\\u0000b\"");
+    assert_eq!(python(snake, "echo", "a\0b", 5).await.unwrap_err().reason, Reason::Answer);
+}
+
+/// P-17: half of a pair of surrogates is no text. What becomes of it is the same every time, and never text that is broken.
+#[tokio::test]
+async fn half_a_surrogate_is_the_same_every_time() {
+    let Some((script, snake)) = &*GUESTS else { return };
+    for _ in 0..3 {
+        assert_eq!(javascript(script, "surrogate", "", 5).await.unwrap(), "\"\u{fffd}\"");
+        let failure = python(snake, "surrogate", "", 5).await.unwrap_err();
+        assert_eq!(failure.reason, Reason::Trap, "{failure}");
+        assert!(failure.detail.contains("surrogates not allowed"), "{failure}");
+    }
+}
+
+/// P-16, P-17: an error that nobody catches is said with its message, and a missing field with its name. The next call works.
+#[tokio::test]
+async fn what_a_script_throws_is_said() {
+    let Some((script, snake)) = &*GUESTS else { return };
+    for (client, words) in [("throw", "what went wrong in JavaScript"), ("missing", "value")] {
+        let failure = javascript(script, client, "", 5).await.unwrap_err();
+        assert!(failure.detail.contains(words), "{client}: {failure}");
+        assert_eq!(javascript(script, "echo", "x", 5).await.unwrap(), "\"x\"", "the twin");
+    }
+    for (client, words) in [("raise", "ValueError: what went wrong in Python"), ("missing", "'value'")] {
+        let failure = python(snake, client, "", 5).await.unwrap_err();
+        assert_eq!(failure.reason, Reason::Trap, "{client}: {failure}");
+        assert!(failure.detail.contains(words), "{client}: {failure}");
+        assert!(failure.printed.contains("app.py") && failure.printed.contains("line "), "{client}: {}", failure.printed);
+        assert_eq!(python(snake, "echo", "x", 5).await.unwrap(), "x", "the twin");
+    }
+}
+
+/// P-12: the second start with the largest guest takes what the first one has compiled.
+#[tokio::test]
+async fn a_second_start_compiles_nothing() {
+    let Some(file) = built("impossible-travel.wasm") else { return };
+    let (bytes, directory) = (std::fs::read(file).unwrap(), std::env::temp_dir().join(format!("symbolon-start-{}", std::process::id())));
+    let start = || {
+        let (runtime, cache) = (runtime(), Cache::open(&directory, &[7; 32]).unwrap());
+        let began = Instant::now();
+        let compiled = Compiled::with_cache(&runtime, &bytes, World::Decision, Some(&cache)).unwrap();
+        (compiled.facts().is_cached, began.elapsed())
+    };
+    let (first, again) = (start(), start());
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert_eq!((first.0, again.0), (false, true));
+    assert!(again.1 < Duration::from_secs(1), "{again:?} after {first:?}");
 }
 
 /// What a warm call costs: a fresh instance, its one question, its end.

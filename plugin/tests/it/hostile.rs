@@ -151,6 +151,70 @@ async fn no_call_finds_anything_of_another() {
     assert_eq!(decide(&found).await, Ok(Verdict::Deny("a reason".to_owned())));
 }
 
+/// P-07: nor in its tables and globals.
+#[tokio::test]
+async fn no_call_finds_anything_in_tables_and_globals() {
+    let deny = "(return (call $text (i32.const 1) (i32.const 1024) (i32.const 8)))";
+    let leaving = |begins: u32| {
+        let body = format!(
+            r#"(global $canary (mut i64) (i64.const {begins})) (table $all 16 funcref) (elem declare func $own) (func $own)
+              (func (export "decide") (param i32) (result i32) (local $i i32)
+                (if (i64.ne (global.get $canary) (i64.const 0)) (then {deny}))
+                (loop $look
+                  (if (i32.eqz (ref.is_null (table.get $all (local.get $i)))) (then {deny}))
+                  (table.set $all (local.get $i) (ref.func $own))
+                  (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                  (br_if $look (i32.lt_u (local.get $i) (i32.const 16))))
+                (global.set $canary (i64.const -1)) {ALLOW})"#
+        );
+        plugin(&wat::parse_str(crate::guests::component(1, &body)).unwrap(), Limits { time: Duration::from_secs(20), ..Limits::default() })
+    };
+    let plugin = leaving(0);
+    for _ in 0..10_000 {
+        assert_eq!(plugin.decide(call(2), facts()).await, Ok(Verdict::Allow));
+    }
+    assert_eq!(leaving(1).decide(call(2), facts()).await, Ok(Verdict::Deny("a reason".to_owned())), "the twin finds what is there");
+}
+
+/// The most that this process ever had in memory, in KiB.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// P-06: whatever length a program names, the host makes no room for it. Measured in a process of its own, where nothing else grows.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_length_that_a_program_names_costs_no_memory() {
+    const ALONE: &str = "SYMBOLON_TEST_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        let name = "hostile::a_length_that_a_program_names_costs_no_memory";
+        let alone = std::process::Command::new(std::env::current_exe().unwrap()).args(["--exact", name]).env(ALONE, "1").output().unwrap();
+        assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stdout));
+        return;
+    }
+    let large = Limits { memory: 512 << 20, ..limits() };
+    let grow = "(drop (memory.grow (i32.const 6400)))";
+    let named = |length: u32| format!("{grow} (return (call $text (i32.const 1) (i32.const 4096) (i32.const {length})))");
+    let guests = [
+        // Ten million headers, 300 MB of reason, a GiB behind the end of the memory, two thousand million random bytes.
+        (format!("{grow} {}", sending(10_000_000)), Reason::Limit),
+        (named(300_000_000), Reason::Limit),
+        (named(1 << 30), Reason::Answer),
+        ("(call $random (i32.const 2000000000) (i32.const 2048))".to_owned(), Reason::Limit),
+    ];
+    let made = guests.map(|(body, why)| (plugin(&deciding(&format!("{body} {ALLOW}")), large), why, body));
+    let twin = plugin(&deciding(&format!("{grow} {} {ALLOW}", sending(0))), large);
+    assert_eq!(twin.decide(call(2), facts()).await, Ok(Verdict::Allow), "the twin");
+    let before = peak_kib();
+    for (plugin, why, body) in made {
+        assert_eq!(plugin.decide(call(2), facts()).await.unwrap_err().reason, why, "{body}");
+        let grown = peak_kib() - before;
+        assert!(grown < 32 << 10, "{grown} KiB for {body}");
+    }
+}
+
 /// Each instance draws anew: what a toolchain kept when it built the file is not what the program gets.
 #[tokio::test]
 async fn a_thousand_instances_have_a_thousand_secrets() {

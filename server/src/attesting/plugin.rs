@@ -6,8 +6,9 @@ use super::case::{self, Case, Judged, Sent, invalid, proved};
 use crate::config::TierName;
 use crate::config::plugin::PluginWorld;
 use crate::core::Core;
-use crate::error::Result;
-use crate::plugins::{EvidenceFound, EvidenceSituation};
+use crate::error::{Error, Result};
+use crate::plugins::{self, EvidenceFound, EvidenceSituation};
+use crate::web::request::Incoming;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use symbolon_attest::binding::Purpose;
@@ -40,7 +41,11 @@ pub async fn judged(core: &Core, case: &Arc<Case>, sent: Sent<'_>, name: &str) -
     };
     let before = known.as_ref().map(|it| it.written.clone());
     let mut judged = Judged { platform: platform.into(), before, facts: json!({}), ..Judged::default() };
-    match core.plugins.verify(situation).await? {
+    let found = match core.plugins.verify(situation).await {
+        Ok(found) => found,
+        Err(why) => return Err(failed(core, (case, sent.incoming), (name, &why)).await?),
+    };
+    match found {
         EvidenceFound::Refused(rules) => {
             judged.facts = json!({ "rules": rules });
             judged.failed.push("plugin_rules");
@@ -60,6 +65,15 @@ pub async fn judged(core: &Core, case: &Arc<Case>, sent: Sent<'_>, name: &str) -
         }
     }
     Ok(judged)
+}
+
+/// The plug-in has judged nothing: the app may try again, and the audit says why.
+async fn failed(core: &Core, (case, incoming): (&Case, &Incoming), (name, why): (&str, &str)) -> Result<Error> {
+    tracing::warn!(plugin = name, why, "a plug-in for evidence failed");
+    let mut entry = plugins::failed(name, why).client(case.client_id.as_str()).address(incoming.address.to_string());
+    entry.instance = Some(case.jkt.clone());
+    core.note_once(&[&case.client_id], entry, incoming.now_ms).await?;
+    Ok(plugins::unavailable().because(format!("plug-in {name}: {why}")).audited().into())
 }
 
 /// No two platforms share a key.

@@ -85,7 +85,10 @@ const SIGNING_IN: &[Event] = &[
     event("wallet_refused", "A wallet's answer was refused, or its return. `reason` names the broken rules."),
     event("plugin_proved", "A plug-in said that somebody is who they say, or named them. `plugin` names it."),
     event("plugin_refused", "A plug-in said no, or there were too many tries, or its name for somebody leads to no account."),
-    event("plugin_failed", "A plug-in had no answer that counts. `reason` says why: trap, time, memory, limit, answer, busy, refused."),
+    event(
+        "plugin_failed",
+        "A plug-in had no answer that counts. `reason` says why: trap, time, memory, limit, answer, busy, refused, or a claim that it may not set.",
+    ),
     event("plugin_noted", "A plug-in's own entry. `event` and `text` are the plug-in's words; nothing acts on them."),
     event("plugin_denied", "A decision of a plug-in refused a sign-in, a code or a refresh. `observed`: it changed nothing."),
     event("plugin_step_up", "A decision of a plug-in wants the person to sign in once more. `observed`: it changed nothing."),

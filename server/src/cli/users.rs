@@ -255,6 +255,10 @@ fn person(facts: &UserFacts) -> Vec<String> {
     for one in &facts.links {
         let mail = one.email_off_ms.map_or(String::new(), |at_ms| format!("; its address takes no mail since {}", shown(at_ms)));
         lines.push(format!("link      {} by {} since {}, used {}{mail}", one.link, one.method, shown(one.created_ms), shown(one.used_ms)));
+        if !one.claims.is_empty() {
+            let (issuer, claims) = (visible::plain(&one.issuer, 200), serde_json::Value::Object(one.claims.clone()));
+            lines.push(format!("          of {issuer}: {claims}"));
+        }
     }
     for waits in &facts.waiting {
         let from = waits.counts_from_ms.map_or("when it is confirmed".to_owned(), |from_ms| format!("from {}", shown(from_ms)));

@@ -10,7 +10,7 @@ use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::limits::Limits;
 use crate::login::flow::Proven;
-use crate::plugins::{Decided, Outcome, Situation};
+use crate::plugins::{Decided, Outcome, Situation, unavailable};
 use crate::store::Change;
 use std::net::IpAddr;
 use symbolon_oauth::scope::Scope;
@@ -54,7 +54,7 @@ pub async fn decide(core: &Core, caller: &Caller, grant: &Grant, moment: Moment)
         Outcome::Allow => Ok(Verdict::Go(most_s)),
         Outcome::StepUp => Ok(Verdict::StepUp),
         Outcome::Deny => Err(invalid_grant("A rule of this server refuses it.").because("a plug-in decided so").audited().into()),
-        Outcome::Unavailable => Err(unavailable().retry_after(5).audited().into()),
+        Outcome::Unavailable => Err(unavailable().audited().into()),
     }
 }
 
@@ -67,10 +67,6 @@ pub async fn must_go(core: &Core, caller: &Caller, grant: &Grant, moment: Moment
             Err(invalid_grant(hint).because("a plug-in wants another sign-in").audited().into())
         }
     }
-}
-
-fn unavailable() -> Refused {
-    Refused::new(503, "temporarily_unavailable", "A rule of this server could not be asked; try again.")
 }
 
 /// A sign-in that is about to be completed.

@@ -25,7 +25,6 @@ use crate::caller::Caller;
 use crate::config::{Client, Config, RefreshMode, Tier};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
-use crate::limits::Limits;
 use crate::login::proof::Proof;
 pub use crate::profile::Person;
 use crate::store::tables::app_grant;
@@ -388,7 +387,7 @@ impl Grant {
         }
     }
 
-    /// An entry, once a minute for each grant and event.
+    /// An entry, once a minute for each grant and event, and for each plug-in that it is about.
     pub async fn say_once(&self, core: &Core, caller: &Caller, event: &'static str, why: &str) -> Result<()> {
         self.note_once(core, caller, audit::Entry::refused(event, why)).await
     }
@@ -396,15 +395,8 @@ impl Grant {
     /// The same, of an entry with details of its own.
     pub async fn note_once(&self, core: &Core, caller: &Caller, entry: audit::Entry) -> Result<()> {
         let name = crate::sessions::public_id(core, &self.session);
-        let place = Limits::place(&["alarm", entry.event, &name, &self.number.to_string()]);
-        if core.limits.alarms.check_key(&place).is_err() {
-            return Ok(());
-        }
-        let mut change = Change::new(caller.now_ms);
         let entry = entry.with("sent_by", caller.client_id.as_str());
-        change.audit(self.entry(core, entry, caller));
-        core.store.apply(change).await?;
-        Ok(())
+        core.note_once(&[&name, &self.number.to_string()], self.entry(core, entry, caller), caller.now_ms).await
     }
 
     pub fn entry(&self, core: &Core, entry: audit::Entry, caller: &Caller) -> audit::Entry {

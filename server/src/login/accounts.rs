@@ -144,6 +144,8 @@ pub struct Link {
     pub subject: String,
     /// What the provider says: JSON of `upstream::Profile`.
     pub said: String,
+    /// The claims that it shows: JSON, or nothing.
+    pub shows: String,
     pub created_ms: i64,
     pub used_ms: i64,
     /// The methods that let its person in, by the present configuration. Several entries may be of one issuer.

@@ -432,7 +432,7 @@ fn write_link(draft: &mut Draft, account: &str, effect: &Effect) {
         Effect::Link(new) => {
             draft.contested.push((change.len(), OVERTAKEN, Problem::new("upstream_failed")));
             let mut values = link_values(account, new, now_ms);
-            values.push(accounts::link_key(&new.issuer, &new.subject).into());
+            values.extend([accounts::link_key(&new.issuer, &new.subject).into(), profile::as_text(&new.shows).into()]);
             change.run(LINK, values);
         }
         Effect::SeeLink(seen) => {
@@ -440,8 +440,9 @@ fn write_link(draft: &mut Draft, account: &str, effect: &Effect) {
             change.run(SEE, link_values(account, seen, now_ms));
         }
         Effect::Follow(followed) => {
-            draft.contested.push((change.len(), OVERTAKEN, Problem::new("upstream_failed")));
-            profile::write(change, account, &followed.before, &followed.after);
+            let first = change.len();
+            profile::write(change, account, &followed.identity, (&followed.before, &followed.after));
+            draft.contested.extend((first..change.len()).map(|at| (at, OVERTAKEN, Problem::new("upstream_failed"))));
         }
         Effect::Unlink { issuer, subject } => {
             let key = accounts::link_key(issuer, subject);

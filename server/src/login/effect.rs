@@ -116,9 +116,11 @@ pub struct Creation {
     pub password_digest: Option<String>,
 }
 
-/// A profile before and after.
+/// A profile before and after the word of an identity.
 #[derive(Clone, Debug)]
 pub struct Followed {
+    /// Its key.
+    pub identity: String,
     pub before: Profile,
     pub after: Profile,
 }
@@ -286,6 +288,7 @@ mod tests {
     use crate::login::enrolment::facts_as_text;
     use crate::login::proof::{Facts, Proof};
     use crate::login::standing::enrolled_with;
+    use serde_json::Map;
 
     /// A form of the account ends what its journey names, and deletes nothing unless that is what the journey is for.
     #[test]
@@ -368,6 +371,7 @@ mod tests {
                 said: text("{}"),
                 label: text("x"),
                 shown: text("x"),
+                shows: Map::new(),
                 tokens: None,
                 hint: None,
             };

@@ -2,6 +2,7 @@
 
 use crate::upstream::{Hint, Kept};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
 
 /// A link wants a sign-in at the provider that is at most this old.
 pub const LINKING_MAX_AGE_S: i64 = 5 * 60;
@@ -100,6 +101,9 @@ pub struct NewLink {
     pub label: String,
     /// How the person may know the identity again.
     pub shown: String,
+    /// The claims that it shows from the beginning.
+    #[serde(default)]
+    pub shows: Map<String, Json>,
     /// What the provider gave, where an API may have it.
     #[serde(default)]
     pub tokens: Option<Kept>,

@@ -20,7 +20,7 @@ use crate::config::upstream::{Linking, Newcomers};
 use crate::error::{Error, Fault};
 use crate::store::{Change, NotApplied};
 use crate::upstream::Profile as Said;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 /// The way of somebody whom an operator has invited.
 pub(super) const USE_INVITATION: &str = "use_invitation";
@@ -186,9 +186,10 @@ impl Run<'_> {
         outside.learned.profile = outside.learned.profile.or(before.unwrap_or_default());
         let mut effects = vec![Effect::SeeLink(Box::new(new_link(method, &outside)?))];
         if !outside.learned.claims.is_empty() {
-            let before = profile::read(&self.machine.store, &account.id).await?;
+            let identity = identity(&outside);
+            let before = profile::read(&self.machine.store, &account.id, &identity).await?;
             let after = before.after(&outside.settings, &outside.learned.claims);
-            effects.extend(after.map(|after| Effect::Follow(Box::new(Followed { before, after }))));
+            effects.extend(after.map(|after| Effect::Follow(Box::new(Followed { identity, before, after }))));
         }
         self.person.name = String::new();
         self.person.account = Some(account.clone());
@@ -199,9 +200,10 @@ impl Run<'_> {
     }
 
     fn as_link(&self, new: &NewLink) -> Link {
-        let NewLink { method, issuer, subject, said, .. } = new.clone();
+        let NewLink { method, issuer, subject, said, shows, .. } = new.clone();
+        let shows = profile::as_text(&shows);
         let lets_in_by = self.machine.config.methods_of_link(&method, &issuer);
-        Link { method, issuer, subject, said, created_ms: 0, used_ms: 0, lets_in_by }
+        Link { method, issuer, subject, said, shows, created_ms: 0, used_ms: 0, lets_in_by }
     }
 
     /// A new account, linked from its first moment on.
@@ -223,7 +225,7 @@ impl Run<'_> {
             claims: said.claims,
             password: None,
         };
-        let link = new_link(method, &outside)?;
+        let link = NewLink { shows: said.shown, ..new_link(method, &outside)? };
         let account = Account { id: id.clone(), active: true, version: 1, links: vec![self.as_link(&link)], ..Account::default() };
         self.person.name = String::new();
         self.person.account = Some(account);
@@ -381,6 +383,7 @@ fn new_link(method: &MethodName, outside: &Outside) -> std::result::Result<NewLi
         said,
         label: outside.settings.label.clone(),
         shown: shown(&learned.profile),
+        shows: Map::new(),
         tokens: learned.tokens.clone(),
         hint: learned.hint.clone().map(|hint| (AtProvider::name(&learned.issuer, learned.sid.as_deref(), &learned.subject), hint)),
     })

@@ -57,6 +57,7 @@ impl<'a> Accounts<'a> {
                 issuer: issuer.to_owned(),
                 subject: row.text("subject")?.to_owned(),
                 said: row.text("said")?.to_owned(),
+                shows: row.text("claims")?.to_owned(),
                 created_ms: row.int("created_ms")?,
                 used_ms: row.int("used_ms")?,
             })

@@ -209,6 +209,9 @@ pub struct UserLink {
     pub link: String,
     /// The login method, such as `upstream:google`.
     pub method: String,
+    pub issuer: String,
+    /// What it shows of the person, as claims of the account.
+    pub claims: Map<String, Json>,
     pub created_ms: i64,
     pub used_ms: i64,
     /// Since when the provider says that the address there takes no mail.

@@ -13,12 +13,15 @@ use super::paging::{cut_page, rows_to_fetch};
 use super::problem::{Problem, Result};
 use super::users_change;
 use super::users_means;
+use crate::profile;
 use crate::sessions;
+use crate::store::tables::outside_identity::shown;
 
 const LIST: &str = "SELECT n.name, a.id, a.state FROM login_name n JOIN account a ON a.id = n.account WHERE n.name > $1 \
     ORDER BY n.name LIMIT $2";
 const NAMES: &str = "SELECT name FROM login_name WHERE account = $1 ORDER BY name";
-const ACCOUNT: &str = "SELECT state, email, email_verified, name, created_ms, claims FROM account WHERE id = $1";
+const ACCOUNT: &str =
+    concat!("SELECT a.state, a.email, a.email_verified, a.name, a.created_ms, a.claims, ", shown!(), " FROM account a WHERE a.id = $1");
 const SESSIONS: &str = "SELECT id, created_ms, used_ms, acr, amr FROM session WHERE account = $1 AND state = 'active' \
     ORDER BY id LIMIT $2";
 const APPS: &str = "SELECT g.client, g.scope, g.created_ms, g.used_ms, g.suspected_ms FROM session s JOIN app_grant g ON g.session = s.id \
@@ -88,7 +91,7 @@ async fn show(context: &Context, user: &str) -> Result<UserFacts> {
         email: row.opt_text(1)?.map(str::to_owned),
         email_verified: row.int(2)? == 1,
         display_name: row.opt_text(3)?.map(str::to_owned),
-        claims: serde_json::from_str(row.text(5)?).map_err(|it| Problem::fault(format!("the claims of {sub}: {it}")))?,
+        claims: profile::claims(row.text(5)?, row.opt_text(6)?)?,
         created_ms: row.int(4)?,
         factors: count_factors(context, &sub).await?,
         passkeys: users_means::passkeys(context, &sub).await?,

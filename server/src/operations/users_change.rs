@@ -109,7 +109,9 @@ pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: Pr
     let mut claims: Map<String, Json> =
         serde_json::from_str(row.text(1)?).map_err(|it| Problem::fault(format!("the claims of {sub}: {it}")))?;
     for name in &new.remove_claims {
-        claims.remove(name).ok_or_else(|| Problem::not_found(format!("{user} has no claim {name}: there is no such claim")))?;
+        claims
+            .remove(name)
+            .ok_or_else(|| Problem::not_found(format!("{user} has no claim {name}: there is no such claim, or a link shows it")))?;
     }
     claims.extend(new.claims.into_iter().map(|(name, value)| (name, Json::from(value))));
     let display_name = new.display_name.as_deref().or(row.opt_text(0)?).filter(|it| !it.is_empty());

@@ -8,6 +8,7 @@ use super::problem::{Problem, Result};
 use crate::login::enrolment::Means;
 use crate::login::{accounts, deletion, notices, waiting};
 use crate::mail;
+use crate::profile;
 use crate::store::tables::{outside_identity, passkey};
 use crate::store::{Change, Expect, NotApplied};
 
@@ -32,6 +33,8 @@ pub async fn links(context: &Context, sub: &str) -> Result<Vec<UserLink>> {
         found.push(UserLink {
             link: accounts::link_key(row.text("issuer")?, row.text("subject")?),
             method: row.text("method")?.to_owned(),
+            issuer: row.text("issuer")?.to_owned(),
+            claims: profile::claims("{}", Some(row.text("claims")?))?,
             created_ms: row.int("created_ms")?,
             used_ms: row.int("used_ms")?,
             email_off_ms: Some(row.int("email_off_ms")?).filter(|at_ms| *at_ms > 0),

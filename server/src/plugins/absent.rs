@@ -1,7 +1,7 @@
 //! A program without plug-ins.
 
 use super::facts::{Decided, EvidenceFound, EvidenceSituation, Loading, PluginLine, Situation, TokenSituation};
-use crate::error::{Fault, Result};
+use crate::error::Fault;
 use serde_json::{Map, Value as Json};
 
 #[derive(Clone, Default)]
@@ -9,7 +9,7 @@ pub struct Plugins(());
 
 impl Plugins {
     /// A configuration that names one is refused: a rule that is not asked would be no rule.
-    pub fn load(loading: &Loading<'_>, _before: Option<&Self>) -> std::result::Result<Self, Fault> {
+    pub fn load(loading: &Loading<'_>, _before: Option<&Self>) -> Result<Self, Fault> {
         match loading.settings.keys().next() {
             None => Ok(Self(())),
             Some(name) => {
@@ -23,12 +23,12 @@ impl Plugins {
         Decided::default()
     }
 
-    pub async fn claims(&self, _situation: TokenSituation<'_>) -> Result<Map<String, Json>> {
-        Err(Fault::new("this program was built without plug-ins").into())
+    pub async fn claims(&self, _situation: TokenSituation<'_>) -> Result<Map<String, Json>, String> {
+        Err("this program was built without plug-ins".to_owned())
     }
 
-    pub async fn verify(&self, _situation: EvidenceSituation<'_>) -> Result<EvidenceFound> {
-        Err(Fault::new("this program was built without plug-ins").into())
+    pub async fn verify(&self, _situation: EvidenceSituation<'_>) -> Result<EvidenceFound, String> {
+        Err("this program was built without plug-ins".to_owned())
     }
 
     pub fn list(&self) -> Vec<PluginLine> {

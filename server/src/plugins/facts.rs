@@ -3,6 +3,7 @@
 use crate::audit::Entry;
 use crate::config::client::tier::TierName;
 use crate::config::plugin::{Configured, Moment, PluginSettings};
+use crate::error::Refused;
 use crate::outgoing::Outgoing;
 use crate::seal::KeyRing;
 use serde_json::{Map, Value as Json};
@@ -52,6 +53,16 @@ pub struct Situation {
     /// A repeated request has the same, and another one another.
     pub occasion: Vec<u8>,
     pub now_ms: i64,
+}
+
+/// What the audit says of a plug-in that had no answer that counts.
+pub fn failed(name: &str, why: &str) -> Entry {
+    Entry::refused("plugin_failed", crate::visible::plain(why, 600)).with("plugin", name)
+}
+
+/// What the caller hears of it. Nothing moves, and trying again may help.
+pub fn unavailable() -> Refused {
+    Refused::new(503, "temporarily_unavailable", "A rule of this server could not be asked; try again.").retry_after(5)
 }
 
 /// What all decisions together come to.

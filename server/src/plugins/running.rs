@@ -5,7 +5,7 @@ use super::host::ServerHost;
 use crate::audit::Entry;
 use crate::config::client::tier::TierName;
 use crate::config::plugin::{Moment, PluginSettings, PluginWorld};
-use crate::error::{Fault, Refused, Result};
+use crate::error::Fault;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -99,46 +99,27 @@ impl Plugins {
         decided
     }
 
-    /// What the API's plug-in makes of a token's claims. Only claims of the API's own list are its to write.
-    pub async fn claims(&self, situation: TokenSituation<'_>) -> Result<Map<String, Json>> {
-        let name = situation.plugin;
-        let plugin = self.get(name).ok_or_else(|| Fault::new(format!("there is no plug-in {name}")))?;
+    /// What the API's plug-in makes of a token's claims, or why it failed. Only claims of the API's own list are its to write.
+    pub async fn claims(&self, situation: TokenSituation<'_>) -> std::result::Result<Map<String, Json>, String> {
+        let found = self.named(situation.plugin)?.claims(&situation).await?;
         let mut claims = situation.claims.clone();
-        match plugin.claims(&situation).await.and_then(|found| read_claims(situation.allowed, found)) {
-            Ok(found) => {
-                for (claim, value) in found {
-                    if value.is_null() {
-                        claims.remove(&claim)
-                    } else {
-                        claims.insert(claim, value)
-                    };
-                }
-                Ok(claims)
-            }
-            Err(why) => {
-                tracing::warn!(plugin = name, why, "a claims plug-in failed");
-                Err(unavailable(name, &why).into())
-            }
+        for (claim, value) in read_claims(situation.allowed, found)? {
+            match value {
+                Json::Null => claims.remove(&claim),
+                value => claims.insert(claim, value),
+            };
         }
+        Ok(claims)
     }
-}
 
-impl Plugins {
-    /// What a plug-in makes of evidence. What a failure leaves behind is a request that can be tried again.
-    pub async fn verify(&self, situation: EvidenceSituation<'_>) -> Result<EvidenceFound> {
-        let name = situation.plugin;
-        let plugin = self.get(name).ok_or_else(|| Fault::new(format!("there is no plug-in {name}")))?;
-        plugin.verify(&situation).await.map_err(|why| {
-            tracing::warn!(plugin = name, why, "a plug-in for evidence failed");
-            unavailable(name, &why).into()
-        })
+    /// What a plug-in makes of evidence, or why it failed.
+    pub async fn verify(&self, situation: EvidenceSituation<'_>) -> std::result::Result<EvidenceFound, String> {
+        self.named(situation.plugin)?.verify(&situation).await
     }
-}
 
-/// Nothing moves, and trying again may help.
-fn unavailable(name: &str, why: &str) -> Refused {
-    let refused = Refused::new(503, "temporarily_unavailable", "A rule of this server could not be asked; try again.");
-    refused.retry_after(5).because(format!("plug-in {name}: {why}"))
+    fn named(&self, name: &str) -> std::result::Result<&Running, String> {
+        self.get(name).ok_or_else(|| "there is no such plug-in".to_owned())
+    }
 }
 
 /// Names and values as the API's list allows them, or what is wrong.

@@ -36,6 +36,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0030_grants_of_installation", include_str!("../../schema/0030_grants_of_installation.sql")),
     ("0031_provider_entries", include_str!("../../schema/0031_provider_entries.sql")),
     ("0032_provider_token_lease", include_str!("../../schema/0032_provider_token_lease.sql")),
+    ("0033_shown_claims", include_str!("../../schema/0033_shown_claims.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

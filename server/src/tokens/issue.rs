@@ -7,7 +7,7 @@ use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::grants::holder::Holder;
 use crate::grants::{self, Addressed, Grant, Person, TokenRequest, again, sharing};
-use crate::plugins::TokenSituation;
+use crate::plugins::{self, TokenSituation};
 use crate::store::Value;
 use crate::store::tables::app_grant;
 use crate::tokens::claims::{self, Place};
@@ -97,7 +97,7 @@ pub async fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope
         occasion: grants::occasion(caller, Some(grant)),
         now_ms: caller.now_ms,
     };
-    let (token, expires_in, jti) = access_token(core, &content).await?;
+    let (token, expires_in, jti) = access_token(core, caller, &content).await?;
     let mut body = json!({
         "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": narrowed.to_string(),
     });
@@ -161,7 +161,7 @@ pub async fn for_kiosk(core: &Core, caller: &Caller, (api, most): (&str, Option<
         occasion: grants::occasion(caller, Some(visit)),
         now_ms: caller.now_ms,
     };
-    let (token, expires_in, jti) = access_token(core, &content).await?;
+    let (token, expires_in, jti) = access_token(core, caller, &content).await?;
     let scope = visit.scope.to_string();
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope });
     Ok(Answer { body, jti })
@@ -187,7 +187,7 @@ pub async fn for_client(core: &Core, caller: &Caller, api: &str, scope: &Scope) 
         occasion: grants::occasion(caller, None),
         now_ms: caller.now_ms,
     };
-    let (token, expires_in, jti) = access_token(core, &content).await?;
+    let (token, expires_in, jti) = access_token(core, caller, &content).await?;
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
     Ok(Answer { body, jti })
 }
@@ -222,7 +222,7 @@ pub async fn for_exchange(
         occasion: grants::occasion(caller, subject.grant.as_ref()),
         now_ms: caller.now_ms,
     };
-    let (token, expires_in, jti) = access_token(core, &content).await?;
+    let (token, expires_in, jti) = access_token(core, caller, &content).await?;
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
     Ok(Answer { body, jti })
 }
@@ -247,7 +247,7 @@ fn must_be_bound(core: &Core, api: Option<&str>, caller: &Caller) -> Result<()> 
     Ok(())
 }
 
-async fn access_token(core: &Core, content: &Content<'_>) -> Result<(String, i64, String)> {
+async fn access_token(core: &Core, caller: &Caller, content: &Content<'_>) -> Result<(String, i64, String)> {
     let api = content.api.and_then(|name| core.config.api.get(name));
     let audience = audience(&core.config, api);
     let behind = Behind {
@@ -264,7 +264,7 @@ async fn access_token(core: &Core, content: &Content<'_>) -> Result<(String, i64
     };
     let mut token = said(&core.config, content, names);
     if let (Some(api), Some(name)) = (api.filter(|api| api.claims_plugin.is_some()), content.api) {
-        token.extra = mapped((core, name, api), content, token.extra).await?;
+        token.extra = mapped((core, caller), (name, api), content, token.extra).await?;
     }
     let text = match api.map(|it| it.token) {
         Some(TokenFormat::Opaque) => {
@@ -338,7 +338,12 @@ fn extra(api: Option<&Api>, content: &Content<'_>, grant_id: Option<String>) -> 
 }
 
 /// The claims as the API's plug-in wants them. What the protocol says in `extra` is not the plug-in's to see or to change.
-async fn mapped((core, name, api): (&Core, &str, &Api), content: &Content<'_>, extra: Map<String, Json>) -> Result<Map<String, Json>> {
+async fn mapped(
+    (core, caller): (&Core, &Caller),
+    (name, api): (&str, &Api),
+    content: &Content<'_>,
+    extra: Map<String, Json>,
+) -> Result<Map<String, Json>> {
     let (ours, claims): (Map<_, _>, Map<_, _>) = extra.into_iter().partition(|(name, _)| is_reserved(name));
     let situation = TokenSituation {
         plugin: api.claims_plugin.as_deref().unwrap_or_default(),
@@ -353,9 +358,22 @@ async fn mapped((core, name, api): (&Core, &str, &Api), content: &Content<'_>, e
         occasion: &content.occasion,
         now_ms: content.now_ms,
     };
-    let mut claims = core.plugins.claims(situation).await?;
-    claims.extend(ours);
-    Ok(claims)
+    let plugin = situation.plugin;
+    match core.plugins.claims(situation).await {
+        Ok(claims) => Ok(claims.into_iter().chain(ours).collect()),
+        Err(why) => {
+            tracing::warn!(plugin, why, "a claims plug-in failed");
+            let entry = plugins::failed(plugin, &why).with("api", name);
+            match content.grant {
+                Some(grant) => grant.note_once(core, caller, entry).await?,
+                None => {
+                    let entry = entry.client(caller.client_id.as_str()).address(caller.address.to_string());
+                    core.note_once(&[&caller.client_id], entry, caller.now_ms).await?;
+                }
+            }
+            Err(plugins::unavailable().because(format!("plug-in {plugin}: {why}")).audited().into())
+        }
+    }
 }
 
 const OPAQUE: &str = "access token";

@@ -103,6 +103,9 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use symbolon_phone::wallet::issuer::CredentialIssuer;
+    use symbolon_wallet::issuer::Anchor;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     /// A host that takes connections and answers none; counts them.
@@ -134,5 +137,43 @@ mod tests {
         assert_eq!(count.load(Ordering::Relaxed), 1);
         assert!(statuses.judge(&asked, 0).await.is_err());
         assert_eq!(count.load(Ordering::Relaxed), 2, "whoever comes later tries again");
+    }
+
+    /// A host that answers every request with this text; counts them.
+    async fn host_of(text: String) -> (u16, Arc<AtomicU32>) {
+        let (listener, count) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Arc::new(AtomicU32::new(0)));
+        let (port, counted) = (listener.local_addr().unwrap().port(), Arc::clone(&count));
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                counted.fetch_add(1, Ordering::Relaxed);
+                let _ = stream.read(&mut [0; 4096]).await;
+                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}", text.len());
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        (port, count)
+    }
+
+    /// V-09: a thousand sign-ins at once, and a thousand after them, cost one fetch. Whoever is revoked in that list is refused in all of them.
+    #[tokio::test]
+    async fn a_thousand_sign_ins_cost_one_fetch() {
+        let (uri, now_s) = ("https://status.example/1", crate::serve::system_clock()() / 1000);
+        let utopia = CredentialIssuer::new("Utopia").unwrap();
+        let anchor = Anchor::from_der(&utopia.root_der).unwrap();
+        let issuers = [Issuer { name: "utopia".to_owned(), anchors: vec![anchor], ..Issuer::default() }];
+        let (port, count) = host_of(utopia.status_list(uri, &[0, 1], now_s, 600).unwrap()).await;
+        let mirrors = BTreeMap::from([("utopia".to_owned(), format!("http://127.0.0.1:{port}"))]);
+        let statuses = Statuses::new(Outgoing::default(), mirrors, 300);
+        let references = [0, 1].map(|index| Reference { uri: uri.to_owned(), index });
+        let asked = references.each_ref().map(|reference| Asked { reference, issuer: "utopia", issuers: &issuers, skew_s: 60 });
+        for round in 0..2 {
+            let all = futures_util::future::join_all((0..1000).map(|at| statuses.judge(&asked[at % 2], now_s))).await;
+            for (at, one) in all.iter().enumerate() {
+                let expected = if at % 2 == 0 { None } else { Some("revoked") };
+                assert_eq!(one.as_ref().err().map(|failed| failed.name), expected, "{round}: {one:?}");
+            }
+        }
+        assert_eq!(count.load(Ordering::Relaxed), 1);
     }
 }

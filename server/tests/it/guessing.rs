@@ -1,6 +1,9 @@
 //! Guessing passwords and codes: a few tries, the same for names that exist and names that do not. The owner is not locked out.
 
+use crate::plugins::{Service, branch_visit};
 use crate::world::*;
+use futures_util::stream::{self, StreamExt};
+use std::collections::BTreeMap;
 use symbolon::login::budgets::{Budget, Charge, Purse, What, Whom};
 use symbolon::login::rates::Rates;
 
@@ -91,6 +94,57 @@ async fn all_strangers_together_have_few_guesses() {
     world.advance_s(3601);
     assert!(guess_at(&world, ELSEWHERE, "alice", PASSWORD).await.location.is_some());
     world.stop().await;
+}
+
+/// So many guesses at once, from so many networks.
+const GUESSES: usize = 1000;
+const NETWORKS: usize = 25;
+
+/// Sends all of them, a hundred at a time, and counts by network those that were judged: their page says `wrong`.
+async fn guessed(world: &World, wrong: &str, guess: impl AsyncFn(String, usize) -> Page) -> BTreeMap<String, usize> {
+    let sent = (0..GUESSES).map(|at| {
+        let (address, guess) = (format!("198.51.100.{}", at % NETWORKS + 1), &guess);
+        async move { (address.clone(), guess(address, at).await.problem()) }
+    });
+    let said: Vec<(String, String)> = stream::iter(sent).buffer_unordered(100).collect().await;
+    let mut judged = BTreeMap::new();
+    for (address, problem) in said {
+        *judged.entry(address).or_insert(0) += usize::from(problem == wrong);
+    }
+    assert_eq!(world.audited("signed_in").await, 0);
+    judged
+}
+
+/// 298-H, 607-K: of a thousand guesses at once few are judged, built-in method and plug-in alike. A network has ten, and all strangers
+/// together a hundred.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_thousand_guesses_at_once_few_are_judged() {
+    let service = Service::start().await;
+    let numbers = "[login.default]\nrequire = [\"plugin:branch-visit\"]\n";
+    // Three thousand requests take their time: the two share the engines.
+    for (engine, by_plugin) in engines().into_iter().cycle().zip([true, false]) {
+        let more = if by_plugin { format!("{}{numbers}", branch_visit(&service)) } else { String::new() };
+        let world = behind_a_proxy(engine, &more).await;
+        let wrong = if by_plugin { "That number is wrong, or it was used already." } else { "The name or the password is not right." };
+        let judged = guessed(&world, wrong, async |address, at| {
+            if !by_plugin {
+                return guess_at(&world, &address, "alice", &format!("wrong {at}")).await;
+            }
+            let mut browser = Browser::at(&address);
+            let page = start(&world, &mut browser).await;
+            let page = browser.submit(&world, &page, &[("username", "alice")], "continue").await;
+            browser.submit(&world, &page, &[("plugin_visit_number", &format!("{:08}", 10_000_000 + at))], "continue").await
+        });
+        let judged = judged.await;
+        let all: usize = judged.values().sum();
+        assert!((1..=100).contains(&all) && judged.values().all(|count| *count <= 10), "by a plug-in: {by_plugin}: {judged:?}");
+        if by_plugin {
+            // Where the machine is slow, a call may end before its answer: then the service was asked and the page says so.
+            let asked = service.asked().len();
+            assert!((all..=100).contains(&asked), "{asked} calls, {judged:?}");
+        }
+        world.stop().await;
+    }
 }
 
 const TWO: &str = "[login.default]\nrequire = [\"password\"]\n[login.two]\nrequire = [\"password + totp\"]\nacr = \"urn:two\"\n";

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 /// The bank's own service: it knows one number, and says what it was asked.
 #[derive(Clone)]
-struct Service {
+pub struct Service {
     url: String,
     status: Arc<Mutex<u16>>,
     asked: Arc<Mutex<Vec<String>>>,
@@ -18,7 +18,7 @@ struct Service {
 const NUMBER: &str = "12345678";
 
 impl Service {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let service = Self { url, status: Arc::new(Mutex::new(200)), asked: Arc::default() };
@@ -54,7 +54,7 @@ impl Service {
         *self.status.lock().unwrap() = status;
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
 }
@@ -79,7 +79,7 @@ pub fn table(name: &str, bytes: &[u8], more: &str) -> String {
 
 const BRANCH_VISIT: &[u8] = include_bytes!("../../../plugin/examples/branch-visit/branch-visit.wasm");
 
-fn branch_visit(service: &Service) -> String {
+pub fn branch_visit(service: &Service) -> String {
     let url = &service.url;
     std::fs::write(std::env::temp_dir().join("symbolon-plugin.secret"), "the secret of the service").unwrap();
     let secret = std::env::temp_dir().join("symbolon-plugin.secret");
@@ -487,9 +487,44 @@ async fn a_claims_plug_in_writes_the_api_s_own_list_alone() {
             let (status, body) = world.refresh(refresh_token(&tokens)).await;
             assert_eq!((status, body["error"].as_str()), (503, Some("temporarily_unavailable")), "{claim} = {value}: {body}");
         }
+        assert_eq!(world.audited("plugin_failed").await, 1, "once a minute for each grant");
         world.reload(|configuration| configuration.with(&with("plan", "7"))).await;
         let (status, tokens) = world.refresh(refresh_token(&tokens)).await;
         assert_eq!((status, &claims(tokens["access_token"].as_str().unwrap())["plan"]), (200, &Json::from(7)), "the twin; nothing ended");
+        world.stop().await;
+    }
+}
+
+/// P-14: whoever looks for a token that does not come finds plug-in, API and reason in the audit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claims_plug_in_that_fails_is_in_the_audit() {
+    for engine in engines() {
+        let with = |bytes: &[u8]| {
+            let plugin = table("entitlements", bytes, "world = \"claims\"");
+            format!("{plugin}[api.orders]\nclaims_plugin = \"entitlements\"\nplugin_claims = [\"plan\"]\n")
+        };
+        let good = with(&claiming("plan", "1"));
+        let world = world_with(engine, &good).await;
+        let failing = [
+            (claims_guest("plan", "1", TRAP), "trap"),
+            (claiming("roles", "1"), "it set roles, which plugin_claims does not list"),
+            (claiming("plan", "gold"), "the claim plan is no JSON"),
+        ];
+        for (at, (bytes, why)) in failing.iter().enumerate() {
+            let tokens = world.tokens("orders:read").await;
+            world.reload(|it| it.with(&with(bytes))).await;
+            let (status, body) = world.refresh(refresh_token(&tokens)).await;
+            assert_eq!((status, body["error"].as_str()), (503, Some("temporarily_unavailable")), "{why}: {body}");
+            let entries = world.entries("plugin_failed").await;
+            assert_eq!(entries.len(), at + 1, "{entries:?}");
+            let (last, detail) = (&entries[at], &entries[at]["detail"]);
+            assert!(last["reason"].as_str().unwrap().contains(why), "{last}");
+            assert_eq!((&detail["plugin"], &detail["api"]), (&Json::from("entitlements"), &Json::from("orders")), "{last}");
+            assert!(last["account"].is_string() && last["client"] == "shop-ios", "{last}");
+            world.reload(|it| it.with(&good)).await;
+            assert_eq!(world.refresh(refresh_token(&tokens)).await.0, 200, "the twin: nothing ended");
+        }
+        assert_eq!(world.audited("plugin_failed").await, failing.len(), "what succeeds is no failure");
         world.stop().await;
     }
 }

@@ -293,7 +293,8 @@ async fn what_nobody_sees_is_in_no_claim() {
         says["customer"] = json!({ "number": ["c\u{0}-7"] });
         let subject = sign_in_for_subject(&world, &outside.wallet_with(&says, None)).await;
         let store = &world.running.shared.now().store;
-        let row = store.one("SELECT name, claims FROM account WHERE id = $1", &[subject.as_str().into()]).await.unwrap().unwrap();
+        let shown = "SELECT a.name, o.claims FROM account a JOIN outside_identity o ON o.account = a.id WHERE a.id = $1";
+        let row = store.one(shown, &[subject.as_str().into()]).await.unwrap().unwrap();
         assert_eq!(row.text(0).unwrap(), "Ana Example");
         let claims: Json = serde_json::from_str(row.text(1).unwrap()).unwrap();
         assert_eq!(claims["customer_id"], json!({ "number": ["c-7"] }));

@@ -392,6 +392,73 @@ pub async fn linked(world: &World, wallet: &Wallet) {
     browser.submit(world, &page, &[], "continue").await;
 }
 
+/// What a token for the API says.
+async fn told(world: &World, page: &Page, ask: &Ask) -> Json {
+    let (status, tokens) = world.exchange(&page.code(), &ask.verifier).await;
+    assert_eq!(status, 200, "{tokens}");
+    claims(tokens["access_token"].as_str().unwrap())
+}
+
+/// Methods.md, "Traces": a claim that a credential shows stands beside its method and issuer, and is there for as long as it is shown and
+/// linked. The twin is what the operator wrote: it stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_credential_shows_goes_with_its_link() {
+    for engine in engines() {
+        let outside = Outside::new();
+        let more = format!(
+            "same_person = [\"pid/birthdate = lic/{NAMESPACE}/birth_date\"]\n[wallet.pid.credential.lic]\nformat = \"mso_mdoc\"\n\
+             types = [\"{LICENCE}\"]\noptional = true\nclaims = [\"{NAMESPACE}/birth_date\", \"{NAMESPACE}/driving\"]\n"
+        );
+        let listed = "[api.orders.scope.\"orders:read\"]\nclaims = [\"customer_id\", \"licence\", \"number\"]\n";
+        let mapped = [("number", "pid/customer".to_owned()), ("licence", format!("lic/{NAMESPACE}/driving"))];
+        let mapped = toml::Table::from_iter(mapped.map(|(name, place)| (name.to_owned(), place.into())));
+        let configured = outside.configured(engine, &more).await.with(listed).set("wallet.pid.claims", mapped);
+        let shown = vec!["personal_administrative_number", "customer", "birthdate"];
+        let world = configured.set("wallet.pid.credential.pid.claims", shown).start().await;
+        let mut both = outside.wallet_of("AA-1");
+        let says = json!({ "birth_date": "1990-01-01", "driving": "B" });
+        let issuer_signed = outside.issuer.mdoc(&terms(&both, LICENCE, None), says.as_object().unwrap()).unwrap();
+        both.held.push(Held::Mdoc { doctype: LICENCE.to_owned(), issuer_signed });
+        linked(&world, &both).await;
+        let by = async |wallet: &Wallet| {
+            let ask = ask();
+            told(&world, &sign_in(&world, wallet, &mut Browser::default(), &ask).await, &ask).await
+        };
+        let by_password = async || {
+            let ask = ask();
+            let page = Browser::default().sign_in_at(&world, &world.url(&ask.path()), "alice").await;
+            told(&world, &page, &ask).await
+        };
+        let says = by(&both).await;
+        assert_eq!((&says["number"], &says["licence"], &says["customer_id"]), (&json!("c-7"), &json!("B"), &json!("c-alice")));
+        let person: Json = serde_json::from_str(&user(&world, &["--json", "user", "show", "alice"]).await).unwrap();
+        let link = &person["links"][0];
+        assert_eq!((&link["method"], &link["issuer"]), (&json!("wallet:pid"), &json!("https://pid.utopia.example UT/Utopia")), "{person}");
+        assert_eq!(link["claims"], json!({ "number": "c-7", "licence": "B" }), "{person}");
+        assert_eq!(person["claims"], json!({ "customer_id": "c-alice", "number": "c-7", "licence": "B" }), "{person}");
+        // What is no longer shown is gone, and the rest stays.
+        let says = by(&outside.wallet_of("AA-1")).await;
+        assert_eq!((&says["number"], says.get("licence"), &says["customer_id"]), (&json!("c-7"), None, &json!("c-alice")));
+        // An operator's later word counts until the credential is shown again.
+        user(&world, &["user", "change", "alice", "--claim", "number=own"]).await;
+        assert_eq!(by_password().await["number"], "own");
+        assert_eq!(by(&both).await["number"], "c-7");
+        let says = by_password().await;
+        assert_eq!((&says["number"], &says["licence"]), (&json!("c-7"), &json!("B")), "the account's, however its person signs in");
+        crate::upstream_links::unlinked(&world, "alice").await;
+        let says = by_password().await;
+        assert_eq!((says.get("number"), says.get("licence"), &says["customer_id"]), (None, None, &json!("c-alice")), "{says}");
+        world.stop().await;
+    }
+}
+
+/// What a command about people says.
+async fn user(world: &World, words: &[&str]) -> String {
+    let (code, said, error) = crate::commands::symbolon(&world.file(), words, "").await;
+    assert_eq!(code, Some(0), "{words:?}: {error}");
+    said
+}
+
 /// V-20, 432-B: a sign-in never links; a stranger to an invited-only wallet reads that there is no account.
 #[tokio::test]
 async fn a_wallet_is_linked_on_the_account_page_alone() {

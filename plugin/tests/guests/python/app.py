@@ -18,6 +18,10 @@ class WitWorld(wit_world.WitWorld):
                 said = str(random.random())
             case "raise":
                 raise ValueError("what went wrong in Python")
+            case "missing":
+                said = str(host.Header("only-a-name"))
+            case "surrogate":
+                said = "\ud800"
             case "now":
                 said = str(host.now())
             case "auth-time":

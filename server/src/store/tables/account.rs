@@ -1,5 +1,7 @@
 //! `account`, `login_name` and `credential`: people, what they sign in with, and what proves them.
 
+use super::outside_identity::shown;
+
 pub const INSERT: &str = "INSERT INTO account (id, state, email, email_verified, name, locale, claims, created_ms, updated_ms, \
     sessions_from_ms, version) VALUES ($1, 'active', $2, $3, $4, $5, $6, $7, $7, 0, 1)";
 /// The primary key is the guard: a name is one person's.
@@ -44,11 +46,14 @@ pub const BY_ID: &str = whole_account!("account a", "a.id = $1");
 pub const BY_NAME: &str = whole_account!("login_name n JOIN account a ON a.id = n.account", "n.name = $1");
 /// A person who was disabled meanwhile keeps the old address.
 pub const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1, updated_ms = $3 WHERE id = $1 AND state = 'active'";
-pub const PROFILE: &str = "SELECT name, locale, claims FROM account WHERE id = $1";
+/// With what one identity shows of it, by its name.
+pub const PROFILE: &str = "SELECT a.name, a.locale, a.claims, o.claims AS shown FROM account a \
+    LEFT JOIN outside_identity o ON o.account = a.id AND o.name = $2 WHERE a.id = $1";
 /// Only what was read is replaced: of two sign-ins at once the second one looks again.
 pub const SET_PROFILE: &str = "UPDATE account SET name = $2, locale = $3, claims = $4, updated_ms = $6 WHERE id = $1 AND claims = $5";
 /// What tokens may say of a person.
-pub const TOLD: &str = "SELECT email, email_verified, name, locale, claims, updated_ms FROM account WHERE id = $1";
+pub const TOLD: &str =
+    concat!("SELECT a.email, a.email_verified, a.name, a.locale, a.claims, a.updated_ms, ", shown!(), " FROM account a WHERE a.id = $1");
 /// What a person is called, and reads in.
 pub const SET_NAME: &str = "UPDATE account SET name = $2, updated_ms = $3 WHERE id = $1 AND state = 'active'";
 pub const SET_LOCALE: &str = "UPDATE account SET locale = $2, updated_ms = $3 WHERE id = $1 AND state = 'active'";

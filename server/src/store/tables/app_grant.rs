@@ -1,5 +1,7 @@
 //! `app_grant`: what one client got from a session.
 
+use super::outside_identity::shown;
+
 /// One statement reads a grant with all that decides about it. What else is wanted at that moment rides along in further columns. Where the
 /// session came from an app, the app's own grant is read after it (`grants::carried_until_ms`).
 macro_rules! read {
@@ -10,7 +12,8 @@ macro_rules! read {
             s.created_ms AS session_created_ms, a.state AS account_state, a.sessions_from_ms, \
             a.email, a.email_verified, a.name, a.locale, a.claims, a.updated_ms, c.before_ms AS cut_before_ms, \
             s.used_ms AS session_used_ms, s.ends_ms AS session_ends_ms, g.late_generation, g.late_in_a_row, g.suspected_ms, \
-            s.proofs, a.version AS account_version",
+            s.proofs, a.version AS account_version, ",
+            shown!(),
             $along,
             " FROM app_grant g JOIN session s ON s.id = g.session JOIN account a ON a.id = g.account \
             LEFT JOIN cutoff c ON c.kind = 'client' AND c.key = g.client",

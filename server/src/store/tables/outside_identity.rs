@@ -1,15 +1,25 @@
 //! `outside_identity`: which identity at a provider leads to which account.
 
 pub const FIND: &str = "SELECT account FROM outside_identity WHERE issuer = $1 AND subject = $2";
-pub const OF_ACCOUNT: &str = "SELECT issuer, subject, method, said, created_ms, used_ms, email_off_ms \
+pub const OF_ACCOUNT: &str = "SELECT issuer, subject, method, said, created_ms, used_ms, email_off_ms, claims \
     FROM outside_identity WHERE account = $1 \
     ORDER BY created_ms, issuer, subject";
 /// The primary key is the guard: an identity leads to one account, and nobody takes it over.
-pub const LINK: &str = "INSERT INTO outside_identity (issuer, subject, account, method, said, created_ms, used_ms, name) \
-    VALUES ($1, $2, $3, $4, $5, $6, $6, $7)";
+pub const LINK: &str = "INSERT INTO outside_identity (issuer, subject, account, method, said, created_ms, used_ms, name, claims) \
+    VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)";
 /// It leads to the account still.
 pub const SEE: &str =
     "UPDATE outside_identity SET method = $4, said = $5, used_ms = $6 WHERE issuer = $1 AND subject = $2 AND account = $3";
+/// Only what was read is replaced: of two sign-ins at once the second one looks again.
+pub const SET_SHOWN: &str = "UPDATE outside_identity SET claims = $3 WHERE account = $1 AND name = $2 AND claims = $4";
+/// What the identities of an account `a` show of the person, what was seen last at the end: [`crate::profile::claims`] reads it.
+macro_rules! shown {
+    () => {
+        "(SELECT string_agg(o.claims, ',' ORDER BY o.used_ms, o.name) FROM outside_identity o \
+            WHERE o.account = a.id AND o.claims <> '') AS shown"
+    };
+}
+pub(crate) use shown;
 /// When the provider said that the address there takes no mail; 0: it does.
 pub const MARK_EMAIL: &str = "UPDATE outside_identity SET email_off_ms = $3 WHERE issuer = $1 AND subject = $2";
 pub const UNLINK: &str = "DELETE FROM outside_identity WHERE account = $1 AND name = $2";
