@@ -217,7 +217,7 @@ async fn bring(phone: &mut Phone<'_>, sent: &Answer, handle: &str) -> Answer {
 }
 
 /// `browser_return=sw`: what was proved in the browser comes back to the sign-in that sent the person there. It gives a code to the key that
-/// began, and no session and no code to the browser.
+/// began, and none to the browser.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_browser_proved_comes_back() {
     for engine in engines() {
