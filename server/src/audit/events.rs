@@ -204,6 +204,7 @@ const GRANTS: &[Event] = &[
     event("grant_weaker_than_policy", "A refresh ended its grant: the login policy wants more than was proved (`on_weaker_policy`)."),
     event("step_up_wanted", "A refresh was answered with the wish for another sign-in; `reason` says why."),
     event("sent_to_browser", "An app that signs people in on its own screens was sent to the browser."),
+    event("sent_back_to_app", "A browser ended its part of an app's own sign-in. The app goes on with what was proved."),
     event("native_sign_in_refused", "A request of an app that wants to sign people in on its own screens was refused."),
     event("request_pushed", "A client that proved itself pushed an authorization request."),
     event("authorization_refused", "An authorization request was refused."),

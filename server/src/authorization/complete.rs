@@ -36,6 +36,8 @@ pub enum Completion {
     Consent(Box<Step>),
     /// The client is told so.
     Refused(Refused),
+    /// The app goes on with what was proved here.
+    SentBack,
 }
 
 /// A grant whose code can be derived from its session and number.
@@ -84,6 +86,9 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
     let Completing { client, request, proven, assured, .. } = completing;
     if request.sub.as_ref().is_some_and(|wanted| *wanted != proven.account) {
         return Ok(Completion::Refused(Refused::bad_request("login_required", "Another person signed in than was asked for.")));
+    }
+    if request.detour.as_ref().is_some_and(|detour| detour.comes_back.is_some()) {
+        return send_back(authority, change, completing);
     }
     // A recovery code gives no acr; essential and not had, it is an error and never a weaker token (368-Z).
     if request.essential_acr && !request.acr_values.is_empty() && !request.acr_values.iter().any(|wanted| wanted == acr(proven)) {
@@ -137,6 +142,17 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
     entry.address = completing.place.address.map(|address| address.to_string());
     change.audit(entry.with("acr", acr(proven)).with("consented", proven.consented));
     Ok(Completion::Granted(Granted { session, number, cookie, code, burnt }))
+}
+
+/// The browser's part of a native sign-in is over. The app comes for its proofs. The `request_uri` is spent by the same change.
+fn send_back(authority: &Authority<'_>, change: &mut Change, completing: &Completing<'_>) -> Result<Completion> {
+    let Completing { request, proven, .. } = completing;
+    let pushed = request.pushed.as_deref().ok_or_else(|| Fault::new("a way back of a request that nobody pushed"))?;
+    pushed::burn(authority, change, pushed)?;
+    let mut entry = Entry::ok("sent_back_to_app").account(proven.account.as_str()).client(request.client_id.as_str());
+    entry.address = completing.place.address.map(|address| address.to_string());
+    change.audit(entry.with("acr", acr(proven)));
+    Ok(Completion::SentBack)
 }
 
 /// What the client proved of itself. None: the installation's row says it, or nobody knows before the code is redeemed.

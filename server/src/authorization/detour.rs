@@ -1,9 +1,16 @@
 //! A native sign-in goes on in the browser: an ordinary authorization request, which its page asks about first. Else somebody mails the
 //! address of his own sign-in, and whoever follows the link signs in for him.
 
+use crate::error::{Refused, Result};
 use crate::login::step::{Step, Text};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use symbolon_oauth::base64url;
+use symbolon_oauth::form::Form;
+use symbolon_oauth::redirect::{RedirectKind, kind_of};
+
+/// The parameter that asks for the browser's proofs, and the one that brings their handle: in the redirect, and in the app's answer.
+pub const BROWSER_RETURN: &str = "browser_return";
 
 /// Where the app was that sent its person to the browser.
 #[derive(Serialize, Deserialize, Clone, Debug)]
@@ -11,6 +18,33 @@ pub struct Detour {
     pub address: IpAddr,
     /// As the app says; shown, and nothing else.
     pub device: Option<String>,
+    /// The app wants the browser's proofs back. None: the browser's sign-in ends in a code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comes_back: Option<ComesBack>,
+}
+
+/// The native sign-in that the browser's proofs are for, and at which answer it stands.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct ComesBack {
+    sign_in: String,
+    version: i64,
+}
+
+impl ComesBack {
+    pub fn to(sign_in: &[u8; 16], version: i64) -> Self {
+        Self { sign_in: base64url::encode(sign_in), version }
+    }
+}
+
+/// Does the app want the browser's proofs back? Only a claimed https address brings them to this app and no other (RFC 8252 7.2).
+pub fn comes_back(form: &Form, redirect_uri: &str) -> Result<bool> {
+    let refused = |hint| Err(Refused::bad_request("invalid_request", hint).into());
+    match form.get(BROWSER_RETURN) {
+        None => Ok(false),
+        Some("sw") if kind_of(redirect_uri) == Some(RedirectKind::ClaimedHttps) => Ok(true),
+        Some("sw") => refused("browser_return=sw needs code_challenge, and a redirect_uri with https."),
+        Some(_) => refused("browser_return may be sw in the request that begins; later it is what the browser brought."),
+    }
 }
 
 /// "Did you start this?" Yes and no are buttons of one kind.

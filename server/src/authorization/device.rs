@@ -182,6 +182,7 @@ pub fn elsewhere(caller: &Caller, scope: Scope, resource: Vec<String>) -> Author
         native: false,
         replaces: None,
         detour: None,
+        comes_back: false,
         object: None,
     }
 }

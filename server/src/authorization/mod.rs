@@ -6,6 +6,7 @@ pub mod backchannel_code;
 mod backchannel_person;
 pub mod backchannel_words;
 pub mod binding;
+pub mod coming_back;
 pub mod complete;
 pub mod consent;
 pub mod continuing;

@@ -110,6 +110,9 @@ pub struct AuthorizationRequest {
     /// It goes on with a sign-in of the native face, in a browser.
     #[serde(default)]
     pub detour: Option<Detour>,
+    /// What a browser proves for this native sign-in is brought back to it (`browser_return=sw`).
+    #[serde(default)]
+    pub comes_back: bool,
     /// By what a request object sent by value is known, and its `exp`. The change that issues the code burns it (092-A).
     #[serde(default)]
     pub object: Option<(String, i64)>,
@@ -206,7 +209,9 @@ pub fn check_native(
         (Some(_), _) => checked_redirect(client, form).map_err(Problem::into_error)?,
     };
     let back = checked_back((client_id, client), form, redirect_uri).map_err(Problem::into_error)?;
-    read_request(authority, (client_id, client), form, &back, Face::Native(granted)).and_then(must_be_short)
+    let comes_back = detour::comes_back(form, &back.redirect_uri)?;
+    let request = read_request(authority, (client_id, client), form, &back, Face::Native(granted))?;
+    must_be_short(AuthorizationRequest { comes_back, ..request })
 }
 
 /// Who asks the person.
@@ -483,6 +488,7 @@ fn read_request(
         native: face.is_native(),
         replaces: None,
         detour: None,
+        comes_back: false,
         object: None,
     })
 }

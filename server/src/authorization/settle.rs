@@ -12,6 +12,7 @@ use crate::caller::{Burnt, Caller};
 use crate::config::{Client, DEFAULT_POLICY};
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
+use crate::grants::code::CODE_LIFETIME_MS;
 use crate::login::commit::{Committed, Draft, OVERTAKEN};
 use crate::login::context::Visitor;
 use crate::login::flow::{Moved, Proven};
@@ -204,6 +205,10 @@ impl Settling<'_> {
             Completion::Refused(refused) => {
                 self.refusal(request, Some(&proven.account), &refused).note(&self.authority, change).await?;
                 moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned(), no: None });
+                Ok(Some(End::default()))
+            }
+            Completion::SentBack => {
+                moved.state.ended = Some(Ended::SentBack { until_ms: change.now_ms() + CODE_LIFETIME_MS });
                 Ok(Some(End::default()))
             }
             Completion::Granted(granted) => {

@@ -8,9 +8,10 @@ use crate::app::App;
 use crate::attesting::standing::known_facts;
 use crate::audit::Entry;
 use crate::authorization::binding::bind;
+use crate::authorization::coming_back;
 use crate::authorization::consent::{self, Assured};
 use crate::authorization::delivery::Delivery;
-use crate::authorization::detour::Detour;
+use crate::authorization::detour::{BROWSER_RETURN, ComesBack, Detour};
 use crate::authorization::request::{self, AuthorizationRequest, Surroundings};
 use crate::authorization::settle::{Settled, Settling, rules};
 use crate::authorization::{native, pushed};
@@ -27,7 +28,7 @@ use crate::login::journey::{Journey, Overview};
 use crate::login::machine::{Answering, Received, over};
 use crate::login::operation::Operation;
 use crate::login::row::Secret;
-use crate::login::state::{Ended, Left, Rules, SaidNo, State, Subject};
+use crate::login::state::{Away, Ended, Left, Rules, SaidNo, State, Subject};
 use crate::store::Change;
 use crate::stored_bytes::Writer;
 use crate::tokens::handles::Kind;
@@ -96,6 +97,16 @@ fn must_be_an_app(incoming: &Incoming) -> Result<()> {
         None => Ok(()),
     }
 }
+
+/// Why a sign-in goes on in the browser.
+#[derive(Clone, Copy)]
+struct Exit {
+    why: &'static str,
+    /// What is proved there may be brought back, if the app asked for that.
+    comes_back: bool,
+}
+
+const OPERATOR: Exit = Exit { why: "the operator sends this sign-in to the browser", comes_back: false };
 
 /// One request of an app that may ask people itself.
 struct Face<'a> {
@@ -168,7 +179,7 @@ impl Face<'_> {
             return Err(refused.because("prompt=none without a grant").into());
         }
         if native::belongs_to_web(&caller.client, self.assured, &request) {
-            return self.leave(&request, None, "the operator sends this sign-in to the browser").await;
+            return self.leave(&request, None, OPERATOR).await;
         }
         let delivery = Delivery::Native(Box::new(request.clone()));
         let begin = Begin {
@@ -230,7 +241,9 @@ impl Face<'_> {
         let Self { app, incoming, .. } = self;
         let fields = incoming.form.iter().filter(|(name, _)| !OURS.contains(name));
         let fields: BTreeMap<String, String> = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let answer = Answer { action: incoming.form.get("action").unwrap_or_default(), fields: &fields };
+        // What the browser brought is no answer of a button.
+        let said = if fields.contains_key(BROWSER_RETURN) { None } else { incoming.form.get("action") };
+        let answer = Answer { action: said.unwrap_or_default(), fields: &fields };
         let session = AuthSession::read(app, held)?;
         let received = session.receive(app, &answer, incoming.now_ms).await?;
         if session.is_start() && matches!(received, Received::Fresh(_)) {
@@ -298,6 +311,25 @@ impl Face<'_> {
         action.strip_prefix("use_upstream:").is_some_and(has_sdk) || action.strip_prefix("use_wallet:").is_some_and(has_way)
     }
 
+    /// Does this answer need a browser?
+    fn exit(&self, answer: &Answer<'_>, state: &State, (request, rules): (&AuthorizationRequest, &Rules)) -> Option<Exit> {
+        let action = answer.action;
+        if action == "browser" {
+            return Some(Exit { why: "the person goes on in the browser", comes_back: true });
+        }
+        if native::belongs_to_web(&self.caller.client, self.assured, request) {
+            return Some(OPERATOR);
+        }
+        if !state.offers(action) {
+            return None;
+        }
+        if state.outside(action).is_some() && !self.stays_in_app(action, rules) {
+            return Some(Exit { why: "the person goes on at a provider", comes_back: true });
+        }
+        let is_passkey = self.origins.is_empty() && action == "use_passkey";
+        is_passkey.then_some(Exit { why: "the app may not use passkeys; the browser may", comes_back: true })
+    }
+
     /// `is_second`: another sign-in was quicker with what this answer wanted, and it is judged once more.
     async fn judge(&self, answer: &Answer<'_>, answering: Answering, is_second: bool) -> Result<Reply> {
         let app = self.app;
@@ -305,26 +337,23 @@ impl Face<'_> {
         self.must_still_be_beside(&request).await?;
         let delivery = Delivery::Native(Box::new(request.clone()));
         let rules = rules(&app.authority(), &delivery, self.surroundings.clone()).await?;
-        if answer.action == "browser" {
-            return self.leave(&request, Some((answer, &answering)), "the person goes on in the browser").await;
-        }
-        if native::belongs_to_web(&self.caller.client, self.assured, &request) {
-            return self.leave(&request, Some((answer, &answering)), "the operator sends this sign-in to the browser").await;
-        }
-        let offered = answering.state.offers(answer.action);
-        if offered && answering.state.outside(answer.action).is_some() && !self.stays_in_app(answer.action, &rules) {
-            return self.leave(&request, Some((answer, &answering)), "the person goes on at a provider").await;
-        }
-        if offered && self.origins.is_empty() && answer.action == "use_passkey" {
-            return self.leave(&request, Some((answer, &answering)), "the app may not use passkeys; the browser may").await;
-        }
-        if !offered {
-            let hint = "action is missing, or is none of the actions of the step.";
-            return Err(Refused::bad_request("invalid_request", hint).into());
+        if let Some(exit) = self.exit(answer, &answering.state, (&request, &rules)) {
+            return self.leave(&request, Some((answer, &answering)), exit).await;
         }
         let locale = self.locale(&request);
         let visitor = self.visitor(&locale);
-        let moved = match app.machine.judge(&answering, &rules, answer, &visitor).await? {
+        let judged = match answer.fields.get(BROWSER_RETURN) {
+            Some(handle) => {
+                let brought = coming_back::brought(&app.authority(), handle, &answering, self.incoming.now_ms).await?;
+                app.machine.come_back(&answering, &rules, brought, &visitor).await?
+            }
+            None if !answering.state.offers(answer.action) => {
+                let hint = "action is missing, or is none of the actions of the step.";
+                return Err(Refused::bad_request("invalid_request", hint).into());
+            }
+            None => app.machine.judge(&answering, &rules, answer, &visitor).await?,
+        };
+        let moved = match judged {
             Judged::Moved(moved) => *moved,
             Judged::Late => return self.late(answer, &answering).await,
         };
@@ -362,16 +391,22 @@ impl Face<'_> {
     /// What the sign-in asks now, or how it ended.
     async fn tell(&self, state: &State, request: &AuthorizationRequest, secret: &Secret) -> Result<Reply> {
         match &state.ended {
-            None => Ok(self.ask(state, request, AuthSession::of_row(self.app, state, secret))),
+            None => {
+                let held = AuthSession::of_row(self.app, state, secret);
+                Ok(match state.is_away() {
+                    Some(left) => self.to_browser(left, request, Some(&held)),
+                    None => self.ask(state, request, held),
+                })
+            }
             Some(Ended::Granted { session, number, .. }) => {
                 let code = code::of_row(self.app, session, *number, self.incoming.now_ms).await?;
                 let code = code.ok_or_else(|| over().because("the code was redeemed, or is too old"))?;
                 Ok(done(&code, state.signal.as_ref()))
             }
             Some(Ended::Refused { code, hint, no }) => Ok(refused(code, hint, *no)),
-            Some(Ended::Left(left)) => Ok(self.to_browser(left, request)),
+            Some(Ended::Left(left)) => Ok(self.to_browser(left, request, None)),
             Some(Ended::Closed { why, signal }) => Ok(closed(why, signal.as_ref())),
-            Some(Ended::SignedIn { .. }) => Err(Fault::new("a native sign-in ended as one of our own pages").into()),
+            Some(Ended::SignedIn { .. } | Ended::SentBack { .. }) => Err(Fault::new("a native sign-in ended as one of our pages").into()),
         }
     }
 
@@ -392,32 +427,49 @@ impl Face<'_> {
         reply::body(403, STEP, body.to_string())
     }
 
-    /// The sign-in goes on in the browser and ends here. Without `code_challenge` the app gets no `request_uri` and asks there anew.
-    async fn leave(&self, request: &AuthorizationRequest, answered: Option<(&Answer<'_>, &Answering)>, why: &str) -> Result<Reply> {
+    /// The sign-in goes on in the browser. It ends here, unless the app wants the browser's proofs back. Without `code_challenge` the app gets
+    /// no `request_uri` and asks there anew.
+    async fn leave(&self, request: &AuthorizationRequest, answered: Option<(&Answer<'_>, &Answering)>, exit: Exit) -> Result<Reply> {
         let app = self.app;
         let Some((answer, answering)) = answered else {
             let mut change = Change::new(self.incoming.now_ms);
-            let left = self.push(&mut change, request, None, why)?;
+            let left = self.push(&mut change, request, None, (exit.why, None))?;
             let burnt = self.caller.burn(&mut change);
             burnt.applied(app.store.apply(change).await)?;
-            return Ok(self.to_browser(&left, request));
+            return Ok(self.to_browser(&left, request, None));
         };
         let mut moved = app.machine.leave(answering);
         let locale = self.locale(request);
         let mut draft = app.machine.draft(&moved, &self.visitor(&locale))?;
         let subject = moved.state.subject.as_ref().map(|subject| subject.account.as_str());
-        let left = self.push(&mut draft.change, request, subject, why)?;
-        moved.state.ended = Some(Ended::Left(left.clone()));
+        let version = answering.state.version + 1;
+        let comes_back = exit.comes_back && request.comes_back && !manages(request);
+        let back_to = comes_back.then(|| ComesBack::to(&moved.state.id, version));
+        let left = self.push(&mut draft.change, request, subject, (exit.why, back_to))?;
+        if comes_back {
+            (moved.state.pending, moved.state.away) = (answering.state.pending.clone(), Some(Away { left, version }));
+        } else {
+            moved.state.ended = Some(Ended::Left(left));
+        }
         let burnt = self.caller.burn(&mut draft.change);
         match app.machine.commit(&moved, draft).await? {
-            Committed::Yes => Ok(self.to_browser(&left, request)),
+            Committed::Yes => {
+                moved.state.version = version;
+                self.tell(&moved.state, request, &answering.next_secret(&app.keyring)?).await
+            }
             Committed::Late => self.late(answer, answering).await,
             Committed::Conflict(at) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
             _ => Err(Fault::new("a sign-in could not be left for the browser").into()),
         }
     }
 
-    fn push(&self, change: &mut Change, request: &AuthorizationRequest, subject: Option<&str>, why: &str) -> Result<Left> {
+    fn push(
+        &self,
+        change: &mut Change,
+        request: &AuthorizationRequest,
+        subject: Option<&str>,
+        (why, comes_back): (&str, Option<ComesBack>),
+    ) -> Result<Left> {
         let Self { app, incoming, caller, .. } = self;
         let until_ms = incoming.now_ms + pushed::LIFETIME_S * 1000;
         let request_uri = match &request.code_challenge {
@@ -425,7 +477,7 @@ impl Face<'_> {
             _ if manages(request) => None,
             Some(_) => {
                 let device = incoming.header("user-agent").map(|text| text.chars().take(120).collect());
-                let request = request.for_browser(Detour { address: incoming.address, device }, subject);
+                let request = request.for_browser(Detour { address: incoming.address, device, comes_back }, subject);
                 let pushed = pushed::push(&app.authority(), change, &caller.client_id, &request)?;
                 app.stored.charge(Writer::Network(incoming.address), pushed.bytes)?;
                 Some(pushed.request_uri)
@@ -438,11 +490,15 @@ impl Face<'_> {
         Ok(Left { request_uri, until_ms })
     }
 
-    fn to_browser(&self, left: &Left, request: &AuthorizationRequest) -> Reply {
+    /// `auth_session`: what the app comes back with.
+    fn to_browser(&self, left: &Left, request: &AuthorizationRequest, auth_session: Option<&str>) -> Reply {
         let mut body = json!({ "error": "redirect_to_web", "error_description": "Go on in the system browser." });
         if let Some(uri) = &left.request_uri {
             body["request_uri"] = uri.as_str().into();
             body["expires_in"] = ((left.until_ms - self.incoming.now_ms).max(0) / 1000).into();
+        }
+        if let Some(held) = auth_session {
+            body["auth_session"] = held.into();
         }
         if manages(request) {
             body["account_uri"] = self.app.url("/account").into();

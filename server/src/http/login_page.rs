@@ -6,7 +6,9 @@ use super::reply::{self, Reply};
 use super::{continue_page, login};
 use crate::app::App;
 use crate::authorization::backchannel;
+use crate::authorization::coming_back;
 use crate::authorization::delivery::{self, Delivery, Response};
+use crate::authorization::detour::BROWSER_RETURN;
 use crate::authorization::device::State as Answer;
 use crate::authorization::redirects::redirect_is_registered;
 use crate::error::Result;
@@ -84,7 +86,13 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
             let error = [("error", code.as_str()), ("error_description", hint.as_str())];
             delivery::respond(&app.authority(), &request.back, &error, incoming.now_ms).await?
         }
-        Ended::SignedIn { .. } | Ended::Left(_) | Ended::Closed { .. } => return views::done(app, incoming, state).await,
+        Ended::SentBack { until_ms } if incoming.now_ms < *until_ms => {
+            let handle = coming_back::handle(&app.authority(), state);
+            delivery::respond(&app.authority(), &request.back, &[(BROWSER_RETURN, &handle)], incoming.now_ms).await?
+        }
+        Ended::SentBack { .. } | Ended::SignedIn { .. } | Ended::Left(_) | Ended::Closed { .. } => {
+            return views::done(app, incoming, state).await;
+        }
     };
     let back = (request.client_id.as_str(), request.back.redirect_uri.as_str());
     match continue_page::before(app, incoming, back, response, Some(&state.id)).await? {

@@ -180,6 +180,7 @@ impl Begin {
             is_new: false,
             signal: None,
             pending: None,
+            away: None,
             ended: None,
         };
         // Whoever has only old proofs is asked again, and another person may answer. An account's own changes stay its own.
@@ -222,7 +223,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn finish(mut self, came: Instant) -> Result<Moved> {
+    pub(super) fn finish(mut self, came: Instant) -> Result<Moved> {
         let held = self.held();
         if self.before.is_none() && !self.effects.is_empty() {
             return Err(Fault::new("a sign-in that only begins wants an effect").into());

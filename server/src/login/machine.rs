@@ -8,11 +8,11 @@ use super::methods::{self, passkey};
 use super::operation;
 use super::passkeys::{PasskeyRules, RelyingParty};
 use super::policy::Policy;
-use super::proof::MethodName;
+use super::proof::{MethodName, Proof};
 use super::rates::Rates;
 use super::reading::Accounts;
 use super::row::{self, AnswerParts, Holds, Life, Moving, Secret, Stored};
-use super::state::{Question, State};
+use super::state::{Question, State, Subject};
 use crate::clients::Clients;
 use crate::config::Config;
 use crate::config::upstream::Linking;
@@ -32,6 +32,8 @@ use tokio::sync::Notify;
 
 /// How long a person has from the first page to the last answer.
 pub const LIFETIME_MS: i64 = 30 * 60_000;
+/// What one sign-in may be answered. Some answers cost no try, such as a wrong passkey; no person gives so many.
+const MOST_ANSWERS: i64 = 100;
 /// How long the same answer waits for the first of its kind to be judged.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -77,6 +79,14 @@ impl Answering {
     pub(super) fn moving(&self) -> Moving<'_> {
         Moving { state: &self.state, is_stored: self.is_stored, secret: &self.secret, mac: &self.mac }
     }
+}
+
+/// What was proved in a browser for a native sign-in.
+pub struct Brought {
+    pub subject: Subject,
+    pub proofs: Vec<Proof>,
+    /// The account was made there.
+    pub is_new: bool,
 }
 
 /// What an answer is to the sign-in it came for.
@@ -431,6 +441,9 @@ impl Machine {
         }
         if now_ms >= stored.state.expires_ms {
             return Err(over().because("expired").into());
+        }
+        if version >= MOST_ANSWERS {
+            return Err(over().because("more answers than a sign-in takes").into());
         }
         if stored.is_taken(now_ms) {
             return self.wait(stored, secret, &parts).await;

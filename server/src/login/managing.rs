@@ -298,7 +298,8 @@ impl Run<'_> {
             Journey::EndOtherSessions => Some((Step::new("end_other_sessions"), Json::Null)),
             Journey::ForgetDevice { device } => {
                 let devices = self.machine.devices_of(account).await?;
-                devices.into_iter().find(|one| one.id == *device).map(|one| (named("forget_device", &one.label), Json::Null))
+                let label = |one: &super::holdings::KnownDevice| if one.label.is_empty() { "…".to_owned() } else { one.label.clone() };
+                devices.iter().find(|one| one.id == *device).map(|one| (named("forget_device", &label(one)), Json::Null))
             }
             Journey::RevokeApp { client } => {
                 let apps = self.machine.apps_of(account).await?;

@@ -5,6 +5,7 @@ mod becoming;
 pub mod breached;
 pub mod budgets;
 mod ceremony;
+mod coming_back;
 pub mod commit;
 pub mod context;
 pub mod deletion;

@@ -91,6 +91,8 @@ pub enum Ended {
     },
     /// It goes on in the browser. Without `request_uri` the client asks there anew.
     Left(Left),
+    /// It was the browser's part of a native sign-in. Its proofs wait there so long.
+    SentBack { until_ms: i64 },
 }
 
 /// How a person ends a sign-in without going through with it. RFC 6749 4.1.2.1 has one code for all of them.
@@ -169,13 +171,31 @@ pub struct State {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<Operation>,
     pub pending: Option<Pending>,
+    /// The app has sent the person to the browser, and the step is open meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away: Option<Away>,
     pub ended: Option<Ended>,
 }
 
+/// The way to the browser that brings its proofs back, while nothing else has moved the sign-in.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Away {
+    pub left: Left,
+    /// At which answer the sign-in stands.
+    pub version: i64,
+}
+
 impl State {
+    /// The way to the browser that the last answer was.
+    pub fn is_away(&self) -> Option<&Left> {
+        self.away.as_ref().filter(|away| away.version == self.version).map(|away| &away.left)
+    }
+
     /// Back to where nobody is known.
     pub fn forget_person(&mut self) {
         (self.subject, self.candidate, self.hint, self.prefer, self.pending) = (None, None, None, None, None);
+        // What the platform was to be told is about the person before.
+        self.signal = None;
         self.proofs.clear();
         self.is_new = false;
     }

@@ -28,6 +28,8 @@ pub enum Kind {
     AuthReqId,
     /// Native SSO 3.2.
     DeviceSecret,
+    /// What a browser proved for an app's own sign-in.
+    BrowserReturn,
 }
 
 impl Kind {
@@ -40,6 +42,7 @@ impl Kind {
             Self::DeviceCode => "sd_",
             Self::AuthReqId => "sb_",
             Self::DeviceSecret => "ss_",
+            Self::BrowserReturn => "sw_",
         }
     }
 }

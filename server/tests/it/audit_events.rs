@@ -90,6 +90,7 @@ const FOR_OPERATORS: &[&str] = &[
     "registration_token_revoked",
     "request_pushed",
     "rewrapped",
+    "sent_back_to_app",
     "sent_to_browser",
     "step_up_wanted",
     "store_behind",

@@ -91,28 +91,41 @@ async fn a_password_can_be_shown() {
     scene.world.stop().await;
 }
 
-/// W-52, WebAuthn Level 3, 5.1.10: after a passkey was removed in the app, or the person was renamed, the answer with the code has what
-/// the platform is to be told.
+/// W-52, WebAuthn Level 3, 5.1.10: after a passkey was removed in the app, or the person got another name or address, the answer with
+/// the code has what the platform is to be told.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_platform_hears_of_a_passkey_that_is_gone_and_of_a_new_name() {
     for engine in engines() {
-        let rights = ["passkeys", "name", "language"];
+        let rights = ["passkeys", "name", "language", "email"];
         let scene = Screens::with(engine, |it| with_app(it).set("client.screens.manage", rights.to_vec())).await;
         let mut hand = Hand::of(&scene, Authenticator::default());
         let done = hand.add("alice").await;
         assert_eq!(done.body.get("operation"), None, "nothing to tell: {done:?}");
         let mut tokens = hand.phone.redeem(&done.text("authorization_code")).await;
-        for (action, signals) in [("change_name", true), ("change_language", false), ("passkeys", true)] {
+        for (action, signals) in
+            [("change_name", true), ("change_language", false), ("change_email", true), ("rename", false), ("passkeys", true)]
+        {
             let held = tokens.text("auth_session");
             let form = [("auth_session", held.as_str()), ("response_type", "code"), ("prompt", "manage")];
             let asked = hand.phone.post("/authorize-challenge", &form).await;
             assert_eq!(asked.kind(), "passkey", "whoever has one shows it: {asked:?}");
             let menu = hand.use_it(&asked).await;
-            let step = hand.phone.answer(&menu, action, &[]).await;
+            let step = hand.phone.answer(&menu, if action == "rename" { "passkeys" } else { action }, &[]).await;
             let done = match action {
+                "rename" => {
+                    let step = hand.phone.answer(&step, "rename_passkey:0", &[]).await;
+                    hand.phone.answer(&step, "continue", &[("passkey_name", "My phone")]).await
+                }
                 "change_name" => hand.phone.answer(&step, "continue", &[("name", "Alice L.")]).await,
                 "change_language" => hand.phone.answer(&step, "language:de", &[]).await,
+                "change_email" => {
+                    let seen = scene.mailbox.letters().len();
+                    let sent = hand.phone.answer(&step, "continue", &[("email", "liddell@example.com")]).await;
+                    let code = scene.code_of_letter("liddell@example.com", seen).await;
+                    hand.phone.answer(&sent, "continue", &[("email_code", &code)]).await
+                }
                 _ => {
+                    assert!(step.step()["content"][0]["items"][0].as_str().unwrap().starts_with("My phone"), "{step:?}");
                     let step = hand.phone.answer(&step, "remove_passkey:1", &[]).await;
                     assert_eq!(step.kind(), "remove_passkey", "{step:?}");
                     hand.phone.answer(&step, "remove", &[]).await
@@ -123,11 +136,14 @@ async fn the_platform_hears_of_a_passkey_that_is_gone_and_of_a_new_name() {
             if signals {
                 assert_eq!((&told["name"], &told["options"]["displayName"]), (&json!("passkey_signal"), &json!("Alice L.")), "{told}");
                 let left = told["options"]["allAcceptedCredentialIds"].as_array().map(Vec::len);
-                assert_eq!(left, Some(usize::from(action == "change_name")), "{told}");
+                assert_eq!(left, Some(usize::from(action != "passkeys")), "{told}");
+                let address = if action == "change_name" { "alice@example.com" } else { "liddell@example.com" };
+                assert_eq!(told["options"]["name"], address, "{action}: {told}");
             }
             tokens = hand.phone.redeem(&done.text("authorization_code")).await;
             assert_eq!(tokens.status, 200, "{tokens:?}");
         }
+        assert_eq!(scene.world.audited("passkey_renamed").await, 1);
         scene.world.stop().await;
     }
 }

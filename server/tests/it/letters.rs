@@ -1,7 +1,9 @@
 //! What letters can be used for, and what can be put into them: a code is for one question of one person, and a letter goes to one.
 
 use crate::world::mail::{NEW_PASSWORD, Post, on_every_engine};
+use crate::world::native::*;
 use crate::world::{Ask, Browser, Engine, PASSWORD, World, engines};
+use symbolon_phone::mailbox::Mailbox;
 
 async fn signs_in(world: &World, name: &str, password: &str) -> bool {
     let mut browser = Browser::default();
@@ -110,9 +112,9 @@ async fn telling(engine: Engine) -> Post {
     post
 }
 
-async fn letters_about_devices(post: &Post, wanted: usize) -> Vec<String> {
+async fn letters_about_devices(mailbox: &Mailbox, wanted: usize) -> Vec<String> {
     let found = || -> Vec<String> {
-        let all = post.mailbox.letters();
+        let all = mailbox.letters();
         all.iter().map(|it| it.plain().to_owned()).filter(|it| it.contains("had not used for it before")).collect()
     };
     for _ in 0..100 {
@@ -135,7 +137,7 @@ async fn a_new_device_is_told_once() {
         let world = &post.world;
         let mut browser = Browser::at("192.0.2.7");
         browser.sign_in(world, &Ask::native("openid"), "alice").await;
-        let letter = letters_about_devices(&post, 1).await.remove(0);
+        let letter = letters_about_devices(&post.mailbox, 1).await.remove(0);
         assert!(letter.contains("UTC") && letter.contains(&world.url("/stop/")), "{letter}");
         for (address, later_s) in [("198.51.100.9", 60), ("203.0.113.4", 20 * 86_400)] {
             world.advance_s(later_s);
@@ -145,19 +147,50 @@ async fn a_new_device_is_told_once() {
         // The account page, in the same browser and in another one.
         world.advance_s(30 * 86_400);
         post.account(&mut browser).await;
-        letters_about_devices(&post, 1).await;
+        letters_about_devices(&post.mailbox, 1).await;
         post.account(&mut Browser::default()).await;
-        letters_about_devices(&post, 2).await;
+        letters_about_devices(&post.mailbox, 2).await;
         let fill = [("email", "dan@example.com"), ("new_password", NEW_PASSWORD)];
         let mut new = Browser::default();
         let (page, code) = post.asked(&mut new, "/register", &fill, "dan@example.com").await;
         assert_eq!(new.submit(world, &page, &[("email_code", &code)], "continue").await.status, 303);
-        letters_about_devices(&post, 2).await;
+        letters_about_devices(&post.mailbox, 2).await;
         let mut again = Browser::default();
         let page = again.open(world, &Ask::native("openid")).await;
         assert!(again.submit_password(world, &page, "dan@example.com", NEW_PASSWORD).await.has_code());
-        letters_about_devices(&post, 3).await;
+        letters_about_devices(&post.mailbox, 3).await;
         post.world.stop().await;
+    }
+}
+
+/// W-57: an app's installation is told once, and none of the networks that it moves to. Another one is told as well. All that sign in by the
+/// key of a server are on one device.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_installation_is_told_once() {
+    for engine in engines() {
+        let scene = Screens::with(engine, |it| it.set("mail.new_devices", true)).await;
+        let (world, mailbox) = (&scene.world, &scene.mailbox);
+        let mut phone = scene.genuine();
+        phone.native_code().await;
+        letters_about_devices(mailbox, 1).await;
+        let moved = async |form: &[(&str, &str)]| {
+            let mut headers = phone.headers("/authorize-challenge");
+            headers.push(("x-forwarded-for", "198.51.100.9".to_owned()));
+            let form = [&[("client_id", "screens")], form].concat();
+            phone.send_headers(world, "/authorize-challenge", &form, &headers).await
+        };
+        let step = moved(&BEGIN).await;
+        let held = step.text("auth_session");
+        let right = [("auth_session", held.as_str()), ("action", "continue"), ("username", "alice"), ("password", PASSWORD)];
+        assert_eq!(moved(&right).await.status, 200);
+        letters_about_devices(mailbox, 1).await;
+        scene.genuine().native_code().await;
+        letters_about_devices(mailbox, 2).await;
+        for _ in 0..2 {
+            scene.signer().native_code().await;
+            letters_about_devices(mailbox, 3).await;
+        }
+        scene.world.stop().await;
     }
 }
 
@@ -169,7 +202,7 @@ async fn the_letter_about_a_device_ends_the_sign_in() {
         let world = &post.world;
         let (mut thief, mut owner) = (Browser::default(), Browser::default());
         thief.sign_in(world, &Ask::native("openid"), "alice").await;
-        let letter = letters_about_devices(&post, 1).await.remove(0);
+        let letter = letters_about_devices(&post.mailbox, 1).await.remove(0);
         let link = letter.split_whitespace().find_map(|word| word.strip_prefix(&world.issuer)).unwrap_or_else(|| panic!("{letter}"));
         let forged = format!("{}A", &link[..link.len() - 1]);
         for bad in [forged.as_str(), "/stop/AAAA"] {
@@ -184,7 +217,7 @@ async fn the_letter_about_a_device_ends_the_sign_in() {
         assert_eq!(world.audited("sessions_ended").await, 1);
         // No device is known any more.
         thief.sign_in(world, &Ask::native("openid"), "alice").await;
-        letters_about_devices(&post, 2).await;
+        letters_about_devices(&post.mailbox, 2).await;
         post.world.stop().await;
     }
 }

@@ -101,6 +101,7 @@ mod outcomes;
 mod overload;
 mod passkey_answers;
 mod passkey_attacks;
+mod passkey_chains;
 mod passkey_kinds;
 mod passkey_waits;
 mod passkeys;

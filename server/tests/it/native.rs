@@ -124,7 +124,13 @@ async fn an_auth_session_belongs_to_its_installation() {
             let other = if text.as_bytes()[middle] == b'A' { "B" } else { "A" };
             let cut = text[..text.len() - 8].to_owned();
             let edited = format!("{}{other}{}", &text[..middle], &text[middle + 1..]);
-            for bad in [cut, edited, format!("{text}AAAA"), text[3..].to_owned(), String::new(), "sl_".to_owned()] {
+            // One letter in every part of it.
+            let letters = (3..text.len()).step_by(7).map(|at| {
+                let other = if text.as_bytes()[at] == b'A' { "B" } else { "A" };
+                format!("{}{other}{}", &text[..at], &text[at + 1..])
+            });
+            let others = [cut, edited, format!("{text}AAAA"), text[3..].to_owned(), String::new(), "sl_".to_owned()];
+            for bad in others.into_iter().chain(letters) {
                 let form = [("auth_session", bad.as_str()), ("action", "continue"), RIGHT[0], RIGHT[1]];
                 assert_eq!(phone.post("/authorize-challenge", &form).await.error(), OVER, "{name}: {bad}");
             }

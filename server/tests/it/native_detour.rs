@@ -193,3 +193,162 @@ async fn a_detour_takes_the_same_person_only() {
     }
     scene.world.stop().await;
 }
+
+/// Begins a sign-in that the browser's proofs come back to.
+async fn begin_both_ways(phone: &mut Phone<'_>, more: &[(&str, &str)]) -> Answer {
+    let challenge = pkce::challenge(&pkce::verifier(VERIFIER));
+    let base = [("code_challenge", challenge.as_str()), ("code_challenge_method", "S256"), ("state", "s-9"), ("browser_return", "sw")];
+    phone.begin_with(&[&base[..], more].concat()).await
+}
+
+/// The person goes through the browser's part: what it brings back to the app.
+async fn through_the_browser(scene: &Screens, sent: &Answer, person: &str) -> Page {
+    assert_eq!(sent.error(), (403, "redirect_to_web"), "{sent:?}");
+    let mut browser = Browser::default();
+    let page = open_detour(&mut browser, &scene.world, "screens", &sent.text("request_uri")).await;
+    assert_eq!(page.kind(), "detour", "{}", page.html);
+    let page = browser.submit(&scene.world, &page, &[], "started_it").await;
+    browser.submit_password(&scene.world, &page, person, PASSWORD).await
+}
+
+async fn bring(phone: &mut Phone<'_>, sent: &Answer, handle: &str) -> Answer {
+    let held = sent.text("auth_session");
+    phone.post("/authorize-challenge", &[("auth_session", held.as_str()), ("browser_return", handle)]).await
+}
+
+/// `browser_return=sw`: what was proved in the browser comes back to the sign-in that sent the person there. It gives a code to the key that
+/// began, and none to the browser.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_browser_proved_comes_back() {
+    for engine in engines() {
+        let scene = Screens::start(engine).await;
+        let mut phone = scene.genuine();
+        let step = begin_both_ways(&mut phone, &[]).await;
+        let sent = phone.answer(&step, "browser", &[]).await;
+        let again = phone.answer(&step, "browser", &[]).await;
+        assert_eq!((again.text("request_uri"), again.text("auth_session")), (sent.text("request_uri"), sent.text("auth_session")));
+        let back = through_the_browser(&scene, &sent, "alice").await;
+        let said = back.parameters();
+        assert!(back.location.as_deref().is_some_and(|it| it.starts_with(BACK)), "{back:?}");
+        assert_eq!((said["state"].as_str(), &said["iss"]), ("s-9", &scene.world.issuer));
+        let handle = said["browser_return"].clone();
+        assert!(handle.starts_with("sw_") && !said.contains_key("code"), "{said:?}");
+        assert_eq!((scene.world.audited("code_issued").await, scene.world.audited("sent_back_to_app").await), (0, 1));
+        let used = open_detour(&mut Browser::default(), &scene.world, "screens", &sent.text("request_uri")).await;
+        assert_eq!(used.status, 400, "076-A: the request_uri was used");
+        let done = bring(&mut phone, &sent, &handle).await;
+        assert_eq!(done.status, 200, "{done:?}");
+        let same = bring(&mut phone, &sent, &handle).await;
+        assert_eq!(same.text("authorization_code"), done.text("authorization_code"), "a lost answer");
+        let verifier = pkce::verifier(VERIFIER);
+        let form = [("grant_type", "authorization_code"), ("code", &done.text("authorization_code")), ("code_verifier", &verifier)];
+        let tokens = phone.post("/token", &form).await;
+        assert_eq!((tokens.status, tokens.text("auth_session").is_empty()), (200, false), "{tokens:?}");
+        assert_eq!(claims(&tokens.text("id_token"))["amr"], serde_json::json!(["pwd"]));
+        assert_eq!(scene.world.entries("code_issued").await[0]["detail"]["face"], "native");
+        scene.world.stop().await;
+    }
+}
+
+/// 286-H, 291-H: the handle is of use once, to the sign-in and the answer that it was made for, with the same key, within a minute.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_return_belongs_to_one_answer_of_one_sign_in() {
+    for engine in engines() {
+        let scene = Screens::start(engine).await;
+        let refused = (400, "invalid_request");
+        let mut phone = scene.genuine();
+        let step = begin_both_ways(&mut phone, &[]).await;
+        let sent = phone.answer(&step, "browser", &[]).await;
+        let handle = through_the_browser(&scene, &sent, "alice").await.parameters()["browser_return"].clone();
+        assert_eq!(bring(&mut scene.genuine(), &sent, &handle).await.error(), OVER, "another installation");
+        assert_eq!(bring(&mut scene.signer(), &sent, &handle).await.error(), OVER, "another client");
+        let other = begin_both_ways(&mut phone, &[]).await;
+        assert_eq!(bring(&mut phone, &other, &handle).await.error(), refused, "a sign-in that went nowhere");
+        let other = phone.answer(&other, "browser", &[]).await;
+        assert_eq!(bring(&mut phone, &other, &handle).await.error(), refused, "another sign-in");
+        let cut = &handle[..handle.len() - 4];
+        for bad in [cut, "sw_", "", &format!("{cut}AAAA"), &handle.replace("sw_", "sc_")] {
+            assert_eq!(bring(&mut phone, &sent, bad).await.error(), refused, "{bad}");
+        }
+        assert_eq!(bring(&mut phone, &sent, &handle).await.status, 200, "the twin");
+        // The person answers the open step instead: the version is another.
+        let step = begin_both_ways(&mut phone, &[]).await;
+        let sent = phone.answer(&step, "browser", &[]).await;
+        let handle = through_the_browser(&scene, &sent, "alice").await.parameters()["browser_return"].clone();
+        let moved = phone.answer_password(&sent, "alice", "not hers").await;
+        assert_eq!((moved.error(), moved.problem()), (ASKED, "wrong_password"), "{moved:?}");
+        assert_eq!(bring(&mut phone, &moved, &handle).await.error(), refused, "another version");
+        assert_eq!(bring(&mut phone, &sent, &handle).await.error(), OVER, "the auth_session of before");
+        assert_eq!(phone.answer_password(&moved, "alice", PASSWORD).await.status, 200, "the step is still open");
+        for (seconds, status) in [(61, 400), (50, 200)] {
+            let step = begin_both_ways(&mut phone, &[]).await;
+            let sent = phone.answer(&step, "browser", &[]).await;
+            let handle = through_the_browser(&scene, &sent, "alice").await.parameters()["browser_return"].clone();
+            scene.world.advance_s(seconds);
+            assert_eq!(bring(&mut phone, &sent, &handle).await.status, status, "after {seconds} s");
+        }
+        scene.world.stop().await;
+    }
+}
+
+/// A native sign-in with a person takes this person's proofs alone. Whoever comes back without them finds the step open.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_same_person_comes_back() {
+    let scene = Screens::with(Engine::Sqlite, |it| it.with("[login.two-factor]\nrequire = [\"password + email\"]")).await;
+    let world = &scene.world;
+    world.person("bob").await;
+    let two = [("acr_values", "urn:two")];
+    for (person, fits) in [("bob", false), ("alice", true)] {
+        let mut phone = scene.genuine();
+        let step = begin_both_ways(&mut phone, &two).await;
+        let seen = scene.mailbox.letters().len();
+        let step = phone.answer_password(&step, "alice", PASSWORD).await;
+        assert_eq!(step.kind(), "email_code", "{step:?}");
+        scene.code_of_letter("alice@example.com", seen).await;
+        let sent = phone.answer(&step, "browser", &[]).await;
+        let mut browser = Browser::default();
+        let page = open_detour(&mut browser, world, "screens", &sent.text("request_uri")).await;
+        let page = browser.submit(world, &page, &[], "started_it").await;
+        let seen = scene.mailbox.letters().len();
+        let page = browser.submit_password(world, &page, person, PASSWORD).await;
+        let code = scene.code_of_letter(&format!("{person}@example.com"), seen).await;
+        let back = browser.submit(world, &page, &[("email_code", &code)], "continue").await;
+        let said = back.parameters();
+        assert_eq!((said.contains_key("browser_return"), back.error().as_deref()), (fits, (!fits).then_some("login_required")), "{back:?}");
+        match said.get("browser_return") {
+            Some(handle) => assert_eq!(bring(&mut phone, &sent, handle).await.status, 200),
+            None => assert_eq!(phone.answer(&sent, "continue", &[("email_code", "00000000")]).await.problem(), "wrong_email_code"),
+        }
+    }
+    let mut phone = scene.genuine();
+    let step = begin_both_ways(&mut phone, &[]).await;
+    let sent = phone.answer(&step, "browser", &[]).await;
+    let mut browser = Browser::default();
+    let page = open_detour(&mut browser, world, "screens", &sent.text("request_uri")).await;
+    let back = browser.submit(world, &page, &[], "not_mine").await;
+    assert_eq!(back.error().as_deref(), Some("access_denied"), "{back:?}");
+    assert_eq!(phone.answer_password(&sent, "alice", PASSWORD).await.status, 200, "the sign-in goes on all the same");
+    scene.world.stop().await;
+}
+
+/// The way back needs an address that only this app gets, and a challenge. Where the operator wants the browser, its sign-in ends in a code.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_back_is_for_claimed_addresses() {
+    let uris = vec![BACK, "http://127.0.0.1/cb"];
+    let scene = Screens::with(Engine::Sqlite, |it| it.set("client.screens.redirect_uris", uris)).await;
+    let mut phone = scene.genuine();
+    let refused = (400, "invalid_request");
+    assert_eq!(begin_both_ways(&mut phone, &[("redirect_uri", "http://127.0.0.1/cb")]).await.error(), refused, "loopback");
+    assert_eq!(phone.begin_with(&[("browser_return", "sw")]).await.error(), refused, "no code_challenge");
+    assert_eq!(phone.begin_with(&[("browser_return", "code")]).await.error(), refused, "another word");
+    let here = [("redirect_uri", BACK)];
+    let step = begin_both_ways(&mut phone, &here).await;
+    assert_eq!(step.error(), ASKED, "the twin: {step:?}");
+    scene.world.reload(|it| it.set("client.screens.web_only", true)).await;
+    for sent in [begin_both_ways(&mut phone, &here).await, phone.answer_password(&step, "alice", PASSWORD).await] {
+        assert_eq!(sent.body.get("auth_session"), None, "{sent:?}");
+        let back = through_the_browser(&scene, &sent, "alice").await;
+        assert!(back.has_code() && !back.parameters().contains_key("browser_return"), "{back:?}");
+    }
+    scene.world.stop().await;
+}

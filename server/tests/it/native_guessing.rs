@@ -42,6 +42,24 @@ async fn guesses_count_over_both_faces_together() {
     }
 }
 
+/// 298-H: a sign-in ends after a hundred answers, also of those that cost nothing. The last one may be right.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_takes_a_hundred_answers() {
+    let scene = Screens::with(Engine::Sqlite, crate::world::app_passkeys::with_app).await;
+    let mut phone = scene.genuine();
+    for (answers, is_taken) in [(99, true), (100, false)] {
+        let mut step = phone.begin().await;
+        for _ in 0..answers {
+            step = phone.answer(&step, "passkey", &[("passkey", "{}")]).await;
+            assert_eq!(step.error(), ASKED, "{step:?}");
+        }
+        let last = phone.answer_password(&step, "alice", PASSWORD).await;
+        assert_eq!((last.status == 200, last.error() == OVER), (is_taken, !is_taken), "{last:?}");
+        scene.world.advance_s(60);
+    }
+    scene.world.stop().await;
+}
+
 /// 300-H: the documents for a name that exists and for one that does not have the same members and the same texts.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_does_not_tell_who_exists() {
@@ -120,6 +138,20 @@ async fn the_first_request_is_no_answer() {
         assert_eq!((done.status, scene.world.audited("password_proved").await), (200, 1), "{done:?}");
         scene.world.stop().await;
     }
+}
+
+/// An app's screens remember no accounts: `prompt=select_account` is taken and changes nothing. A word that nobody knows is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn there_are_no_accounts_to_choose_from_in_an_app() {
+    let scene = Screens::start(Engine::Sqlite).await;
+    let mut phone = scene.genuine();
+    phone.native_code().await;
+    let plain = phone.begin().await;
+    let chosen = phone.begin_with(&[("prompt", "select_account")]).await;
+    assert_eq!((chosen.error(), chosen.step()), (ASKED, plain.step()), "{chosen:?}");
+    assert_eq!(phone.answer_password(&chosen, "alice", PASSWORD).await.status, 200);
+    assert_eq!(phone.begin_with(&[("prompt", "choose")]).await.error(), (400, "invalid_request"));
+    scene.world.stop().await;
 }
 
 /// 305-H: another media type or a header that asks for another version gets the same checks, or is refused.

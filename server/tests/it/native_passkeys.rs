@@ -69,8 +69,8 @@ async fn an_app_makes_a_passkey_and_signs_in_with_it() {
     .await;
 }
 
-/// W-01, W-02: each certificate of the client is one origin, and on iOS the RP ID's. What the operator takes out is refused, and the
-/// passkey that was made under it works from the other builds.
+/// W-01, W-02: each certificate of the client is one origin and stands in the association file, and on iOS the RP ID's. What the operator
+/// takes out is refused and gone from the file, and the passkey that was made under it works from the other builds.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_build_of_the_app_signs_in_and_no_other() {
     on_every_engine(|scene| async move {
@@ -90,7 +90,13 @@ async fn every_build_of_the_app_signs_in_and_no_other() {
             refused(&hand.sign_in().await, "passkey_unknown");
             assert!(reason(&scene).await.contains(&format!("the origin is {origin:?}")), "{}", reason(&scene).await);
         }
+        let listed = async || {
+            let file = scene.world.get("/.well-known/assetlinks.json").await.text().await.unwrap();
+            BUILDS.map(|(_, byte)| file.contains(&fingerprint(byte)))
+        };
+        assert_eq!(listed().await, [true, true, true]);
         scene.world.reload(|it| it.without("client.screens.app.android.\"com.example.screens\".side")).await;
+        assert_eq!(listed().await, [true, false, true]);
         hand.origin = android(BUILDS[1].1);
         refused(&hand.sign_in().await, "passkey_unknown");
         hand.origin = android(BUILDS[0].1);

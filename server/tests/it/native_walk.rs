@@ -40,16 +40,17 @@ pub struct Walk<'a> {
     pub answer: Answer,
     pub browser: Browser,
     pub page: Page,
-    pub schema: &'a jsonschema::Validator,
-    pub seen: &'a mut BTreeMap<String, Json>,
+    /// Of the browser's request.
+    verifier: String,
+    schema: &'a jsonschema::Validator,
+    seen: &'a mut BTreeMap<String, Json>,
 }
 
+/// The schema of steps, and the steps that were seen.
+pub type Known<'a> = (&'a jsonschema::Validator, &'a mut BTreeMap<String, Json>);
+
 impl<'a> Walk<'a> {
-    pub async fn begin(
-        scene: &'a Screens,
-        known: (&'a jsonschema::Validator, &'a mut BTreeMap<String, Json>),
-        more: &[(&str, &str)],
-    ) -> Self {
+    pub async fn begin(scene: &'a Screens, known: Known<'a>, more: &[(&str, &str)]) -> Self {
         let mut phone = scene.genuine();
         let answer = phone.begin_with(more).await;
         let ask = Ask::new("screens", BACK, "openid orders:read");
@@ -57,22 +58,51 @@ impl<'a> Walk<'a> {
         let pushed = phone.push(&ask).await.unwrap();
         let mut browser = Browser::default();
         let page = browser.open(&scene.world, &pushed).await;
-        let mut walk = Self { scene, phone, answer, browser, page, schema: known.0, seen: known.1 };
+        let mut walk = Self { scene, phone, answer, browser, page, verifier: ask.verifier, schema: known.0, seen: known.1 };
         walk.compare();
         walk
+    }
+
+    /// Where both of them are already.
+    pub fn at(scene: &'a Screens, known: Known<'a>, (phone, answer): (Phone<'a>, Answer), (browser, page): (Browser, Page)) -> Self {
+        let mut walk = Self { scene, phone, answer, browser, page, verifier: String::new(), schema: known.0, seen: known.1 };
+        walk.compare();
+        walk
+    }
+
+    pub fn see(&mut self, answer: Answer) -> Answer {
+        see(self.schema, self.seen, answer)
+    }
+
+    /// More is wanted of both than they have proved.
+    pub async fn want(&mut self, tokens: &Answer, acr: &str) {
+        let held = tokens.text("auth_session");
+        let more = [("auth_session", held.as_str()), ("response_type", "code"), ("acr_values", acr)];
+        self.answer = self.phone.post("/authorize-challenge", &more).await;
+        let ask = Ask::new("screens", BACK, "openid orders:read").with("acr_values", acr);
+        let pushed = self.phone.push(&ask).await.unwrap();
+        self.page = self.browser.open(&self.scene.world, &pushed).await;
+        self.compare();
     }
 
     pub fn compare(&mut self) {
         let problems: Vec<String> = self.schema.iter_errors(&self.answer.body).map(|error| error.to_string()).collect();
         assert!(problems.is_empty(), "{problems:?}: {:#}", self.answer.body);
-        let (shown, step) = (Shown::page(&self.page, &same), Shown::step(&self.answer, &same));
+        let (mut shown, mut step) = (Shown::page(&self.page, &same), Shown::step(&self.answer, &same));
+        // The SDK of a provider is in an app alone; a page leads to the provider. And only the page keeps an invitation on the way there.
+        let has_sdk = self.answer.step()["operation"]["name"] == "id_token_get";
+        for action in step.actions.iter_mut().filter(|action| has_sdk && action[1] == "id_token") {
+            action[1] = "go".to_owned();
+        }
+        shown.actions.retain(|action| action[1] != "use_invitation");
         assert_eq!(shown, step, "{}", self.page.html);
-        for text in self.answer.step()["text"].as_array().unwrap() {
-            let text = text.as_str().unwrap().replace(NATIVE, BROWSER).replace("n…@", "b…@").replace("nora", "bill");
+        let texts = self.answer.step()["text"].as_array().unwrap().iter().map(|text| text.as_str().unwrap());
+        for text in texts.filter(|text| !(has_sdk && text.starts_with("Choose your "))) {
+            let text = text.replace(NATIVE, BROWSER).replace("n…@", "b…@").replace("nora", "bill");
             assert!(self.page.says(&text), "{text:?} is not on the page: {}", self.page.text());
         }
         let asked = &self.answer.step()["operation"];
-        if !asked.is_null() {
+        if !asked.is_null() && !has_sdk {
             // The page's script knows where the answer goes.
             let mut of_app = without_secrets(&self.answer.body)["step"]["operation"].take();
             of_app.as_object_mut().unwrap().remove("answer");
@@ -114,8 +144,23 @@ impl<'a> Walk<'a> {
         assert_eq!(self.answer.kind(), kind, "{:#}", self.answer.body);
     }
 
-    fn is_done(&self) {
+    /// Both have a code, and the tokens for both say the same about the sign-in. Answers the app's.
+    pub async fn is_done(&mut self) -> Answer {
         assert_eq!(self.answer.status, 200, "{:?}", self.answer);
+        let native = self.phone.redeem(&self.answer.text("authorization_code")).await;
+        let browser = self.phone.exchange(&self.page.code(), &self.verifier).await;
+        let said = |tokens: &Answer| {
+            assert_eq!(tokens.status, 200, "{tokens:?}");
+            let of = |name: &str| {
+                let claims = claims(&tokens.text(name));
+                // Only the browser's request has a nonce.
+                let names: Vec<&String> = claims.as_object().unwrap().keys().filter(|name| *name != "nonce").collect();
+                json!([claims["acr"], claims["amr"], claims["scope"], names])
+            };
+            json!([tokens.body["scope"], of("access_token"), of("id_token")])
+        };
+        assert_eq!(said(&native), said(&browser), "the same policy has the same outcome in both faces");
+        native
     }
 }
 
@@ -216,7 +261,7 @@ async fn lose_everything(walk: &mut Walk<'_>) {
 }
 
 /// A new account, and the way back.
-async fn make_an_account(scene: &Screens, (schema, seen): (&jsonschema::Validator, &mut BTreeMap<String, Json>)) {
+async fn make_an_account(scene: &Screens, (schema, seen): Known<'_>) {
     let mut walk = Walk::begin(scene, (schema, seen), &[]).await;
     walk.go("reset", &[]).await.is_at("reset");
     walk.go("sign_in", &[]).await.is_at("password");
@@ -239,7 +284,7 @@ async fn make_an_account(scene: &Screens, (schema, seen): (&jsonschema::Validato
     walk.answer = walk.phone.answer(&walk.answer, "continue", &given.iter().map(|it| (it.0, it.1)).collect::<Vec<_>>()).await;
     walk.page = walk.browser.submit(&scene.world, &walk.page, &given.iter().map(|it| (it.0, it.2)).collect::<Vec<_>>(), "continue").await;
     let (native, browser) = walk.mailed("new-n@example.com", "new-b@example.com", 0).await;
-    walk.go("continue", &[("email_code", &native, &browser)]).await.is_done();
+    walk.go("continue", &[("email_code", &native, &browser)]).await.is_done().await;
 }
 
 /// Every question of a sign-in, a registration and a reset, with its problems.
@@ -262,16 +307,9 @@ async fn both_faces_ask_the_same() {
     walk.go("continue", &[("username", NATIVE, BROWSER)]).await.is_at("email_code");
     walk.go("continue", &[("email_code", "00000000", "00000000")]).await;
     walk.go("use_password", &[]).await.is_at("password");
-    walk.password().await.is_done();
     // Beside what was proved, a method that costs a letter begins when the person says so.
-    let tokens = walk.phone.redeem(&walk.answer.text("authorization_code")).await;
-    let held = tokens.text("auth_session");
-    let more = [("auth_session", held.as_str()), ("response_type", "code"), ("acr_values", "urn:mail")];
-    walk.answer = walk.phone.post("/authorize-challenge", &more).await;
-    let ask = Ask::new("screens", BACK, "openid orders:read").with("acr_values", "urn:mail");
-    let pushed = walk.phone.push(&ask).await.unwrap();
-    walk.page = walk.browser.open(&scene.world, &pushed).await;
-    walk.compare();
+    let tokens = walk.password().await.is_done().await;
+    walk.want(&tokens, "urn:mail").await;
     walk.is_at("email_send");
     walk.go("cancel", &[]).await;
 
@@ -289,7 +327,7 @@ async fn both_faces_ask_the_same() {
     let (native, browser) = walk.mailed("nina@example.com", "bert@example.com", letters).await;
     walk.go("continue", &[("email_code", &native, &browser)]).await.is_at("new_password");
     walk.go("continue", &[("new_password", PASSWORD, PASSWORD), ("new_password_again", "other", "other")]).await;
-    walk.go("continue", &[("new_password", PASSWORD, PASSWORD), ("new_password_again", PASSWORD, PASSWORD)]).await.is_done();
+    walk.go("continue", &[("new_password", PASSWORD, PASSWORD), ("new_password_again", PASSWORD, PASSWORD)]).await.is_done().await;
 
     // Two factors: the second is added, its codes are shown once, then it is asked for; and a way round by a recovery code.
     let two = [("acr_values", "urn:two")];
@@ -307,7 +345,7 @@ async fn both_faces_ask_the_same() {
     let tickets = (scene.world.ticket("nina").await, scene.world.ticket("bert").await);
     walk.go("use_ticket", &[]).await.is_at("ticket");
     walk.go("continue", &[("ticket", "aaaaa-aaaaa", "aaaaa-aaaaa")]).await;
-    walk.go("continue", &[("ticket", &tickets.0, &tickets.1)]).await.is_done();
+    walk.go("continue", &[("ticket", &tickets.0, &tickets.1)]).await.is_done().await;
     let mut walk = Walk::begin(&scene, (&schema, &mut seen), &two).await;
     lose_everything(&mut walk).await;
     let mut walk = Walk::begin(&scene, (&schema, &mut seen), &two).await;
@@ -315,7 +353,7 @@ async fn both_faces_ask_the_same() {
     walk.go("continue", &[("code", "000000", "000000")]).await;
     walk.go("use_recovery", &[]).await.is_at("recovery_code");
     walk.go("continue", &[("recovery_code", "AAAAA-AAAAA", "AAAAA-AAAAA")]).await;
-    walk.go("continue", &[("recovery_code", &kept, &kept_by_page)]).await.is_done();
+    walk.go("continue", &[("recovery_code", &kept, &kept_by_page)]).await.is_done().await;
 
     make_an_account(&scene, (&schema, &mut seen)).await;
     walk_through_the_account(&scene, (&schema, &mut seen)).await;
@@ -327,7 +365,7 @@ async fn both_faces_ask_the_same() {
 }
 
 /// The account: the overview is an app's own; the pages behind it are those that the account page of the browser leads to.
-async fn walk_through_the_account(scene: &Screens, (schema, seen): (&jsonschema::Validator, &mut BTreeMap<String, Json>)) {
+async fn walk_through_the_account(scene: &Screens, (schema, seen): Known<'_>) {
     let rights = ["name", "language", "sessions", "apps", "history", "export", "delete"];
     scene.world.reload(|it| it.set("client.screens.manage", rights.to_vec())).await;
     for name in ["nora", "bill"] {
@@ -366,8 +404,7 @@ async fn walk_through_the_account(scene: &Screens, (schema, seen): (&jsonschema:
         assert!(answer.actions().contains(&action.to_owned()), "{action}: {answer:?}");
         answer = phone.answer(&answer, action, &[]).await;
         let page = browser.submit(&scene.world, &account, &[], action).await;
-        let mut walk = Walk { scene, phone, answer, browser, page, schema, seen: &mut *seen };
-        walk.compare();
+        let mut walk = Walk::at(scene, (schema, &mut *seen), (phone, answer), (browser, page));
         if action == "export" {
             walk.answer = walk.phone.answer(&walk.answer, "continue", &[]).await;
             walk.page = walk.browser.submit(&scene.world, &walk.page, &[], "continue").await;
@@ -410,7 +447,7 @@ impl Platforms {
 }
 
 /// Passkeys: offered, refused, made, used with and without a name, and with a new account.
-async fn walk_with_passkeys((schema, seen): (&jsonschema::Validator, &mut BTreeMap<String, Json>)) {
+async fn walk_with_passkeys((schema, seen): Known<'_>) {
     let scene = Screens::with(Engine::Sqlite, |it| with_app(it).set("passkeys.offer", true)).await;
     for name in [NATIVE, BROWSER] {
         scene.world.person(name).await;
@@ -423,23 +460,23 @@ async fn walk_with_passkeys((schema, seen): (&jsonschema::Validator, &mut BTreeM
     walk.password().await.is_at("offer_passkey");
     walk.go("passkey", &[("passkey_failure", "cancelled", "cancelled")]).await;
     platforms.go(&mut walk).await;
-    walk.is_done();
+    walk.is_done().await;
     let mut walk = Walk::begin(&scene, (schema, seen), &[]).await;
     platforms.go(&mut walk).await;
-    walk.is_done();
+    walk.is_done().await;
     let mut walk = Walk::begin(&scene, (schema, seen), &[("prompt", "login")]).await;
     walk.go("security_key", &[("username", "", "")]).await;
     walk.go("security_key", &[("username", NATIVE, BROWSER)]).await.is_at("passkey");
     walk.go("passkey", &[("passkey", "{}", "{}")]).await;
     platforms.go(&mut walk).await;
-    walk.is_done();
+    walk.is_done().await;
     for name in [NATIVE, BROWSER] {
         assert!(scene.world.confirm(name).await, "a passkey that was added with a password waits");
     }
     let mut walk = Walk::begin(&scene, (schema, seen), &[("acr_values", "urn:both"), ("prompt", "login")]).await;
     walk.password().await.is_at("passkey");
     platforms.go(&mut walk).await;
-    walk.is_done();
+    walk.is_done().await;
 
     scene.world.reload(|it| it.with("[login.default]\nrequire = [\"passkey\", \"password\"]")).await;
     let mut walk = Walk::begin(&scene, (schema, seen), &[("prompt", "create")]).await;
@@ -449,8 +486,70 @@ async fn walk_with_passkeys((schema, seen): (&jsonschema::Validator, &mut BTreeM
     walk.go("continue", &[("email_code", &native, &browser)]).await.is_at("enrol_passkey");
     walk.go("passkey", &[("passkey_failure", "cancelled", "cancelled")]).await;
     platforms.go(&mut walk).await;
-    walk.is_done();
+    walk.is_done().await;
     scene.world.stop().await;
+}
+
+/// Titles of what is no step of an app: pages of the browser, letters' links, other devices, and where a sign-in ends.
+const NO_STEPS: [&str; 44] = [
+    "account",
+    "account_deleted",
+    "approval",
+    "approval_given",
+    "approval_none",
+    "approval_other",
+    "approval_refused",
+    "continue",
+    "detour",
+    "device",
+    "device_approved",
+    "device_code",
+    "device_denied",
+    "done",
+    "elsewhere",
+    "error",
+    "form-post",
+    "handover",
+    "home",
+    "leave",
+    "logout",
+    "not_signed_in",
+    "over",
+    "plugin_on_the_way",
+    "select_account",
+    "session_ended",
+    "signed_out",
+    "stop_email",
+    "stop_identity",
+    "stop_over",
+    "stop_passkey",
+    "stop_password",
+    "stop_recovery",
+    "stop_regain",
+    "stop_session",
+    "stop_totp",
+    "stopped",
+    "stopped_session",
+    "unvouched",
+    "upstream_on_the_way",
+    "wallet_number",
+    "wallet_number_none",
+    "wallet_on_the_way",
+    "wallet_stopped",
+];
+
+/// Every title is that of an example in docs/steps.md, or of something that no app draws.
+#[test]
+fn no_step_is_forgotten_in_the_examples() {
+    let text = std::fs::read_to_string(docs("steps.md")).unwrap();
+    let examples: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')).collect();
+    let messages = docs("../server/src/pages/locales/en.ftl");
+    let messages = std::fs::read_to_string(messages).unwrap();
+    let titles: Vec<&str> = messages.lines().filter_map(|line| line.split_once("-title = ").map(|(kind, _)| kind)).collect();
+    let forgotten: Vec<&&str> = titles.iter().filter(|kind| !examples.contains(kind) && !NO_STEPS.contains(kind)).collect();
+    assert!(titles.len() > 70 && forgotten.is_empty(), "no example in docs/steps.md: {forgotten:?}");
+    let wrong: Vec<&&str> = NO_STEPS.iter().filter(|kind| examples.contains(kind) || !titles.contains(kind)).collect();
+    assert!(wrong.is_empty(), "a step all the same, or no title any more: {wrong:?}");
 }
 
 /// The schema refuses what the page of the documentation forbids, so that it proves something.

@@ -1,15 +1,11 @@
 //! The walk of `native_walk`, through an account that has everything: each change on the app's screens beside its page.
 
-use crate::native_walk::{Walk, see};
+use crate::native_walk::{Known, Walk, see};
 use crate::world::app_passkeys::{Hand, with_app};
 use crate::world::native::*;
 use crate::world::passkeys::options;
 use crate::world::*;
-use serde_json::Value as Json;
-use std::collections::BTreeMap;
 use symbolon_phone::authenticator::Authenticator;
-
-type Known<'a> = (&'a jsonschema::Validator, &'a mut BTreeMap<String, Json>);
 
 fn configuration(it: Configuration) -> Configuration {
     let desk = format!(
@@ -79,8 +75,17 @@ pub async fn walk((schema, seen): Known<'_>) {
     let tokens = hand.phone.redeem(&done.text("authorization_code")).await;
     let mut keys = Authenticator::default();
     add_passkey(&scene, &mut keys).await;
+    // Both are signed in to the app on another device.
+    for name in ["nora", "bill"] {
+        let mut other = scene.genuine();
+        let code = other.native_code_of(name).await;
+        assert_eq!(other.redeem(&code).await.status, 200);
+    }
     // The list that leads to the change, the button in the app, and the button of the page.
     let changes = [
+        ("sessions", "end_session:", "end_session:"),
+        ("devices", "forget_device:0", "forget_device:"),
+        ("apps", "revoke_app:0", "revoke_app:"),
         ("", "change_email", "change_email"),
         ("", "change_password", "change_password"),
         ("", "change_user_code", "change_user_code"),
@@ -90,26 +95,37 @@ pub async fn walk((schema, seen): Known<'_>) {
     for (list, button, of_page) in changes {
         let step = menu(&mut hand, &tokens, "").await;
         let step = if list.is_empty() { step } else { see(schema, seen, hand.phone.answer(&step, list, &[]).await) };
-        let answer = hand.phone.answer(&step, button, &[]).await;
+        let button = if button == "end_session:" { other_session(&step) } else { button.to_owned() };
+        let answer = hand.phone.answer(&step, &button, &[]).await;
         let (mut browser, account) = signed_in(&scene, &mut keys).await;
-        let of_page = account.actions().into_iter().find(|action| action.starts_with(of_page)).unwrap_or_else(|| panic!("{of_page}"));
-        let page = browser.submit(&scene.world, &account, &[], &of_page).await;
-        let phone = scene.genuine();
-        let mut walk = Walk { scene: &scene, phone, answer, browser, page, schema, seen: &mut *seen };
-        walk.compare();
+        let page = browser.submit(&scene.world, &account, &[], &button_of(&account, of_page)).await;
+        Walk::at(&scene, (schema, &mut *seen), (scene.genuine(), answer), (browser, page));
     }
-    app_alone((&scene, &mut hand, &tokens), (schema, seen)).await;
+    app_alone((&mut hand, &tokens), (schema, &mut *seen)).await;
     authenticator(&scene, &mut hand, (schema, seen)).await;
     scene.world.stop().await;
 }
 
-/// Steps that the browser has no page for, or one that names another device.
-async fn app_alone((_, hand, tokens): (&Screens, &mut Hand<'_>, &Answer), (schema, seen): Known<'_>) {
-    for (list, button) in [("passkeys", "rename_passkey:0"), ("sessions", "end_session:0"), ("devices", "forget_device:0")] {
-        let step = menu(hand, tokens, "").await;
-        let step = see(schema, seen, hand.phone.answer(&step, list, &[]).await);
-        see(schema, seen, hand.phone.answer(&step, button, &[]).await);
-    }
+/// The number of the session that is not the app's own.
+fn other_session(list: &Answer) -> String {
+    let lines = list.step()["content"][0]["items"].as_array().unwrap();
+    let at = lines.iter().position(|line| !line.as_str().unwrap().contains("(here)"));
+    format!("end_session:{}", at.unwrap_or_else(|| panic!("{list:?}")))
+}
+
+/// The first button of the account page that begins so. Of sessions, it is the one of the app.
+fn button_of(account: &Page, begins: &str) -> String {
+    let rows = account.html.split("<li>").filter(|row| begins != "end_session:" || row.contains("Screens"));
+    let found =
+        rows.flat_map(|row| row.split("value=\"").skip(1)).filter_map(|rest| rest.split('"').next()).find(|it| it.starts_with(begins));
+    found.unwrap_or_else(|| panic!("no {begins}: {}", account.html)).to_owned()
+}
+
+/// The step that the browser has no page for: a name is typed on the account page itself.
+async fn app_alone((hand, tokens): (&mut Hand<'_>, &Answer), (schema, seen): Known<'_>) {
+    let step = menu(hand, tokens, "").await;
+    let step = hand.phone.answer(&step, "passkeys", &[]).await;
+    see(schema, seen, hand.phone.answer(&step, "rename_passkey:0", &[]).await);
 }
 
 /// An authenticator is removed; it is there for both by then.
@@ -144,7 +160,5 @@ async fn authenticator<'a>(scene: &'a Screens, hand: &mut Hand<'a>, (schema, see
     let step = menu(hand, &tokens, &secret).await;
     let answer = hand.phone.answer(&step, "remove_totp", &[]).await;
     let phone = scene.genuine();
-    let mut walk = Walk { scene, phone, answer, browser, page, schema, seen };
-    walk.is_at("remove_totp");
-    walk.compare();
+    Walk::at(scene, (schema, seen), (phone, answer), (browser, page)).is_at("remove_totp");
 }

@@ -1,17 +1,14 @@
 //! The walk of `native_walk`, where somebody else answers: a provider's SDK in the app and links to it, wallets, and plug-ins. A browser is led
 //! away instead, or has the page of a plug-in's own.
 
-use crate::native_walk::see;
+use crate::native_walk::{BROWSER, Known, NATIVE, Walk, see};
 use crate::upstream_native::with_sdk;
 use crate::wallets::Outside;
 use crate::world::app_passkeys::with_app;
 use crate::world::native::*;
 use crate::world::provider::{CLIENT_ID, Provider, Says};
 use crate::world::*;
-use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
-
-type Known<'a> = (&'a jsonschema::Validator, &'a mut BTreeMap<String, Json>);
+use serde_json::json;
 
 pub async fn walk((schema, seen): Known<'_>) {
     walk_with_a_provider((schema, seen)).await;
@@ -25,65 +22,120 @@ async fn walk_with_a_wallet((schema, seen): Known<'_>) {
     let table = outside.table(crate::wallets::CREATE);
     let open = |it: Configuration| with_app(it).with(&table).set("login.default.wallet_on_other_device", true);
     let scene = Screens::with(Engine::Sqlite, open).await;
-    let mut phone = scene.genuine();
-    let step = phone.begin().await;
-    let step = see(schema, seen, phone.answer(&step, "use_wallet:pid", &[]).await);
-    assert_eq!(step.kind(), "wallet", "{step:?}");
-    let step = see(schema, seen, phone.answer(&step, "other_device", &[]).await);
-    assert_eq!(step.kind(), "wallet_elsewhere", "{step:?}");
+    let mut walk = Walk::begin(&scene, (schema, seen), &[]).await;
+    walk.go("use_wallet:pid", &[]).await.is_at("wallet");
+    walk.go("other_device", &[]).await.is_at("wallet_elsewhere");
     scene.world.stop().await;
 }
 
 #[cfg(feature = "plugins")]
 async fn walk_with_a_plug_in((schema, seen): Known<'_>) {
-    use crate::plugin_methods::{EXTERNAL, word};
+    use crate::plugin_methods::{EXTERNAL, mute, word};
     let policy = "[login.word]\nrequire = [\"password + plugin:word\"]\nacr = \"urn:word\"\n";
     let scene = Screens::with(Engine::Sqlite, |it| it.with(&word(EXTERNAL, "")).with(policy)).await;
-    let mut phone = scene.genuine();
-    let step = phone.begin_with(&[("acr_values", "urn:word")]).await;
-    let step = see(schema, seen, phone.answer_password(&step, "alice", PASSWORD).await);
-    assert_eq!(step.kind(), "plugin", "{step:?}");
-    let code = phone.native_code().await;
-    let held = phone.redeem(&code).await.text("auth_session");
-    let more = [("auth_session", held.as_str()), ("response_type", "code"), ("acr_values", "urn:word")];
-    let step = see(schema, seen, phone.post("/authorize-challenge", &more).await);
-    assert_eq!(step.kind(), "plugin_begin", "{step:?}");
+    for name in [NATIVE, BROWSER] {
+        scene.world.person(name).await;
+    }
+    let wanted = [("acr_values", "urn:word")];
+    let mut walk = Walk::begin(&scene, (schema, seen), &wanted).await;
+    walk.password().await.is_at("plugin");
+    let mut walk = Walk::begin(&scene, (schema, seen), &[]).await;
+    let tokens = walk.password().await.is_done().await;
+    walk.want(&tokens, "urn:word").await;
+    walk.is_at("plugin_begin");
+    scene.world.reload(|it| it.without("plugin").with(&mute())).await;
+    let mut walk = Walk::begin(&scene, (schema, seen), &wanted).await;
+    walk.password().await.is_at("plugin_away");
     scene.world.stop().await;
 }
 
 async fn walk_with_a_provider((schema, seen): Known<'_>) {
     let provider = Provider::start().await;
     let with = with_sdk(&provider);
-    let scene = Screens::with(Engine::Sqlite, |it| with(it).set("client.screens.manage", vec!["links"])).await;
-    scene.world.person("nora").await;
-    provider.says(Says { sub: "one".to_owned(), ..Says::default() });
+    let configured = |it| with(it).set("client.screens.manage", vec!["links"]).without("upstream.any.accounts");
+    let scene = Screens::with(Engine::Sqlite, configured).await;
+    for name in ["nora", "bill"] {
+        scene.world.person(name).await;
+    }
+    strangers(&scene, &provider, (schema, &mut *seen)).await;
+    linked(&scene, &provider, (schema, seen)).await;
+    scene.world.stop().await;
+}
+
+/// What the SDK in the app gives for the step.
+fn given(scene: &Screens, provider: &Provider, step: &Answer) -> String {
+    let nonce = step.step()["operation"]["options"]["nonce"].as_str().unwrap();
+    let now_s = scene.world.running.shared.now().now_ms() / 1000;
+    json!({ "id_token": provider.sdk_token(CLIENT_ID, nonce, &json!({ "auth_time": now_s })) }).to_string()
+}
+
+/// Both give up at the provider, and then come as somebody whom nobody knows here.
+async fn strangers(scene: &Screens, provider: &Provider, known: Known<'_>) {
+    let world = &scene.world;
+    let mut walk = Walk::begin(scene, known, &[]).await;
+    let step = walk.phone.answer(&walk.answer, "use_upstream:any", &[]).await;
+    walk.answer = walk.see(step);
+    walk.is_at("upstream");
+    let cancelled = json!({ "code": null, "error": "access_denied" });
+    provider.says(Says { sub: "one".to_owned(), answer: cancelled, ..Says::default() });
+    let page = walk.browser.submit(world, &walk.page, &[], "use_upstream:any").await;
+    walk.page = walk.browser.get(world, &provider.sign_in(&page.location.unwrap())).await;
+    walk.answer = walk.phone.answer(&walk.answer, "id_token", &[("id_token_failure", "cancelled")]).await;
+    walk.compare();
+
+    provider.is("one");
+    let page = walk.browser.submit(world, &walk.page, &[], "go").await;
+    walk.page = walk.browser.get(world, &provider.sign_in(&page.location.unwrap())).await;
+    let token = given(scene, provider, &walk.answer);
+    let step = walk.phone.answer(&walk.answer, "id_token", &[("id_token", &token)]).await;
+    walk.answer = walk.see(step);
+    walk.is_at("upstream_unknown");
+    walk.compare();
+}
+
+/// To the list of links, with the proof that it wants.
+async fn links(phone: &mut Phone<'_>, tokens: &Answer) -> Answer {
+    let held = tokens.text("auth_session");
+    let form = [("auth_session", held.as_str()), ("response_type", "code"), ("prompt", "manage")];
+    let step = phone.post("/authorize-challenge", &form).await;
+    let menu = phone.answer(&step, "continue", &[("password", PASSWORD)]).await;
+    phone.answer(&menu, "links", &[]).await
+}
+
+/// Nora links an account in the app, and Bill on his account page. Then both take it away.
+async fn linked(scene: &Screens, provider: &Provider, (schema, seen): Known<'_>) {
+    let world = &scene.world;
     let mut phone = scene.genuine();
     let code = phone.native_code_of("nora").await;
-    let mut tokens = phone.redeem(&code).await;
-    for _ in 0..2 {
-        let held = tokens.text("auth_session");
-        let form = [("auth_session", held.as_str()), ("response_type", "code"), ("prompt", "manage")];
-        let step = phone.post("/authorize-challenge", &form).await;
-        let menu = phone.answer(&step, "continue", &[("password", PASSWORD)]).await;
-        let links = see(schema, seen, phone.answer(&menu, "links", &[]).await);
-        let unlink = links.actions().into_iter().find(|action| action.starts_with("unlink:"));
-        if let Some(unlink) = unlink {
-            see(schema, seen, phone.answer(&links, &unlink, &[]).await);
-            continue;
-        }
-        let link = links.actions().into_iter().find(|action| action.starts_with("link:")).unwrap();
-        let step = see(schema, seen, phone.answer(&links, &link, &[]).await);
-        let nonce = step.step()["operation"]["options"]["nonce"].as_str().unwrap().to_owned();
-        let now_s = scene.world.running.shared.now().now_ms() / 1000;
-        let token = provider.sdk_token(CLIENT_ID, &nonce, &json!({ "auth_time": now_s }));
-        let step = phone.answer(&step, "id_token", &[("id_token", &json!({ "id_token": token }).to_string())]).await;
-        let step = see(schema, seen, step);
-        assert_eq!(step.kind(), "link", "{step:?}");
-        let done = phone.answer(&step, "continue", &[]).await;
-        tokens = phone.redeem(&done.text("authorization_code")).await;
-    }
-    for kind in ["upstream", "link", "unlink", "manage_links"] {
-        assert!(seen.contains_key(kind), "{kind}");
-    }
-    scene.world.stop().await;
+    let tokens = phone.redeem(&code).await;
+    let list = see(schema, seen, links(&mut phone, &tokens).await);
+    let button = list.actions().into_iter().find(|action| action.starts_with("link:")).unwrap();
+    let step = phone.answer(&list, &button, &[]).await;
+    provider.is("one");
+    let token = given(scene, provider, &step);
+    let answer = phone.answer(&step, "id_token", &[("id_token", &token)]).await;
+
+    provider.is("two");
+    let mut browser = Browser::default();
+    let page = browser.visit(world, "/account").await;
+    browser.submit_password(world, &page, "bill", PASSWORD).await;
+    let account = browser.visit(world, "/account").await;
+    let page = browser.submit(world, &account, &[], "link:any").await;
+    let page = browser.submit(world, &page, &[], "go").await;
+    let page = browser.get(world, &provider.sign_in(&page.location.unwrap())).await;
+    let mut walk = Walk::at(scene, (schema, seen), (phone, answer), (browser, page));
+    walk.is_at("link");
+
+    let done = walk.phone.answer(&walk.answer, "continue", &[]).await;
+    let tokens = walk.phone.redeem(&done.text("authorization_code")).await;
+    assert_eq!(walk.browser.submit(world, &walk.page, &[], "continue").await.status, 303);
+    let list = links(&mut walk.phone, &tokens).await;
+    let list = walk.see(list);
+    let button = list.actions().into_iter().find(|action| action.starts_with("unlink:")).unwrap();
+    walk.answer = walk.phone.answer(&list, &button, &[]).await;
+    let account = walk.browser.visit(world, "/account").await;
+    let button = account.actions().into_iter().find(|action| action.starts_with("unlink:")).unwrap();
+    walk.page = walk.browser.submit(world, &account, &[], &button).await;
+    walk.compare();
+    walk.is_at("unlink");
 }

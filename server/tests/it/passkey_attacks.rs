@@ -93,6 +93,32 @@ async fn what_is_refused_and_why() {
     .await;
 }
 
+/// 300-H: the passkey of a disabled account is refused in the words of an unknown one. The account is enabled, and the page goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_passkey_of_a_disabled_account_is_like_an_unknown_one() {
+    on_every_engine("", |keys| async move {
+        let (mut phone, mut stranger, mut browser) = (Authenticator::default(), Authenticator::default(), Browser::default());
+        keys.add(&mut Browser::default(), &mut phone, "alice").await;
+        keys.world.person("eve").await;
+        keys.add(&mut Browser::default(), &mut stranger, "eve").await;
+        for (name, action) in [("alice", "disable"), ("eve", "delete")] {
+            let words = if action == "delete" { vec!["user", "delete", "--yes", name] } else { vec!["user", action, name] };
+            assert_eq!(crate::commands::symbolon(&keys.world.file(), &words, "").await.0, Some(0), "{action}");
+        }
+        let page = keys.open(&mut browser).await;
+        let disabled = keys.use_it(&mut browser, &page, &mut phone).await;
+        refused(&disabled, "does not work here any more");
+        assert!(reason(&keys).await.contains("disabled"), "{}", reason(&keys).await);
+        let unknown = keys.use_it(&mut browser, &disabled, &mut stranger).await;
+        refused(&unknown, &disabled.problem());
+        assert_eq!((unknown.status, unknown.actions()), (disabled.status, disabled.actions()));
+        assert_eq!(crate::commands::symbolon(&keys.world.file(), &["user", "enable", "alice"], "").await.0, Some(0));
+        assert!(keys.use_it(&mut browser, &unknown, &mut phone).await.has_code(), "the twin");
+        keys.world.stop().await;
+    })
+    .await;
+}
+
 /// 382-W: whoever was named, and whoever has proved a password, is not signed in by somebody else's passkey. 384-W: nor does
 /// somebody else's credential become one's own.
 #[tokio::test(flavor = "multi_thread")]

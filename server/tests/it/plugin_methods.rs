@@ -10,7 +10,7 @@ const LOGIN: &str = include_str!("../../../plugin/tests/login.wat");
 
 /// A method with one field, `word`. `check` runs this body, and answers what stands at 512. Its argument points to
 /// context (32 bytes), person (36), state (8) and answer (8).
-fn method(body: &str) -> Vec<u8> {
+fn method(ask: &str, body: &str) -> Vec<u8> {
     let text = format!(
         r#"(component
   {LOGIN}
@@ -44,13 +44,7 @@ fn method(body: &str) -> Vec<u8> {
       (i32.store8 (i32.const 516) (i32.const 4))
       (call $text (i32.const 520) (local.get $url) (local.get $length))
       (call $text (i32.const 528) (i32.const 1040) (i32.const 4)))
-    (func (export "ask") (param i32) (result i32)
-      (call $text (i32.const 516) (i32.const 1024) (i32.const 12))
-      (call $text (i32.const 532) (i32.const 1400) (i32.const 1))
-      (call $text (i32.const 1400) (i32.const 1040) (i32.const 4))
-      (call $text (i32.const 1408) (i32.const 1040) (i32.const 4))
-      (i32.store (i32.const 1420) (i32.const 16))
-      (i32.const 512))
+    (func (export "ask") (param i32) (result i32) {ask} (i32.const 512))
     (func (export "check") (param $given i32) (result i32) {body} (i32.const 512)))
   (core instance $guest (instantiate $guest))
   (alias core export $guest "memory" (core memory $memory))
@@ -66,6 +60,12 @@ fn method(body: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
+/// Asks for the word.
+const ASK: &str = "(call $text (i32.const 516) (i32.const 1024) (i32.const 12))
+      (call $text (i32.const 532) (i32.const 1400) (i32.const 1))
+      (call $text (i32.const 1400) (i32.const 1040) (i32.const 4))
+      (call $text (i32.const 1408) (i32.const 1040) (i32.const 4))
+      (i32.store (i32.const 1420) (i32.const 16))";
 pub const EXTERNAL: &str = "(call $external)";
 /// The same, and links the name to whoever is proved.
 const LINKING: &str = "(call $external) (call $effect (i32.const 2) (i32.const 1200) (i32.const 5))";
@@ -78,7 +78,12 @@ const ROUND: &str = "(if (i32.eqz (i32.load offset=72 (local.get $given)))
 const AWAY: &str = "(call $leave (i32.const 1220) (i32.const 26))";
 
 pub fn word(body: &str, more: &str) -> String {
-    table("word", &method(body), &format!("world = \"method\"\nlabel = \"the word\"\n{more}"))
+    table("word", &method(ASK, body), &format!("world = \"method\"\nlabel = \"the word\"\n{more}"))
+}
+
+/// One that breaks down before it has asked anything.
+pub fn mute() -> String {
+    table("word", &method("(unreachable)", ""), "world = \"method\"\nlabel = \"the word\"\n")
 }
 
 pub fn requiring(chains: &str) -> String {

@@ -3,8 +3,9 @@
 
 use crate::world::app_passkeys::{Hand, with_app};
 use crate::world::native::*;
+use crate::world::passkeys as on_page;
 use crate::world::*;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use symbolon_phone::authenticator::Authenticator;
 
 /// All that an app may be allowed.
@@ -359,6 +360,49 @@ async fn a_deleted_account_leaves_nothing() {
             assert_ne!(world.person("alice").await, sub, "somebody new");
             scene.world.stop().await;
         }
+    }
+}
+
+/// W-58: the end of an account takes its passkeys from the platform, in both faces. Whoever has the name then is somebody new to it as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_account_takes_its_passkeys_from_the_platform() {
+    for engine in engines() {
+        let scene = Screens::with(engine, |it| with_app(it).set("client.screens.manage", vec!["delete"])).await;
+        let world = &scene.world;
+        let mut handles = Vec::new();
+        for native in [true, false] {
+            let mut hand = Hand::of(&scene, Authenticator::default());
+            let done = hand.add("alice").await;
+            let held = hand.phone.redeem(&done.text("authorization_code")).await;
+            let told = if native {
+                let asked = manage(&mut hand.phone, &held, &[]).await;
+                let menu = hand.use_it(&asked).await;
+                let asked = hand.phone.answer(&menu, "delete", &[]).await;
+                let done = hand.phone.answer(&asked, "delete_account", &[]).await;
+                assert_eq!((done.error(), done.text("reason").as_str()), (OVER, "account_deleted"), "{done:?}");
+                done.body["operation"].clone()
+            } else {
+                let mut browser = Browser::default();
+                let account = account_of(world, &mut browser).await;
+                let page = browser.submit(world, &account, &[], "delete").await;
+                let used = hand.keys.get(&on_page::options(&page), &world.issuer).unwrap();
+                let asked = browser.submit(world, &page, &[("passkey", &used.to_string())], "passkey").await;
+                let done = browser.submit(world, &asked, &[], "delete_account").await;
+                assert_eq!(done.title(), "Your account is deleted", "{}", done.html);
+                on_page::operation(&done)
+            };
+            assert_eq!((&told["name"], &told["options"]["allAcceptedCredentialIds"]), (&json!("passkey_signal"), &json!([])), "{told}");
+            handles.push(told["options"]["userId"].as_str().unwrap().to_owned());
+            assert_eq!(hand.keys.ids().len(), 1);
+            let step = hand.phone.begin().await;
+            let unknown = hand.use_it(&step).await;
+            assert_eq!((unknown.error(), unknown.problem()), (ASKED, "passkey_unknown"), "{unknown:?}");
+            hand.keys.forget_others(&told["options"]);
+            assert!(hand.keys.ids().is_empty(), "the platform forgets it");
+            world.person("alice").await;
+        }
+        assert_ne!(handles[0], handles[1], "a new account has a handle of its own");
+        scene.world.stop().await;
     }
 }
 

@@ -28,6 +28,8 @@ abstract class SignalCredentialStateRequest
 
 class SignalAllAcceptedCredentialIdsRequest(val requestJson: String) : SignalCredentialStateRequest()
 
+class SignalCurrentUserDetailsRequest(val requestJson: String) : SignalCredentialStateRequest()
+
 class SignalCredentialStateResponse
 
 class PublicKeyCredential(val authenticationResponseJson: String) : Credential()

@@ -139,8 +139,11 @@ fn content_of_page(html: &str) -> Vec<String> {
         let label = between(link, ">", "</a>").map(text_of).unwrap_or_default();
         found.push(format!("file {}: {label}", attribute(link, "download").unwrap_or_default()));
     }
+    let first_list = main.find("<ul class=\"scopes\">").unwrap_or(usize::MAX);
     for (class, word) in [("<img class=\"qr\"", "authenticator"), ("<img class=\"qr large\"", "qr")] {
-        found.extend(main.split(class).nth(1).map(|tag| format!("{word} {}", attribute(tag, "alt").unwrap_or_default())));
+        let Some(at) = main.find(class) else { continue };
+        let shown = format!("{word} {}", attribute(&main[at + class.len()..], "alt").unwrap_or_default());
+        found.insert(if at < first_list { 0 } else { found.len() }, shown);
     }
     found
 }

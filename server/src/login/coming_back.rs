@@ -1,0 +1,46 @@
+//! What was proved in a browser counts in the native sign-in that it was proved for. It is an answer like any other: it moves the sign-in.
+
+use super::context::Visitor;
+use super::flow::{Judged, Run, Stop};
+use super::journey::Journey;
+use super::machine::{Answering, Brought, Machine, over};
+use super::state::Rules;
+use crate::error::{Fault, Result};
+use tokio::time::Instant;
+
+impl Machine {
+    /// The proofs are weighed by the present rules, together with what was proved before. Only the same person is taken.
+    pub async fn come_back(&self, answering: &Answering, rules: &Rules, brought: Brought, visitor: &Visitor<'_>) -> Result<Judged> {
+        let came = Instant::now();
+        self.must_not_be_too_fast(visitor.address)?;
+        let mut state = answering.state.clone();
+        let Brought { subject, proofs, is_new } = brought;
+        if state.subject.as_ref().is_some_and(|own| own.account != subject.account) {
+            return Err(over().because("the browser brought another person").into());
+        }
+        if state.journey.is_of_account() {
+            return Err(Fault::new("a change of the account came back from a browser").into());
+        }
+        for proof in proofs {
+            state.prove(&subject.account, subject.version, proof);
+        }
+        if let Some(own) = state.subject.as_mut().filter(|own| own.session.is_none()) {
+            own.session = subject.session;
+        }
+        state.journey = Journey::SignIn;
+        state.is_new |= is_new;
+        (state.prefer, state.pending) = (None, None);
+        self.must_stand(&state).await?;
+        let person = self.person(&state, None, visitor).await?;
+        let mut run = Run::new(self, rules, visitor, (state, person), Some(answering));
+        match run.find_question().await {
+            Ok(()) => Ok(Judged::Moved(Box::new(run.finish(came)?))),
+            Err(Stop::Late) => Ok(Judged::Late),
+            Err(Stop::Error(error)) => {
+                let taken_ms = run.taken_ms;
+                self.let_go(answering, taken_ms, visitor.now_ms).await;
+                Err(error)
+            }
+        }
+    }
+}
