@@ -379,7 +379,7 @@ fn decimal(value: Option<&Value>) -> Option<i64> {
     digits.parse().ok().filter(|_| canonical)
 }
 
-/// Padding varies; the length does not.
-fn digest(text: &str) -> Option<[u8; 32]> {
+/// A digest as Google writes it, in base64url. Padding varies; the length does not.
+pub fn digest(text: &str) -> Option<[u8; 32]> {
     base64url::decode(text.strip_suffix('=').unwrap_or(text))?.try_into().ok()
 }

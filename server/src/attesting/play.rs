@@ -176,8 +176,15 @@ fn judge(verdict: &Json, rules: &AndroidApp, wanted: &PlayRules, binding: Bindin
     let kept = json!({
         "packages": [facts.package], "version": facts.version_code, "device": facts.device, "play_protect": facts.play_protect,
         "app_access_risk": facts.app_access_risk, "recent_activity": facts.recent_activity,
+        "signing_digests": signing_digests(&facts.certificate_digests),
     });
     Ok((kept, failed))
+}
+
+/// In the one spelling in which key attestation's are kept, so that both name one vendor. None: Google named no certificate.
+fn signing_digests(said: &[String]) -> Option<Vec<String>> {
+    let all: Option<Vec<String>> = said.iter().map(|text| Some(base64url::encode(&play_integrity::digest(text)?))).collect();
+    all.filter(|all| !all.is_empty())
 }
 
 /// Nothing is wrong but what Google did not look at; then it says nothing of the app either.
@@ -276,5 +283,22 @@ impl Google {
             *slot = Some((token.to_owned(), now_s + life_s - 30));
         }
         Ok(token.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Google's spelling varies. What is kept does not, and half of a list is none.
+    #[test]
+    fn certificates_are_kept_in_one_spelling() {
+        let (plain, odd) = (base64url::encode(&[7; 32]), base64url::encode(&[7; 31]));
+        let kept = |said: &[&str]| signing_digests(&said.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        assert_eq!(kept(&[&plain]), Some(vec![plain.clone()]));
+        assert_eq!(kept(&[&format!("{plain}=")]), Some(vec![plain.clone()]));
+        for said in [&[][..], &[""], &[odd.as_str()], &[&plain, &odd]] {
+            assert_eq!(kept(said), None, "{said:?}");
+        }
     }
 }

@@ -409,10 +409,16 @@ pub fn reference(id: &[u8; 16]) -> String {
     base64url::encode(id)
 }
 
-/// What this person is asked now, oldest first.
+/// What this person is asked now, oldest first. What a blocked starter has asked before waits no more.
 pub async fn pending(core: &Core, account: &str, now_ms: i64) -> Result<Vec<Stored>> {
-    let rows = core.store.all(PENDING, &[account.into(), now_ms.into()]).await?;
-    Ok(rows.iter().map(|row| from_row(core, row)).collect::<std::result::Result<_, _>>()?)
+    let mut all = Vec::new();
+    for row in core.store.all(PENDING, &[account.into(), now_ms.into()]).await? {
+        let stored = from_row(core, &row)?;
+        if !stored.asked.places(core, account).are_blocked(core, now_ms).await? {
+            all.push(stored);
+        }
+    }
+    Ok(all)
 }
 
 fn from_row(core: &Core, row: &Row) -> std::result::Result<Stored, Fault> {

@@ -7,7 +7,7 @@ use super::backchannel_words::{self, PING};
 use super::complete::{authenticated, granting, record_of};
 use super::consent;
 use super::device::{State, client_of};
-use super::not_mine::No;
+use super::not_mine::{self, No};
 use super::settle::{End, Settling};
 use crate::audit::Entry;
 use crate::config::Client;
@@ -21,7 +21,7 @@ use crate::login::flow::{Moved, Proven};
 use crate::login::matching;
 use crate::login::notices;
 use crate::login::state::Ended;
-use crate::login::step::{FieldKind, Step, Text};
+use crate::login::step::{FieldKind, Problem, Step, Text};
 use crate::mail;
 use crate::sessions;
 use crate::store::tables::attempt::GIVE_BACK;
@@ -34,13 +34,21 @@ use symbolon_oauth::{base64url, digest};
 /// For so long after its end an approved request's tokens can be fetched: whoever was approved in the last second polls again.
 const REDEEMABLE_MS: i64 = 60_000;
 
+/// What the question says of the person whom it asks.
+#[derive(Default)]
+pub struct Seen<'a> {
+    pub person: Option<&'a str>,
+    /// The person did not start what came from there before.
+    pub is_blocked: bool,
+}
+
 /// The question: which client, what for, and what to compare. First-party clients ask it too, and by GET alone nothing is answered.
-pub fn step(authority: &Authority<'_>, client: &Client, asked: &BackchannelAuthorization, person: Option<&str>) -> Step {
+pub fn step(authority: &Authority<'_>, client: &Client, asked: &BackchannelAuthorization, seen: &Seen<'_>) -> Step {
     let request = &asked.asked.request;
     let name = client.display_name(&request.client_id);
     let mut step = Step::new("approval");
     step.title = step.title.with("client", name);
-    step.text = vec![match person {
+    step.text = vec![match seen.person {
         Some(person) => Text::new("approval-lead-as").with("client", name).with("person", person),
         None => Text::new("approval-lead").with("client", name),
     }];
@@ -55,6 +63,9 @@ pub fn step(authority: &Authority<'_>, client: &Client, asked: &BackchannelAutho
     }
     step.text.push(Text::new("approval-warning").with("client", name));
     step = consent::show_asked(authority, client, request, step);
+    if seen.is_blocked {
+        return step.with_problem(Some(Problem::new("device_blocked"))).secondary("deny").secondary("not_mine");
+    }
     if asked.asked.number.is_some() {
         step = step.field(matching::NUMBER_FIELD, FieldKind::Code, "off", None);
     }
@@ -80,6 +91,15 @@ pub fn deny(core: &Core, change: &mut Change, asked: &BackchannelAuthorization, 
     entry.address = address.map(|address| address.to_string());
     change.audit(entry.with("not_mine", no == No::NotMine).with("asked_from", asked.asked.address.to_string()));
     Ok(answered)
+}
+
+/// Adds the approval to a change. Its statement conflicts if there was another answer, or while the starter is blocked. The grant is
+/// what the client comes for, or that of the app which confirms a visit.
+pub fn approve(core: &Core, change: &mut Change, asked: &BackchannelAuthorization, (session, number): (&[u8; 16], u32)) {
+    let named = vec![Value::from(&asked.id[..]), asked.account.as_str().into(), Value::from(&session[..]), i64::from(number).into()];
+    let guarded = asked.asked.places(core, &asked.account).values();
+    let now_ms = change.now_ms();
+    change.run(APPROVE, named.into_iter().chain([now_ms.into()]).chain(guarded).collect());
 }
 
 /// The client shall come, if it wants to be told.
@@ -131,9 +151,14 @@ impl Settling<'_> {
             Verdict::Over(why) => return Err(is_over().because(why).into()),
         };
         let client = client_of(&self.authority, &asked.asked.request).await?;
-        if !proven.consented {
-            let person = moved.account().and_then(|account| account.any_email.as_deref());
-            let step = step(&self.authority, &client, asked, person);
+        let is_blocked =
+            asked.asked.places(self.authority.core, &asked.account).are_blocked(self.authority.core, self.visitor.now_ms).await?;
+        if is_blocked && !matches!(self.visitor.face, Face::Browser) {
+            return Err(not_mine::refused().into());
+        }
+        if !proven.consented || is_blocked {
+            let seen = Seen { person: moved.account().and_then(|account| account.any_email.as_deref()), is_blocked };
+            let step = step(&self.authority, &client, asked, &seen);
             moved.ask_to_agree(step, asked.id, matching::number_as_secret(asked.asked.number.as_deref()));
             return Ok(None);
         }
@@ -207,9 +232,7 @@ impl Settling<'_> {
         record.code_expires_ms = stored.expires_ms + REDEEMABLE_MS;
         let (number, _) = code::grant(core, change, &granting(core, (client, request), proven, &session, &record))?;
         let statement = change.len();
-        let id = || Value::from(&asked.id[..]);
-        let account = Value::from(proven.account.as_str());
-        change.run(APPROVE, vec![id(), account, Value::from(&session[..]), i64::from(number).into(), now_ms.into()]);
+        approve(core, change, asked, (&session, number));
         for key in stored.places.chunks_exact(32) {
             change.run_expecting(GIVE_BACK, vec![Value::from(key)], Expect::Any);
         }

@@ -5,7 +5,7 @@ use super::Authority;
 use super::complete::{authenticated, granting, record_of};
 use super::consent;
 use super::device::{CameBy, DeviceAuthorization, State, Stored, by_id, client_of, is_over};
-use super::not_mine::No;
+use super::not_mine::{self, No};
 use super::settle::{End, Settling};
 use crate::audit::Entry;
 use crate::config::{Client, DeviceNetwork};
@@ -101,9 +101,16 @@ pub fn step_in_app(authority: &Authority<'_>, client: &Client, device: &DeviceAu
     step
 }
 
-/// May somebody here approve it? (`network`)
-pub fn may_be_approved_at(client: &Client, device: &DeviceAuthorization, here: Here) -> bool {
-    here.problem(client, device).is_none()
+/// What an app hears instead of an approval. A page says it as a problem beside the question.
+pub fn must_be_approvable(client: &Client, device: &DeviceAuthorization, (here, is_blocked): (Here, bool)) -> Result<()> {
+    if is_blocked {
+        return Err(not_mine::refused().into());
+    }
+    if here.problem(client, device).is_some() {
+        let hint = "The device is in another network or country, and its app is let in only from where the person is.";
+        return Err(Refused::bad_request("access_denied", hint).because("network").into());
+    }
+    Ok(())
 }
 
 /// Adds the refusal to a change. Answers the statement that conflicts if there was another answer.
@@ -184,7 +191,10 @@ impl Settling<'_> {
             here,
             is_blocked: device.asked.places(core, &proven.account).are_blocked(core, now_ms).await?,
         };
-        if !proven.consented || seen.is_blocked || !may_be_approved_at(&client, device, here) {
+        let approvable = must_be_approvable(&client, device, (here, seen.is_blocked));
+        if !matches!(self.visitor.face, Face::Browser) {
+            approvable?;
+        } else if !proven.consented || approvable.is_err() {
             let secret = match device.came_by {
                 CameBy::CompleteUri => device.asked.last_group.as_secret()?,
                 CameBy::UserCode(_) => Json::Null,

@@ -2,7 +2,7 @@
 //! elsewhere (CIBA) and for kiosks. The client is blocked only for what it asks without any sign of the person.
 
 use crate::core::Core;
-use crate::error::Result;
+use crate::error::{Refused, Result};
 use crate::limits::Limits;
 use crate::store::tables::attempt::{BLOCK, BLOCKED};
 use crate::store::{Change, Value};
@@ -69,6 +69,12 @@ impl Places {
         let [starter, client] = self.values();
         Ok(core.store.one(BLOCKED, &[starter, client, now_ms.into()]).await?.is_some())
     }
+}
+
+/// What an app hears that approves all the same. A page says it as a problem beside the question.
+pub fn refused() -> Refused {
+    let hint = "This person did not start what came from there before: for an hour nothing from there is approved.";
+    Refused::bad_request("access_denied", hint).because("blocked by not_mine")
 }
 
 const LABEL: &str = "not mine";

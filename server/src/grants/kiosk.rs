@@ -375,11 +375,11 @@ impl Member<'_> {
         })
     }
 
-    /// Once an hour for each member and device: an entry, and a letter to the member. Nothing ends: possession of a string ends nothing.
+    /// Once an hour for each member, device and event: an entry, and a letter to the member. Nothing ends: possession of a string ends nothing.
     async fn warn(&self, event: &'static str, why: &str) -> Result<()> {
         let Self { core, caller, kiosk, grant } = self;
         counted("twice");
-        let place = Limits::place(&["twice", &grant.account, &caller.client_id, kiosk.id]);
+        let place = Limits::place(&[event, &grant.account, &caller.client_id, kiosk.id]);
         let Some(before) = core.limits.kiosk_line(place) else { return Ok(()) };
         let mut change = Change::new(caller.now_ms);
         let said = self.kiosk.at(Entry::refused(event, why)).with("sent_by", caller.client_id.as_str()).with("before", before);

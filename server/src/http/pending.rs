@@ -12,7 +12,7 @@ use crate::authorization::backchannel_answer as answer;
 use crate::authorization::backchannel_words::address_place;
 use crate::authorization::delivery::Delivery;
 use crate::authorization::device::client_of;
-use crate::authorization::not_mine::No;
+use crate::authorization::not_mine::{self, No};
 use crate::authorization::settle::{Settled, Settling};
 use crate::config::sdk::NativeProviders;
 use crate::error::{Error, Fault, Refused, Result};
@@ -25,7 +25,7 @@ use crate::login::matching::{self, is_number};
 use crate::login::state::Subject;
 use crate::login::step::Step;
 use crate::sessions;
-use crate::store::tables::backchannel_request::{APPROVE, FORGET_ADDRESS, WRITE_ADDRESS};
+use crate::store::tables::backchannel_request::{FORGET_ADDRESS, WRITE_ADDRESS};
 use crate::store::{Change, Expect, NotApplied, Value};
 use crate::web::request::Incoming;
 use http::Method;
@@ -96,7 +96,7 @@ impl Holder<'_> {
                 Err(fault) => return Err(fault),
             },
         }
-        let step = answer::step(&authority, &client, &asked, None);
+        let step = answer::step(&authority, &client, &asked, &answer::Seen::default());
         Ok(Some((step, asked)))
     }
 
@@ -148,8 +148,11 @@ impl Holder<'_> {
 
     async fn approve(&self) -> Result<Reply> {
         let (stored, asked) = self.named().await?;
+        if asked.asked.places(self.app, &asked.account).are_blocked(self.app, self.incoming.now_ms).await? {
+            return Err(not_mine::refused().into());
+        }
         if asked.asked.visit.is_some() {
-            return self.confirm(&stored).await;
+            return self.confirm(&asked).await;
         }
         if let Some(number) = &asked.asked.number
             && !is_number(number, self.incoming.form.get(matching::NUMBER_FIELD).unwrap_or_default())
@@ -213,13 +216,12 @@ impl Holder<'_> {
     }
 
     /// The member stands at the kiosk.
-    async fn confirm(&self, stored: &Stored) -> Result<Reply> {
+    async fn confirm(&self, asked: &BackchannelAuthorization) -> Result<Reply> {
         let Grant { session, number, account, .. } = &self.grant;
         let mut change = Change::new(self.incoming.now_ms);
         sessions::hold(&mut change, session);
-        let named = vec![Value::from(&stored.id[..]), account.as_str().into(), Value::from(&session[..]), i64::from(*number).into()];
-        change.run(APPROVE, [named, vec![self.incoming.now_ms.into()]].concat());
-        let entry = Entry::ok("kiosk_confirmed").account(account.as_str()).client(stored.client_id.as_str());
+        answer::approve(self.app, &mut change, asked, (session, *number));
+        let entry = Entry::ok("kiosk_confirmed").account(account.as_str()).client(asked.asked.request.client_id.as_str());
         let mut entry = entry.session(sessions::public_id(self.app, session));
         entry.address = Some(self.incoming.address.to_string());
         change.audit(entry);

@@ -106,14 +106,7 @@ impl<'a> Waiting<'a> {
     async fn approve(self) -> Result<Reply> {
         self.must_be_as_shown()?;
         let Self { holder, device, client, is_blocked, .. } = self;
-        if is_blocked {
-            let hint = "This person did not start what came from there before: for an hour nothing from there is let in.";
-            return Err(Refused::bad_request("access_denied", hint).because("blocked by not_mine").into());
-        }
-        if !answer::may_be_approved_at(&client, &device, here(holder)) {
-            let hint = "The device is in another network or country, and its app is let in only from where the person is.";
-            return Err(Refused::bad_request("access_denied", hint).because("network").into());
-        }
+        answer::must_be_approvable(&client, &device, (here(holder), is_blocked))?;
         if device.came_by == CameBy::CompleteUri {
             must_see_the_screen(holder, &device).await?;
         }

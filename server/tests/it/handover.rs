@@ -358,6 +358,38 @@ async fn at_once_a_ticket_is_spent_once() {
     .await;
 }
 
+/// 324-X, 625-Q: the link at once, in 64 browsers and at two nodes: one of them is asked, and goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn at_once_a_ticket_is_opened_in_one_browser() {
+    on_every_engine(|scene| async move {
+        let world = &scene.world;
+        let second = world.another("").await;
+        let (mut phone, tokens) = scene.app("handing", "alice").await;
+        let path = scene.path(&mut phone, &tokens).await;
+        let mut opened = Vec::new();
+        for number in 0..64 {
+            let (node, path) = (if number % 2 == 0 { world.node.clone() } else { second.node.clone() }, path.clone());
+            opened.push(tokio::spawn(async move {
+                let mut browser = Browser::default();
+                let page = browser.visit(&node, &path).await;
+                (browser, page)
+            }));
+        }
+        let mut asked = Vec::new();
+        for one in opened {
+            let (browser, page) = one.await.unwrap();
+            assert!(matches!(page.status, 200 | 400), "{} {}", page.status, page.html);
+            asked.extend((page.status == 200).then_some((browser, page)));
+        }
+        assert_eq!(asked.len(), 1);
+        let (mut browser, page) = asked.remove(0);
+        assert!(leads_on(&browser.submit(world, &page, &[], "continue").await), "the twin");
+        second.running.stop().await;
+        scene.world.stop().await;
+    })
+    .await;
+}
+
 /// What cannot be meant is an error at the start.
 #[test]
 fn a_handover_that_cannot_be_meant_is_refused() {

@@ -35,12 +35,12 @@ async fn endings(world: &World) -> Vec<Json> {
 }
 
 /// A kiosk's token ends at once with whatever it hangs on: the app signs out, the app's installation is revoked, its session or its access is
-/// ended by the person, its client is cut off. The twin is the token before.
+/// ended by the person, its client is cut off. The person ends the visit alone, too. The twin is the token before.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kiosk_s_token_ends_with_the_member_s_app() {
     on_every_engine("", |scene| async move {
         let world = &scene.world;
-        for how in ["signed out", "revoked", "sessions", "access", "cut off"] {
+        for how in ["visit", "signed out", "revoked", "sessions", "access", "cut off"] {
             let mut phone = phone(&scene);
             let kept = member(&mut phone, "openid orders:read").await;
             let mut gate = scene.gate(&scene.gates[0]);
@@ -49,6 +49,15 @@ async fn a_kiosk_s_token_ends_with_the_member_s_app() {
             let grant = claims(&token);
             let operate = async |words: &[&str]| assert_eq!(symbolon(&world.file(), words, "").await.0, Some(0), "{words:?}");
             match how {
+                "visit" => {
+                    let mut browser = Browser::default();
+                    browser.sign_in(world, &Ask::native("openid"), "alice").await;
+                    let page = browser.visit(world, "/account").await;
+                    let row = page.html.split("<li>").find(|row| row.contains("Gate 3, Main hall")).expect("a row of the visit");
+                    let button = row.split('"').find(|word| word.starts_with("end_session:")).expect("a button").to_owned();
+                    browser.change(world, &page, &button).await;
+                    assert_eq!(phone.refresh(&kept.refresh).await.status, 200, "the app stays signed in");
+                }
                 "signed out" => assert_eq!(phone.post("/revoke", &[("token", &kept.refresh)]).await.status, 200),
                 // The phone's key was written down as an installation: an operator ends that one alone.
                 "revoked" => {
@@ -158,6 +167,29 @@ async fn late_codes_are_counted_for_the_device() {
         assert_eq!(show(&mut other, &code).await.error(), (400, "invalid_grant"));
         assert_eq!(world.audited("kiosk_code_late").await, 2);
         assert!(world.entries("kiosk_code_replayed").await.remove(0)["account"].is_string());
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// 303-H: a code that is shown twice by mistake does not silence the alarm about one that was carried here, nor the reverse. Each has its own
+/// entry and letter, once an hour.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_alarm_does_not_silence_another() {
+    on_every_engine("", |scene| async move {
+        let world = &scene.world;
+        let mut phone = phone(&scene);
+        let kept = member(&mut phone, "orders:read").await;
+        let (mut gate, mut other) = (scene.gate(&scene.gates[0]), scene.gate(&scene.gates[1]));
+        let own = proof(&phone, &kept.pass, Some(&nonce(&challenge(&mut gate).await)));
+        assert_eq!(show(&mut gate, &own).await.status, 200, "the twin");
+        let carried = proof(&phone, &kept.pass, Some(&nonce(&challenge(&mut other).await)));
+        for _ in 0..2 {
+            for code in [&own, &carried] {
+                assert_eq!(show(&mut gate, code).await.error(), (400, "invalid_grant"));
+            }
+        }
+        assert_eq!((world.audited("kiosk_code_replayed").await, world.audited("kiosk_code_elsewhere").await), (1, 1));
         scene.world.stop().await;
     })
     .await;

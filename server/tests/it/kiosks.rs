@@ -219,6 +219,40 @@ async fn at_once_one_is_let_in() {
     .await;
 }
 
+/// 625-Q: one picture of a kiosk at once, under 64 codes and at two nodes: one token.
+#[tokio::test(flavor = "multi_thread")]
+async fn at_once_a_challenge_is_answered_once() {
+    on_every_engine(|scene| async move {
+        let world = &scene.world;
+        let second = world.another("").await;
+        let mut phone = Phone { pushes: false, ..Phone::new(world, "member-app", MEMBERS) };
+        let member = member(&mut phone, "orders:read").await;
+        let mut gate = scene.gate(&scene.gates[0]);
+        let asked = nonce(&challenge(&mut gate).await);
+        let mut requests = Vec::new();
+        for number in 0..64 {
+            let (headers, code) = (gate.headers("/token"), proof(&phone, &member.pass, Some(&asked)));
+            let node = if number % 2 == 0 { &world.node } else { &second.node };
+            let form = [("grant_type", GRANT_TYPE), ("proof", code.as_str()), ("client_id", "gate")];
+            let request = node.http.post(format!("{}/token", node.url)).form(&form);
+            let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+            requests.push(tokio::spawn(async move { Answer::to(request).await }));
+        }
+        let mut good = 0;
+        for request in requests {
+            let answer = request.await.unwrap();
+            good += usize::from(answer.status == 200);
+            let used = answer.error() == (400, "invalid_grant") && answer.text("error_description").contains("picture was used already");
+            assert!(answer.status == 200 || used, "{answer:?}");
+        }
+        assert_eq!((good, world.audited("kiosk_visited").await), (1, 1));
+        assert_eq!(world.audited("kiosk_code_replayed").await, 0, "no code was shown twice");
+        second.running.stop().await;
+        scene.world.stop().await;
+    })
+    .await;
+}
+
 /// What lets nobody in: another client's kiosk, a device that nobody named or that was revoked, a member who is signed out or disabled,
 /// an app that is not of the members.
 #[tokio::test(flavor = "multi_thread")]

@@ -148,6 +148,32 @@ async fn without_a_yes_nobody_is_let_in() {
     .await;
 }
 
+/// K-10: a kiosk that read two codes in its minute gets nothing for the second one, once the member has not shown the first. The twin: the
+/// kiosk beside it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kiosk_that_is_not_mine_gets_nothing_for_its_other_code() {
+    on_every_engine(|scene| async move {
+        let (mut card, mut gate, mut beside) = (Card::of(&scene).await, scene.gate(&scene.gates[0]), scene.gate(&scene.gates[1]));
+        let mut handles = Vec::new();
+        for at in 0..3 {
+            handles.push(card.is_asked(if at < 2 { &mut gate } else { &mut beside }).await);
+            scene.world.advance_s(1);
+        }
+        let token = card.token.clone();
+        let asked = card.phone.pending(&token).await;
+        assert_eq!(asked.len(), 3);
+        assert_eq!(card.phone.say(&token, &asked[0], "not_mine", &[]).await.body["state"], "denied");
+        assert!(card.question().await["step"].to_string().contains("Gate 4"), "the other code of gate 3 waits no more");
+        assert_eq!(card.phone.say(&token, &asked[1], "allow", &[]).await.error(), (400, "access_denied"));
+        assert_eq!(scene.world.audited("kiosk_confirmed").await, 0);
+        assert_eq!(poll(&mut gate, &handles[1]).await.error(), (400, "authorization_pending"));
+        card.says("allow").await;
+        assert_eq!(poll(&mut beside, &handles[2]).await.status, 200, "the twin");
+        scene.world.stop().await;
+    })
+    .await;
+}
+
 /// 625-Q: what was confirmed is fetched at once, at two nodes: one token.
 #[tokio::test(flavor = "multi_thread")]
 async fn at_once_one_confirmed_token_is_fetched() {

@@ -89,6 +89,7 @@ mod native_guessing;
 mod native_passkeys;
 mod native_random;
 mod native_sso;
+mod native_sso_android;
 mod native_walk;
 mod native_walk_account;
 mod native_walk_outside;

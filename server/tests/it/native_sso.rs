@@ -40,7 +40,7 @@ fn clients(maker: &Maker, attester: &PrivateKey) -> String {
 
 pub struct Scene {
     pub world: World,
-    maker: Maker,
+    pub maker: Maker,
     attester: PrivateKey,
     sso: PrivateKey,
 }
@@ -149,6 +149,27 @@ async fn a_second_app_joins_the_session_of_the_first() {
         scene.world.stop().await;
     })
     .await;
+}
+
+/// K-21: an ID token that expired 30 days ago joins, as long as its session lives. The twin: the session has ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_token_of_last_month_joins_while_its_session_lives() {
+    for engine in engines() {
+        let scene = Scene::start(engine, "[client.shop.refresh]\nidle = \"60d\"\n").await;
+        let world = &scene.world;
+        world.freeze();
+        let mut shop = scene.app("shop", SHOP).await;
+        let shared = scene.share(&mut shop, "alice").await;
+        let expired_s = claims(&shared.id_token)["exp"].as_i64().unwrap();
+        world.advance_s(expired_s + 30 * 86_400 - shop.now_s());
+        let mut bonus = scene.app("bonus", BONUS).await;
+        bonus.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", "sr_")]).await;
+        let joined = scene.join(&mut bonus, &shared).await;
+        assert_eq!(joined.status, 200, "{}", joined.body);
+        assert_eq!(symbolon(&world.file(), &["user", "end-sessions", "alice"], "").await.0, Some(0));
+        assert_eq!(scene.join(&mut bonus, &shared).await.error(), (400, "invalid_grant"));
+        scene.world.stop().await;
+    }
 }
 
 /// One defect each: the key, the secret, the token, the proof, the app.

@@ -1,7 +1,7 @@
 //! "I did not start this": who started it gets nothing of this person for an hour. One rule for televisions, call centres and kiosks. Each
 //! refusal with its twin.
 
-use crate::backchannel::{MESSAGE, Scene};
+use crate::backchannel::{MESSAGE, Scene, question};
 use crate::commands::symbolon;
 use crate::devices::{Tv, televisions, tv_at};
 use crate::world::*;
@@ -126,6 +126,50 @@ async fn a_client_is_blocked_for_what_it_asks_unsolicited() {
         scene.world.stop().await;
     })
     .await;
+}
+
+/// K-10, K-20: what the blocked starter had asked before waits no more: no app lists it, and neither an app nor an open page approves it. No
+/// is still an answer. The twins: another client, and the same one an hour later.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_blocked_client_had_asked_before_is_not_approved() {
+    for engine in engines() {
+        let scene = Scene::start(engine, "").await;
+        let world = &scene.world;
+        let (mut app, token) = scene.app("member-app", "alice").await;
+        let (mut on_page, mut silent) = (Browser::default(), Vec::new());
+        for _ in 0..4 {
+            silent.push(scene.ask_alice("desk").await);
+            world.advance_s(1);
+        }
+        let twin = scene.ask_alice("other-desk").await;
+        let page = question(world, &mut on_page).await;
+        assert!(page.title() == "Allow Call centre?" && page.action("allow"), "{}", page.html);
+        let asked = app.pending(&token).await;
+        assert_eq!(asked.len(), 5);
+        assert_eq!(app.say(&token, &asked[1], "not_mine", &[]).await.body["state"], "denied");
+        let left = app.pending(&token).await;
+        assert_eq!((left.len(), left[0]["client_id"].as_str()), (1, Some("other-desk")), "{left:?}");
+        assert_eq!(app.say(&token, &asked[2], "allow", &[]).await.error(), (400, "access_denied"));
+        let page = on_page.submit(world, &page, &[], "allow").await;
+        assert!(page.problem() == BLOCKED && !page.action("allow") && page.action("not_mine"), "{}", page.html);
+        assert!(on_page.visit(world, "/approvals").await.title() == "Allow Other desk?");
+        let by_name = format!("/approvals?ref={}", asked[2]["request"].as_str().unwrap());
+        let page = on_page.visit(world, &by_name).await;
+        assert!(page.problem() == BLOCKED && !page.action("allow"), "{}", page.html);
+        assert_eq!(world.audited("backchannel_approved").await, 0);
+        assert_eq!(scene.error("desk", &silent[2]).await, "authorization_pending");
+        assert_eq!(app.say(&token, &asked[3], "deny", &[]).await.body["state"], "denied");
+        assert_eq!(scene.error("desk", &silent[3]).await, "access_denied");
+        assert_eq!(app.say(&token, &left[0], "allow", &[]).await.body["state"], "approved", "the twin");
+        assert_eq!(scene.poll("other-desk", &twin).await.0, 200);
+        world.advance_s(3601);
+        let (mut app, token) = scene.app("member-app", "alice").await;
+        let handle = scene.ask_alice("desk").await;
+        let asked = app.pending(&token).await.remove(0);
+        assert_eq!(app.say(&token, &asked, "allow", &[]).await.body["state"], "approved", "an hour later");
+        assert_eq!(scene.poll("desk", &handle).await.0, 200);
+        scene.world.stop().await;
+    }
 }
 
 /// Asks from this address: the status and Retry-After.

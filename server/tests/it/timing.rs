@@ -1,6 +1,8 @@
 //! Time tells nothing: an answer to a wrong name, password, secret or token takes as long however near it was. Both of a pair are
 //! measured in turn, so that the machine's mood hits both alike, and the quickest are compared, since noise only adds.
 
+use crate::backchannel::MESSAGE;
+use crate::commands::symbolon;
 use crate::world::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -119,4 +121,36 @@ async fn who_exists_is_not_heard_in_the_time() {
         world.stop().await;
     })
     .await;
+}
+
+/// K-20: who has an account is not heard in the time of a backchannel request, by the name alone or with a user code. 200 samples at most.
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_a_client_can_ask_is_not_heard_in_the_time() {
+    let desk = |id: &str| {
+        let (secret, grant) = (secret_digest(), symbolon_oauth::backchannel::GRANT_TYPE);
+        format!("[client.{id}]\nkind = \"web\"\nfirst_party = true\nredirect_uris = []\nsecret = '{secret}'\ngrants = [\"{grant}\"]\n")
+    };
+    let desks = format!("{}{}[client.coded.backchannel]\nuser_code = true\n", desk("plain"), desk("coded"));
+    for engine in engines() {
+        let world = Configuration::on(engine).await.with(&desks).start().await;
+        assert_eq!(symbolon(&world.file(), &["user", "code", "alice"], "4711-alice\n").await.0, Some(0));
+        let ask = |client: &'static str, name: &'static str, code: &'static [(&'static str, &'static str)]| {
+            let world = &world;
+            move |at: usize| {
+                // A client asks a person five times in ten minutes, and has five wrong codes in an hour.
+                if name == "alice" && at.is_multiple_of(5) {
+                    world.advance_s(3601);
+                }
+                let form = [&[("scope", "openid"), ("login_hint", name), MESSAGE], code].concat();
+                world.http.post(world.url("/backchannel_authentication")).form(&form).basic_auth(client, Some(SECRET))
+            }
+        };
+        alike("names", 200, 50, [&ask("plain", "alice", &[]), &ask("plain", "nobody", &[])]).await;
+        let wrong = &[("user_code", "4712-alice")];
+        alike("names with a user code", 400, 50, [&ask("coded", "alice", wrong), &ask("coded", "nobody", wrong)]).await;
+        let right = [("scope", "openid"), ("login_hint", "alice"), MESSAGE, ("user_code", "4711-alice")];
+        world.advance_s(3601);
+        assert_eq!(world.post("/backchannel_authentication", &right, Some("coded")).await.0, 200, "the right one");
+        world.stop().await;
+    }
 }

@@ -9,9 +9,11 @@ pub const READ: &str = "SELECT id, client, account, places, salt, body, state, v
 /// Oldest first.
 pub const PENDING: &str = "SELECT id, client, account, places, salt, body, state, version, session, number, expires_ms \
     FROM backchannel_request WHERE account = $1 AND state = 'pending' AND expires_ms > $2 ORDER BY id LIMIT 20";
-/// A request has one answer: of two at the same moment, one finds it pending. What has expired is not approved any more.
+/// A request has one answer: of two at the same moment, one finds it pending. What has expired is not approved any more, and nothing of a
+/// starter who is blocked ($6, $7).
 pub const APPROVE: &str = "UPDATE backchannel_request SET state = 'approved', version = version + 1, session = $3, number = $4, \
-    answered_ms = $5 WHERE id = $1 AND account = $2 AND state = 'pending' AND expires_ms > $5";
+    answered_ms = $5 WHERE id = $1 AND account = $2 AND state = 'pending' AND expires_ms > $5 \
+    AND NOT EXISTS (SELECT 1 FROM attempt WHERE key IN ($6, $7) AND until_ms > $5)";
 pub const DENY: &str = "UPDATE backchannel_request SET state = 'denied', version = version + 1, answered_ms = $3 \
     WHERE id = $1 AND account = $2 AND state = 'pending' AND expires_ms > $3";
 /// What a member has confirmed is fetched once.
