@@ -85,6 +85,13 @@ impl Stage {
         Ok(app)
     }
 
+    /// The same in another network, by this address.
+    pub async fn app_at(&mut self, client_id: &str, address: &'static str) -> Result<App, Trouble> {
+        let app = self.app(client_id, "https://app.example.com/none").await?;
+        app.net.address.get_or_init(|| address);
+        Ok(app)
+    }
+
     /// A phone with the mobile SDK, which handles answers by itself.
     pub fn phone(&mut self, client_id: &str, redirect_uri: &str) -> Result<Phone, Trouble> {
         self.phone_of(client_id, redirect_uri, self.person())

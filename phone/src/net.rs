@@ -3,7 +3,7 @@
 use crate::Exchange;
 use serde_json::Value;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use symbolon_client::platform::{Answer, BoxFuture, Http, Request, Unavailable};
 
 /// A free port to listen at. Every caller gets another one, and all are below the ports of outgoing connections.
@@ -25,12 +25,14 @@ pub struct Net {
     log: Mutex<Vec<Exchange>>,
     /// The answers to this many POSTs get lost. The server handles the requests.
     pub lose_answers: AtomicU32,
+    /// Its address, to a server that believes a proxy on this machine.
+    pub address: OnceLock<&'static str>,
 }
 
 impl Net {
     pub fn new() -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
-        Ok(Self { http, log: Mutex::default(), lose_answers: AtomicU32::new(0) })
+        Ok(Self { http, log: Mutex::default(), lose_answers: AtomicU32::new(0), address: OnceLock::new() })
     }
 
     /// Every request of the app so far with its answer, oldest first.
@@ -71,6 +73,9 @@ impl Net {
         let mut out = self.http.request(request.method.parse()?, &request.url).body(request.body.clone());
         for (name, value) in &request.headers {
             out = out.header(name, value);
+        }
+        if let Some(address) = self.address.get() {
+            out = out.header("x-forwarded-for", *address);
         }
         let answer = out.send().await?;
         let text = |value: &reqwest::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();

@@ -61,13 +61,18 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     stage.act("The television asks again", status == 200, "The tokens are its own, below a session of its own.");
     let (status, _) = tv.call(&stage.world.url("/orders"), Some(&text(&tokens, "access_token"))).await?;
     stage.act("It calls the API", status == 200, "She ends it on her account page, alone.");
-    let unasked = start(&tv).await?;
+    let elsewhere = stage.app_at("den-tv", "198.51.100.66").await?;
+    let unasked = start(&elsewhere).await?;
     let device = phone.client.find_device(&DeviceCode::Typed(text(&unasked, "user_code")), "en").await.map_err(trouble)?;
     let answered = phone.client.answer_device(&device, DeviceSays::NotMine).await.map_err(trouble)?;
-    let (_, refused) = poll(&tv, &unasked).await?;
-    stage.act(
+    let (_, refused) = poll(&elsewhere, &unasked).await?;
+    let seen: Vec<String> =
+        device.step["text"].as_array().into_iter().flatten().map(|line| format!("app: {}", line.as_str().unwrap_or_default())).collect();
+    let is_warned = seen.iter().any(|line| line.contains("not in your network") && line.contains("198.51.100.66"));
+    stage.act_with(
         "A caller reads a code to her. She types it, sees another network, and says that she did not start this",
-        answered == Answered::Denied && text(&refused, "error") == "access_denied",
+        &seen,
+        is_warned && answered == Answered::Denied && text(&refused, "error") == "access_denied",
         "No code stops a caller whom she believes. network = \"same\" does.",
     );
     Ok(())
