@@ -17,6 +17,7 @@ use symbolon_phone::authenticator::Authenticator;
 const SIGN_INS_PER_S: f64 = 4000.0;
 /// The names of the three requests of a sign-in, in their order.
 pub const WHOLE: [&str; 3] = ["native: begin, to the first step", "native: a passkey's answer, to a code", "native: code exchange"];
+pub const STEP: &str = "native: a cancelled passkey, to another step";
 /// Proofs of three requests and the passkey's own signature are verified; the access token is signed.
 pub const VERIFICATIONS: f64 = 4.0;
 
@@ -31,12 +32,7 @@ pub async fn measure(bench: &Bench<'_>) -> Result<Vec<Row>, String> {
     rows.push(row);
     let half = starts.len() / 2;
     let cancelled = starts.iter().take(half).map(|start| answer(start, &[("passkey_failure", "cancelled")]));
-    rows.push(
-        native
-            .run("native: a cancelled passkey, to another step", "/authorize-challenge", cancelled.collect::<Result<_, _>>()?, 403)
-            .await?
-            .0,
-    );
+    rows.push(native.run(STEP, "/authorize-challenge", cancelled.collect::<Result<_, _>>()?, 403).await?.0);
     let mut proved = Vec::new();
     for start in starts.iter().skip(half) {
         let used = keys.get(&options(start)?, &native.origin).map_err(|why| why.as_str().to_owned())?.to_string();

@@ -221,6 +221,14 @@ fn write_native(out: &mut String, measured: &Measured) -> std::fmt::Result {
                 whole / signatures
             )?;
         }
+        if let Some(step) = engine.rows.iter().find(|it| it.name == native::STEP) {
+            let (name, cost) = (&engine.name, step.server_us);
+            writeln!(
+                out,
+                "\n{name}: an answer that leads from one step to another costs {cost:.0} µs: {:.0} steps a second on one core.",
+                1e6 / cost.max(1.0)
+            )?;
+        }
     }
     Ok(())
 }
