@@ -109,7 +109,10 @@ async fn confirm(
     let now_ms = change.now_ms();
     vault.replace(&mut change, leased, next)?;
     change.run_expecting(provider_check::CONFIRMED, asked.with([now_ms.into(), next_ms.into()]), Expect::Any);
-    core.store.applied(change, WHAT).await.map(drop)
+    if !core.store.applied(change, WHAT).await? {
+        vault.give_back(leased, &asked.account, next, now_ms).await?;
+    }
+    Ok(())
 }
 
 /// The provider refuses for good. A sign-in that was quicker brought another token, and then nothing ends.

@@ -30,13 +30,20 @@ impl Person {
     }
 }
 
-/// The claims of an account. What linked identities show is among them for as long as they are linked. The account's own words count first:
+/// The claims of an account; none is null. What linked identities show is among them for as long as they are linked. The account's own words count first:
 /// a sign-in takes away those that its identity leads (`login::profile`), so an operator's later word is the newer one.
 pub fn claims(own: &str, shown: Option<&str>) -> std::result::Result<Map<String, Json>, Fault> {
     let broken = |error: serde_json::Error| Fault::new(format!("an account's claims: {error}"));
     let shown: Vec<Map<String, Json>> = serde_json::from_str(&format!("[{}]", shown.unwrap_or_default())).map_err(broken)?;
     let own: Map<String, Json> = serde_json::from_str(own).map_err(broken)?;
-    Ok(shown.into_iter().flatten().chain(own).collect())
+    let mut all: Map<String, Json> = shown.into_iter().flatten().chain(own).collect();
+    all.retain(|_, value| !value.is_null());
+    Ok(all)
+}
+
+/// As the store has what an identity shows.
+pub fn as_text(shown: &Map<String, Json>) -> String {
+    if shown.is_empty() { String::new() } else { Json::Object(shown.clone()).to_string() }
 }
 
 /// One claim of a person. OpenID Connect Core 5.1; an absent value is absent, never null.

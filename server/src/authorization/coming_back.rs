@@ -37,5 +37,6 @@ pub async fn brought(authority: &Authority<'_>, handle: &str, answering: &Answer
         return Err(refused("browser_return is of another sign-in, or of another step of it").into());
     }
     let subject = stored.state.subject.ok_or_else(|| Fault::new("a browser came back with nobody"))?;
-    Ok(Brought { subject, proofs: stored.state.proofs, is_new: stored.state.is_new })
+    let proofs = stored.state.proofs.into_iter().filter(|proof| !proof.method.is_of_one_sign_in()).collect();
+    Ok(Brought { subject, proofs, is_new: stored.state.is_new })
 }

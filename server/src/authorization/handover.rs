@@ -126,10 +126,9 @@ pub async fn spend(core: &Core, opened: &Opened, rules: &Handover, here: &Here<'
     let mut change = Change::new(now_ms);
     let secret = random::<32>()?;
     let id = crate::seal::time_ordered_id(now_ms)?;
+    // What ends the session, or a provider's logout, comes before or after: proofs and their provider are copied together.
     sessions::hold(&mut change, &parent);
     if !keep {
-        // A provider's logout at the same moment comes before or after, so that proofs and their provider are copied together.
-        sessions::hold(&mut change, &parent);
         // Another person on the same browser: no Back button brings the first one back. What the first one's apps got lives on.
         if let Some(other) = here.session {
             change.run_expecting(session::DROP_COOKIE, vec![Value::from(&other.id[..]), Value::from(&b""[..])], Expect::Any);

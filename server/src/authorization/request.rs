@@ -396,7 +396,9 @@ pub fn sign_in_rules(
         address: surroundings.address,
         installation: surroundings.installation.as_deref(),
     };
-    let own = &own.under(&known);
+    // What comes back to an app is weighed there once more, by other circumstances: nothing is eased on the way.
+    let comes_back = request.detour.as_ref().is_some_and(|detour| detour.comes_back.is_some());
+    let own = &if comes_back { own.strict() } else { own.under(&known) };
     let rules = |policy: Policy| Rules {
         max_age_s: [request.max_age_s, policy.max_age_s(), own.max_age_s()].into_iter().flatten().min(),
         policy,

@@ -8,7 +8,7 @@ use crate::config::plugin::Moment;
 use crate::config::upstream::Release;
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
-use crate::store::tables::provider_check;
+use crate::store::tables::{provider_check, provider_session};
 use crate::store::{Change, Value};
 use crate::upstream::{Again, Kept, Leased, Providers, Stored, Vault};
 use crate::web::reply::{self, Reply};
@@ -153,6 +153,7 @@ impl Renewing {
             Again::Given(kept) => {
                 self.vault.replace(&mut change, &leased, &kept)?;
                 if !self.vault.apply(change).await? {
+                    self.vault.give_back(&leased, &self.account, &kept, self.now_ms).await?;
                     return Ok(None);
                 }
                 if kept.is_good_for(&self.scopes, self.now_ms) {
@@ -161,7 +162,7 @@ impl Renewing {
                 Err(away("the provider gives other scopes than were asked for, or a token that ends at once").into())
             }
             // What rests on it has to end: the next round of `asked_again` asks once more, and ends it.
-            Again::Refused if provider.settings.check.is_some() => {
+            Again::Refused if provider.settings.check.is_some() && self.something_rests(&leased).await? => {
                 leased.let_go(&mut change);
                 self.ask_now(&mut change, &leased);
                 self.vault.apply(change).await?;
@@ -178,6 +179,12 @@ impl Renewing {
 }
 
 impl Renewing {
+    /// Is somebody signed in by this identity and entry?
+    async fn something_rests(&self, leased: &Leased) -> Result<bool> {
+        let key = [leased.stored.identity.as_str().into(), self.provider.as_str().into()];
+        Ok(self.vault.store.one(provider_session::BY_ENTRY, &key).await?.is_some())
+    }
+
     fn ask_now(&self, change: &mut Change, leased: &Leased) {
         let (identity, account): (Value, Value) = (leased.stored.identity.as_str().into(), self.account.as_str().into());
         change.run(provider_check::ASK_NOW, vec![identity, account, self.provider.as_str().into(), change.now_ms().into()]);

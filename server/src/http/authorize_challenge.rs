@@ -438,6 +438,7 @@ impl Face<'_> {
             burnt.applied(app.store.apply(change).await)?;
             return Ok(self.to_browser(&left, request, None));
         };
+        app.machine.must_not_be_too_fast(Some(self.incoming.address))?;
         let mut moved = app.machine.leave(answering);
         let locale = self.locale(request);
         let mut draft = app.machine.draft(&moved, &self.visitor(&locale))?;

@@ -121,11 +121,14 @@ async fn end_all(core: &Core, provider: &str, names: &[(&'static str, String)], 
 async fn end(core: &Core, session: (&str, &[u8; 16], &str), (name, at_ms): (&str, i64), ends_everything: bool) -> Result<()> {
     let (provider, id, account) = session;
     let mut change = Change::new(core.now_ms());
+    let nothing = || Value::from(&b""[..]);
+    // The provider may name a session again that has lost its browser already.
+    let is_in_use = core.store.one(session::IS_IN_USE, &[Value::from(&id[..]), nothing()]).await?.is_some();
     if ends_everything {
         sessions::end(core, &mut change, id, account, "provider_logout");
-    } else {
+    } else if is_in_use {
         change.run_expecting(session::DROP_PROOFS, vec![Value::from(&id[..])], Expect::Any);
-        change.run_expecting(session::DROP_COOKIE, vec![Value::from(&id[..]), Value::from(&b""[..])], Expect::Any);
+        change.run_expecting(session::DROP_COOKIE, vec![Value::from(&id[..]), nothing()], Expect::Any);
         let entry = Entry::ok("provider_logout").account(account).session(sessions::public_id(core, id));
         change.audit(entry.with("provider", provider));
     }
@@ -135,7 +138,7 @@ async fn end(core: &Core, session: (&str, &[u8; 16], &str), (name, at_ms): (&str
     }
     change.run_expecting(provider_session::DONE, named(), Expect::Any);
     // A session that has ended is told by its end.
-    if !ends_everything {
+    if !ends_everything && is_in_use {
         told::write_words(core, &mut change, id).await?;
     }
     core.store.apply(change).await?;

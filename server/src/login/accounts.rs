@@ -371,17 +371,18 @@ pub fn set_password(change: &mut Change, account: &str, digest: String) {
     replace_password(change, account, digest);
 }
 
-/// Writes the digest alone.
 /// A passkey goes. Conflicts where `expect` says so.
 pub fn drop_passkey(change: &mut Change, account: &str, public_id: &str, expect: Expect) {
     change.run_expecting(passkey::REMOVE, vec![account.into(), public_id.into()], expect);
     drop_codes(change, account);
 }
 
+/// Recovery codes go, where nothing is left that they came with.
 pub fn drop_codes(change: &mut Change, account: &str) {
     passkey::DROP_CODES.into_iter().for_each(|sql| change.run_expecting(sql, vec![account.into()], Expect::Any));
 }
 
+/// Writes the digest alone.
 pub fn replace_password(change: &mut Change, account: &str, digest: String) {
     let now_ms = change.now_ms();
     change.run(SET_PASSWORD, vec![account.into(), Value::from(digest.into_bytes()), now_ms.into()]);

@@ -1,9 +1,10 @@
 //! What was proved in a browser counts in the native sign-in that it was proved for. It is an answer like any other: it moves the sign-in.
 
+use super::accounts;
 use super::context::Visitor;
 use super::flow::{Judged, Run, Stop};
 use super::journey::Journey;
-use super::machine::{Answering, Brought, Machine, over};
+use super::machine::{Answering, Brought, Machine, changed, over};
 use super::state::Rules;
 use crate::error::{Fault, Result};
 use tokio::time::Instant;
@@ -20,6 +21,10 @@ impl Machine {
         }
         if state.journey.is_of_account() {
             return Err(Fault::new("a change of the account came back from a browser").into());
+        }
+        // The browser's session may have ended meanwhile.
+        if !accounts::stands(&self.store, &subject.account, subject.version, subject.session.as_ref()).await? {
+            return Err(changed());
         }
         for proof in proofs {
             state.prove(&subject.account, subject.version, proof);

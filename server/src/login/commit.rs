@@ -432,7 +432,7 @@ fn write_link(draft: &mut Draft, account: &str, effect: &Effect) {
         Effect::Link(new) => {
             draft.contested.push((change.len(), OVERTAKEN, Problem::new("upstream_failed")));
             let mut values = link_values(account, new, now_ms);
-            values.extend([accounts::link_key(&new.issuer, &new.subject).into(), profile::as_text(&new.shows).into()]);
+            values.extend([accounts::link_key(&new.issuer, &new.subject).into(), crate::profile::as_text(&new.shows).into()]);
             change.run(LINK, values);
         }
         Effect::SeeLink(seen) => {
@@ -469,8 +469,10 @@ fn use_passkey(change: &mut Change, account: &str, used: &PasskeyUse) {
 }
 
 fn link_values(account: &str, link: &NewLink, now_ms: i64) -> Vec<Value> {
-    let NewLink { method, issuer, subject, said, .. } = link;
-    vec![issuer.as_str().into(), subject.as_str().into(), account.into(), method.as_str().into(), said.as_str().into(), now_ms.into()]
+    let NewLink { method, issuer, subject, said, leads, .. } = link;
+    let named_ms = if *leads { now_ms } else { 0 };
+    let texts = [issuer.as_str(), subject.as_str(), account, method.as_str(), said.as_str()].map(Value::from);
+    texts.into_iter().chain([now_ms.into(), named_ms.into()]).collect()
 }
 
 fn enrol(change: &mut Change, account: &str, new: &Credential) {

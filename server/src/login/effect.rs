@@ -372,6 +372,7 @@ mod tests {
                 label: text("x"),
                 shown: text("x"),
                 shows: Map::new(),
+                leads: false,
                 tokens: None,
                 hint: None,
             };

@@ -104,6 +104,9 @@ pub struct NewLink {
     /// The claims that it shows from the beginning.
     #[serde(default)]
     pub shows: Map<String, Json>,
+    /// It names claims that it leads.
+    #[serde(default)]
+    pub leads: bool,
     /// What the provider gave, where an API may have it.
     #[serde(default)]
     pub tokens: Option<Kept>,

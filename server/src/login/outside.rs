@@ -16,7 +16,7 @@ use super::rekeying;
 use super::state::Question;
 use super::step::{Problem, Step, Text};
 use crate::audit::Entry;
-use crate::config::upstream::{Linking, Newcomers};
+use crate::config::upstream::{Linking, Newcomers, Update};
 use crate::error::{Error, Fault};
 use crate::store::{Change, NotApplied};
 use crate::upstream::Profile as Said;
@@ -201,7 +201,7 @@ impl Run<'_> {
 
     fn as_link(&self, new: &NewLink) -> Link {
         let NewLink { method, issuer, subject, said, shows, .. } = new.clone();
-        let shows = profile::as_text(&shows);
+        let shows = crate::profile::as_text(&shows);
         let lets_in_by = self.machine.config.methods_of_link(&method, &issuer);
         Link { method, issuer, subject, said, shows, created_ms: 0, used_ms: 0, lets_in_by }
     }
@@ -384,6 +384,7 @@ fn new_link(method: &MethodName, outside: &Outside) -> std::result::Result<NewLi
         label: outside.settings.label.clone(),
         shown: shown(&learned.profile),
         shows: Map::new(),
+        leads: learned.claims.keys().any(|name| outside.settings.claims.get(name).is_some_and(|rule| rule.update == Update::Every)),
         tokens: learned.tokens.clone(),
         hint: learned.hint.clone().map(|hint| (AtProvider::name(&learned.issuer, learned.sid.as_deref(), &learned.subject), hint)),
     })

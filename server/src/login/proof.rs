@@ -39,6 +39,11 @@ impl MethodName {
         self.0.split_once(':').map_or((&self.0, None), |(family, name)| (family, Some(name)))
     }
 
+    /// Is it good in the sign-in that it was shown in, and in no other? No session keeps it.
+    pub fn is_of_one_sign_in(&self) -> bool {
+        *self == Self::TICKET
+    }
+
     /// Are its questions answered at somebody else's?
     pub fn is_outside(&self) -> bool {
         self.provider().is_some() || self.wallet().is_some()

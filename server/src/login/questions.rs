@@ -521,8 +521,7 @@ impl Run<'_> {
             return Err(Fault::new("the proofs of a sign-in have two subjects").into());
         }
         self.state.pending = None;
-        // A ticket is of this sign-in alone: no session keeps it.
-        let proofs = self.state.proofs.iter().filter(|proof| proof.method != MethodName::TICKET).cloned().collect();
+        let proofs = self.state.proofs.iter().filter(|proof| !proof.method.is_of_one_sign_in()).cloned().collect();
         self.proven = Some(Proven { account, proofs, satisfied, consented: false });
         Ok(())
     }

@@ -10,8 +10,10 @@ use super::sensitive::Sensitive;
 use crate::login::accounts::{self, Hashers, NewAccount};
 use crate::login::deletion::forget_rows;
 use crate::login::{user_code, waiting};
-use crate::store::NotApplied;
+use crate::profile;
 use crate::store::tables::backchannel_request::REMOVE_USER_CODE;
+use crate::store::tables::outside_identity;
+use crate::store::{Change, NotApplied, Row};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 
@@ -98,6 +100,36 @@ pub async fn set_password(context: &Context, actor: &Actor, user: String, passwo
     Ok(Outcome::PasswordSet { user, sub: found.id })
 }
 
+/// What the links of an account show, by the names of the identities. A claim that is removed comes back with the next sign-in that names it.
+#[derive(Clone)]
+struct Links(Vec<(String, Map<String, Json>, String)>);
+
+impl Links {
+    async fn read(context: &Context, account: &str) -> Result<Self> {
+        let rows = context.store.all(outside_identity::SHOWN, &[account.into()]).await?;
+        let read = |row: &Row| -> Result<(String, Map<String, Json>, String)> {
+            let text = row.text("claims")?;
+            let claims = serde_json::from_str(text).map_err(|it| Problem::fault(format!("what a link of {account} shows: {it}")))?;
+            Ok((row.text("name")?.to_owned(), claims, text.to_owned()))
+        };
+        rows.iter().map(read).collect::<Result<Vec<_>>>().map(Self)
+    }
+
+    /// False: no link shows it.
+    fn remove(&mut self, claim: &str) -> bool {
+        self.0.iter_mut().fold(false, |found, (_, claims, _)| claims.remove(claim).is_some() || found)
+    }
+
+    fn write(&self, change: &mut Change, account: &str, before: &Self) {
+        for ((name, claims, text), (_, claims_before, _)) in self.0.iter().zip(&before.0) {
+            if claims != claims_before {
+                let values = vec![account.into(), name.as_str().into(), profile::as_text(claims).into(), text.as_str().into()];
+                change.run(outside_identity::SET_SHOWN, values);
+            }
+        }
+    }
+}
+
 pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: Profile) -> Result<Outcome> {
     if new.is_empty() {
         return Err(Problem::invalid("nothing to change was named: give --email, --display-name, --claim or --no-claim"));
@@ -108,16 +140,20 @@ pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: Pr
     let row = context.store.one(PROFILE, &[sub.as_str().into()]).await?.ok_or_else(gone)?;
     let mut claims: Map<String, Json> =
         serde_json::from_str(row.text(1)?).map_err(|it| Problem::fault(format!("the claims of {sub}: {it}")))?;
+    let links = Links::read(context, &sub).await?;
+    let (mut left, mut change) = (links.clone(), context.change(actor));
     for name in &new.remove_claims {
-        claims
-            .remove(name)
-            .ok_or_else(|| Problem::not_found(format!("{user} has no claim {name}: there is no such claim, or a link shows it")))?;
+        let is_own = claims.remove(name).is_some();
+        if !left.remove(name) && !is_own {
+            return Err(Problem::not_found(format!("{user} has no claim {name}")));
+        }
     }
     claims.extend(new.claims.into_iter().map(|(name, value)| (name, Json::from(value))));
     let display_name = new.display_name.as_deref().or(row.opt_text(0)?).filter(|it| !it.is_empty());
-    let mut change = context.change(actor);
     let claims = Json::Object(claims).to_string();
     change.run(SET_PROFILE, vec![sub.as_str().into(), display_name.into(), claims.into(), row.int(2)?.into(), context.now_ms.into()]);
+    left.write(&mut change, &sub, &links);
+    let read = change.len();
     if let Some(email) = &new.email {
         let email = good_address(context, email)?;
         waiting::replace_email(&mut change, &account, &email);
@@ -126,7 +162,9 @@ pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: Pr
     change.audit(actor.entry("profile_changed").account(sub.as_str()));
     match context.store.apply(change).await {
         Ok(_) => Ok(Outcome::UserChanged { user, sub }),
-        Err(NotApplied::Conflict(0)) => Err(Problem::conflict("somebody else changed this account at the same moment; try again")),
+        Err(NotApplied::Conflict(at)) if at < read => {
+            Err(Problem::conflict("somebody else changed this account at the same moment; try again"))
+        }
         Err(NotApplied::Conflict(_)) => {
             Err(Problem::conflict("that address is somebody else's, or this account is disabled; nothing was changed"))
         }

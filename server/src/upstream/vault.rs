@@ -4,7 +4,7 @@
 use super::kept::Kept;
 use crate::error::Fault;
 use crate::seal::KeyRing;
-use crate::store::tables::provider_token;
+use crate::store::tables::{outside_identity, provider_revocation, provider_token};
 use crate::store::{Change, Expect, Row, Store, Value};
 
 /// Longer than the calls of a renewal take. Whoever died with a lease holds the others up for so long.
@@ -69,6 +69,20 @@ impl Vault {
     /// False: somebody else was quicker.
     pub async fn apply(&self, change: Change) -> Result<bool, Fault> {
         self.store.applied(change, "renewing what a provider gave").await
+    }
+
+    /// What came could not be kept. Where the link is gone, it is revoked at the provider, as what was kept is.
+    pub async fn give_back(&self, leased: &Leased, account: &str, next: &Kept, now_ms: i64) -> Result<(), Fault> {
+        let identity = leased.stored.identity.as_str();
+        if next.refresh_token.is_none() || self.store.one(outside_identity::IS_LINKED, &[account.into(), identity.into()]).await?.is_some()
+        {
+            return Ok(());
+        }
+        let mut change = Change::new(now_ms);
+        let sealed = next.seal(&self.keyring, identity)?;
+        let values = vec![identity.into(), leased.stored.provider.as_str().into(), account.into(), sealed.into(), now_ms.into()];
+        change.run_expecting(provider_revocation::ADD, values, Expect::Any);
+        self.apply(change).await.map(drop)
     }
 
     /// What came takes the place of what was held.

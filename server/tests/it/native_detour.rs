@@ -352,3 +352,59 @@ async fn the_way_back_is_for_claimed_addresses() {
     }
     scene.world.stop().await;
 }
+
+/// A browser that is signed in, in which the person says that they started it.
+async fn through_a_session(scene: &Screens, browser: &mut Browser, sent: &Answer) -> Page {
+    let page = open_detour(browser, &scene.world, "screens", &sent.text("request_uri")).await;
+    browser.submit(&scene.world, &page, &[], "started_it").await
+}
+
+/// 286-H: the proofs of a browser's session count for as long as it lives.
+#[tokio::test(flavor = "multi_thread")]
+async fn proofs_of_a_session_that_has_ended_do_not_come_back() {
+    for engine in engines() {
+        let scene = Screens::start(engine).await;
+        for has_ended in [true, false] {
+            let mut browser = Browser::default();
+            let page = browser.visit(&scene.world, "/account").await;
+            browser.submit_password(&scene.world, &page, "alice", PASSWORD).await;
+            let mut phone = scene.genuine();
+            let step = begin_both_ways(&mut phone, &[]).await;
+            let sent = phone.answer(&step, "browser", &[]).await;
+            let handle = through_a_session(&scene, &mut browser, &sent).await.parameters()["browser_return"].clone();
+            if has_ended {
+                let app = scene.world.running.shared.now();
+                let mut change = symbolon::store::Change::new(app.now_ms());
+                let end = "UPDATE session SET state = 'ended', ended_ms = 1";
+                change.run_expecting(end, Vec::new(), symbolon::store::Expect::Any);
+                app.store.apply(change).await.unwrap();
+            }
+            let done = bring(&mut phone, &sent, &handle).await;
+            assert_eq!((done.status, done.error() == OVER), if has_ended { (400, true) } else { (200, false) }, "{done:?}");
+        }
+        scene.world.stop().await;
+    }
+}
+
+/// Nothing is eased on the way: the app would weigh what comes back by its own circumstances, and ask for the same again without end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_browser_proves_the_whole_chain_for_an_app() {
+    let scene = Screens::start(Engine::Sqlite).await;
+    let mut browser = Browser::default();
+    let page = browser.visit(&scene.world, "/account").await;
+    browser.submit_password(&scene.world, &page, "alice", PASSWORD).await;
+    let easier =
+        "[login.default]\nrequire = [\"password + totp\"]\n[[login.default.easier]]\nrequire = [\"password\"]\nknown_device = \"30d\"\n";
+    scene.world.reload(|it| it.with(easier)).await;
+    let mut phone = scene.genuine();
+    let step = begin_both_ways(&mut phone, &[]).await;
+    let sent = phone.answer(&step, "browser", &[]).await;
+    let page = through_a_session(&scene, &mut browser, &sent).await;
+    assert_eq!((page.location.as_deref(), page.kind()), (None, "enrol_totp"), "{}", page.html);
+    // The twin: the same browser, for a code of its own.
+    let begun = begin(&mut phone).await;
+    let left = phone.answer(&begun, "browser", &[]).await;
+    let back = through_a_session(&scene, &mut browser, &left).await;
+    assert!(back.has_code(), "{}", back.html);
+    scene.world.stop().await;
+}

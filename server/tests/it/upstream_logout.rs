@@ -123,8 +123,10 @@ async fn on_logout_everything_ends_what_apps_got() {
 /// client of another person's session hears nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_logout_is_passed_on_to_clients() {
+    let (all, check) = ("on_logout = \"everything\"\n", "check = { every = \"1h\", max_age = \"1d\" }\n");
+    let last = *engines().last().unwrap();
     for (engine, more, ends) in
-        [(Engine::Sqlite, "on_logout = \"everything\"\n", true), (Engine::Sqlite, "", false), (*engines().last().unwrap(), "", false)]
+        [(Engine::Sqlite, all, true), (Engine::Sqlite, "", false), (Engine::Sqlite, check, false), (last, "", false)]
     {
         let (provider, backend) = (Provider::start().await, Backend::start(&[]).await);
         let configuration = configured(engine, &provider, &format!("{CREATE}{more}")).await;
@@ -138,7 +140,9 @@ async fn a_logout_is_passed_on_to_clients() {
         let told = backend.token(&world, now_s).await;
         assert_eq!((told.get("sid"), told.get("sub")), (id_token.get("sid"), id_token.get("sub")), "{told:?}");
         assert!(told.get("sid").is_some_and(Json::is_string), "the client's own names, and none of the provider's: {told:?}");
-        assert_eq!(send(&world, "any", &provider.logout_token(&json!({ "sub": "another" }))).await.0, 200);
+        for of in [json!({ "sub": "another" }), json!({ "sid": null })] {
+            assert_eq!(send(&world, "any", &provider.logout_token(&of)).await.0, 200);
+        }
         backend.hears_no_more(1).await;
         world.stop().await;
     }

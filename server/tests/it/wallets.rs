@@ -445,6 +445,10 @@ async fn what_a_credential_shows_goes_with_its_link() {
         assert_eq!(by(&both).await["number"], "c-7");
         let says = by_password().await;
         assert_eq!((&says["number"], &says["licence"]), (&json!("c-7"), &json!("B")), "the account's, however its person signs in");
+        // An operator takes it away, also where only a link shows it, until the credential is shown again.
+        user(&world, &["user", "change", "alice", "--no-claim", "licence"]).await;
+        assert_eq!(by_password().await.get("licence"), None);
+        assert_eq!(by(&both).await["licence"], "B");
         crate::upstream_links::unlinked(&world, "alice").await;
         let says = by_password().await;
         assert_eq!((says.get("number"), says.get("licence"), &says["customer_id"]), (None, None, &json!("c-alice")), "{says}");

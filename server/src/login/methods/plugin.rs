@@ -293,7 +293,7 @@ fn letter(context: &Context<'_>, person: &Person, said: wit::Letter) -> Letter {
 fn link(running: &Running, id: String) -> NewLink {
     let method = MethodName::plugin(&running.name).as_str().to_owned();
     let (label, shown) = (running.label().to_owned(), running.label().to_owned());
-    NewLink { issuer: method.clone(), method, subject: id, said: "{}".to_owned(), label, shown, shows: Map::new(), tokens: None, hint: None }
+    NewLink { issuer: method.clone(), method, subject: id, said: "{}".to_owned(), label, shown, shows: Map::new(), leads: false, tokens: None, hint: None }
 }
 
 pub async fn check(name: &str, context: &Context<'_>, person: &Person, secret: &Json, answer: &Answer<'_>) -> Result<Verdict> {

@@ -46,8 +46,9 @@ pub const BY_ID: &str = whole_account!("account a", "a.id = $1");
 pub const BY_NAME: &str = whole_account!("login_name n JOIN account a ON a.id = n.account", "n.name = $1");
 /// A person who was disabled meanwhile keeps the old address.
 pub const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1, updated_ms = $3 WHERE id = $1 AND state = 'active'";
-/// With what one identity shows of it, by its name.
-pub const PROFILE: &str = "SELECT a.name, a.locale, a.claims, o.claims AS shown FROM account a \
+/// With what one identity shows of it, by its name, and what the others do.
+pub const PROFILE: &str = "SELECT a.name, a.locale, a.claims, o.claims AS shown, (SELECT string_agg(e.claims, ',' ORDER BY e.claims_ms, e.name) \
+    FROM outside_identity e WHERE e.account = a.id AND e.claims <> '' AND e.name <> $2) AS elsewhere FROM account a \
     LEFT JOIN outside_identity o ON o.account = a.id AND o.name = $2 WHERE a.id = $1";
 /// Only what was read is replaced: of two sign-ins at once the second one looks again.
 pub const SET_PROFILE: &str = "UPDATE account SET name = $2, locale = $3, claims = $4, updated_ms = $6 WHERE id = $1 AND claims = $5";

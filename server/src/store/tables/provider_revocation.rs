@@ -4,7 +4,10 @@
 pub const OF_UNLINKED: &str = "INSERT INTO provider_revocation (identity, provider, account, sealed, since_ms, attempts, next_ms) \
     SELECT identity, provider, account, sealed, $3, 0, $3 FROM provider_token t WHERE identity = $1 AND account = $2 AND renewable = 1 \
     AND NOT EXISTS (SELECT 1 FROM outside_identity o WHERE o.account = $2 AND o.name = $1) ON CONFLICT (identity, provider, since_ms) DO NOTHING";
-/// The same for all of an account's.
+/// What came when the link was gone already.
+pub const ADD: &str = "INSERT INTO provider_revocation (identity, provider, account, sealed, since_ms, attempts, next_ms) \
+    VALUES ($1, $2, $3, $4, $5, 0, $5) ON CONFLICT (identity, provider, since_ms) DO UPDATE SET sealed = excluded.sealed";
+/// Those of a whole account.
 pub const OF_ACCOUNT: &str = "INSERT INTO provider_revocation (identity, provider, account, sealed, since_ms, attempts, next_ms) \
     SELECT identity, provider, account, sealed, $2, 0, $2 FROM provider_token WHERE account = $1 AND renewable = 1 \
     ON CONFLICT (identity, provider, since_ms) DO NOTHING";
