@@ -9,9 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 use symbolon_plugin::decisions::{Facts, Moment, Verdict as Decision};
 use symbolon_plugin::login::{AnswerField, Checked, Claim, Context, Effect, Person, Verdict};
-use symbolon_plugin::{
-    Cache, Compiled, Given, Host, HttpRequest, HttpResponse, Limits, Plugin, Reason, SendError, Severity, World, tokens,
-};
+use symbolon_plugin::{Compiled, Given, Host, HttpRequest, HttpResponse, Limits, Plugin, Reason, SendError, Severity, World, tokens};
 
 /// A service that gives one answer, and keeps what it was asked.
 struct Service {
