@@ -44,6 +44,9 @@ pub async fn check(desk: &mut Desk, screen: &Screen, arguments: Check) -> Result
         Outcome::Review(review) => words(review),
         _ => Vec::new(),
     })?;
+    if matches!(&outcome, Outcome::Review(review) if !review.obstacles.is_empty()) {
+        return Ok(1);
+    }
     let weak = matches!(&outcome, Outcome::Review(review) if review.weak > 0);
     Ok(if weak && strict { 2 } else { 0 })
 }
@@ -55,6 +58,9 @@ fn words(review: &Review) -> Vec<String> {
         end.push(
             "No server answers here, so registered clients, nodes and the database were not checked. With --store they are.".to_owned(),
         );
+    }
+    if !review.obstacles.is_empty() {
+        end.push("The server would not start with this file.".to_owned());
     }
     end.push(match review.weak {
         0 => "No weak spots.".to_owned(),
@@ -95,7 +101,7 @@ mod tests {
     #[test]
     fn no_line_has_a_break_in_it() {
         for (store_seen, weak) in [(false, 0), (true, 1), (false, 2)] {
-            let lines = words(&Review { sections: Vec::new(), store_seen, weak });
+            let lines = words(&Review { sections: Vec::new(), store_seen, weak, obstacles: Vec::new() });
             assert!(lines.iter().all(|line| !line.contains('\n')), "{lines:?}");
             assert_eq!(lines.len(), if store_seen { 2 } else { 4 }, "{lines:?}");
         }

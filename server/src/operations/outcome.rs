@@ -527,6 +527,9 @@ pub struct Review {
     pub weak: usize,
     /// Registered clients, nodes and the database were looked at too.
     pub store_seen: bool,
+    /// Why `serve` would not start with this file, as the store has it.
+    #[serde(default)]
+    pub obstacles: Vec<String>,
 }
 
 /// What findings are about.

@@ -17,6 +17,7 @@ use super::review_sign_in;
 use super::review_upstream::upstream_findings;
 use super::review_wallet::{expiring_findings, wallet_findings};
 use crate::config::{self, Api, Client, Config, TokenFormat};
+use crate::links::held;
 use crate::store::MOST_OFFSET_MS;
 use crate::upstream::moved;
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ impl Section {
 struct Stored {
     clients: BTreeMap<String, Client>,
     findings: Vec<Finding>,
+    /// Why `serve` would not start with this file.
+    obstacles: Vec<String>,
 }
 
 const REGISTERED: &str = "SELECT id, body FROM client WHERE state = 'active' AND policy IS NULL AND id > $1 ORDER BY id LIMIT 500";
@@ -53,8 +56,8 @@ pub fn of_configuration(config: &Config, base: &Path) -> Review {
 async fn read_store(context: &Context, actor: &Actor, config: &Config) -> Result<Stored> {
     let mut stored = Stored::default();
     read_registered(context, config, &mut stored).await?;
-    if let Err(fault) = moved::must_be_named(config, &context.store).await {
-        stored.findings.push(Finding::weak(format!("the server would not start with this file: {}", fault.0)));
+    for judged in [moved::must_be_named(config, &context.store).await, held::must_be_free(config, &context.store, context.now_ms).await] {
+        stored.obstacles.extend(judged.err().map(|fault| fault.0));
     }
     stored.findings.extend(assurance_findings(&context.store, config, &stored.clients, context.now_ms).await?);
     stored.findings.extend(registered_findings(&context.store, config, context.now_ms).await?);
@@ -106,6 +109,9 @@ async fn read_registered(context: &Context, config: &Config, stored: &mut Stored
 
 fn review(config: &Config, base: &Path, stored: Option<&Stored>) -> Review {
     let mut issuer = Section::new(Subject::Issuer, &config.issuer, issuer_findings(config));
+    let obstacles: Vec<String> = stored.map(|it| it.obstacles.clone()).unwrap_or_default();
+    let stops = |why: &String| Finding::weak(format!("the server would not start with this file: {why}"));
+    issuer.findings.extend(obstacles.iter().map(stops));
     issuer.findings.extend(stored.iter().flat_map(|it| it.findings.iter().cloned()));
     issuer.findings.extend(file_finding(config, base));
     issuer.findings.extend(review_sign_in::findings(config));
@@ -138,7 +144,7 @@ fn review(config: &Config, base: &Path, stored: Option<&Stored>) -> Review {
         sections.push(Section::new(Subject::Login, name, vec![Finding::fact("no client uses it or can raise to it")]));
     }
     let weak = sections.iter().flat_map(|it| &it.findings).filter(|it| it.weak).count();
-    Review { sections, weak, store_seen: stored.is_some() }
+    Review { sections, weak, store_seen: stored.is_some(), obstacles }
 }
 
 fn issuer_findings(config: &Config) -> Vec<Finding> {

@@ -177,7 +177,9 @@ async fn a_host_that_opened_an_app_is_held_for_its_owner() {
                 next = next.set("client.shop-ios.former_owners", vec![former]);
             }
             std::fs::write(world.file(), next.text()).unwrap();
+            let (code, said, _) = crate::commands::symbolon(&world.file(), &["check"], "").await;
             let outcome = symbolon::serve::reload(&world.running.shared, &world.file()).await.map_err(|it| it.to_string());
+            assert_eq!(code, Some(i32::from(outcome.is_err())), "{outcome:?}: {said}");
             std::fs::write(world.file(), &text).unwrap();
             outcome.map(|_| ())
         };

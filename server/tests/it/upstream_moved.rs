@@ -1,15 +1,19 @@
 //! A provider gets another issuer, or this server another client_id there: links never lead to other people, and a dead link is no means
 //! to sign in.
 
+use crate::commands::symbolon;
 use crate::upstream::{CREATE, sign_in_for_subject, world};
 use crate::world::provider::{CLIENT_ID, Provider};
 use crate::world::{Browser, Configuration, Engine, World, engines};
 use toml::{Table, Value};
 
+/// `symbolon check` says beforehand what comes of it.
 async fn reload(world: &World, change: impl FnOnce(Configuration) -> Configuration) -> Result<(), String> {
     let before = std::fs::read_to_string(world.file()).unwrap();
     std::fs::write(world.file(), change(Configuration::from_text(0, &before)).text()).unwrap();
+    let (code, said, complained) = symbolon(&world.file(), &["check", "--offline"], "").await;
     let outcome = symbolon::serve::reload(&world.running.shared, &world.file()).await.map_err(|it| it.0);
+    assert_eq!(code, Some(i32::from(outcome.is_err())), "{outcome:?}: {said}{complained}");
     if outcome.is_err() {
         std::fs::write(world.file(), before).unwrap();
     }
