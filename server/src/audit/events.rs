@@ -44,7 +44,7 @@ const SIGNING_IN: &[Event] = &[
     event("provider_event_refused", "What a provider said about an account there was refused."),
     event(
         "provider_token_lost",
-        "A provider refused to renew what it gave for a person; it is deleted. Not where `check` is set: `provider_refused` comes instead.",
+        "A provider refused to renew what it gave for a person; it is deleted. Where `check` is set and sessions rest on it, `provider_refused` comes instead.",
     ),
     event("provider_logout", "A provider said that the person signed out there; the browser's session ended, and its grants stay."),
     event(

@@ -30,7 +30,7 @@ async fn a_lost_passkey_ends_what_it_opened_and_a_removed_one_does_not() {
             let account = browser.visit(&keys.world, "/account").await;
             let rows: Vec<String> = account.actions().into_iter().filter(|action| action.starts_with("remove_passkey:")).collect();
             let asked = browser.submit(&keys.world, &account, &[], &rows[1]).await;
-            assert!(asked.says("Apps in which you are signed in stay signed in."), "{}", asked.html);
+            assert!(asked.says("You stay signed in to your apps."), "{}", asked.html);
             assert_eq!(browser.submit(&keys.world, &asked, &[], button).await.status, 303);
             let (status, answer) = keys.world.refresh(&token).await;
             let expected = if ends { (400, json!("invalid_grant")) } else { (200, json!(null)) };

@@ -289,7 +289,7 @@ async fn what_a_provider_gave_is_revoked_with_the_link() {
 /// is such a case: it brings no refresh token.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_account_page_says_where_else_a_link_ends() {
-    const WORDS: &str = "end it in the settings of your account at";
+    const WORDS: &str = "end the access in the settings of your account at";
     for (more, brings, is_said) in [("revoke = true\n", true, false), ("revoke = true\n", false, true), ("", true, true)] {
         let provider = Provider::start().await;
         let world = world(Engine::Sqlite, &provider, more).await;

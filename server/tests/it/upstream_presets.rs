@@ -102,7 +102,8 @@ async fn google_s_button_says_that_google_refuses_a_browser_inside_another_app()
         let world = preset(Engine::Sqlite, &provider, lines).await;
         let mut browser = Browser::default();
         let at = |url: &str| world.http.get(url).header("user-agent", user_agent);
-        let says_so = |page: &Page| page.says("Google signs nobody in inside another app. Open this page in your browser first");
+        let says_so =
+            |page: &Page| page.says("Google does not let anybody sign in inside another app. Open this page in your browser first");
         let page = browser.send(at(&world.url(&Ask::native("openid").path()))).await;
         assert_eq!((page.kind(), says_so(&page)), ("password", is_said), "{lines} {user_agent}");
         let button = page.html.split("value=\"use_upstream:any\"").nth(1).unwrap().split("</button>").next().unwrap();

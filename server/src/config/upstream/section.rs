@@ -141,7 +141,8 @@ const KEYS: &[Key] = &[
         Kind::OneOf(&["browser", "everything"]),
         r#""browser""#,
         "What a logout token of the provider (`ISSUER/upstream/NAME/backchannel-logout`) ends. `browser`: the single sign-on of sessions that rest \
-         on it; what apps were granted stays. `everything`: those sessions with all that apps got in them.",
+         on it; what apps were granted stays. `everything`: those sessions with all that apps got in them. With both, clients with \
+         `backchannel_logout_uri` are told.",
     ),
     defaulted(
         "sign_out",

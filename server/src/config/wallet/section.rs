@@ -85,8 +85,8 @@ const KEYS: &[Key] = &[
         "claims",
         Kind::Table("Table of claims"),
         "{}",
-        "Claims of the account, written at each sign-in: the name, and credential and claim behind it, such as `{ age_over_18 = \
-         \"pid/age_over_18\" }`. A token shows them where a scope of an API lists them.",
+        "Claims that the link shows, read at each sign-in, and gone with the link (`name` and `locale` stay): the name, and credential and claim \
+         behind it, such as `{ age_over_18 = \"pid/age_over_18\" }`. A token shows them where a scope of an API lists them.",
     ),
     defaulted("amr", Kind::Text, r#""pop""#, "What `amr` of tokens says of it (RFC 8176). `pop`: the holder's key has signed."),
     optional(

@@ -42,9 +42,9 @@ pub const END_ONE: &str = "UPDATE session SET state = 'ended', ended_ms = $3 WHE
 pub const END_OTHERS: &str = "UPDATE session SET state = 'ended', ended_ms = $3 WHERE account = $1 AND id <> $2 AND state = 'active'";
 /// Every session of a person.
 pub const END_OF_ACCOUNT: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active'";
-/// The session keeps its grants and loses what it was proved by: the next sign-in asks for everything.
 /// A session that somebody's browser or proofs go on with. `$2`: no bytes.
 pub const IS_IN_USE: &str = "SELECT id FROM session WHERE id = $1 AND state = 'active' AND (cookie <> $2 OR proofs <> '[]')";
+/// The session keeps its grants and loses what it was proved by: the next sign-in asks for everything.
 pub const DROP_PROOFS: &str =
     "UPDATE session SET proofs = '[]', acr = '', amr = '', version = version + 1 WHERE id = $1 AND state = 'active'";
 /// Ended sessions, oldest end first. `ended_ms > 0` lets the engines use the partial index.
