@@ -216,7 +216,7 @@ async fn refusals_say_what_was_wrong() {
         (&["user", "list", "--limit", "0"], "invalid", "1 to 1000", &["user", "list", "--limit", "1"]),
         (&["user", "remove-totp", "alice"], "not_found", "no authenticator", &["user", "end-sessions", "alice"]),
         (&["user", "change", "alice", "--claim", "x"], "invalid", "NAME=VALUE", &["user", "change", "alice", "--claim", "x=y"]),
-        (&["user", "change", "alice", "--no-claim", "z"], "not_found", "no such claim", &["user", "change", "alice", "--no-claim", "x"]),
+        (&["user", "change", "alice", "--no-claim", "z"], "not_found", "has no claim z", &["user", "change", "alice", "--no-claim", "x"]),
         (&["client", "import", "no-such-file"], "invalid", "no-such-file", &import),
         (&["client", "show", "nobody"], "not_found", "there is no client nobody", &["client", "show", "imported"]),
         (&["client", "list", "--after", "x"], "invalid", "`next`", &["client", "list", "--after", "file:x"]),

@@ -120,7 +120,7 @@ async fn an_account_has_so_many_links() {
         let mut change = Change::new(app.now_ms());
         let (issuer, subject) = ("https://op.example", format!("{at}"));
         let values = [issuer, &subject, &alice, "upstream:any", "{}"].map(symbolon::store::Value::from).to_vec();
-        let more = vec![app.now_ms().into(), link_key(issuer, &subject).into(), "".into()];
+        let more = vec![app.now_ms().into(), 0.into(), link_key(issuer, &subject).into(), "".into()];
         change.run(LINK, [values, more].concat());
         app.store.apply(change).await.unwrap();
     }

@@ -109,7 +109,7 @@ async fn google_s_button_says_that_google_refuses_a_browser_inside_another_app()
         let button = page.html.split("value=\"use_upstream:any\"").nth(1).unwrap().split("</button>").next().unwrap();
         assert!(button.contains("Continue with Google") && !button.contains("disabled"), "{button}");
         let note = button.split("aria-describedby=\"").nth(1).map(|it| it.split('"').next().unwrap());
-        assert_eq!(note.is_some_and(|id| page.html.contains(&format!("<p class=\"note\" id=\"{id}\">Google signs"))), is_said, "{button}");
+        assert_eq!(note.is_some_and(|id| page.html.contains(&format!("<p class=\"note\" id=\"{id}\">Google does"))), is_said, "{button}");
         assert_eq!(page.html.matches("aria-describedby").count(), usize::from(is_said), "no other button: {}", page.html);
         // Who presses it all the same is asked once more, and gets there.
         let on_the_way = browser.submit_raw(&world, &page, &[], "use_upstream:any").await.location.unwrap();
