@@ -16,7 +16,7 @@ pub struct AuditQuery {
     #[arg(long, allow_hyphen_values = true)]
     account: Option<String>,
     /// Only entries about this client.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     client: Option<String>,
     /// Only entries about this installation's key.
     #[arg(long, allow_hyphen_values = true)]

@@ -41,13 +41,25 @@ pub enum Client {
         list: ListArgs,
     },
     /// One client, as the server sees it. Its secret is not shown.
-    Show { id: String },
+    Show {
+        #[arg(allow_hyphen_values = true)]
+        id: String,
+    },
     /// Refuse a registered client everywhere.
-    Disable { id: String },
+    Disable {
+        #[arg(allow_hyphen_values = true)]
+        id: String,
+    },
     /// Allow it again.
-    Enable { id: String },
+    Enable {
+        #[arg(allow_hyphen_values = true)]
+        id: String,
+    },
     /// Take a registered client away for good, with all that it has got.
-    Remove { id: String },
+    Remove {
+        #[arg(allow_hyphen_values = true)]
+        id: String,
+    },
     /// Tokens by which somebody registers clients (RFC 7591).
     Token {
         #[command(subcommand)]
@@ -55,6 +67,7 @@ pub enum Client {
     },
     /// End everything the client has got so far: every person's grants, every token.
     EndSessions {
+        #[arg(allow_hyphen_values = true)]
         id: String,
         /// Say how many grants it would be, and do nothing.
         #[arg(long)]
@@ -83,7 +96,10 @@ pub enum Token {
         list: ListArgs,
     },
     /// Take one away, by the name that the list shows.
-    Revoke { token: String },
+    Revoke {
+        #[arg(allow_hyphen_values = true)]
+        token: String,
+    },
 }
 
 pub async fn client(desk: &mut Desk, screen: &Screen, action: Client) -> Result<u8, Stop> {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 pub struct Doctor {
     /// Of this client alone.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     client: Option<String>,
     /// On this platform alone.
     #[arg(long, value_parser = ["ios", "android"])]

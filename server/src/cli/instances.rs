@@ -12,7 +12,7 @@ pub enum Instance {
     /// Every installation, one line each.
     List {
         /// Only of this client.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         client: Option<String>,
         #[command(flatten)]
         list: ListArgs,
@@ -37,7 +37,7 @@ pub enum Instance {
         #[arg(long, conflicts_with = "jkt")]
         platform: Option<String>,
         /// Only of this client.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         client: Option<String>,
         /// Say what would be revoked, and do nothing.
         #[arg(long)]

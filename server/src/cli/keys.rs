@@ -30,7 +30,7 @@ pub enum Key {
 pub enum Token {
     /// The claims an API would receive.
     Preview {
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         client: String,
         #[arg(long)]
         scope: Option<String>,

@@ -227,3 +227,34 @@ async fn at_desk(desk: &mut Desk, screen: &Screen, command: Command) -> Result<u
         | Command::Plugin { action: plugins::Plugin::Check { .. } } => Err(Fault::new("this command has no operation").into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// Ids are base64url, so some begin with a hyphen.
+    #[test]
+    fn an_id_may_begin_with_a_hyphen() {
+        for words in [
+            "client show -x",
+            "client disable -x",
+            "client enable -x",
+            "client remove -x",
+            "client end-sessions -x",
+            "client token revoke -x",
+            "instance show -x",
+            "instance revoke -x",
+            "instance list --client -x",
+            "user show -x",
+            "user remove-passkey alice -x",
+            "user unlink alice -x",
+            "audit --client -x",
+            "audit --instance -x",
+            "token preview --client -x",
+        ] {
+            let parsed = Cli::try_parse_from(std::iter::once("symbolon").chain(words.split(' ')));
+            assert!(parsed.is_ok(), "{words}: {}", parsed.err().unwrap());
+        }
+    }
+}
