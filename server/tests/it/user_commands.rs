@@ -58,7 +58,7 @@ async fn an_address_and_claims_are_changed() {
         assert!(!shown.contains("gold") && shown.contains("name      Alice"), "{shown}");
         refused(&world, &["user", "change", "alice", "--email", "bob@example.com"], "somebody else's").await;
         refused(&world, &["user", "change", "alice", "--email", "nonsense"], "is no e-mail address").await;
-        refused(&world, &["user", "change", "alice", "--no-claim", "tier"], "no such claim").await;
+        refused(&world, &["user", "change", "alice", "--no-claim", "tier"], "has no claim").await;
         refused(&world, &["user", "change", "alice", "--claim", "tier"], "NAME=VALUE").await;
         assert!(ok(&world, &["user", "show", "alice"]).await.contains("alice@new.example"), "a refusal changes nothing");
         world.stop().await;
