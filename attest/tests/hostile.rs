@@ -61,7 +61,8 @@ fn extension(oid: &[u64], content: Vec<u8>) -> CustomExtension {
 
 type Stuff<'a> = &'a dyn Fn(&mut CertificateParams);
 
-/// Each of the largest, hundreds of times in all, beside a genuine one. Twice its weight is what noise may add.
+/// Each of the largest, hundreds of times in all, beside a genuine one. Other work on the machine interrupts long judgements more often, so
+/// four times the weight is taken. Whatever grows with the square would cost thirty times it.
 #[test]
 fn the_largest_chains_cost_what_they_weigh() {
     let (genuine, weight) = (chain(4, &|_, _| ()), |it: &[Vec<u8>]| it.iter().map(Vec::len).sum::<usize>());
@@ -85,7 +86,7 @@ fn the_largest_chains_cost_what_they_weigh() {
         let dearer = dearer(30, &|| android(&large), &|| android(&genuine));
         let heavier = bytes as f64 / weight(&genuine.0) as f64;
         println!("{what}: {heavier:.0} times as heavy, {dearer:.1} times as dear");
-        assert!(dearer < 2.0 * heavier, "{what}: {dearer} for {heavier}");
+        assert!(dearer < 4.0 * heavier, "{what}: {dearer} for {heavier}");
         // What is too large is not looked into.
         large.0[9].extend(vec![0; MAX_BYTES - bytes + 1]);
         assert_eq!(android(&large), Err(Unreadable("the chain is larger than 64 KiB")), "{what}");
