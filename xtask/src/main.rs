@@ -140,6 +140,7 @@ fn steps(url: &str) -> Vec<Step<'_>> {
             "clippy",
             Box::new(|| run(cargo(&["clippy", "--workspace", "--all-targets", "--features", PLUGINS, "--quiet", "--", "-D", "warnings"]))),
         ),
+        ("the default build, without plug-ins", Box::new(|| run(cargo(&["check", "--workspace", "--quiet"])))),
         (
             "licences",
             Box::new(|| {

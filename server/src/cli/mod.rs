@@ -13,8 +13,8 @@ mod instances;
 mod keys;
 mod links;
 mod lists;
-#[cfg(feature = "plugins")]
 mod move_links;
+#[cfg(feature = "plugins")]
 mod plugin_trial;
 mod plugins;
 mod preflight;

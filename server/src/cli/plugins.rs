@@ -57,6 +57,7 @@ fn plugins() -> List<PluginLine> {
 }
 
 /// What `plugin check` is to look at.
+#[cfg_attr(not(feature = "plugins"), expect(dead_code, reason = "this program has no sandbox"))]
 pub struct Checking<'a> {
     pub file: &'a Path,
     pub world: Option<&'a str>,

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// The id of a call. It is made of the plug-in's name, of all that the plug-in is told, and of the occasion. So a question that is asked
 /// again has the same id, and no other question has it. What it is made of is secret, or nobody's affair.
+#[cfg(feature = "plugins")]
 pub fn call_id(parts: &[&[u8]]) -> String {
     let whole: Vec<u8> = parts.iter().flat_map(|part| [&(part.len() as u64).to_be_bytes()[..], part].concat()).collect();
     data_encoding::HEXLOWER.encode(&symbolon_oauth::digest::sha256(&whole)[..16])
