@@ -411,14 +411,11 @@ pub fn reference(id: &[u8; 16]) -> String {
 
 /// What this person is asked now, oldest first. What a blocked starter has asked before waits no more.
 pub async fn pending(core: &Core, account: &str, now_ms: i64) -> Result<Vec<Stored>> {
-    let mut all = Vec::new();
-    for row in core.store.all(PENDING, &[account.into(), now_ms.into()]).await? {
-        let stored = from_row(core, &row)?;
-        if !stored.asked.places(core, account).are_blocked(core, now_ms).await? {
-            all.push(stored);
-        }
-    }
-    Ok(all)
+    let rows = core.store.all(PENDING, &[account.into(), now_ms.into()]).await?;
+    let all = rows.iter().map(|row| from_row(core, row)).collect::<std::result::Result<Vec<_>, _>>()?;
+    let blocked = all.iter().map(async |stored| stored.asked.places(core, account).are_blocked(core, now_ms).await);
+    let blocked = futures_util::future::try_join_all(blocked).await?;
+    Ok(all.into_iter().zip(blocked).filter(|(_, is_blocked)| !is_blocked).map(|(stored, _)| stored).collect())
 }
 
 fn from_row(core: &Core, row: &Row) -> std::result::Result<Stored, Fault> {

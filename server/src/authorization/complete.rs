@@ -87,7 +87,7 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
     if request.sub.as_ref().is_some_and(|wanted| *wanted != proven.account) {
         return Ok(Completion::Refused(Refused::bad_request("login_required", "Another person signed in than was asked for.")));
     }
-    if request.detour.as_ref().is_some_and(|detour| detour.comes_back.is_some()) {
+    if request.brings_back() {
         return send_back(authority, change, completing);
     }
     // A recovery code gives no acr; essential and not had, it is an error and never a weaker token (368-Z).

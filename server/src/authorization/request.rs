@@ -119,6 +119,11 @@ pub struct AuthorizationRequest {
 }
 
 impl AuthorizationRequest {
+    /// Is it the browser's part of a native sign-in, which brings its proofs back to the app?
+    pub fn brings_back(&self) -> bool {
+        self.detour.as_ref().is_some_and(|detour| detour.comes_back.is_some())
+    }
+
     /// A request of the native face that goes on in a browser. Whoever was proved already is the only one whom it takes.
     pub fn for_browser(&self, detour: Detour, subject: Option<&str>) -> Self {
         let sub = subject.map(str::to_owned).or_else(|| self.sub.clone());
@@ -397,8 +402,7 @@ pub fn sign_in_rules(
         installation: surroundings.installation.as_deref(),
     };
     // What comes back to an app is weighed there once more, by other circumstances: nothing is eased on the way.
-    let comes_back = request.detour.as_ref().is_some_and(|detour| detour.comes_back.is_some());
-    let own = &if comes_back { own.strict() } else { own.under(&known) };
+    let own = &if request.brings_back() { own.strict() } else { own.under(&known) };
     let rules = |policy: Policy| Rules {
         max_age_s: [request.max_age_s, policy.max_age_s(), own.max_age_s()].into_iter().flatten().min(),
         policy,

@@ -302,3 +302,14 @@ impl Config {
         base64url::encode(&digest::sha256(format!("{shared:?}").as_bytes())[..12])
     }
 }
+
+#[cfg(test)]
+impl Config {
+    /// One provider, `any`, with these lines in its table.
+    pub fn with_provider(lines: &str) -> Result<Self, String> {
+        let text = format!(
+            "issuer = \"https://a.example\"\n[upstream.any]\nlabel = \"Any\"\nissuer = \"https://op.example\"\nclient_id = \"us\"\n{lines}"
+        );
+        Self::from_text(&text, "x", &|_| None).map_err(|error| error.to_string())
+    }
+}

@@ -176,9 +176,7 @@ impl Renewing {
             }
         }
     }
-}
 
-impl Renewing {
     /// Is somebody signed in by this identity and entry?
     async fn something_rests(&self, leased: &Leased) -> Result<bool> {
         let key = [leased.stored.identity.as_str().into(), self.provider.as_str().into()];

@@ -40,9 +40,8 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
         Err(fault) => return Err(fault),
     };
     // What an app handed over to a browser ends with the app: another app does not go on with it.
-    let comes_back = request.detour.as_ref().is_some_and(|detour| detour.comes_back.is_some());
     let is_persons = |session: &Session| request.sub.as_ref().is_none_or(|sub| *sub == session.account);
-    let counts = |session: &Session| !says(request::CREATE) && is_persons(session) && !(comes_back && session.clients.is_some());
+    let counts = |session: &Session| !says(request::CREATE) && is_persons(session) && !(request.brings_back() && session.clients.is_some());
     // The choice comes first: else a policy that begins with the address would write to the old person's.
     if says("select_account") && !says(request::CREATE) && rules.confirm.is_none() {
         rules.confirm =

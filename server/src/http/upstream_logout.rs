@@ -117,30 +117,26 @@ async fn end_all(core: &Core, provider: &str, names: &[(&'static str, String)], 
 }
 
 /// The session loses its browser and its proofs, and its clients hear of it. Its grants, which apps hold, stay unless the operator wants
-/// otherwise. `name`: what the provider named. What the session rests on besides stays.
+/// otherwise. `name`: what the provider named, perhaps once more after that. What the session rests on besides stays.
 async fn end(core: &Core, session: (&str, &[u8; 16], &str), (name, at_ms): (&str, i64), ends_everything: bool) -> Result<()> {
     let (provider, id, account) = session;
     let mut change = Change::new(core.now_ms());
-    let nothing = || Value::from(&b""[..]);
-    // The provider may name a session again that has lost its browser already.
-    let is_in_use = core.store.one(session::IS_IN_USE, &[Value::from(&id[..]), nothing()]).await?.is_some();
+    let without_cookie = || vec![Value::from(&id[..]), Value::from(&b""[..])];
     if ends_everything {
+        // Its end is what its clients are told of.
         sessions::end(core, &mut change, id, account, "provider_logout");
-    } else if is_in_use {
+    } else if core.store.one(session::IS_IN_USE, &without_cookie()).await?.is_some() {
         change.run_expecting(session::DROP_PROOFS, vec![Value::from(&id[..])], Expect::Any);
-        change.run_expecting(session::DROP_COOKIE, vec![Value::from(&id[..]), nothing()], Expect::Any);
+        change.run_expecting(session::DROP_COOKIE, without_cookie(), Expect::Any);
         let entry = Entry::ok("provider_logout").account(account).session(sessions::public_id(core, id));
         change.audit(entry.with("provider", provider));
+        told::write_words(core, &mut change, id).await?;
     }
     let named = || vec![Value::from(&id[..]), at_ms.into(), name.into()];
     for (entry, _) in core.config.upstream.iter().filter(|(_, it)| it.check.is_some()) {
         change.run_expecting(provider_session::HELD, [named(), vec![entry.as_str().into()]].concat(), Expect::Any);
     }
     change.run_expecting(provider_session::DONE, named(), Expect::Any);
-    // A session that has ended is told by its end.
-    if !ends_everything && is_in_use {
-        told::write_words(core, &mut change, id).await?;
-    }
     core.store.apply(change).await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::accounts;
 use super::context::Visitor;
-use super::flow::{Judged, Run, Stop};
+use super::flow::{Judged, Run};
 use super::journey::Journey;
 use super::machine::{Answering, Brought, Machine, changed, over};
 use super::state::Rules;
@@ -38,14 +38,7 @@ impl Machine {
         self.must_stand(&state).await?;
         let person = self.person(&state, None, visitor).await?;
         let mut run = Run::new(self, rules, visitor, (state, person), Some(answering));
-        match run.find_question().await {
-            Ok(()) => Ok(Judged::Moved(Box::new(run.finish(came)?))),
-            Err(Stop::Late) => Ok(Judged::Late),
-            Err(Stop::Error(error)) => {
-                let taken_ms = run.taken_ms;
-                self.let_go(answering, taken_ms, visitor.now_ms).await;
-                Err(error)
-            }
-        }
+        let judged = run.find_question().await;
+        self.came_to(run, judged, answering, came).await
     }
 }

@@ -136,12 +136,17 @@ impl Machine {
         self.must_stand(&answering.state).await?;
         let person = self.person(&answering.state, Some(answer), visitor).await?;
         let mut run = Run::new(self, rules, visitor, (answering.state.clone(), person), Some(answering));
-        match run.judge(answer).await {
+        let judged = run.judge(answer).await;
+        self.came_to(run, judged, answering, came).await
+    }
+
+    /// What an answer came to. One that could not be judged gives the question free again.
+    pub(super) async fn came_to(&self, run: Run<'_>, judged: Go<()>, answering: &Answering, came: Instant) -> Result<Judged> {
+        match judged {
             Ok(()) => Ok(Judged::Moved(Box::new(run.finish(came)?))),
             Err(Stop::Late) => Ok(Judged::Late),
             Err(Stop::Error(error)) => {
-                let taken_ms = run.taken_ms;
-                self.let_go(answering, taken_ms, visitor.now_ms).await;
+                self.let_go(answering, run.taken_ms, run.visitor.now_ms).await;
                 Err(error)
             }
         }
@@ -223,7 +228,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    pub(super) fn finish(mut self, came: Instant) -> Result<Moved> {
+    fn finish(mut self, came: Instant) -> Result<Moved> {
         let held = self.held();
         if self.before.is_none() && !self.effects.is_empty() {
             return Err(Fault::new("a sign-in that only begins wants an effect").into());

@@ -207,8 +207,8 @@ impl Run<'_> {
         let (mut lines, mut targets) = (Vec::new(), Vec::new());
         for one in self.machine.sessions_of(account, self.visitor.now_ms).await? {
             let key = if Some(one.id) == own { "session-line-own" } else { "session-line" };
-            let label = if one.label.is_empty() { "…".to_owned() } else { one.label.clone() };
-            let line = Text::new(key).with("device", label.as_str()).with("address", one.address.as_str());
+            let label = or_unnamed(&one.label);
+            let line = Text::new(key).with("device", label).with("address", one.address.as_str());
             lines.push(line.with("started", written_time(one.created_ms)).with("used", written_time(one.used_ms)));
             let label = Text::new("action-end_this_session").with("device", label).with("started", written_time(one.created_ms));
             targets.push(Target { action: "end_session", label, target: one.public_name });
@@ -219,8 +219,8 @@ impl Run<'_> {
     async fn devices(&self, account: &str) -> Result<Vec<Target>> {
         let devices = self.machine.devices_of(account).await?;
         let target = |one: super::holdings::KnownDevice| {
-            let label = if one.label.is_empty() { "…".to_owned() } else { one.label };
-            let label = Text::new("action-forget_this_device").with("device", label).with("last", written_time(one.last_ms));
+            let label =
+                Text::new("action-forget_this_device").with("device", or_unnamed(&one.label)).with("last", written_time(one.last_ms));
             Target { action: "forget_device", label, target: one.id }
         };
         Ok(devices.into_iter().map(target).collect())
@@ -298,8 +298,7 @@ impl Run<'_> {
             Journey::EndOtherSessions => Some((Step::new("end_other_sessions"), Json::Null)),
             Journey::ForgetDevice { device } => {
                 let devices = self.machine.devices_of(account).await?;
-                let label = |one: &super::holdings::KnownDevice| if one.label.is_empty() { "…".to_owned() } else { one.label.clone() };
-                devices.iter().find(|one| one.id == *device).map(|one| (named("forget_device", &label(one)), Json::Null))
+                devices.iter().find(|one| one.id == *device).map(|one| (named("forget_device", or_unnamed(&one.label)), Json::Null))
             }
             Journey::RevokeApp { client } => {
                 let apps = self.machine.apps_of(account).await?;
@@ -308,6 +307,11 @@ impl Run<'_> {
             other => return Err(Fault::new(format!("nothing ends in {other:?}")).into()),
         })
     }
+}
+
+/// A device that did not say what it is.
+fn or_unnamed(label: &str) -> &str {
+    if label.is_empty() { "…" } else { label }
 }
 
 /// How the person knows the account.

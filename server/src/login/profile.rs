@@ -103,10 +103,7 @@ mod tests {
     use serde_json::json;
 
     fn settings(claims: &str) -> Upstream {
-        let text = format!(
-            "issuer = \"https://a.example\"\n[upstream.any]\nlabel = \"Any\"\nissuer = \"https://op.example\"\nclient_id = \"us\"\n{claims}"
-        );
-        Config::from_text(&text, "x", &|_| None).unwrap().upstream.remove("any").unwrap()
+        Config::with_provider(claims).unwrap().upstream.remove("any").unwrap()
     }
 
     fn map(value: &Json) -> Map<String, Json> {

@@ -64,10 +64,7 @@ mod tests {
     #[test]
     fn each_choice_that_helps_a_thief_is_named() {
         let weak = |more: &str| {
-            let text = format!(
-                "issuer = \"https://a.example\"\n[upstream.any]\nlabel = \"Any\"\nissuer = \"https://op.example\"\nclient_id = \"us\"\n{more}"
-            );
-            let config = Config::from_text(&text, "x", &|_| None).unwrap();
+            let config = Config::with_provider(more).unwrap();
             upstream_findings(&config).into_iter().filter(|finding| finding.weak).map(|finding| finding.text).collect::<Vec<_>>()
         };
         assert_eq!(weak("authoritative_for = [\"example.com\"]"), Vec::<String>::new());

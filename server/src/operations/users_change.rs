@@ -100,8 +100,8 @@ pub async fn set_password(context: &Context, actor: &Actor, user: String, passwo
     Ok(Outcome::PasswordSet { user, sub: found.id })
 }
 
-/// What the links of an account show, by the names of the identities. A claim that is removed comes back with the next sign-in that names it.
-#[derive(Clone)]
+/// What the links of an account show: the names of the identities, their claims, and the claims as the store has them. A claim that is
+/// removed comes back with the next sign-in that names it.
 struct Links(Vec<(String, Map<String, Json>, String)>);
 
 impl Links {
@@ -120,11 +120,12 @@ impl Links {
         self.0.iter_mut().fold(false, |found, (_, claims, _)| claims.remove(claim).is_some() || found)
     }
 
-    fn write(&self, change: &mut Change, account: &str, before: &Self) {
-        for ((name, claims, text), (_, claims_before, _)) in self.0.iter().zip(&before.0) {
-            if claims != claims_before {
-                let values = vec![account.into(), name.as_str().into(), profile::as_text(claims).into(), text.as_str().into()];
-                change.run(outside_identity::SET_SHOWN, values);
+    /// Conflicts if a sign-in changed one meanwhile.
+    fn write(self, change: &mut Change, account: &str) {
+        for (name, claims, before) in self.0 {
+            let after = profile::as_text(&claims);
+            if after != before {
+                change.run(outside_identity::SET_SHOWN, vec![account.into(), name.into(), after.into(), before.into()]);
             }
         }
     }
@@ -140,19 +141,19 @@ pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: Pr
     let row = context.store.one(PROFILE, &[sub.as_str().into()]).await?.ok_or_else(gone)?;
     let mut claims: Map<String, Json> =
         serde_json::from_str(row.text(1)?).map_err(|it| Problem::fault(format!("the claims of {sub}: {it}")))?;
-    let links = Links::read(context, &sub).await?;
-    let (mut left, mut change) = (links.clone(), context.change(actor));
+    let mut links = Links::read(context, &sub).await?;
     for name in &new.remove_claims {
         let is_own = claims.remove(name).is_some();
-        if !left.remove(name) && !is_own {
+        if !links.remove(name) && !is_own {
             return Err(Problem::not_found(format!("{user} has no claim {name}")));
         }
     }
     claims.extend(new.claims.into_iter().map(|(name, value)| (name, Json::from(value))));
     let display_name = new.display_name.as_deref().or(row.opt_text(0)?).filter(|it| !it.is_empty());
+    let mut change = context.change(actor);
     let claims = Json::Object(claims).to_string();
     change.run(SET_PROFILE, vec![sub.as_str().into(), display_name.into(), claims.into(), row.int(2)?.into(), context.now_ms.into()]);
-    left.write(&mut change, &sub, &links);
+    links.write(&mut change, &sub);
     let read = change.len();
     if let Some(email) = &new.email {
         let email = good_address(context, email)?;

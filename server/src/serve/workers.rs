@@ -69,10 +69,7 @@ async fn ask_providers(shared: Shared, mut stopped: watch::Receiver<bool>) {
             _ = stopped.wait_for(|has_stopped| *has_stopped) => return,
             () = tokio::time::sleep(CHECK_PERIOD) => {}
         }
-        let app = shared.now();
-        if let Err(fault) = asked_again::round(&app, app.machine.providers()).await {
-            tracing::error!(task = "providers", error = %fault, "background work failed");
-        }
+        once(&shared, "providers", &async |app| asked_again::round(&app, app.machine.providers()).await).await;
     }
 }
 
@@ -82,9 +79,16 @@ where
 {
     loop {
         tokio::time::sleep(period).await;
-        if let Err(fault) = work(shared.now()).await {
-            tracing::error!(task, error = %fault, "background work failed");
-        }
+        once(&shared, task, &work).await;
+    }
+}
+
+async fn once<W>(shared: &Shared, task: &'static str, work: &W)
+where
+    W: AsyncFn(Arc<App>) -> Result<(), Fault>,
+{
+    if let Err(fault) = work(shared.now()).await {
+        tracing::error!(task, error = %fault, "background work failed");
     }
 }
 

@@ -187,6 +187,19 @@ async fn a_code_is_good_once_at_one_kiosk() {
     .await;
 }
 
+/// What a kiosk is answered that shows 64 codes at once, at two nodes.
+async fn at_once(gate: &mut Phone<'_>, nodes: [&Node; 2], mut code: impl FnMut() -> String) -> Vec<Answer> {
+    let mut requests = Vec::new();
+    for number in 0..64 {
+        let (headers, code, node) = (gate.headers("/token"), code(), nodes[number % 2]);
+        let form = [("grant_type", GRANT_TYPE), ("proof", code.as_str()), ("client_id", "gate")];
+        let request = node.http.post(format!("{}/token", node.url)).form(&form);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        requests.push(tokio::spawn(async move { Answer::to(request).await }));
+    }
+    futures_util::future::join_all(requests).await.into_iter().map(Result::unwrap).collect()
+}
+
 /// 625-Q: one code at once, at two nodes: one token.
 #[tokio::test(flavor = "multi_thread")]
 async fn at_once_one_is_let_in() {
@@ -197,19 +210,8 @@ async fn at_once_one_is_let_in() {
         let member = member(&mut phone, "orders:read").await;
         let mut gate = scene.gate(&scene.gates[0]);
         let good = proof(&phone, &member.pass, Some(&nonce(&challenge(&mut gate).await)));
-        let mut requests = Vec::new();
-        for number in 0..64 {
-            let headers = gate.headers("/token");
-            let node = if number % 2 == 0 { &world.node } else { &second.node };
-            let form = [("grant_type", GRANT_TYPE), ("proof", good.as_str()), ("client_id", "gate")];
-            let request = node.http.post(format!("{}/token", node.url)).form(&form);
-            let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
-            requests.push(tokio::spawn(async move { Answer::to(request).await }));
-        }
-        let mut statuses = Vec::new();
-        for request in requests {
-            statuses.push(request.await.unwrap().status);
-        }
+        let answers = at_once(&mut gate, [&world.node, &second.node], || good.clone()).await;
+        let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
         assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
         assert!(statuses.iter().all(|status| matches!(status, 200 | 400 | 429)), "{statuses:?}");
         assert_eq!(world.audited("kiosk_visited").await, 1);
@@ -229,18 +231,8 @@ async fn at_once_a_challenge_is_answered_once() {
         let member = member(&mut phone, "orders:read").await;
         let mut gate = scene.gate(&scene.gates[0]);
         let asked = nonce(&challenge(&mut gate).await);
-        let mut requests = Vec::new();
-        for number in 0..64 {
-            let (headers, code) = (gate.headers("/token"), proof(&phone, &member.pass, Some(&asked)));
-            let node = if number % 2 == 0 { &world.node } else { &second.node };
-            let form = [("grant_type", GRANT_TYPE), ("proof", code.as_str()), ("client_id", "gate")];
-            let request = node.http.post(format!("{}/token", node.url)).form(&form);
-            let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
-            requests.push(tokio::spawn(async move { Answer::to(request).await }));
-        }
         let mut good = 0;
-        for request in requests {
-            let answer = request.await.unwrap();
+        for answer in at_once(&mut gate, [&world.node, &second.node], || proof(&phone, &member.pass, Some(&asked))).await {
             good += usize::from(answer.status == 200);
             let used = answer.error() == (400, "invalid_grant") && answer.text("error_description").contains("picture was used already");
             assert!(answer.status == 200 || used, "{answer:?}");

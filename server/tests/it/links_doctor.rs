@@ -1,16 +1,15 @@
 //! `symbolon links doctor` against hosts of this test: every planted fault is found, and the right files have none.
 
 use crate::commands::symbolon;
+use crate::database_tls::accepting;
 use crate::world::*;
 use rcgen::{CertificateParams, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 const APPLE: &str = "/.well-known/apple-app-site-association";
 const ANDROID: &str = "/.well-known/assetlinks.json";
@@ -52,14 +51,7 @@ impl Hosts {
         let key = KeyPair::generate().unwrap();
         let made = CertificateParams::new(vec![name_of_certificate.to_owned()]).unwrap().self_signed(&key).unwrap();
         std::fs::write(directory.join("ca.pem"), made.pem()).unwrap();
-        let private = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
-        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.der().clone()], private)
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let acceptor = accepting(&made, &key);
         let (host, apple) = (Answers::default(), Answers::default());
         let (listener, cdn_listener) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
         let (port, cdn) = (listener.local_addr().unwrap().port(), cdn_listener.local_addr().unwrap().port());

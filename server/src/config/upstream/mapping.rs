@@ -97,23 +97,20 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    fn read(claims: &str) -> Result<Config, String> {
-        let text = format!(
-            "issuer = \"https://a.example\"\n[upstream.any]\nlabel = \"Any\"\nissuer = \"https://op.example\"\nclient_id = \"us\"\n{claims}"
-        );
-        Config::from_text(&text, "x", &|_| None).map_err(|error| error.to_string())
-    }
-
     /// 228-J, 456-B: no rule reaches what this server alone says in tokens, and none makes an address proved.
     #[test]
     fn a_rule_writes_claims_of_the_operators_own() {
-        let config =
-            read("claims = { department = { from = \"org.unit\" }, x = { from = [\"https://a.example/x\"], type = \"texts\" } }").unwrap();
+        let config = Config::with_provider(
+            "claims = { department = { from = \"org.unit\" }, x = { from = [\"https://a.example/x\"], type = \"texts\" } }",
+        )
+        .unwrap();
         let claims = &config.upstream["any"].claims;
         assert_eq!(claims["department"].from, ["org", "unit"]);
         assert_eq!((claims["x"].from.len(), claims["x"].kind), (1, Type::Texts));
         assert_eq!((claims["x"].update, claims["x"].required, claims["x"].elsewhere), (Update::First, false, Elsewhere::Refuse));
-        assert!(read("claims = { a = { from = \"x\", required = true }, b = { from = \"x\", elsewhere = \"keep\" } }").is_ok());
+        assert!(
+            Config::with_provider("claims = { a = { from = \"x\", required = true }, b = { from = \"x\", elsewhere = \"keep\" } }").is_ok()
+        );
         for (bad, why) in [
             ("claims = { sub = { from = \"x\" } }", "no claim that a provider may write"),
             ("claims = { email_verified = { from = \"x\" } }", "no claim that a provider may write"),
@@ -130,7 +127,7 @@ mod tests {
             ("claims = { a = { from = \"x\", type = \"json\" } }", "unknown variant"),
             ("claims = { a = { from = \"x\", when = \"first\" } }", "unknown field"),
         ] {
-            let error = read(bad).unwrap_err();
+            let error = Config::with_provider(bad).unwrap_err();
             assert!(error.contains(why), "{bad}: {error}");
         }
     }

@@ -2,15 +2,14 @@
 //! the server judges them as always, and connects to this process.
 
 use super::World;
+use crate::database_tls::accepting;
 use rcgen::{CertificateParams, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 /// What a host answers.
 #[derive(Clone)]
@@ -42,14 +41,7 @@ impl Documents {
     pub async fn start(world: &World, names: &[&str]) -> Self {
         let key = KeyPair::generate().unwrap();
         let made = CertificateParams::new(names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>()).unwrap().self_signed(&key).unwrap();
-        let private = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
-        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.der().clone()], private)
-            .unwrap();
-        let (acceptor, documents) = (TlsAcceptor::from(Arc::new(config)), Self::default());
+        let (acceptor, documents) = (accepting(&made, &key), Self::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let to = listener.local_addr().unwrap();
         let serving = documents.clone();
