@@ -14,8 +14,8 @@ use std::path::PathBuf;
 pub enum Client {
     /// Make a secret; prints it once, and the digest that belongs in the configuration.
     Secret {
-        /// A MAC under the master key instead of argon2id. It costs nothing to check, and tells nothing to whoever has no master key. It is
-        /// good with that master key alone, and must be made anew before that key goes.
+        /// Make a MAC (HMAC-SHA-256) under the master key instead of an argon2id digest. It is fast to check, and useless without
+        /// the master key. Make a new one before you remove that key.
         #[arg(long)]
         hmac: bool,
         /// Make no secret: read one that exists from standard input, which the terminal does not show.

@@ -61,7 +61,7 @@ pub enum User {
         #[arg(long)]
         all: bool,
     },
-    /// An identity at a provider leads to the person no more, and all sessions end.
+    /// Remove a person's link to a provider. Ends all sessions.
     Unlink {
         #[arg(allow_hyphen_values = true)]
         name: String,
@@ -69,12 +69,12 @@ pub enum User {
         #[arg(allow_hyphen_values = true)]
         link: String,
     },
-    /// The code that the person tells clients which ask them on their own device, read from standard input.
+    /// Set a person's user code, read from standard input. Some clients need it to ask the person on their own device.
     Code {
         #[arg(allow_hyphen_values = true)]
         name: String,
     },
-    /// Take that code away: clients that want it ask this person nothing.
+    /// Remove a person's user code. Clients that need it can then ask this person nothing.
     RemoveCode {
         #[arg(allow_hyphen_values = true)]
         name: String,
@@ -91,7 +91,7 @@ pub enum User {
         #[arg(allow_hyphen_values = true)]
         name: String,
     },
-    /// What the person added counts in full from now on: you know that it was the person. Without --means: all that waits.
+    /// Confirm what the person added, if you know that it was the person. It counts in full at once. Without --means: all that waits.
     Confirm {
         #[arg(allow_hyphen_values = true)]
         name: String,
@@ -106,7 +106,7 @@ pub enum User {
         #[command(flatten)]
         profile: Profile,
     },
-    /// Give links of a provider's people the subjects that they have now, from a file of JSON lines.
+    /// Give a provider's links new subjects, from a file of JSON lines: for example after a move to another team at Apple.
     MoveLinks(super::move_links::MoveLinks),
     /// Make a ticket, shown once. With it the person signs in and adds means that count at once. Give it to nobody else.
     Ticket {
@@ -221,7 +221,7 @@ fn words(outcome: &Outcome) -> Vec<String> {
         Outcome::PasskeysRemoved { user, passkeys, .. } => {
             format!("{} of {user} removed; all sessions are ended", counted(passkeys.len(), "passkey"))
         }
-        Outcome::Unlinked { user, method, .. } => format!("{method} leads to {user} no more; all sessions are ended"),
+        Outcome::Unlinked { user, method, .. } => format!("the link of {user} to {method} is removed; all sessions are ended"),
         Outcome::UserCodeSet { user, .. } => format!("{user} has a new user code"),
         Outcome::UserCodeRemoved { user, .. } => format!("{user} has no user code any more"),
         Outcome::MeansConfirmed { user, means, .. } => format!("{user}: {} in full from now on", means.join(", ") + " counts"),

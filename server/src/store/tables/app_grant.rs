@@ -84,10 +84,10 @@ pub const ADVANCE: &str = "UPDATE app_grant SET generation = $4, issued_ms = $5,
 /// A generation counts once, however many late repeats of it come at the same moment.
 pub const COUNT_LATE: &str = "UPDATE app_grant SET late_generation = $3, late_in_a_row = $4, suspected_ms = $5 \
     WHERE session = $1 AND number = $2 AND generation = $3 AND late_generation < $3 AND state = 'active'";
-/// The first end counts: the instant of an ended grant stays.
 /// Who got tokens in a session with `openid`, and so knows its `sid`.
 pub const CLIENTS_OF_SESSION: &str = "SELECT DISTINCT client, account FROM app_grant WHERE session = $1 AND state <> 'code' \
     AND ' ' || scope || ' ' LIKE '% openid %'";
+/// The first end counts: the instant of an ended grant stays.
 pub const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND number = $2 AND state <> 'ended'";
 /// Writes nothing new and takes the row: the grant lives on until what hangs below it is written.
 pub const HOLD: &str = "UPDATE app_grant SET used_ms = used_ms WHERE session = $1 AND number = $2 AND state = 'active' AND ends_ms > $3";
