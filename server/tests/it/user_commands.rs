@@ -122,7 +122,7 @@ async fn an_identity_at_a_provider_is_taken_away() {
         let key = shown.lines().find_map(|line| line.strip_prefix("link      ")?.split(' ').next()).unwrap();
         refused(&world, &["user", "unlink", "bob", key], "bob has no link").await;
         let said = ok(&world, &["user", "unlink", "alice", key]).await;
-        assert!(said.contains("upstream:acme leads to alice no more"), "{said}");
+        assert!(said.contains("the link of alice to upstream:acme is removed"), "{said}");
         refused(&world, &["user", "unlink", "alice", key], "alice has no link").await;
         let app = world.running.shared.now();
         for table in ["outside_identity", "provider_token", "provider_check"] {
