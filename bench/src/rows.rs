@@ -14,6 +14,7 @@ pub async fn measure(bench: &Bench<'_>) -> Result<(Vec<Row>, Vec<Limit>), String
     let (row, tokens) = bench.exchange("code exchange", codes, bench.load(200)).await?;
     rows.push(row);
     rows.push(bench.refresh("refresh", &tokens, bench.profile).await?);
+    rows.push(bench.refresh_alone(&bench.grants(BOTH).await?).await?);
     let openid = bench.grants("openid orders:read").await?;
     rows.push(bench.refresh("refresh with an ID token (two signatures)", &openid, None).await?);
     rows.push(bench.introspect("introspection of a JWT", "orders", &openid).await?);

@@ -252,12 +252,16 @@ impl<'a> Bench<'a> {
 
     /// Divides the refresh tokens among the connections.
     pub fn divide(&self, name: &str, tokens: &[Tokens]) -> Result<Vec<Vec<String>>, String> {
-        let mut works: Vec<Vec<String>> = vec![Vec::new(); self.connections];
+        Self::divide_among(self.connections, name, tokens)
+    }
+
+    fn divide_among(connections: usize, name: &str, tokens: &[Tokens]) -> Result<Vec<Vec<String>>, String> {
+        let mut works: Vec<Vec<String>> = vec![Vec::new(); connections];
         for (at, one) in tokens.iter().enumerate() {
-            works[at % self.connections].push(one.refresh.clone());
+            works[at % connections].push(one.refresh.clone());
         }
         if works.iter().any(Vec::is_empty) {
-            return Err(format!("{name}: {} grants are too few for {} connections", tokens.len(), self.connections));
+            return Err(format!("{name}: {} grants are too few for {connections} connections", tokens.len()));
         }
         Ok(works)
     }
@@ -271,6 +275,14 @@ impl<'a> Bench<'a> {
             let _ = perf.wait();
         }
         Ok(outcome?.0)
+    }
+
+    /// One connection: no request shares a commit with another.
+    pub async fn refresh_alone(&self, tokens: &[Tokens]) -> Result<Row, String> {
+        let name = "refresh, one connection";
+        let works = Self::divide_among(1, name, tokens)?.into_iter();
+        let works = works.map(|tokens| Work::refresh(PHONE, tokens, None, None)).collect();
+        Ok(load::run(name, &self.load(200), works).await?.0)
     }
 
     /// A device that polls while nobody has answered (RFC 8628 3.5): one read, and no write.

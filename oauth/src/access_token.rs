@@ -72,16 +72,16 @@ pub enum Rejected {
 }
 
 pub fn check(token: &str, keys: &KeySet, expected: Expected<'_>) -> Result<AccessToken, Rejected> {
-    check_by(token, |unverified| unverified.verify_with(keys), expected)
+    let unverified = Unverified::parse(token).map_err(|_| Rejected::Malformed)?;
+    check_by(unverified, |unverified| unverified.verify_with(keys), expected)
 }
 
 /// The same for a caller that verifies the signature itself.
-pub fn check_by(
-    token: &str,
-    verify: impl FnOnce(Unverified<'_>) -> Result<Map<String, Value>, JwsError>,
+pub fn check_by<'a>(
+    unverified: Unverified<'a>,
+    verify: impl FnOnce(Unverified<'a>) -> Result<Map<String, Value>, JwsError>,
     expected: Expected<'_>,
 ) -> Result<AccessToken, Rejected> {
-    let unverified = Unverified::parse(token).map_err(|_| Rejected::Malformed)?;
     let typ = unverified.typ().unwrap_or_default().to_owned();
     // RFC 7515 4.1.9: media types compare without regard to case.
     if !typ.eq_ignore_ascii_case(TYP) {

@@ -7,6 +7,11 @@ pub fn encode(bytes: &[u8]) -> String {
     BASE64URL_NOPAD.encode(bytes)
 }
 
+/// Encodes to the end of a text.
+pub fn append(bytes: &[u8], text: &mut String) {
+    BASE64URL_NOPAD.encode_append(bytes, text);
+}
+
 /// Decodes. `None` for padding, another alphabet, white space, an impossible length, or unused bits that are not zero (210-J).
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     BASE64URL_NOPAD.decode(text.as_bytes()).ok()

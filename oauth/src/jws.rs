@@ -4,7 +4,7 @@ use crate::base64url;
 use crate::jwk::{Algorithm, KeySet, PrivateKey, PublicKey};
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserializer, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::fmt;
 
 pub const MAX_BYTES: usize = 16 * 1024;
@@ -64,6 +64,11 @@ impl<'a> Unverified<'a> {
         &self.claims
     }
 
+    /// The same, where nothing else of the JWT is needed any more.
+    pub fn into_unverified_claims(self) -> Map<String, Value> {
+        self.claims
+    }
+
     pub fn alg(&self) -> Option<Algorithm> {
         self.header.get("alg").and_then(Value::as_str).and_then(Algorithm::parse)
     }
@@ -111,8 +116,27 @@ impl<'a> Unverified<'a> {
 
 /// Signs claims. The header has alg, typ and kid.
 pub fn sign(key: &PrivateKey, typ: &str, claims: &impl Serialize) -> Result<String, JwsError> {
-    let header = json!({ "alg": key.algorithm().as_str(), "typ": typ, "kid": key.kid() });
-    sign_with_header(key, &header, claims)
+    let header = Header { alg: key.algorithm().as_str(), kid: key.kid(), typ };
+    let input = joined(&header, claims)?;
+    let signature = key.sign(input.as_bytes()).map_err(|_| JwsError::BadSignature)?;
+    Ok(with_signature(&input, &signature))
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'a str,
+    kid: &'a str,
+    typ: &'a str,
+}
+
+fn joined(header: &impl Serialize, claims: &impl Serialize) -> Result<String, JwsError> {
+    let bytes = |part: Result<Vec<u8>, serde_json::Error>| part.map_err(|_| JwsError::Malformed);
+    let (header, claims) = (bytes(serde_json::to_vec(header))?, bytes(serde_json::to_vec(claims))?);
+    let mut text = String::with_capacity((header.len() + claims.len() + 64) * 4 / 3 + 8);
+    base64url::append(&header, &mut text);
+    text.push('.');
+    base64url::append(&claims, &mut text);
+    Ok(text)
 }
 
 /// Signs claims under the caller's header.
@@ -124,8 +148,7 @@ pub fn sign_with_header(key: &PrivateKey, header: &Value, claims: &impl Serializ
 
 /// The text to sign (RFC 7515 5.1), for keys outside of this process, such as those in a phone's secure element.
 pub fn signing_input(header: &Value, claims: &impl Serialize) -> Result<String, JwsError> {
-    let claims = serde_json::to_vec(claims).map_err(|_| JwsError::Malformed)?;
-    Ok(format!("{}.{}", base64url::encode(header.to_string().as_bytes()), base64url::encode(&claims)))
+    joined(header, claims)
 }
 
 /// The JWT. `signature` has the form of RFC 7518 3 (ES256: 64 bytes, not DER).
@@ -211,6 +234,7 @@ impl<'de> Visitor<'de> for Strict {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use serde_json::json;
 
     fn key(alg: Algorithm) -> PrivateKey {
         PrivateKey::generate(alg).unwrap()

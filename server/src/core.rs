@@ -9,6 +9,7 @@ use crate::limits::Limits;
 use crate::links::held;
 use crate::links::proved::{self, ProvedLinks};
 use crate::login::reading::Accounts;
+use crate::nonces::Nonces;
 use crate::outgoing::{Outgoing, Target};
 use crate::plugins::{Loading, Plugins};
 use crate::seal::KeyRing;
@@ -45,6 +46,10 @@ pub struct Core {
     pub keyring: KeyRing,
     pub keys: Keys,
     pub handles: Handles,
+    /// RFC 9449 8.
+    pub dpop_nonces: Nonces,
+    /// For the proof of possession of an attested key.
+    pub challenges: Nonces,
     pub clients: Arc<Clients>,
     pub limits: Arc<Limits>,
     /// What callers may have written into the store.
@@ -104,6 +109,8 @@ impl Core {
             proved_links: ProvedLinks::open(&store).await?,
             keys,
             handles: Handles::new(keyring.clone(), &config.issuer),
+            dpop_nonces: Nonces::new(&keyring, "dpop nonce", &config.issuer),
+            challenges: Nonces::new(&keyring, "attestation challenge", &config.issuer),
             clients,
             limits,
             unfinished,

@@ -7,7 +7,6 @@ use crate::store::Change;
 use crate::web::request::Incoming;
 use symbolon_oauth::base64url;
 use symbolon_oauth::dpop::{self, Expected, NONCE_WINDOW_S, Rejected, WINDOW_S};
-use symbolon_oauth::dpop_nonce::NonceKey;
 use symbolon_oauth::jwk::PublicKey;
 
 /// A key the request proved that it holds.
@@ -77,18 +76,12 @@ pub fn use_nonce() -> Refused {
 
 /// The nonce of this moment, for the `DPoP-Nonce` header.
 pub fn nonce(core: &Core, now_ms: i64) -> Option<String> {
-    let version = core.keyring.versions().first().copied()?;
-    Some(key(core, version)?.make(now_ms / 1000))
-}
-
-/// The key comes from the master key, so that every node knows every other node's nonces.
-fn key(core: &Core, version: u8) -> Option<NonceKey> {
-    Some(NonceKey::new(&core.keyring.mac_with(version, "dpop nonce", &[])?, &core.config.issuer))
+    core.dpop_nonces.make(now_ms / 1000)
 }
 
 /// Good for twice the longest access token, so that a refresh with the nonce of the last answer needs one round trip.
 pub fn is_nonce(core: &Core, nonce: &str, now_ms: i64) -> bool {
     let longest_s = core.config.api.values().map(|it| it.lifetime.0).max().unwrap_or(0);
     let max_age_s = (2 * longest_s).max(1800);
-    core.keyring.versions().into_iter().filter_map(|it| key(core, it)).any(|it| it.check(nonce, now_ms / 1000, max_age_s))
+    core.dpop_nonces.check(nonce, now_ms / 1000, max_age_s)
 }

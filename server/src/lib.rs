@@ -24,6 +24,7 @@ pub mod links;
 pub mod login;
 pub mod mail;
 pub mod nodes;
+pub mod nonces;
 pub mod operations;
 pub mod outgoing;
 pub mod pages;

@@ -34,9 +34,16 @@ impl Person {
 /// a sign-in takes away those that its identity leads (`login::profile`), so an operator's later word is the newer one.
 pub fn claims(own: &str, shown: Option<&str>) -> std::result::Result<Map<String, Json>, Fault> {
     let broken = |error: serde_json::Error| Fault::new(format!("an account's claims: {error}"));
-    let shown: Vec<Map<String, Json>> = serde_json::from_str(&format!("[{}]", shown.unwrap_or_default())).map_err(broken)?;
     let own: Map<String, Json> = serde_json::from_str(own).map_err(broken)?;
-    let mut all: Map<String, Json> = shown.into_iter().flatten().chain(own).collect();
+    let mut all = match shown {
+        Some(shown) => {
+            let mut shown: Vec<(i64, String, Map<String, Json>)> = serde_json::from_str(&format!("[{shown}]")).map_err(broken)?;
+            // What was named last counts.
+            shown.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+            shown.into_iter().flat_map(|it| it.2).chain(own).collect()
+        }
+        None => own,
+    };
     all.retain(|_, value| !value.is_null());
     Ok(all)
 }

@@ -10,7 +10,8 @@ struct Master {
     version: u8,
     sealing: LessSafeKey,
     derive: hkdf::Prk,
-    macs: RwLock<BTreeMap<String, hmac::Key>>,
+    /// Copying such a key costs more than using it.
+    macs: RwLock<BTreeMap<String, Arc<hmac::Key>>>,
 }
 
 /// Keys derived from one or more master keys, newest first. A version byte in every value names the one that made it.
@@ -91,17 +92,17 @@ impl Master {
         Ok(Self { version, sealing: LessSafeKey::new(sealing), derive, macs: RwLock::default() })
     }
 
-    fn key(&self, label: &str) -> hmac::Key {
+    fn key(&self, label: &str) -> Arc<hmac::Key> {
         if let Ok(known) = self.macs.read()
             && let Some(key) = known.get(label)
         {
-            return key.clone();
+            return Arc::clone(key);
         }
         // Expanding 32 bytes cannot fail: HKDF's limit is 255 times that.
         let bytes = expand(&self.derive, &format!("mac {label}")).unwrap_or_default();
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
+        let key = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &bytes));
         if let Ok(mut known) = self.macs.write() {
-            known.insert(label.to_owned(), key.clone());
+            known.insert(label.to_owned(), Arc::clone(&key));
         }
         key
     }

@@ -132,7 +132,7 @@ mod tests {
         let after = before.after(&settings, &said).unwrap();
         let (other, this) = (as_text(&before.elsewhere), as_text(&after.shown));
         assert_eq!(after.claims, Map::new());
-        assert_eq!(claims("{}", Some(&format!("{other},{this}"))).unwrap(), Map::new());
-        assert_eq!(claims("{}", Some(&format!("{this},{other}"))).unwrap(), before.elsewhere);
+        assert_eq!(claims("{}", Some(&format!(r#"[2,"a",{this}],[1,"b",{other}]"#))).unwrap(), Map::new());
+        assert_eq!(claims("{}", Some(&format!(r#"[1,"b",{this}],[2,"a",{other}]"#))).unwrap(), before.elsewhere);
     }
 }

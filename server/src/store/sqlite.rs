@@ -48,6 +48,8 @@ struct Line {
     /// The last one used is the next one taken: its caches are warm.
     free: Vec<Reader>,
     in_use: usize,
+    /// Callers that wait until one is free.
+    waiting: usize,
 }
 
 /// A reader in use. It is given back when this is dropped.
@@ -191,7 +193,7 @@ fn reader(path: &PathBuf) -> Result<Reader, Fault> {
 impl Readers {
     /// With the first one, so that an error shows at the start.
     fn open(path: &PathBuf, most: usize) -> Result<Self, Fault> {
-        let line = Line { free: vec![reader(path)?], in_use: 0 };
+        let line = Line { free: vec![reader(path)?], in_use: 0, waiting: 0 };
         Ok(Self { path: path.clone(), most: most.max(1), line: Mutex::new(line), bell: Condvar::new() })
     }
 
@@ -203,7 +205,9 @@ impl Readers {
     fn take(&self, left: usize) -> Result<Taken<'_>, Fault> {
         let mut line = self.line();
         while line.in_use + left >= self.most {
+            line.waiting += 1;
             line = self.bell.wait(line).unwrap_or_else(PoisonError::into_inner);
+            line.waiting -= 1;
         }
         line.in_use += 1;
         let mut taken = Taken { readers: self, reader: line.free.pop() };
@@ -228,9 +232,12 @@ impl Drop for Taken<'_> {
         let mut line = self.readers.line();
         line.in_use -= 1;
         line.free.extend(self.reader.take());
+        let is_awaited = line.waiting > 0;
         drop(line);
         // Whoever is woken may have to leave this one to others. So all look.
-        self.readers.bell.notify_all();
+        if is_awaited {
+            self.readers.bell.notify_all();
+        }
     }
 }
 

@@ -4,8 +4,7 @@
 use crate::limits::Limits;
 use crate::visible;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use serde_json::Value as Json;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,10 +33,10 @@ impl JsonLine {
 
     /// A line that names a network counts, unless it is about a request that was answered as it wished.
     fn has_room(&self, fields: &Fields) -> bool {
-        let Some(address) = fields.text("address").and_then(|text| text.parse::<IpAddr>().ok()) else { return true };
-        if fields.number("status").is_some_and(|status| status < 400) {
+        if fields.status.is_some_and(|status| status < 400) {
             return true;
         }
+        let Some(address) = fields.address.as_deref().and_then(|text| text.parse::<IpAddr>().ok()) else { return true };
         let has_room = self.refused.check_key(&Limits::place(&["log", &Limits::line(address)])).is_ok();
         if !has_room {
             metrics::counter!("symbolon_log_lines_left_out_total").increment(1);
@@ -58,13 +57,10 @@ where
         if !self.has_room(&fields) {
             return Ok(());
         }
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
-        write!(writer, "{{\"timestamp\":\"{time}\",\"level\":\"{}\"", event.metadata().level())?;
-        for (name, value) in &fields.0 {
-            // Names are written in our code, so that nothing in them needs an escape.
-            write!(writer, ",\"{name}\":{value}")?;
-        }
+        writer.write_str("{\"timestamp\":\"")?;
+        SystemTime.format_time(&mut writer)?;
+        write!(writer, "\",\"level\":\"{}\"", event.metadata().level())?;
+        writer.write_str(&fields.text)?;
         let left_out = self.left_out.swap(0, Ordering::Relaxed);
         if left_out > 0 {
             write!(writer, ",\"lines_left_out\":{left_out}")?;
@@ -73,58 +69,77 @@ where
     }
 }
 
+/// The members of one line, as they are visited.
 #[derive(Default)]
-struct Fields(Vec<(&'static str, Json)>);
+struct Fields {
+    /// Each begins with a comma.
+    text: String,
+    /// What the limit of lines is about.
+    address: Option<String>,
+    status: Option<u64>,
+}
 
 impl Fields {
-    fn get(&self, name: &str) -> Option<&Json> {
-        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    fn name(&mut self, field: &Field) {
+        self.text.push_str(",\"");
+        // Names are written in our code, so that nothing in them needs an escape.
+        self.text.push_str(field.name());
+        self.text.push_str("\":");
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
-        self.get(name)?.as_str()
+    fn bare(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        self.name(field);
+        let _ = fmt::write(&mut self.text, value);
     }
 
-    fn number(&self, name: &str) -> Option<u64> {
-        self.get(name)?.as_u64()
+    /// `write` ends with an error where the text is cut.
+    fn quoted(&mut self, field: &Field, write: impl FnOnce(&mut Bounded<'_>) -> fmt::Result) {
+        self.name(field);
+        self.text.push('"');
+        let begin = self.text.len();
+        let _ = write(&mut Bounded { text: &mut self.text, length: 0 });
+        if field.name() == "address" {
+            self.address = self.text.get(begin..).map(str::to_owned);
+        }
+        self.text.push('"');
     }
 }
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let mut out = Bounded::default();
-        // It ends with an error where the text is cut.
-        let _ = fmt::write(&mut out, format_args!("{value:?}"));
-        self.0.push((field.name(), out.text.into()));
+        self.quoted(field, |out| fmt::write(out, format_args!("{value:?}")));
     }
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.record_debug(field, &format_args!("{value}"));
+        self.quoted(field, |out| out.write_str(value));
     }
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.push((field.name(), value.into()));
+        self.bare(field, format_args!("{value}"));
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.push((field.name(), value.into()));
+        self.bare(field, format_args!("{value}"));
     }
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.push((field.name(), value.into()));
+        if field.name() == "status" {
+            self.status = Some(value);
+        }
+        self.bare(field, format_args!("{value}"));
     }
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.0.push((field.name(), value.into()));
+        self.bare(field, format_args!("{}", serde_json::Value::from(value)));
     }
 }
 
 /// Text up to a length, without characters that hide or reorder what stands beside them.
-#[derive(Default)]
-struct Bounded {
-    text: String,
+struct Bounded<'a> {
+    /// The inside of a JSON string.
+    text: &'a mut String,
     length: usize,
 }
 
-impl fmt::Write for Bounded {
+impl fmt::Write for Bounded<'_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
-        // Nearly every piece: nothing in it is unseen.
-        if piece.len() < LONGEST - self.length && piece.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        // Nearly every piece: nothing in it is unseen or needs an escape.
+        if piece.len() < LONGEST - self.length && piece.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
             self.length += piece.len();
             self.text.push_str(piece);
             return Ok(());
@@ -135,9 +150,14 @@ impl fmt::Write for Bounded {
                 return Err(fmt::Error);
             }
             self.length += 1;
-            if visible::is_unseen(character) {
+            if visible::is_unseen(character) || character.is_control() {
+                // It begins with a backslash, which is one in JSON too.
+                self.text.push('\\');
                 self.text.extend(character.escape_unicode());
             } else {
+                if matches!(character, '"' | '\\') {
+                    self.text.push('\\');
+                }
                 self.text.push(character);
             }
         }
@@ -149,6 +169,7 @@ impl fmt::Write for Bounded {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use serde_json::Value as Json;
     use std::io;
     use std::sync::{Arc, Mutex};
     use tracing_subscriber::layer::SubscriberExt;
@@ -181,14 +202,14 @@ mod tests {
         let lines = lines_of(|| {
             tracing::info!(reason = %format!("no client {long}"), text = long, listed = ?[&long], "request");
             tracing::info!(reason = "a\u{202e}b\nc\u{2028}\u{feff}", "request");
-            tracing::info!(reason = "no client \"shop\" Zürich", number = 7, well = true, "request");
+            tracing::info!(reason = "no client \"shop\" C:\\ Zürich", number = 7, well = true, "request");
         });
         for name in ["reason", "text", "listed"] {
             let value = lines[0][name].as_str().unwrap();
             assert!(value.len() < LONGEST + 20 && value.ends_with("(cut)"), "{value}");
         }
         assert_eq!(lines[1]["reason"], "a\\u{202e}b\\u{a}c\\u{2028}\\u{feff}");
-        assert_eq!(lines[2]["reason"], "no client \"shop\" Zürich");
+        assert_eq!(lines[2]["reason"], "no client \"shop\" C:\\ Zürich");
         assert_eq!((&lines[2]["number"], &lines[2]["well"], &lines[2]["message"]), (&7.into(), &true.into(), &"request".into()));
         assert_eq!((&lines[2]["level"], lines[2]["timestamp"].is_string(), lines[2]["target"].is_string()), (&"INFO".into(), true, true));
     }

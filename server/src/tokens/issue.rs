@@ -481,7 +481,7 @@ fn read(core: &Core, text: &str, now_ms: i64) -> Option<AccessToken> {
     let audience = unverified.unverified_claims().get("aud")?.as_str()?.to_owned();
     let expected = access_token::Expected { issuer: &core.config.issuer, audience: &audience, now_s: now_ms / 1000, leeway_s: 0 };
     let verify = |unverified: jws::Unverified<'_>| core.keys.verified(text, unverified, now_ms);
-    access_token::check_by(text, verify, expected).ok().filter(|token| is_audience(&token.aud))
+    access_token::check_by(unverified, verify, expected).ok().filter(|token| is_audience(&token.aud))
 }
 
 /// Every client behind a token: the one that has it, those it came through (`act`), and the first one.

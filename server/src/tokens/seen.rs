@@ -28,7 +28,7 @@ impl Seen {
         if let Some(signer) = self.0.get(&digest)
             && keys.candidates(unverified.kid(), alg).iter().any(|it| it.thumbprint() == &*signer)
         {
-            return Ok(unverified.unverified_claims().clone());
+            return Ok(unverified.into_unverified_claims());
         }
         let (claims, signer) = unverified.verify_and_find_key(keys)?;
         self.0.insert(digest, signer.thumbprint().into());

@@ -189,6 +189,53 @@ async fn an_answer_that_breaks_off_anywhere_is_resolved() {
     assert_eq!(count(&store, 0).await, 200, "what did not arrive was not done");
 }
 
+/// The same for a group: every member hears what became of it, and all hear the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_whose_answer_breaks_off_is_resolved_for_each_member() {
+    const MEMBERS: u8 = 8;
+    const TOGETHER: &str = "SELECT count(DISTINCT xmin::text) AS used FROM attempt WHERE key <> $1";
+    let Some(base) = postgres() else { return };
+    let (road, url) = Road::to(&base, &database(Engine::Postgres).await).await;
+    let store = Store::open(&url, StoreOptions { connections: 2, ..StoreOptions::default() }).await.unwrap();
+    put(&store, 0..=MEMBERS).await;
+    let add = |number: u8| {
+        let mut change = Change::new(1_000);
+        change.run(ADD, vec![key(number)]);
+        change.audit(Entry::ok("put"));
+        let store = store.clone();
+        tokio::spawn(async move { store.apply(change).await })
+    };
+    let mut applied = 0;
+    for how in (0..1_500).step_by(41).map(Cut::AfterBytes).chain([Cut::Before, Cut::Within]) {
+        // This one is under way for so long that the others leave together.
+        road.cut(Cut::Late(40));
+        let first = add(0);
+        while !road.was_cut() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        road.cut(how);
+        let members: Vec<_> = (1..=MEMBERS).map(add).collect();
+        first.await.unwrap().unwrap();
+        let mut outcomes = Vec::new();
+        for member in members {
+            outcomes.push(member.await.unwrap());
+        }
+        assert!(road.was_cut(), "{how:?}");
+        if matches!(how, Cut::AfterBytes(_)) {
+            assert!(outcomes.iter().all(Result::is_ok), "{how:?}: {outcomes:?}");
+            let together = store.one(TOGETHER, &[key(0)]).await.unwrap().unwrap().int("used").unwrap();
+            assert_eq!(together, 1, "{how:?}: the members left in one transaction");
+            applied += 1;
+        } else {
+            assert!(outcomes.iter().all(|it| matches!(it, Err(NotApplied::Unknown))), "{how:?}: {outcomes:?}");
+        }
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    for number in 1..=MEMBERS {
+        assert_eq!(count(&store, number).await, applied, "{number}");
+    }
+}
+
 /// Whoever gives up waiting neither cancels what was sent nor leaves a connection that answers the next one with the wrong rows.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_gives_up_disturbs_nobody() {

@@ -47,7 +47,7 @@ pub const BY_NAME: &str = whole_account!("login_name n JOIN account a ON a.id = 
 /// A person who was disabled meanwhile keeps the old address.
 pub const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1, updated_ms = $3 WHERE id = $1 AND state = 'active'";
 /// With what one identity shows of it, by its name, and what the others do.
-pub const PROFILE: &str = "SELECT a.name, a.locale, a.claims, o.claims AS shown, (SELECT string_agg(e.claims, ',' ORDER BY e.claims_ms, e.name) \
+pub const PROFILE: &str = "SELECT a.name, a.locale, a.claims, o.claims AS shown, (SELECT string_agg('[' || e.claims_ms || ',\"' || e.name || '\",' || e.claims || ']', ',') \
     FROM outside_identity e WHERE e.account = a.id AND e.claims <> '' AND e.name <> $2) AS elsewhere FROM account a \
     LEFT JOIN outside_identity o ON o.account = a.id AND o.name = $2 WHERE a.id = $1";
 /// Only what was read is replaced: of two sign-ins at once the second one looks again.
