@@ -4,7 +4,7 @@
 use super::account_passkeys::{self, instant};
 use super::browser::{form_token, form_token_fits};
 use super::reply::{self, Reply};
-use super::{account_links, browser_session, login};
+use super::{account_links, browser_session, login_begin};
 use crate::app::App;
 use crate::audit;
 use crate::authorization::backchannel;
@@ -26,7 +26,7 @@ const FACTORS: &str = "SELECT kind FROM credential WHERE account = $1 AND kind <
 pub async fn account(app: &App, incoming: &Incoming) -> Result<Reply> {
     app.machine.must_not_be_too_fast(Some(incoming.address))?;
     let Some(session) = browser_session::for_our_pages(app, incoming).await? else {
-        return login::own(app, incoming, Journey::SignIn, None).await;
+        return login_begin::own(app, incoming, Journey::SignIn, None).await;
     };
     if incoming.method == Method::POST {
         return act(app, incoming, &session).await;
@@ -39,7 +39,7 @@ pub async fn account(app: &App, incoming: &Incoming) -> Result<Reply> {
 pub async fn change_password(app: &App, incoming: &Incoming) -> Result<Reply> {
     app.machine.must_not_be_too_fast(Some(incoming.address))?;
     let session = browser_session::for_our_pages(app, incoming).await?;
-    login::own(app, incoming, Journey::ChangePassword, session).await
+    login_begin::own(app, incoming, Journey::ChangePassword, session).await
 }
 
 async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply> {
@@ -119,7 +119,7 @@ async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply>
     let Some(passkey) = action.strip_prefix("rename_passkey:").filter(|id| id.len() <= 64) else {
         let nothing = || Refused::bad_request("invalid_request", "There is no such action on this page.");
         let journey = Journey::of_account(action).ok_or_else(nothing)?;
-        return login::own(app, incoming, journey, Some(session.clone())).await;
+        return login_begin::own(app, incoming, journey, Some(session.clone())).await;
     };
     let mut change = Change::new(incoming.now_ms);
     account_passkeys::rename(&mut change, incoming, &session.account, passkey)?;

@@ -3,7 +3,7 @@
 
 use super::pages as views;
 use super::reply::Reply;
-use super::{browser_session, login};
+use super::{browser_session, login_begin};
 use crate::app::App;
 use crate::authorization::backchannel::{self, BackchannelAuthorization, Stored};
 use crate::authorization::delivery::Delivery;
@@ -20,7 +20,7 @@ pub async fn approvals(app: &App, incoming: &Incoming) -> Result<Reply> {
             backchannel::by_reference(app, reference).await?.filter(|stored| !stored.account.is_empty() && is_for_pages(stored))
         }
         (None, Some(session)) => backchannel::pending(app, &session.account, incoming.now_ms).await?.into_iter().find(is_for_pages),
-        (None, None) => return login::own(app, incoming, Journey::SignIn, None).await,
+        (None, None) => return login_begin::own(app, incoming, Journey::SignIn, None).await,
     };
     match found {
         Some(stored) if stored.is_open(incoming.now_ms) => {
@@ -28,7 +28,7 @@ pub async fn approvals(app: &App, incoming: &Incoming) -> Result<Reply> {
             // Whoever else is signed in here stays so until the person who is asked has signed in.
             let session = session.filter(|session| session.account == account);
             let delivery = Delivery::Backchannel(Box::new(BackchannelAuthorization { id, account, asked }));
-            login::for_device(app, incoming, (&client_id, delivery), session).await
+            login_begin::for_device(app, incoming, (&client_id, delivery), session).await
         }
         _ => views::shown_alone(app, incoming, 200, &Step::new("approval_none"), Some(&app.url("/account"))),
     }

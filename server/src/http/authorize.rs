@@ -1,7 +1,7 @@
 //! GET and POST /authorize. RFC 6749 4.1.1, RFC 9126 4, RFC 9207, OpenID Connect Core 3.1.2.
 
 use super::reply::Reply;
-use super::{browser_session, continue_page, login, pages};
+use super::{browser_session, continue_page, login_begin, pages};
 use crate::app::App;
 use crate::authorization::request::{self, AuthorizationRequest, Problem};
 use crate::authorization::{delivery, pushed};
@@ -12,7 +12,7 @@ pub async fn authorize(app: &App, incoming: &Incoming) -> Result<Reply> {
     match resolve(app, incoming).await {
         Ok(request) => {
             let session = browser_session::for_client(app, incoming, &request.client_id).await?;
-            login::begin(app, incoming, request, session).await
+            login_begin::begin(app, incoming, request, session).await
         }
         Err(Problem::Page(error)) => Err(error),
         Err(Problem::Redirect(refused, back)) => {

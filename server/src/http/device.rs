@@ -3,7 +3,7 @@
 
 use super::pages as views;
 use super::reply::Reply;
-use super::{browser_session, login};
+use super::{browser_session, login, login_begin};
 use crate::app::App;
 use crate::authorization::delivery::Delivery;
 use crate::authorization::device::{self, CameBy, DeviceAuthorization, Stored, Told};
@@ -71,7 +71,7 @@ async fn go_on(app: &App, incoming: &Incoming, (stored, came_by): (Option<Stored
         (Told::Approved, Some(stored)) => views::device(app, incoming, "device_approved", &stored.client_id).await,
         (Told::Open, Some(stored)) => {
             let delivery = DeviceAuthorization { id: stored.id, asked: stored.asked, came_by };
-            login::for_device(app, incoming, (&stored.client_id, Delivery::Device(Box::new(delivery))), session).await
+            login_begin::for_device(app, incoming, (&stored.client_id, Delivery::Device(Box::new(delivery))), session).await
         }
         _ => ask(app, incoming, None, Some("user_code_over")),
     }

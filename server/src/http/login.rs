@@ -1,7 +1,7 @@
-//! The browser's face of the login machine: cookies, form tokens and pages on this side, `Step`s on the other.
+//! The browser's face of the login machine: cookies, form tokens and pages on this side, `Step`s on the other. `login_begin` begins.
 //! A form is answered by 303 to the page of the sign-in, `/login/{address}`, which can be fetched again.
 
-use super::browser::{SignInCookie, form_token, form_token_fits};
+use super::browser::{SignInCookie, form_token_fits};
 use super::browser_session;
 use super::pages as views;
 use super::remembered;
@@ -9,15 +9,14 @@ use super::reply::{self, Reply};
 use super::settle;
 use crate::app::App;
 use crate::authorization::delivery::Delivery;
-use crate::authorization::request::{self, AuthorizationRequest, Surroundings};
+use crate::authorization::request::Surroundings;
 use crate::authorization::settle::{Settled, Settling, rules};
-use crate::error::{Error, Refused, Result};
+use crate::error::Result;
 use crate::login::context::{Answer, Device, Face, Visitor};
-use crate::login::flow::{Begin, Existing, Judged, Moved};
-use crate::login::journey::Journey;
+use crate::login::flow::Judged;
 use crate::login::machine::{Answering, Received, changed, over};
 use crate::login::methods::upstream::RETURNED;
-use crate::login::state::{Ended, State, Subject};
+use crate::login::state::{Ended, State};
 use crate::login::step::FORGET_ACCOUNTS;
 use crate::sessions::{self, Session};
 use crate::stored_bytes::Writer;
@@ -27,86 +26,9 @@ use std::collections::BTreeMap;
 /// Fields of our forms that are no answer.
 const OURS: [&str; 5] = ["form_token", "handle", "version", "locale", "action"];
 
-/// From /authorize: signs the person in as far as the request and the client's policy ask.
-pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest, session: Option<Session>) -> Result<Reply> {
-    let says = |word: &str| request.prompt.iter().any(|prompt| prompt == word);
-    let client =
-        app.clients.get(&request.client_id).await?.ok_or_else(|| Refused::bad_request("invalid_request", "The client is gone."))?;
-    let account = session.as_ref().map(|session| session.account.clone());
-    request::still_allowed(&app.authority(), &client, &request)?;
-    let mut rules = match request::sign_in_rules(&app.authority(), &client, &request, surroundings(incoming)) {
-        Ok(rules) => rules,
-        Err(Error::Refused(refused)) => return settle::refuse(app, incoming, &request, account.as_deref(), *refused).await,
-        Err(fault) => return Err(fault),
-    };
-    // What an app handed over to a browser ends with the app: another app does not go on with it.
-    let is_persons = |session: &Session| request.sub.as_ref().is_none_or(|sub| *sub == session.account);
-    let counts = |session: &Session| !says(request::CREATE) && is_persons(session) && !(request.brings_back() && session.clients.is_some());
-    // The choice comes first: else a policy that begins with the address would write to the old person's.
-    if says("select_account") && !says(request::CREATE) && rules.confirm.is_none() {
-        rules.confirm =
-            remembered::choice(app, incoming, session.as_ref().filter(|session| counts(session)), request.sub.as_deref()).await?;
-    }
-    let delivery = Delivery::Redirect(Box::new(request.clone()));
-    let begin = Begin {
-        journey: if says(request::CREATE) { Journey::Register { draft: None } } else { Journey::SignIn },
-        client: Some(request.client_id.clone()),
-        hint: request.login_hint.clone(),
-        request: delivery.as_json()?,
-        existing: session.as_ref().filter(|session| counts(session)).map(existing),
-    };
-    let locale = views::locale(app, incoming, request.ui_locales.as_deref());
-    let moved = match app.machine.begin(begin, &rules, &visitor(app, incoming, &locale)).await {
-        Ok(moved) => moved,
-        Err(Error::Refused(refused)) if refused.status == 400 => {
-            return settle::refuse(app, incoming, &request, account.as_deref(), *refused).await;
-        }
-        Err(other) => return Err(other),
-    };
-    if says("none") && moved.proven.is_none() {
-        let refused = Refused::bad_request("login_required", "The person has to sign in, which prompt=none forbids.");
-        let refused = refused.because("no session that is enough for the request");
-        return settle::refuse(app, incoming, &request, account.as_deref(), refused).await;
-    }
-    start(app, incoming, (moved, &delivery), session, &locale).await
-}
-
 /// A browser is no installation.
-fn surroundings(incoming: &Incoming) -> Surroundings {
+pub(super) fn surroundings(incoming: &Incoming) -> Surroundings {
     Surroundings { address: Some(incoming.address), ..Surroundings::default() }
-}
-
-fn existing(session: &Session) -> Existing {
-    let subject = Subject { account: session.account.clone(), version: session.account_version, session: Some(session.id) };
-    Existing { subject, proofs: session.proofs.clone() }
-}
-
-/// A sign-in for our own pages: /account, and /register and /reset for somebody whom no app sent.
-pub async fn own(app: &App, incoming: &Incoming, journey: Journey, session: Option<Session>) -> Result<Reply> {
-    begin_here(app, incoming, (journey, None, Delivery::OwnPage), session).await
-}
-
-/// A sign-in that approves another device, or what a client asks.
-pub async fn for_device(
-    app: &App,
-    incoming: &Incoming,
-    (client_id, delivery): (&str, Delivery),
-    session: Option<Session>,
-) -> Result<Reply> {
-    begin_here(app, incoming, (Journey::SignIn, Some(client_id.to_owned()), delivery), session).await
-}
-
-async fn begin_here(
-    app: &App,
-    incoming: &Incoming,
-    (journey, client, delivery): (Journey, Option<String>, Delivery),
-    session: Option<Session>,
-) -> Result<Reply> {
-    let begin = Begin { journey, client, hint: None, request: delivery.as_json()?, existing: session.as_ref().map(existing) };
-    let locale = views::locale(app, incoming, None);
-    let rules = rules(&app.authority(), &delivery, surroundings(incoming)).await?;
-    let moved = app.machine.begin(begin, &rules, &visitor(app, incoming, &locale)).await?;
-    start(app, incoming, (moved, &delivery), session, &locale).await
 }
 
 pub fn visitor<'a>(app: &App, incoming: &'a Incoming, locale: &'a str) -> Visitor<'a> {
@@ -125,7 +47,7 @@ pub fn visitor<'a>(app: &App, incoming: &'a Incoming, locale: &'a str) -> Visito
     }
 }
 
-fn settling<'a>(
+pub(super) fn settling<'a>(
     app: &'a App,
     delivery: &'a Delivery,
     (session, visitor): (Option<&'a Session>, &'a Visitor<'a>),
@@ -141,43 +63,6 @@ fn settling<'a>(
         session_secret: Some(settle::session_secret(app, &secret)),
         others: others.iter().map(|other| (other.id, other.secret)).collect(),
         caller: None,
-    }
-}
-
-/// The first page, or at once the end, where nothing is left to ask.
-async fn start(
-    app: &App,
-    incoming: &Incoming,
-    (moved, delivery): (Moved, &Delivery),
-    session: Option<Session>,
-    locale: &str,
-) -> Result<Reply> {
-    let secret = crate::seal::random::<32>()?;
-    let visitor = visitor(app, incoming, locale);
-    let others = settle::others(app, incoming, &moved).await?;
-    match settling(app, delivery, (session.as_ref(), &visitor), secret, &others).settle(moved).await? {
-        Settled::Asked(state) => {
-            let handle = app.machine.seal_start(&state)?;
-            let token = form_token(app, &secret, &handle);
-            let hidden = vec![("handle".to_owned(), handle)];
-            let mut page = views::step(app, incoming, &state, views::Target { path: "/login".to_owned(), token, hidden })?;
-            SignInCookie { id: state.id, secret }.set(app, incoming, &mut page);
-            Ok(page)
-        }
-        Settled::Ended(ended) => {
-            let response = match delivery.request() {
-                Some(request) => settle::response(app, incoming, request, &ended).await?,
-                None => None,
-            };
-            let mut reply = match response {
-                Some(response) => views::send(app, incoming, response)?,
-                None => reply::see_other(&app.url("/account")),
-            };
-            settle::remember_end(app, incoming, &ended, &mut reply)?;
-            others.iter().for_each(|other| other.forget(app, &mut reply));
-            Ok(reply)
-        }
-        Settled::Late | Settled::Overtaken => Err(over().because("a sign-in that has not begun was overtaken").into()),
     }
 }
 

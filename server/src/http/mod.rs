@@ -37,6 +37,7 @@ pub mod introspect;
 pub mod kiosk;
 pub mod links;
 pub mod login;
+pub mod login_begin;
 pub mod login_page;
 pub mod logout;
 pub mod metadata;

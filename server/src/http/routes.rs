@@ -5,8 +5,8 @@ use crate::attesting::{attester, challenge};
 use crate::error::Result;
 use crate::http::{
     account, approvals, authorize, authorize_challenge, backchannel_authentication, continue_page, device, device_authorization, endings,
-    handover, introspect, kiosk, links, login, login_page, logout, metadata, par, pending, pending_device, plugin, registration, revoke,
-    stop, token, upstream, upstream_events, upstream_logout, upstream_sign_out, userinfo, wallet, well_known,
+    handover, introspect, kiosk, links, login, login_begin, login_page, logout, metadata, par, pending, pending_device, plugin,
+    registration, revoke, stop, token, upstream, upstream_events, upstream_logout, upstream_sign_out, userinfo, wallet, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
@@ -343,8 +343,10 @@ pub static ROWS: &[Row] = &[
     row(Route { path: "/plugin/{name}/return", caller: Caller::SignIn, writes: Writes::Return, ..PAGE }, |app, incoming| {
         Box::pin(plugin::come_back(app, incoming))
     }),
-    row(Route { path: "/register", ..PAGE }, |app, incoming| Box::pin(login::own(app, incoming, Journey::Register { draft: None }, None))),
-    row(Route { path: "/reset", ..PAGE }, |app, incoming| Box::pin(login::own(app, incoming, Journey::Reset, None))),
+    row(Route { path: "/register", ..PAGE }, |app, incoming| {
+        Box::pin(login_begin::own(app, incoming, Journey::Register { draft: None }, None))
+    }),
+    row(Route { path: "/reset", ..PAGE }, |app, incoming| Box::pin(login_begin::own(app, incoming, Journey::Reset, None))),
     row(
         Route {
             path: "/revoke",

@@ -5,6 +5,7 @@
 
 mod anchors;
 mod answers;
+mod answers_given;
 mod answers_of_features;
 mod app_account;
 mod app_page;

@@ -1,0 +1,88 @@
+//! One whole answer of the endpoints that need more than a request: what somebody with the right to it gets. The refusals are in
+//! `answers_of_features`.
+
+use crate::answers::{get, post, same};
+use crate::backchannel::{self, MESSAGE};
+use crate::registration::site;
+use crate::world::*;
+use crate::{handover, kiosks, registration};
+use serde_json::json;
+
+/// A request with what a phone proves.
+fn proved(request: reqwest::RequestBuilder, phone: &Phone<'_>, path: &str) -> reqwest::RequestBuilder {
+    phone.headers(path).into_iter().fold(request, |request, (name, value)| request.header(name, value))
+}
+
+/// A request with a token and the proof of its key.
+fn with_token(phone: &Phone<'_>, (method, path): (&str, &str), token: &str) -> reqwest::RequestBuilder {
+    let request = phone.world.http.request(method.parse().unwrap(), phone.world.url(path));
+    request.header("authorization", format!("DPoP {token}")).header("dpop", phone.proof(method, path, Some(token)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_registers_is_answered_as_recorded() {
+    let world = registration::open(Engine::Sqlite).await;
+    world.freeze();
+    let registered = world.http.post(world.url("/clients")).json(&site());
+    let shown = world.shown(registered).await;
+    let (_, rest) = shown.split_once("\"client_id\": \"").unwrap();
+    same("client_registered", &shown.replace(rest.split_once('"').unwrap().0, "[client_id]"));
+    let (status, client) = registration::register(&world, None, &site()).await;
+    assert_eq!(status, 201, "{client}");
+    let id = client["client_id"].as_str().unwrap();
+    let token = client["registration_access_token"].as_str().unwrap();
+    let path = format!("/clients/{id}");
+    let hidden = |shown: String| shown.replace(id, "[client_id]");
+    same("client_read", &hidden(world.shown(get(&world, &path).bearer_auth(token)).await));
+    let mut body = site();
+    body["client_id"] = json!(id);
+    body["client_name"] = json!("Harvest diary");
+    let changed = world.http.put(world.url(&path)).bearer_auth(token).json(&body);
+    same("client_changed", &hidden(world.shown(changed).await));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_hands_over_is_answered_as_recorded() {
+    let scene = handover::Scene::start(Engine::Sqlite).await;
+    scene.world.freeze();
+    let (mut phone, tokens) = scene.app("handing", "alice").await;
+    // From now on it knows a nonce.
+    let path = scene.path(&mut phone, &tokens).await;
+    let token = tokens.text("access_token");
+    let request = with_token(&phone, ("POST", "/handover"), &token).header("content-type", "application/x-www-form-urlencoded");
+    let hidden = |shown: String| {
+        let rest = shown.split("/handover/").skip(1).map(|rest| rest.split_once(['"', '\n', '&', ' ']).map_or("", |it| it.0).to_owned());
+        rest.filter(|ticket| ticket.len() > 20).fold(shown.clone(), |shown, ticket| shown.replace(&ticket, "[ticket]"))
+    };
+    same("handover_given", &hidden(scene.world.shown(request).await));
+    same("handover_page", &hidden(scene.world.shown(get(&scene.world, &path)).await));
+    scene.world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kiosk_is_answered_as_recorded() {
+    let scene = kiosks::Scene::start(Engine::Sqlite, "").await;
+    scene.world.freeze();
+    let mut gate = scene.gate(&scene.gates[0]);
+    // From now on it knows a nonce and a challenge.
+    kiosks::challenge(&mut gate).await;
+    let request = proved(post(&scene.world, "/kiosk/challenge", &[("client_id", "gate")]), &gate, "/kiosk/challenge");
+    same("kiosk_challenge", &scene.world.shown(request).await);
+    scene.world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_is_asked_is_answered_as_recorded() {
+    let scene = backchannel::Scene::start(Engine::Sqlite, "").await;
+    scene.world.freeze();
+    let (mut phone, token) = scene.app("member-app", "alice").await;
+    let form = [("scope", "openid orders:read"), ("login_hint", "alice"), MESSAGE];
+    let asked = post(&scene.world, "/backchannel_authentication", &form).basic_auth("desk", Some(SECRET)).send().await.unwrap();
+    assert_eq!(asked.status(), 200);
+    let waiting = phone.pending(&token).await;
+    let id = waiting[0]["id"].as_str().unwrap().to_owned();
+    let hidden = |shown: String| shown.replace(&id, "[id]");
+    same("pending", &hidden(scene.world.shown(with_token(&phone, ("GET", "/pending"), &token)).await));
+    scene.world.stop().await;
+}
