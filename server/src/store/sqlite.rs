@@ -59,6 +59,9 @@ struct Taken<'a> {
     reader: Option<Reader>,
 }
 
+/// Negative: kibibytes and not pages (SQLite, PRAGMA cache_size). A small store never uses it up.
+const WRITER_CACHE_KIB: i64 = -16 * 1024;
+
 /// A connection that only reads, and what it knows of the statements it was asked to run.
 struct Reader {
     connection: Connection,
@@ -85,7 +88,7 @@ impl Sqlite {
         }
         let path = PathBuf::from(path);
         let interrupted = std::fs::metadata(format!("{}-wal", path.display())).is_ok_and(|it| it.len() > 0);
-        let mut connection = connect(&path)?;
+        let mut connection = writing(&path)?;
         if interrupted {
             check_integrity(&connection)?;
         }
@@ -181,6 +184,13 @@ fn connect(path: &PathBuf) -> Result<Connection, Fault> {
     };
     set().map_err(|it| fault(&it))?;
     connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+/// The writer keeps the upper pages of large tables in memory. A reader cannot: each commit of somebody else empties its cache.
+fn writing(path: &PathBuf) -> Result<Connection, Fault> {
+    let connection = connect(path)?;
+    connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB).map_err(|it| fault(&it))?;
     Ok(connection)
 }
 
@@ -436,7 +446,7 @@ fn commit((connection, texts): (&mut Connection, &mut Texts), path: &PathBuf, ba
         tracing::error!(error = %why, changes = batch.len(), "a batch was not written; the database is opened anew");
     }
     let _ = connection.execute_batch("ROLLBACK");
-    match connect(path) {
+    match writing(path) {
         Ok(fresh) => *connection = fresh,
         Err(error) => {
             static CLOSED: OncePerSecond = OncePerSecond::new();
