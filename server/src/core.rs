@@ -11,6 +11,7 @@ use crate::links::proved::{self, ProvedLinks};
 use crate::login::reading::Accounts;
 use crate::outgoing::{Outgoing, Target};
 use crate::plugins::{Loading, Plugins};
+use crate::recovery::Recovery;
 use crate::seal::KeyRing;
 use crate::store::{Change, Store, retention};
 use crate::stored_bytes::StoredBytes;
@@ -52,6 +53,7 @@ pub struct Core {
     pub outgoing: Outgoing,
     pub plugins: Plugins,
     pub proved_links: ProvedLinks,
+    pub recovery: Recovery,
     /// The clients whose members some kiosk lets in, and how many seconds the longest of their passes is good for.
     pub kiosk_passes: BTreeMap<String, i64>,
     /// Held by work that has to be written though nobody may wait for it. A stop waits until nobody holds it.
@@ -102,6 +104,7 @@ impl Core {
         moved::settle(&config, &store, now_ms).await?;
         Ok(Self {
             proved_links: ProvedLinks::open(&store).await?,
+            recovery: Recovery::read(&store).await?,
             keys,
             handles: Handles::new(keyring.clone(), &config.issuer),
             clients,

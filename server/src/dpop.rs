@@ -56,6 +56,9 @@ pub fn of_request(core: &Core, incoming: &Incoming, access_token: Option<&str>) 
     if core.config.dpop.nonce && !has_nonce {
         return Err(use_nonce().because(if proof.nonce.is_some() { "a nonce that is old or not ours" } else { "no nonce" }).into());
     }
+    if !has_nonce && core.recovery.is_forgotten_s(proof.iat) {
+        return Err(use_nonce().because("a proof of before the recovery").into());
+    }
     if !has_nonce {
         proof.must_be_near(incoming.now_ms / 1000, WINDOW_S).map_err(|it| refused(it.reason()))?;
     }
@@ -83,7 +86,7 @@ pub fn nonce(core: &Core, now_ms: i64) -> Option<String> {
 
 /// The key comes from the master key, so that every node knows every other node's nonces.
 fn key(core: &Core, version: u8) -> Option<NonceKey> {
-    Some(NonceKey::new(&core.keyring.mac_with(version, "dpop nonce", &[])?, &core.config.issuer))
+    Some(NonceKey::new(&core.keyring.mac_with(version, "dpop nonce", &core.recovery.mark())?, &core.config.issuer))
 }
 
 /// Good for twice the longest access token, so that a refresh with the nonce of the last answer needs one round trip.

@@ -15,7 +15,9 @@ const CHALLENGE_S: i64 = 300;
 
 /// One key for each master key, newest first, so that every node knows every other's challenges.
 fn keys(core: &Core) -> impl Iterator<Item = NonceKey> {
-    let of = |version| Some(NonceKey::new(&core.keyring.mac_with(version, "attestation challenge", &[])?, &core.config.issuer));
+    let of = |version| {
+        Some(NonceKey::new(&core.keyring.mac_with(version, "attestation challenge", &core.recovery.mark())?, &core.config.issuer))
+    };
     core.keyring.versions().into_iter().filter_map(of)
 }
 

@@ -35,7 +35,9 @@ impl JsonLine {
     /// A line that names a network counts, unless it is about a request that was answered as it wished.
     fn has_room(&self, fields: &Fields) -> bool {
         let Some(address) = fields.text("address").and_then(|text| text.parse::<IpAddr>().ok()) else { return true };
-        if fields.number("status").is_some_and(|status| status < 400) {
+        // A redirect may carry the error.
+        let carries_error = fields.text("error").is_some_and(|error| !error.is_empty());
+        if fields.number("status").is_some_and(|status| status < 400) && !carries_error {
             return true;
         }
         let has_room = self.refused.check_key(&Limits::place(&["log", &Limits::line(address)])).is_ok();
@@ -200,15 +202,18 @@ mod tests {
             for _ in 0..500 {
                 tracing::info!(status = 401, address = "2001:db8:1:2::7", "request");
                 tracing::info!(status = 401, address = "2001:db8:1:2::8", "request");
-                tracing::info!(status = 200, address = "2001:db8:1:2::7", "request");
+                tracing::info!(status = 200, address = "2001:db8:1:2::7", error = "", "request");
+                tracing::info!(status = 303, address = "2001:db8:1:2::7", error = "", "request");
+                tracing::info!(status = 302, address = "2001:db8:1:2::7", error = "invalid_scope", "request");
             }
             tracing::info!(status = 401, address = "2001:db8:1:3::7", "request");
         });
         let count = |status: u64| lines.iter().filter(|line| line["status"] == status).count();
-        assert_eq!(count(200), 500);
-        assert!((120..140).contains(&count(401)), "{}", count(401));
+        assert_eq!((count(200), count(303)), (500, 500));
+        let refused = count(401) + count(302);
+        assert!((120..140).contains(&refused), "{refused}");
         assert_eq!(lines.last().unwrap()["address"], "2001:db8:1:3::7");
         let left_out: u64 = lines.iter().filter_map(|line| line["lines_left_out"].as_u64()).sum();
-        assert_eq!(left_out as usize + count(401), 1001, "what is left out is counted");
+        assert_eq!(left_out as usize + refused, 1501, "what is left out is counted");
     }
 }
