@@ -14,7 +14,6 @@ use crate::links::Links;
 use crate::login::machine::Machine;
 use crate::mail::Mailer;
 use crate::pages::Pages;
-use crate::store::Store;
 use crate::upstream::Providers;
 use crate::wallet::Wallets;
 use bytes::Bytes;
