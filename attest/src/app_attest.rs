@@ -284,14 +284,15 @@ impl<'a> Object<'a> {
         }
         let mut reader = Decoder::new(bytes);
         let (mut format, mut statement, mut data) = (None, None, None);
-        for _ in 0..only(length(reader.map())?, 3)? {
-            match reader.str().map_err(|_| SHAPE)? {
-                "fmt" if format.is_none() => format = Some(reader.str().map_err(|_| SHAPE)?),
-                "attStmt" if statement.is_none() => statement = Some(Self::read_statement(&mut reader)?),
-                "authData" if data.is_none() => data = Some(reader.bytes().map_err(|_| SHAPE)?),
-                _ => return Err(SHAPE),
+        read_members(&mut reader, |reader, name| {
+            match name {
+                "fmt" => format = Some(reader.str().map_err(|_| SHAPE)?),
+                "attStmt" => statement = Some(Self::read_statement(reader)?),
+                "authData" => data = Some(reader.bytes().map_err(|_| SHAPE)?),
+                _ => cbor::skip(reader)?,
             }
-        }
+            Ok(())
+        })?;
         if reader.position() != bytes.len() {
             return Err(Unreadable("there are bytes behind the attestation"));
         }
@@ -299,22 +300,16 @@ impl<'a> Object<'a> {
         Ok(Self { format: format.ok_or(SHAPE)?, certificates, receipt, authenticator_data: data.ok_or(SHAPE)? })
     }
 
-    /// The documented members, each once. Others of a later system are skipped: they decide nothing.
     fn read_statement(reader: &mut Decoder<'a>) -> Result<(Vec<&'a [u8]>, &'a [u8]), Unreadable> {
         let (mut certificates, mut receipt) = (None, None);
-        let mut seen = Vec::new();
-        for _ in 0..at_most(length(reader.map())?, cbor::MAX_MEMBERS)? {
-            let name = reader.str().map_err(|_| SHAPE)?;
-            if seen.contains(&name) {
-                return Err(SHAPE);
-            }
-            seen.push(name);
+        read_members(reader, |reader, name| {
             match name {
                 "x5c" => certificates = Some(Self::read_certificates(reader)?),
                 "receipt" => receipt = Some(reader.bytes().map_err(|_| SHAPE)?),
                 _ => cbor::skip(reader)?,
             }
-        }
+            Ok(())
+        })?;
         Ok((certificates.ok_or(SHAPE)?, receipt.ok_or(SHAPE)?))
     }
 
@@ -325,6 +320,23 @@ impl<'a> Object<'a> {
         }
         (0..count).map(|_| reader.bytes()).collect::<Result<_, _>>().map_err(|_| SHAPE)
     }
+}
+
+/// The members of a map, each once. `read` skips those of a later system: they decide nothing.
+fn read_members<'a>(
+    reader: &mut Decoder<'a>,
+    mut read: impl FnMut(&mut Decoder<'a>, &'a str) -> Result<(), Unreadable>,
+) -> Result<(), Unreadable> {
+    let mut seen = Vec::new();
+    for _ in 0..at_most(length(reader.map())?, cbor::MAX_MEMBERS)? {
+        let name = reader.str().map_err(|_| SHAPE)?;
+        if seen.contains(&name) {
+            return Err(SHAPE);
+        }
+        seen.push(name);
+        read(reader, name)?;
+    }
+    Ok(())
 }
 
 fn at_most(count: u64, most: u64) -> Result<u64, Unreadable> {
@@ -341,13 +353,14 @@ fn read_assertion(bytes: &[u8]) -> Result<(&[u8], &[u8]), Unreadable> {
     }
     let mut reader = Decoder::new(bytes);
     let (mut signature, mut data) = (None, None);
-    for _ in 0..only(length(reader.map())?, 2)? {
-        match reader.str().map_err(|_| SHAPE)? {
-            "signature" if signature.is_none() => signature = Some(reader.bytes().map_err(|_| SHAPE)?),
-            "authenticatorData" if data.is_none() => data = Some(reader.bytes().map_err(|_| SHAPE)?),
-            _ => return Err(SHAPE),
+    read_members(&mut reader, |reader, name| {
+        match name {
+            "signature" => signature = Some(reader.bytes().map_err(|_| SHAPE)?),
+            "authenticatorData" => data = Some(reader.bytes().map_err(|_| SHAPE)?),
+            _ => cbor::skip(reader)?,
         }
-    }
+        Ok(())
+    })?;
     if reader.position() != bytes.len() {
         return Err(Unreadable("there are bytes behind the assertion"));
     }

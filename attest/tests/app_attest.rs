@@ -384,6 +384,53 @@ fn unknown_members_of_the_statement_are_skipped_within_the_budget() {
     assert_eq!(read(&many), shapeless);
 }
 
+/// The same of members beside the documented ones, of an attestation and of an assertion.
+#[test]
+fn unknown_members_of_both_objects_are_skipped_within_the_budget() {
+    let hash = sha256(b"challenge");
+    let (device, object) = Device::attest(&hash, Lie::default());
+    let made = device.assert_with(&hash, 5, &[]);
+    let attested = |object: &[u8]| device.read(object, &hash);
+    let asserted = |made: &[u8]| {
+        let expected = ExpectedAssertion { app_ids: &[APP], client_data_hash: &hash, public_key: &device.point, counter_above: 4 };
+        let verdict = assertion(made, &expected)?;
+        Ok(verdict.failed.into_iter().map(|it| it.name).collect::<Vec<_>>())
+    };
+    let shapeless = || Err(Unreadable("the CBOR is not of the shape Apple documents"));
+    let broken = || Err(Unreadable("a value in the CBOR is not well-formed or nested too deeply"));
+    // The documented members behind further ones, and before them.
+    let with = |good: &[u8], count: u8, more: &[(&str, &[u8])]| {
+        let head = [0xa0 + count + u8::try_from(more.len()).unwrap()];
+        let more = &map(more)[1..];
+        [[&head[..], more, &good[1..]].concat(), [&head[..], &good[1..], more].concat()]
+    };
+    let both = |more: &[(&str, &[u8])]| {
+        let mut said: Vec<_> = with(&object, 3, more).iter().map(|it| attested(it)).collect();
+        said.extend(with(&made, 2, more).iter().map(|it| asserted(it)));
+        said.dedup();
+        said
+    };
+    assert_eq!(both(&[]), [Ok(vec![])]);
+    for value in LATER {
+        assert_eq!(both(&[("later", value)]), [Ok(vec![])], "{value:02x?}");
+        assert_eq!(both(&[("later", value), ("later", value)]), [shapeless()], "{value:02x?} twice");
+    }
+    for value in [&b"\xff"[..], b"\x1c", b"\xf8\x01", &[0x81; 40]] {
+        assert_eq!(both(&[("later", value)]), [broken()], "{value:02x?}");
+    }
+    for twice in ["fmt", "authData"] {
+        assert_eq!(with(&object, 3, &[(twice, b"\x40")]).map(|it| attested(&it).is_err()), [true; 2], "{twice}");
+    }
+    for twice in ["signature", "authenticatorData"] {
+        assert_eq!(with(&made, 2, &[(twice, b"\x40")]).map(|it| asserted(&it).is_err()), [true; 2], "{twice}");
+    }
+    let names: Vec<String> = (0..15).map(|it| format!("later{it}")).collect();
+    let many: Vec<(&str, &[u8])> = names.iter().map(|it| (it.as_str(), &b"\x00"[..])).collect();
+    assert_eq!(both(&many[..13]).first(), Some(&Ok(vec![])));
+    assert_eq!(with(&made, 2, &many[..14]).map(|it| asserted(&it)), [Ok(vec![]), Ok(vec![])]);
+    assert_eq!(both(&many), [shapeless()]);
+}
+
 /// 240-N: whose build it is, from iOS 27 on by what the system says; a developer's is one in either environment.
 #[test]
 fn a_build_is_of_the_kind_that_is_accepted() {

@@ -50,6 +50,7 @@ pub struct Hint {
     /// The `iss` of the token.
     pub signer: String,
     pub jti: String,
+    pub iat_s: i64,
     pub exp_s: i64,
 }
 
@@ -105,7 +106,7 @@ pub fn read_hint<'k>(text: &str, keys_of: impl Fn(&str) -> Option<&'k KeySet>, e
         (None, Some(name)) if short(name) => Named::LoginName(name.to_owned()),
         _ => return Err(Rejected::Other("login_hint_token names somebody by sub or by login_hint, and by one of them alone.")),
     };
-    Ok(Hint { named, signer, jti, exp_s })
+    Ok(Hint { named, signer, jti, iat_s: iat, exp_s })
 }
 
 /// Signs a hint for this issuer. `jti` is new for each.
@@ -182,7 +183,8 @@ mod tests {
         let read = |text: &str| read_hint(text, |signer| (signer == "desk").then_some(&keys), &expected);
         let good = json!({ "iss": "desk", "aud": "https://as", "jti": "j", "iat": 1_000, "exp": 1_060, "sub": "s" });
         let sign = |claims: &Value| jws::sign(&key, HINT_TYP, claims).unwrap();
-        let hint = Hint { named: Named::Subject("s".to_owned()), signer: "desk".to_owned(), jti: "j".to_owned(), exp_s: 1_060 };
+        let hint =
+            Hint { named: Named::Subject("s".to_owned()), signer: "desk".to_owned(), jti: "j".to_owned(), iat_s: 1_000, exp_s: 1_060 };
         assert_eq!(read(&sign(&good)), Ok(hint));
         let named = Named::LoginName("ana@example.com".to_owned());
         assert_eq!(read(&make_hint(&key, ("desk", "https://as"), &named, "k", 1_000).unwrap()).unwrap().named, named);

@@ -15,6 +15,8 @@ pub struct Assertion {
     pub client_id: String,
     pub jti: String,
     pub exp_s: i64,
+    /// Its `iat`. Without one, the earliest second at which it can have been made.
+    pub made_s: i64,
 }
 
 /// The client that the assertion names, before anything is verified.
@@ -53,7 +55,10 @@ pub fn check(assertion: &str, keys: &KeySet, client_id: &str, issuer: &str, now_
         }
     }
     match text("jti") {
-        Some(jti) if !jti.is_empty() && jti.len() <= 256 => Ok(Assertion { client_id: client_id.to_owned(), jti: jti.to_owned(), exp_s }),
+        Some(jti) if !jti.is_empty() && jti.len() <= 256 => {
+            let made_s = claims::time_s(&claims, "iat")?.unwrap_or(exp_s - MAX_LIFETIME_S);
+            Ok(Assertion { client_id: client_id.to_owned(), jti: jti.to_owned(), exp_s, made_s })
+        }
         _ => Err("jti of the client assertion is missing, empty or too long."),
     }
 }
@@ -76,7 +81,9 @@ mod tests {
         let keys = KeySet { keys: vec![key.public().clone()] };
         let good = json!({ "iss": "k1", "sub": "k1", "aud": "https://as", "jti": "1", "exp": 160, "iat": 100 });
         let check_claims = |claims: &Value| check(&jws::sign(&key, "JWT", claims).unwrap(), &keys, "k1", "https://as", 100);
-        assert_eq!(check_claims(&good).unwrap().jti, "1");
+        assert_eq!(check_claims(&good).map(|it| (it.jti, it.made_s)), Ok(("1".to_owned(), 100)));
+        let undated = json!({ "iss": "k1", "sub": "k1", "aud": "https://as", "jti": "1", "exp": 160 });
+        assert_eq!(check_claims(&undated).map(|it| it.made_s), Ok(-440), "ten minutes before its end");
         assert!(check(&make(&key, "k1", "https://as", "2", 100).unwrap(), &keys, "k1", "https://as", 100).is_ok());
         for (name, value) in [
             ("aud", json!(["https://as"])),

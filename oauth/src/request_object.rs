@@ -23,6 +23,8 @@ pub struct RequestObject {
     /// Its `jti`. Without one, the digest of its signing input: the signature beside it can be written in several ways.
     pub id: String,
     pub exp_s: i64,
+    /// Its `iat`, or else its `nbf`. Without either, the earliest second at which it can have been made.
+    pub made_s: i64,
 }
 
 /// For which endpoint a request is.
@@ -93,7 +95,8 @@ pub fn check(text: &str, keys: &KeySet, expected: &Expected<'_>) -> Result<Reque
         Some(jti) => jti.to_owned(),
         None => base64url::encode(&sha256(signing_input.as_bytes())),
     };
-    Ok(RequestObject { parameters: read_parameters(&claims)?, id, exp_s })
+    let made_s = claims::time_s(&claims, "iat")?.or(claims::time_s(&claims, "nbf")?).unwrap_or(exp_s - MAX_LIFETIME_S);
+    Ok(RequestObject { parameters: read_parameters(&claims)?, id, exp_s, made_s })
 }
 
 fn check_times(claims: &Map<String, Value>, now_s: i64) -> Result<i64, &'static str> {

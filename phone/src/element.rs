@@ -394,6 +394,8 @@ pub struct Android<'a> {
     pub unordered: bool,
     /// The attesting key came over the air and not from the factory.
     pub over_the_air: bool,
+    /// Of the description, and of the interface that made it.
+    pub description_version: u32,
 }
 
 impl<'a> Android<'a> {
@@ -411,6 +413,7 @@ impl<'a> Android<'a> {
             user_auth: 0,
             unordered: false,
             over_the_air: false,
+            description_version: 300,
         }
     }
 }
@@ -460,7 +463,7 @@ impl Android<'_> {
         CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 17], self.description())
     }
 
-    /// KeyDescription of version 300.
+    /// KeyDescription.
     fn description(&self) -> Vec<u8> {
         let package = tlv(&[0x30], &[tlv(&[4], self.package.as_bytes()), integer(self.version)].concat());
         let app = tlv(&[0x30], &[tlv(&[0x31], &package), tlv(&[0x31], &tlv(&[4], &self.signing_digest))].concat());
@@ -486,9 +489,9 @@ impl Android<'_> {
             hardware.reverse();
         }
         let fields = [
-            integer(300),
+            integer(self.description_version),
             tlv(&[10], &[self.level]),
-            integer(300),
+            integer(self.description_version),
             tlv(&[10], &[self.level]),
             tlv(&[4], self.challenge),
             tlv(&[4], &[]),

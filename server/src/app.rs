@@ -14,7 +14,6 @@ use crate::links::Links;
 use crate::login::machine::Machine;
 use crate::mail::Mailer;
 use crate::pages::Pages;
-use crate::store::Store;
 use crate::upstream::Providers;
 use crate::wallet::Wallets;
 use bytes::Bytes;
@@ -59,15 +58,15 @@ impl App {
         let core = Core::build(parts, before.map(|it| &it.core)).await?;
         let (config, base) = (&core.config, core.base.as_path());
         let templates = config.templates.as_ref().map(|it| base.join(it));
-        let epoch = epoch(&core.store).await?;
         let pages = Pages::new(&config.brand, templates.as_deref(), base)?;
-        let machine = Machine::new(core.store.clone(), core.keyring.clone(), Arc::clone(config), &epoch, before.map(|it| &it.machine))?
-            .with_providers(Providers::load(&config.upstream, &config.issuer, &core.outgoing)?)
-            .with_wallets(Wallets::load(&config.wallet, &config.issuer, &core.outgoing)?)
-            .with_plugins(core.plugins.clone())
-            .with_clients(Arc::clone(&core.clients))
-            .with_languages(pages.named_languages())
-            .with_breached(config.passwords.open_list(base).map_err(Fault::new)?);
+        let machine =
+            Machine::new(core.store.clone(), core.keyring.clone(), Arc::clone(config), &core.recovery.epoch, before.map(|it| &it.machine))?
+                .with_providers(Providers::load(&config.upstream, &config.issuer, &core.outgoing)?)
+                .with_wallets(Wallets::load(&config.wallet, &config.issuer, &core.outgoing)?)
+                .with_plugins(core.plugins.clone())
+                .with_clients(Arc::clone(&core.clients))
+                .with_languages(pages.named_languages())
+                .with_breached(config.passwords.open_list(base).map_err(Fault::new)?);
         machine.wallets().measure();
         let attesting = Attesting::load(config, base, &core.outgoing, before.map(|it| &it.callers.attesting))?;
         let pages = Pages::new(&config.brand, templates.as_deref(), base)?;
@@ -107,14 +106,6 @@ pub fn must_have_letters(config: &Config, pages: &Pages) -> Result<(), Fault> {
     match keys.into_iter().find(|(_, key)| !pages.has_message(key)) {
         None => Ok(()),
         Some((name, key)) => Err(Fault::new(format!("[plugin.{name}]: there is no message {key}; add it to en.ftl below templates"))),
-    }
-}
-
-/// The store's epoch: `symbolon recover` raises it after a restore, which voids every sign-in under way.
-async fn epoch(store: &Store) -> Result<String, Fault> {
-    match store.one("SELECT value FROM fact WHERE name = $1", &["epoch".into()]).await? {
-        Some(row) => Ok(row.text(0)?.to_owned()),
-        None => Ok("1".to_owned()),
     }
 }
 

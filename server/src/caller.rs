@@ -253,6 +253,9 @@ impl Callers {
                     .ok_or_else(|| Fault::new(format!("client {client_id} has no usable jwks")))?;
                 let checked =
                     client_assertion::check(&text, keys, client_id, &core.config.issuer, incoming.now_ms / 1000).map_err(invalid_client)?;
+                if core.recovery.is_forgotten_s(checked.made_s) {
+                    return Err(invalid_client("The client assertion was made before this server was restored; make a new one.").into());
+                }
                 Ok(Own { assertion: Some(checked), ..proved })
             }
             (_, Proof::None) => Err(invalid_client("This client must authenticate.").into()),

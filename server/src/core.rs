@@ -12,6 +12,7 @@ use crate::login::reading::Accounts;
 use crate::nonces::Nonces;
 use crate::outgoing::{Outgoing, Target};
 use crate::plugins::{Loading, Plugins};
+use crate::recovery::Recovery;
 use crate::seal::KeyRing;
 use crate::store::{Change, Store, retention};
 use crate::stored_bytes::StoredBytes;
@@ -57,6 +58,7 @@ pub struct Core {
     pub outgoing: Outgoing,
     pub plugins: Plugins,
     pub proved_links: ProvedLinks,
+    pub recovery: Recovery,
     /// The clients whose members some kiosk lets in, and how many seconds the longest of their passes is good for.
     pub kiosk_passes: BTreeMap<String, i64>,
     /// Held by work that has to be written though nobody may wait for it. A stop waits until nobody holds it.
@@ -105,12 +107,15 @@ impl Core {
         let plugins = Plugins::load(&Loading::of(config.plugins(), &base, &outgoing, Some(&keyring)), before.map(|it| &it.plugins))?;
         held::hold(&config, &store, now_ms).await?;
         moved::settle(&config, &store, now_ms).await?;
+        let recovery = Recovery::read(&store).await?;
+        let nonces = |label| Nonces::new(&keyring, (label, &recovery.mark()), &config.issuer);
         Ok(Self {
             proved_links: ProvedLinks::open(&store).await?,
             keys,
             handles: Handles::new(keyring.clone(), &config.issuer),
-            dpop_nonces: Nonces::new(&keyring, "dpop nonce", &config.issuer),
-            challenges: Nonces::new(&keyring, "attestation challenge", &config.issuer),
+            dpop_nonces: nonces("dpop nonce"),
+            challenges: nonces("attestation challenge"),
+            recovery,
             clients,
             limits,
             unfinished,

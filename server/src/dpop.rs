@@ -55,6 +55,9 @@ pub fn of_request(core: &Core, incoming: &Incoming, access_token: Option<&str>) 
     if core.config.dpop.nonce && !has_nonce {
         return Err(use_nonce().because(if proof.nonce.is_some() { "a nonce that is old or not ours" } else { "no nonce" }).into());
     }
+    if !has_nonce && core.recovery.is_forgotten_s(proof.iat) {
+        return Err(use_nonce().because("a proof of before the recovery").into());
+    }
     if !has_nonce {
         proof.must_be_near(incoming.now_ms / 1000, WINDOW_S).map_err(|it| refused(it.reason()))?;
     }

@@ -33,6 +33,7 @@ pub mod plugins;
 pub mod polls;
 pub mod pool;
 pub mod profile;
+pub mod recovery;
 pub mod refusals;
 pub mod registration;
 pub mod revoked_there;

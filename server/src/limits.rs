@@ -29,6 +29,8 @@ pub struct Limits {
     pub attests_of_instance: DefaultKeyedRateLimiter<u16>,
     /// Audit entries about refused requests, by whom they are about.
     pub refusals: DefaultKeyedRateLimiter<u16>,
+    /// The same about evidence, by client.
+    pub refusals_of_client: DefaultKeyedRateLimiter<u16>,
     /// Starts of devices: by client and address, and by client.
     pub devices: DefaultKeyedRateLimiter<u16>,
     pub devices_of_client: DefaultKeyedRateLimiter<u16>,
@@ -70,6 +72,7 @@ impl Default for Limits {
             attests_of_client: per_minute(6000),
             attests_of_instance: per_minute(30),
             refusals: per_minute(30),
+            refusals_of_client: per_minute(300),
             devices: per_minute(60),
             devices_of_client: per_minute(6000),
             polls: Polls::default(),

@@ -14,9 +14,9 @@ pub struct Nonces {
 }
 
 impl Nonces {
-    /// `label` names the purpose. One issuer refuses the nonces of another (172-D).
-    pub fn new(keyring: &KeyRing, label: &str, issuer: &str) -> Self {
-        let of = |version| Some(NonceKey::new(&keyring.mac_with(version, label, &[])?, issuer));
+    /// `label` names the purpose. Nonces of another `mark` are void (`Recovery::mark`). One issuer refuses the nonces of another (172-D).
+    pub fn new(keyring: &KeyRing, (label, mark): (&str, &[&[u8]]), issuer: &str) -> Self {
+        let of = |version| Some(NonceKey::new(&keyring.mac_with(version, label, mark)?, issuer));
         Self { keys: keyring.versions().into_iter().filter_map(of).collect(), made: Mutex::new((i64::MIN, String::new())) }
     }
 
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn a_nonce_is_good_for_its_time_under_each_master_key_and_for_one_purpose() {
         let (old, new) = ((1, [1; 32]), (2, [2; 32]));
-        let of = |keys: &[(u8, [u8; 32])], label: &str, issuer: &str| Nonces::new(&KeyRing::new(keys.to_vec()).unwrap(), label, issuer);
+        let of = |keys: &[(u8, [u8; 32])], label: &str, issuer: &str| Nonces::new(&KeyRing::new(keys.to_vec()).unwrap(), (label, &[]), issuer);
         let (before, after) = (of(&[old], "dpop nonce", "https://as"), of(&[new, old], "dpop nonce", "https://as"));
         let nonce = before.make(600).unwrap();
         assert_eq!(before.make(659).unwrap(), nonce, "one bucket, one nonce");
@@ -54,6 +54,8 @@ mod tests {
         assert!(!before.check(&nonce, 901, 300), "too old");
         assert!(!before.check(&after.make(600).unwrap(), 600, 300), "of a master key that is not known here");
         assert!(!of(&[old], "attestation challenge", "https://as").check(&nonce, 600, 300));
+        let recovered = Nonces::new(&KeyRing::new(vec![old]).unwrap(), ("dpop nonce", &[b"2"]), "https://as");
+        assert!(!recovered.check(&nonce, 600, 300), "of before a recovery");
         assert!(!of(&[old], "dpop nonce", "https://other").check(&nonce, 600, 300));
     }
 }

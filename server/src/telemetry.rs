@@ -36,6 +36,10 @@ fn describe() {
     metrics::describe_histogram!("symbolon_request_seconds", "Time from a request's head to its answer, by route.");
     metrics::describe_counter!("symbolon_refusals_total", "Requests refused, by route and error code.");
     metrics::describe_counter!("symbolon_events_total", "Audit entries written, by event and outcome.");
+    metrics::describe_counter!(
+        "symbolon_attestation_newer_version_total",
+        "Accepted Android evidence whose description has a newer version than this server knows, by client."
+    );
     metrics::describe_counter!("symbolon_attestation_observed_total", "What attestation.observe let in, by client and broken rule.");
     metrics::describe_histogram!("symbolon_store_apply_seconds", "Time a change took until it was durable.");
     metrics::describe_counter!("symbolon_store_refusals_total", "Changes the store did not apply: conflict, unknown, busy, fault.");

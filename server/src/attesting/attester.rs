@@ -19,6 +19,7 @@ use crate::web::request::Incoming;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use symbolon_oauth::{base64url, digest};
 
 const CHALLENGE_MS: i64 = 5 * 60_000;
@@ -85,6 +86,9 @@ fn opened(core: &Core, text: &str, client_id: &str, jkt: &str, now_ms: i64) -> O
     };
     let made_ms = i64::from_be_bytes(head.get(..8)?.try_into().ok()?);
     let bound = is_of(Some(jkt));
+    if core.recovery.is_forgotten(made_ms) {
+        return None;
+    }
     ((bound || is_of(None)) && (-60_000..CHALLENGE_MS).contains(&(now_ms - made_ms))).then_some((bytes, bound, made_ms + CHALLENGE_MS))
 }
 
@@ -102,7 +106,8 @@ pub async fn attest(attesting: &Attesting, core: &Core, incoming: &Incoming) -> 
     // Counted by what was proved, so that nobody uses up another's.
     within(&core.limits.attests_of_instance, &["attest", &client_id, &held.jkt])?;
     let challenge = incoming.form.get("challenge").unwrap_or_default();
-    let sent = Sent { incoming, held: &held, challenge, evidence: repeated::evidence_digest(incoming) };
+    let spent = AtomicBool::new(false);
+    let sent = Sent { incoming, held: &held, challenge, evidence: repeated::evidence_digest(incoming), spent: &spent };
     let whose = (client_id.as_str(), &rules);
     if let Some(answer) = repeated::repeat_answer(core, sent, whose).await? {
         return Ok(answer);
@@ -119,19 +124,20 @@ pub async fn attest(attesting: &Attesting, core: &Core, incoming: &Incoming) -> 
     {
         return Ok(answer);
     }
-    if finding.refused.code == INVALID && rules.observe {
+    let is_not_judged = is_not_judged(&finding.refused);
+    if finding.refused.code != INVALID && !is_not_judged {
+        return Err(finding.refused.into());
+    }
+    if rules.observe {
         observed::let_in(core, sent, whose, &finding).await?;
         return issue(core, incoming, whose, TierName::None, incoming.now_ms);
     }
-    if finding.refused.code == INVALID || is_not_judged(&finding.refused) {
-        let event = if finding.refused.code == INVALID { "evidence_refused" } else { "evidence_not_judged" };
-        let mut change = Change::new(incoming.now_ms);
-        if finding.audit(core, sent, (&client_id, event), &mut change) {
-            core.store.apply(change).await?;
-        }
-        return Err(finding.refused.audited().into());
+    let event = if is_not_judged { "evidence_not_judged" } else { "evidence_refused" };
+    let mut change = Change::new(incoming.now_ms);
+    if finding.audit(core, sent, (&client_id, event), &mut change) {
+        core.store.apply(change).await?;
     }
-    Err(finding.refused.into())
+    Err(finding.refused.audited().into())
 }
 
 /// "Try again": Google was down or did not look (271-N). Load that is shed, or an answer that was lost, is no news for an auditor. It gives
@@ -176,7 +182,7 @@ fn granted(rules: &AttestationRules, proved: TierName, platform: &str, facts: &J
 
 /// Writes the installation down, and spends what was shown for it.
 async fn keep(core: &Core, case: &Case, sent: Sent<'_>, (mut judged, tier): (Judged, TierName)) -> Result<()> {
-    let Sent { incoming, held, challenge: text, .. } = sent;
+    let Sent { incoming, challenge: text, .. } = sent;
     let mut change = Change::new(incoming.now_ms);
     let id = || vec![case.client_id.as_str().into(), case.jkt.as_str().into()];
     let now = || vec![Value::from(incoming.now_ms), judged.facts.to_string().into(), tier.as_str().into()];
@@ -197,25 +203,35 @@ async fn keep(core: &Core, case: &Case, sent: Sent<'_>, (mut judged, tier): (Jud
         }
     }
     let row = change.len() - 1;
-    let proof = (!judged.spent).then(|| held.burn(&mut change));
-    if !judged.spent {
+    let proof = sent.burn(&mut change);
+    if proof.is_some() {
         change.once("evidence_challenge", &case.client_id, text, case.ends_ms);
     }
-    let entry = audit::Entry::ok("instance_attested").client(case.client_id.as_str()).address(incoming.address.to_string());
-    change.audit(
-        entry
-            .with("jkt", case.jkt.as_str())
-            .with("tier", tier.as_str())
-            .with("platform", judged.platform.as_ref())
-            .with("renewal", judged.is_renewal()),
-    );
+    let is_newer = judged.facts["newer_version"] == true;
+    change.audit(entry_of(case, incoming, &judged, tier, is_newer));
     match core.store.apply(change).await {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            if is_newer {
+                metrics::counter!("symbolon_attestation_newer_version_total", "client" => case.client_id.clone()).increment(1);
+            }
+            Ok(())
+        }
         Err(NotApplied::Conflict(at)) if Some(at) == proof => Err(dpop::use_nonce().into()),
         Err(NotApplied::Conflict(at)) if at == row => Err(explain_conflict(core, case, &judged).await?.into()),
         Err(NotApplied::Conflict(_)) => Err(challenge_used().into()),
         Err(other) => Err(other.into()),
     }
+}
+
+/// `is_newer`: Android describes the key in a version that this server does not know, and what it knows was read.
+fn entry_of(case: &Case, incoming: &Incoming, judged: &Judged, tier: TierName, is_newer: bool) -> audit::Entry {
+    let entry = audit::Entry::ok("instance_attested").client(case.client_id.as_str()).address(incoming.address.to_string());
+    let entry = entry
+        .with("jkt", case.jkt.as_str())
+        .with("tier", tier.as_str())
+        .with("platform", judged.platform.as_ref())
+        .with("renewal", judged.is_renewal());
+    if is_newer { entry.with("newer_version", true) } else { entry }
 }
 
 fn challenge_used() -> Refused {

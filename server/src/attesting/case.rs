@@ -6,13 +6,14 @@ use crate::core::Core;
 use crate::dpop::ProvedKey;
 use crate::error::{Fault, Refused, Result};
 use crate::limits::Limits;
-use crate::store::Row;
+use crate::store::{Change, Row};
 use crate::web::request::Incoming;
 use data_encoding::BASE64_NOPAD;
 use governor::DefaultKeyedRateLimiter;
 use serde_json::Value as Json;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use symbolon_attest::binding::{self, Purpose};
 use symbolon_oauth::{base64, base64url};
 
@@ -61,8 +62,6 @@ pub struct Judged {
     pub assertion: Option<(u32, [u8; 32])>,
     /// Of a key that is known already. They are the facts that the store had, and `facts` are what is known by now.
     pub before: Option<String>,
-    /// Proof and challenge were spent before the evidence was looked at.
-    pub spent: bool,
     pub failed: Vec<&'static str>,
 }
 
@@ -80,6 +79,15 @@ pub struct Sent<'a> {
     pub challenge: &'a str,
     /// The digest of the whole evidence.
     pub evidence: [u8; 32],
+    /// Proof and challenge were spent before the evidence was looked at.
+    pub spent: &'a AtomicBool,
+}
+
+impl Sent<'_> {
+    /// Spends the proof, unless that has happened. Answers where its statement is.
+    pub fn burn(&self, change: &mut Change) -> Option<usize> {
+        (!self.spent.load(Ordering::Acquire)).then(|| self.held.burn(change))
+    }
 }
 
 /// Everything about one request.

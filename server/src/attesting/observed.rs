@@ -10,6 +10,7 @@ use crate::dpop;
 use crate::error::{Refused, Result};
 use crate::limits::Limits;
 use crate::store::{Change, NotApplied};
+use crate::stored_bytes::Writer;
 use serde_json::{Map, Value as Json};
 use std::borrow::Cow;
 
@@ -17,10 +18,13 @@ use std::borrow::Cow;
 const MAX_TEXT: usize = 128;
 const MAX_MEMBERS: usize = 10;
 
+/// The rule of evidence that could not be judged.
+const NOT_JUDGED: &str = "not_judged";
+
 /// What is wrong with evidence.
 pub struct Finding {
     pub refused: Refused,
-    /// The rules that it broke; empty where it could not be judged.
+    /// The rules that it broke; empty where it could not be read.
     failed: Vec<&'static str>,
     platform: Cow<'static, str>,
     /// What it said of app and device. Nothing of it is verified.
@@ -34,20 +38,21 @@ impl Finding {
     }
 
     pub fn of_refused(refused: Refused) -> Self {
-        Self { refused, failed: Vec::new(), platform: Cow::Borrowed(""), unverified_facts: Json::Null }
+        // Whoever is at fault is told 400.
+        let failed = if refused.status == 503 { vec![NOT_JUDGED] } else { Vec::new() };
+        Self { refused, failed, platform: Cow::Borrowed(""), unverified_facts: Json::Null }
     }
 
     fn why(&self) -> &str {
         if self.refused.private.is_empty() { self.refused.hint } else { &self.refused.private }
     }
 
-    /// Adds the entry. Nobody has proved who this is: the log has every refusal, the audit a bounded number. Was there room?
+    /// Adds the entry. Nobody has proved who this is. So the log has every refusal, and the audit a number that is bounded by line, by
+    /// client and by bytes. Was there room?
     pub fn audit(&self, core: &Core, sent: Sent<'_>, (client_id, event): (&str, &'static str), change: &mut Change) -> bool {
         let address = sent.incoming.address;
-        if core.limits.refusals.check_key(&Limits::place(&["evidence", client_id, &Limits::line(address)])).is_err() {
-            return false;
-        }
         let mut entry = Entry::refused(event, self.why()).client(client_id).address(address.to_string());
+        entry.security = false;
         entry = entry.with("jkt", sent.held.jkt.as_str());
         if !self.failed.is_empty() {
             entry = entry.with("rules", self.failed.clone());
@@ -55,8 +60,14 @@ impl Finding {
         if !self.unverified_facts.is_null() {
             entry = entry.with("platform", self.platform.as_ref()).with("unverified_facts", self.unverified_facts.clone());
         }
-        change.audit(entry);
-        true
+        let limits = &core.limits;
+        let has_room = limits.refusals.check_key(&Limits::place(&["evidence", client_id, &Limits::line(address)])).is_ok()
+            && limits.refusals_of_client.check_key(&Limits::place(&["evidence", client_id])).is_ok()
+            && core.stored.charge(Writer::Network(address), entry.body(sent.incoming.now_ms).len()).is_ok();
+        if has_room {
+            change.audit(entry);
+        }
+        has_room
     }
 }
 
@@ -66,15 +77,17 @@ pub async fn let_in(core: &Core, sent: Sent<'_>, (client_id, _): (&str, &Attesta
         count(client_id, rule);
     }
     if finding.failed.is_empty() {
-        count(client_id, "not_judged");
+        count(client_id, NOT_JUDGED);
     }
-    tracing::info!(client = client_id, why = finding.why(), "evidence would be refused; attestation.observe lets it in");
+    tracing::info!(client = client_id, address = %sent.incoming.address, why = finding.why(), "evidence would be refused; attestation.observe lets it in");
     let mut change = Change::new(sent.incoming.now_ms);
-    let proof = sent.held.burn(&mut change);
-    finding.audit(core, sent, (client_id, "evidence_observed"), &mut change);
+    let proof = sent.burn(&mut change);
+    if !finding.audit(core, sent, (client_id, "evidence_observed"), &mut change) && proof.is_none() {
+        return Ok(());
+    }
     match core.store.apply(change).await {
         Ok(_) => Ok(()),
-        Err(NotApplied::Conflict(at)) if at == proof => Err(dpop::use_nonce().into()),
+        Err(NotApplied::Conflict(at)) if Some(at) == proof => Err(dpop::use_nonce().into()),
         Err(other) => Err(other.into()),
     }
 }

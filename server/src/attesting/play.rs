@@ -13,6 +13,7 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value as Json, json};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use symbolon_attest::binding::Purpose;
@@ -103,7 +104,7 @@ pub async fn judged(core: &Core, play: Option<&Arc<Play>>, case: &Arc<Case>, sen
         case::within_the_clients(core, case)?;
     }
     let before = known.as_ref().map(|it| it.written.clone());
-    let mut judged = Judged { platform: "android".into(), proved, failed, spent: true, before, ..Judged::default() };
+    let mut judged = Judged { platform: "android".into(), proved, failed, before, ..Judged::default() };
     let opened = match &play.google {
         Some(google) if standard => google.decode(case, package, token).await?,
         _ => match play.open(core, case, token).await? {
@@ -203,7 +204,10 @@ async fn burn(core: &Core, case: &Case, sent: Sent<'_>, token: &str) -> Result<(
     change.once("evidence_challenge", &case.client_id, sent.challenge, case.ends_ms);
     change.once("play_token", &case.client_id, &base64url::encode(&digest::sha256(token.as_bytes())), case.ends_ms);
     match core.store.apply(change).await {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            sent.spent.store(true, Ordering::Release);
+            Ok(())
+        }
         Err(NotApplied::Conflict(at)) if at == proof => Err(crate::dpop::use_nonce().into()),
         Err(NotApplied::Conflict(_)) => {
             Err(invalid("This challenge or token was used before. Get a new one.").because(case::CHALLENGE_USED).into())

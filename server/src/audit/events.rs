@@ -216,7 +216,10 @@ const GRANTS: &[Event] = &[
 ];
 
 const INSTALLATIONS: &[Event] = &[
-    event("instance_attested", "An installation of an app was attested."),
+    event(
+        "instance_attested",
+        "An installation of an app was attested. `newer_version`: Android describes it in a version that this server does not know.",
+    ),
     event("instance_vouched_for", "Your own attester vouched for an installation."),
     event("instance_revoked", "An installation is refused from now on; its grants ended."),
     event("device_enrolled", "A managed device was seen for the first time."),

@@ -14,7 +14,7 @@ use crate::config::{Client, Profile, TokenDelivery};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::{self, Wanted};
-use crate::login::accounts::{self, Hashers};
+use crate::login::accounts::Hashers;
 use crate::login::machine::over;
 use crate::login::state::Rules;
 use crate::store::tables::attempt::CHARGE;
@@ -22,6 +22,7 @@ use crate::store::tables::backchannel_request::{INSERT, PENDING, READ};
 use crate::store::{Change, NotApplied, Row, Value};
 use crate::stored_bytes::Writer;
 use crate::tokens::handles::{Kind, RowName};
+use crate::visible::is_seen_whole;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::net::IpAddr;
@@ -224,7 +225,7 @@ fn checked_message(client: &Client, form: &Form) -> Result<Option<String>> {
     let refused = |hint| Error::from(Refused::bad_request("invalid_binding_message", hint));
     let rules = &client.backchannel;
     match form.get("binding_message") {
-        Some(text) if backchannel::is_binding_message(text) => Ok(Some(text.to_owned())),
+        Some(text) if backchannel::is_binding_message(text) && is_seen_whole(text) => Ok(Some(text.to_owned())),
         Some(_) => Err(refused("binding_message is from 1 to 60 letters, digits and plain signs.")),
         // FAPI-CIBA 5.2.2 2.
         None if client.profile == Some(Profile::Fapi2) => Err(refused("FAPI-CIBA asks for a binding_message.")),
@@ -266,13 +267,7 @@ async fn named(authority: &Authority<'_>, caller: &Caller, form: &Form, once: &m
     let known = authority.accounts();
     let (name, account) = match named {
         Named::Subject(subject) => (String::new(), known.by_id(&subject).await?),
-        Named::LoginName(said) => match accounts::canonical(&said) {
-            Some(name) => {
-                let account = known.by_name(&name).await?;
-                (name, account)
-            }
-            None => (said.to_lowercase(), None),
-        },
+        Named::LoginName(said) => known.named(&said).await?,
     };
     Ok(Asked { name, account: account.filter(|account| account.active) })
 }
@@ -287,10 +282,13 @@ fn hint_of(authority: &Authority<'_>, caller: &Caller, token: &str) -> Result<Hi
     };
     let expected = Expected { client_id: &caller.client_id, issuer: &authority.config.issuer, now_s: caller.now_ms / 1000 };
     let hint = backchannel::read_hint(token, |signer| keys_of(signer).map(|keys| &**keys), &expected);
-    hint.map_err(|why| match why {
-        Rejected::Expired => Refused::bad_request("expired_login_hint_token", "The login_hint_token has expired.").into(),
-        Rejected::Other(hint) => invalid(hint).into(),
-    })
+    let expired = || Refused::bad_request("expired_login_hint_token", "The login_hint_token has expired.");
+    let hint = hint.map_err(|why| match why {
+        Rejected::Expired => expired(),
+        Rejected::Other(hint) => invalid(hint),
+    })?;
+    let is_forgotten = authority.recovery.is_forgotten_s(hint.iat_s);
+    if is_forgotten { Err(expired().because("made before the recovery").into()) } else { Ok(hint) }
 }
 
 /// An ID token that this client got.

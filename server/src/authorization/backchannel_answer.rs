@@ -227,7 +227,7 @@ impl Settling<'_> {
             return Err(Refused::bad_request("unmet_authentication_requirements", hint).into());
         }
         let session = sessions::open_apart(change, &authenticated(proven, self.place()), core.config.session.absolute.ms())?;
-        let mut record = record_of(request, proven, now_ms);
+        let mut record = record_of((client, request), proven, now_ms);
         // Until then the client may come for its tokens.
         record.code_expires_ms = stored.expires_ms + REDEEMABLE_MS;
         let (number, _) = code::grant(core, change, &granting(core, (client, request), proven, &session, &record))?;

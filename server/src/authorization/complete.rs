@@ -114,7 +114,7 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
         return Ok(Completion::Refused(refused));
     }
     let (session, cookie) = session_of(authority, change, completing)?;
-    let record = record_of(request, proven, change.now_ms());
+    let record = record_of((client, request), proven, change.now_ms());
     let (number, code) = code::grant(authority, change, &granting(authority, (client, request), proven, &session, &record))?;
     let burnt = Burnt {
         pushed: request.pushed.as_deref().map(|handle| pushed::burn(authority, change, handle)).transpose()?,
@@ -218,7 +218,7 @@ pub fn authenticated<'a>(proven: &'a Proven, place: Place<'a>) -> Authenticated<
     }
 }
 
-pub(super) fn record_of(request: &AuthorizationRequest, proven: &Proven, now_ms: i64) -> RequestRecord {
+pub(super) fn record_of((client, request): (&Client, &AuthorizationRequest), proven: &Proven, now_ms: i64) -> RequestRecord {
     RequestRecord {
         redirect_uri: request.back.redirect_uri.clone(),
         code_challenge: request.code_challenge.clone(),
@@ -235,6 +235,6 @@ pub(super) fn record_of(request: &AuthorizationRequest, proven: &Proven, now_ms:
         authorization_details: request.authorization_details.clone(),
         replaces: request.replaces,
         native: request.native,
-        wants_auth_time: request.max_age_s.is_some(),
+        wants_auth_time: client.max_age_s(request.max_age_s).is_some(),
     }
 }

@@ -167,7 +167,7 @@ pub fn elsewhere(caller: &Caller, scope: Scope, resource: Vec<String>) -> Author
         instance: caller.instance.as_ref().map(|instance| instance.jkt.clone()),
         nonce: None,
         prompt: Vec::new(),
-        max_age_s: caller.client.default_max_age.map(|age| age.0),
+        max_age_s: None,
         essential_acr: acr.is_some(),
         acr_values: acr.into_iter().collect(),
         login_hint: None,

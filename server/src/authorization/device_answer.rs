@@ -240,7 +240,7 @@ impl Settling<'_> {
         }
         let place = Place { user_agent: None, address: Some(device.asked.starter.address) };
         let session = sessions::open_apart(change, &authenticated(proven, place), core.config.session.absolute.ms())?;
-        let mut record = record_of(request, proven, now_ms);
+        let mut record = record_of((client, request), proven, now_ms);
         // Until then the device may come for its tokens.
         record.code_expires_ms = until_ms;
         let (number, _) = code::grant(core, change, &granting(core, (client, request), proven, &session, &record))?;

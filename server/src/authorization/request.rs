@@ -404,7 +404,7 @@ pub fn sign_in_rules(
     // What comes back to an app is weighed there once more, by other circumstances: nothing is eased on the way.
     let own = &if request.brings_back() { own.strict() } else { own.under(&known) };
     let rules = |policy: Policy| Rules {
-        max_age_s: [request.max_age_s, policy.max_age_s(), own.max_age_s()].into_iter().flatten().min(),
+        max_age_s: [client.max_age_s(request.max_age_s), policy.max_age_s(), own.max_age_s()].into_iter().flatten().min(),
         policy,
         // Changes of an account want proofs of this sign-in.
         force: request.prompt.iter().any(|word| word == "login" || word == MANAGE),
@@ -479,7 +479,7 @@ fn read_request(
         instance: None,
         nonce,
         prompt: checked_prompt(form, face, authority.config.registration.is_some())?,
-        max_age_s: checked_max_age(form)?.or(client.default_max_age.map(|it| it.0)),
+        max_age_s: checked_max_age(form)?,
         acr_values,
         essential_acr,
         login_hint: bounded(form, "login_hint")?,

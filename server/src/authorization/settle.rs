@@ -253,7 +253,13 @@ impl Refusal<'_> {
         let is_proved = self.is_authenticated || request.object.is_some() || (request.pushed.is_some() && is_confidential);
         let reason = if refused.private.is_empty() { refused.hint } else { &refused.private };
         if account.is_none() && !is_proved {
-            tracing::info!(client = request.client_id, error = refused.code, reason, "an authorization request was refused");
+            tracing::info!(
+                client = request.client_id,
+                address = self.address.map(tracing::field::display),
+                error = refused.code,
+                reason,
+                "an authorization request was refused"
+            );
             return Ok(());
         }
         let mut entry = Entry::refused("authorization_refused", reason).client(request.client_id.as_str());

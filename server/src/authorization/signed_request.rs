@@ -29,5 +29,10 @@ pub fn open(
         wants_nbf: client.profile == Some(Profile::Fapi2) || client.require_signed_request_object,
         now_s: authority.now_ms() / 1000,
     };
-    request_object::check(text, keys, &expected).map_err(|why| Refused::bad_request("invalid_request_object", why))
+    let refused = |why| Refused::bad_request("invalid_request_object", why);
+    let opened = request_object::check(text, keys, &expected).map_err(refused)?;
+    if authority.recovery.is_forgotten_s(opened.made_s) {
+        return Err(refused("The request object was made before this server was restored; sign a new one."));
+    }
+    Ok(opened)
 }

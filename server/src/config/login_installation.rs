@@ -3,6 +3,7 @@
 
 use super::client::ios::{BUILDS, IosBuild, is_at_least, version};
 use super::docs::{Kind, Presence, Section, defaulted, optional};
+use super::patch_level;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use std::fmt;
@@ -175,10 +176,7 @@ impl InstallationRules {
             }
             _ => {}
         }
-        let is_month = |number: i64| (200_001..=999_912).contains(&number) && (1..=12).contains(&(number % 100));
-        if self.least_patch.is_some_and(|number| !is_month(number)) {
-            found.push("easier: installation.least_patch is a month, such as 202601".to_owned());
-        }
+        found.extend(patch_level::problem(self.least_patch).map(|why| format!("easier: installation.{why}")));
         if self.least_ios_version.as_ref().is_some_and(|text| version(text).is_none()) {
             found.push("easier: installation.least_ios_version: numbers with dots between them, such as 42 or 4.2.1".to_owned());
         }
@@ -294,6 +292,7 @@ mod tests {
             ("least_patch = 202601\nrisk_metric_max = 3", "Android and of iOS"),
             ("least_patch = 2026", "is a month"),
             ("least_patch = 202613", "is a month"),
+            ("least_patch = 999912", "is a month"),
             ("least_ios_version = \"4.x\"", "numbers with dots"),
             ("play_protect = []", "play_protect is empty"),
             ("builds = []", "builds is empty"),

@@ -21,6 +21,7 @@ mod mtls;
 pub mod networks;
 mod passkeys;
 mod passwords;
+mod patch_level;
 pub mod plugin;
 mod push;
 mod registration;

@@ -12,7 +12,12 @@ pub(super) const SECTION: Section = Section {
     presence: Presence::Defaults,
     keys: &[
         defaulted("audit_security", Kind::Time, r#""400d""#, "Entries about sign-ins, refusals, ends and what operators did."),
-        defaulted("audit_routine", Kind::Time, r#""30d""#, "Entries about tokens that were issued and refreshed as usual."),
+        defaulted(
+            "audit_routine",
+            Kind::Time,
+            r#""30d""#,
+            "Entries about tokens that were issued and refreshed as usual, and about evidence that was refused.",
+        ),
     ],
     example: r#"
 [retention]

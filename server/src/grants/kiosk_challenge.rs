@@ -43,5 +43,6 @@ pub fn read(core: &Core, whom: (&str, &str), nonce: &str, now_ms: i64) -> Read {
     let mut instant = [0; 8];
     instant[2..].copy_from_slice(&fields[1..7]);
     let made_ms = i64::from_be_bytes(instant);
-    if now_ms + AHEAD_MS < made_ms || now_ms >= made_ms + LIFETIME_MS { Read::Old } else { Read::Good(made_ms) }
+    let is_void = core.recovery.is_forgotten(made_ms);
+    if is_void || now_ms + AHEAD_MS < made_ms || now_ms >= made_ms + LIFETIME_MS { Read::Old } else { Read::Good(made_ms) }
 }

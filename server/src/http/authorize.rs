@@ -16,6 +16,7 @@ pub async fn authorize(app: &App, incoming: &Incoming) -> Result<Reply> {
         }
         Err(Problem::Page(error)) => Err(error),
         Err(Problem::Redirect(refused, back)) => {
+            let _ = incoming.known.refused.set(refused.code);
             let error = [("error", refused.code), ("error_description", refused.hint)];
             let response = delivery::respond(&app.authority(), &back, &error, incoming.now_ms).await?;
             // The redirect URI is this client's: that was checked before anything else of the request.

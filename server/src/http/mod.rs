@@ -226,6 +226,9 @@ where
     if let Some(client) = incoming.known.client.get() {
         record.client.clone_from(client);
     }
+    if let Some(&code) = incoming.known.refused.get() {
+        record.code = code;
+    }
     add_headers(app, &incoming, &record.id, &mut reply);
     reply
 }

@@ -2,6 +2,7 @@
 
 use super::breached::{Breached, Unfit};
 use super::enrolment::Waiting;
+pub use super::names::canonical;
 use super::passkeys::Known;
 use super::proof::MethodName;
 pub use super::proof::link_key;
@@ -14,7 +15,6 @@ use crate::store::tables::account::{
 };
 use crate::store::tables::{known_device, outside_identity, passkey, session};
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
-use crate::visible;
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
 use serde_json::{Map, Value as Json};
@@ -235,27 +235,6 @@ pub fn is_good_password(password: &str) -> bool {
 /// One form of a password, however a keyboard composes its letters and spaces. RFC 8265 4.2.2.
 fn prepared(password: &str) -> String {
     password.chars().map(|letter| if letter.is_whitespace() && !letter.is_control() { ' ' } else { letter }).nfc().collect()
-}
-
-/// One spelling for one person: trimmed, in lower case, without letters that look like others or like nothing (415-U, 416-U, 417-U).
-/// `None`: no name that anybody can have.
-pub fn canonical(name: &str) -> Option<String> {
-    let name: String = name.trim_matches(' ').to_lowercase().nfc().collect();
-    let one_at = name.matches('@').count() <= 1;
-    let ok = !name.is_empty() && name.len() <= 200 && has_plain_letters(&name) && one_at && !name.ends_with('.');
-    ok.then_some(name)
-}
-
-/// ASCII that can be seen, letters and digits of any script, and behind a letter beyond ASCII the marks that its script writes with it. As
-/// the IdentifierClass of RFC 8264 4.2 has it, but for letters that look like ASCII and accents that stand alone.
-fn has_plain_letters(name: &str) -> bool {
-    let mut can_have_mark = false;
-    name.chars().all(|it| {
-        let is_letter = it.is_alphanumeric() && !"\u{131}\u{212a}\u{17f}".contains(it);
-        let is_mark = can_have_mark && visible::is_mark(it) && !('\u{300}'..='\u{36f}').contains(&it);
-        can_have_mark = is_mark || (is_letter && !it.is_ascii());
-        it.is_ascii_graphic() || is_letter || is_mark
-    })
 }
 
 /// Creates a person; answers the account's id, which is the `sub` of tokens and never used again.
@@ -486,31 +465,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use argon2::password_hash::phc::PasswordHash;
-
-    /// 415-U, 416-U, 417-U
-    #[test]
-    fn one_person_one_spelling() {
-        for same in ["Alice", "alice", " ALICE "] {
-            assert_eq!(canonical(same).as_deref(), Some("alice"));
-        }
-        for bad in ["", "al\u{200b}ice", "m\u{131}ke", "\u{212a}ate\u{17f}", "a b", "user@evil@allowed", "a\u{202e}b", "alice.", "a\nb"] {
-            assert_eq!(canonical(bad).filter(|it| it != "kates"), None, "{bad:?}");
-        }
-        assert!(canonical("\u{e9}mile@example.com").is_some());
-        assert_eq!(canonical("E\u{301}mile"), canonical("\u{e9}mile"), "composed or not, it is one name (RFC 8265)");
-        assert_eq!(canonical("x\u{301}\u{301}"), None, "a mark that nothing takes in");
-    }
-
-    /// RFC 8264 4.2: scripts that write vowels as marks have login names too.
-    #[test]
-    fn names_of_every_script_are_names() {
-        for name in ["\u{e19}\u{e49}\u{e33}", "\u{935}\u{93f}\u{936}\u{94d}\u{935}", "\u{ba4}\u{bae}\u{bbf}\u{bb4}\u{bcd}", "\u{c6d0}"] {
-            assert_eq!(canonical(name).as_deref(), Some(name));
-        }
-        for bad in ["a\u{e49}", "\u{94d}\u{935}", "\u{935}\u{34f}", "\u{935}\u{200d}", "\u{935}\u{301}"] {
-            assert_eq!(canonical(bad), None, "{bad:?}");
-        }
-    }
 
     #[test]
     fn an_address_is_plain() {

@@ -47,6 +47,17 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// The address changes, once it is proved.
+    pub(super) fn change_email(&mut self, email: String) -> Result<()> {
+        if self.machine.config.registration.as_ref().is_some_and(|settings| !settings.allows(&email)) {
+            return Err(over().because("email_domains was changed meanwhile").into());
+        }
+        let changed = Effect::Audit(Box::new(Entry::ok("email_changed")));
+        self.want(Source::Journey, vec![Effect::Update(Update::Email(email)), Effect::Notice("email_changed"), changed])?;
+        self.state.journey = Journey::SignIn;
+        self.note_signal()
+    }
+
     /// The account as it will be once the effects are written.
     pub(super) fn note_enrolment(&mut self, form: Form) {
         if let Some(account) = &mut self.person.account {

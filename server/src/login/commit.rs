@@ -197,6 +197,7 @@ impl Machine {
             None => {
                 tracing::info!(
                     event = entry.event,
+                    address = entry.address,
                     reason = entry.reason.as_deref().unwrap_or_default(),
                     "a step of a sign-in by nobody we know"
                 );

@@ -4,7 +4,7 @@
 use super::budgets::{Budget, Charge, Charged, Purse, What, Whom};
 use super::context::{Answer, Checked, Context, Move, Person, Verdict, Visitor};
 use super::demands::not_before_ms;
-use super::effect::{Effect, Source, Update, is_allowed};
+use super::effect::{Effect, Source, is_allowed};
 use super::filling::{Filled, Filling};
 use super::forms;
 use super::journey::{Draft, Form, Journey};
@@ -480,12 +480,7 @@ impl<'a> Run<'a> {
                 }
                 self.create_account(draft, method, facts)
             }
-            Journey::ChangeEmail { new: Some(email) } if methods::proves_mailbox(method) => {
-                let changed = Effect::Audit(Box::new(Entry::ok("email_changed")));
-                self.want(Source::Journey, vec![Effect::Update(Update::Email(email)), Effect::Notice("email_changed"), changed])?;
-                self.state.journey = Journey::SignIn;
-                self.note_signal()
-            }
+            Journey::ChangeEmail { new: Some(email) } if methods::proves_mailbox(method) => self.change_email(email),
             _ => {
                 let account = self.person.account.as_ref().ok_or_else(|| Fault::new("a proof of nobody"))?;
                 let (id, version) = (account.id.clone(), account.version);

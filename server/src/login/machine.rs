@@ -302,7 +302,7 @@ impl Machine {
         let candidate = state.candidate.as_ref().filter(|candidate| !candidate.name.is_empty() || by_passkey.is_none());
         let (name, account) = match (&state.subject, said, candidate) {
             (Some(subject), _, _) => (String::new(), self.accounts().by_id(&subject.account).await?),
-            (None, Some(said), _) => self.named(said).await?,
+            (None, Some(said), _) => self.accounts().named(said).await?,
             (None, None, Some(candidate)) => {
                 // Nobody is looked for as well, so that time does not tell it (300-H).
                 let id = candidate.account.as_deref().unwrap_or_default();
@@ -323,17 +323,6 @@ impl Machine {
 
     pub(super) fn accounts(&self) -> Accounts<'_> {
         Accounts::new(&self.store, &self.config)
-    }
-
-    /// A name that nobody can have is a name like any other. It has its own limits and its own nobody.
-    async fn named(&self, said: &str) -> Result<(String, Option<accounts::Account>)> {
-        match accounts::canonical(said) {
-            Some(name) => {
-                let account = self.accounts().by_name(&name).await?;
-                Ok((name, account))
-            }
-            None => Ok((said.trim().chars().take(200).collect::<String>().to_lowercase(), None)),
-        }
     }
 
     /// The name of a browser or installation in which this person signed in before. It tries on its own budget, which a stranger cannot use

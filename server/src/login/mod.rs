@@ -30,6 +30,7 @@ mod managing;
 mod managing_forms;
 pub mod matching;
 pub mod methods;
+pub mod names;
 pub mod notices;
 pub mod operation;
 mod outside;

@@ -1,6 +1,7 @@
 //! Reads accounts, whole and under the present configuration: every part that a rule may ask about is there, wherever the account comes from.
 
 use super::accounts::{self, Account, Link};
+use super::names;
 use super::passkeys::Kind;
 use crate::config::Config;
 use crate::error::Fault;
@@ -32,9 +33,24 @@ impl<'a> Accounts<'a> {
 
     /// The same, by the name as it was typed.
     pub async fn by_typed_name(&self, typed: &str) -> Result<Option<Account>, Fault> {
-        match accounts::canonical(typed) {
-            Some(name) => self.by_name(&name).await,
-            None => Ok(None),
+        Ok(self.named(typed).await?.1)
+    }
+
+    /// The one spelling of a name that was typed, and whose it is. A name that nobody can have is a name like any other. It has its own
+    /// limits and its own nobody.
+    pub async fn named(&self, typed: &str) -> Result<(String, Option<Account>), Fault> {
+        let name = names::canonical(typed);
+        if let Some(former) = names::former_spelling(typed).filter(|former| name.as_ref() != Some(former))
+            && let Some(account) = self.by_name(&former).await?
+        {
+            return Ok((former, Some(account)));
+        }
+        match name {
+            Some(name) => {
+                let account = self.by_name(&name).await?;
+                Ok((name, account))
+            }
+            None => Ok((typed.trim().chars().take(200).collect::<String>().to_lowercase(), None)),
         }
     }
 

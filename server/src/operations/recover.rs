@@ -1,5 +1,5 @@
-//! A store that was restored from an older copy has forgotten what it acknowledged. The epoch rises, which voids every sign-in under way.
-//! Codes and request_uris end. What the exported audit says had ended, ends again (`replay`).
+//! A store that was restored from an older copy has forgotten what it acknowledged. The epoch rises, which voids every sign-in under way,
+//! and proofs, assertions and challenges of before. Codes and request_uris end. What the exported audit says had ended, ends again (`replay`).
 
 use super::actor::Actor;
 use super::context::Context;
@@ -7,10 +7,10 @@ use super::operation::RecoverOperation;
 use super::outcome::{Outcome, Recovered, Replayed};
 use super::problem::{Problem, Result};
 use super::replay::{self, Plan};
+use crate::recovery::{EPOCH, RECOVERED_MS, Recovery};
 use crate::store::Expect;
 
-const RAISE: &str = "INSERT INTO fact (name, value) VALUES ('epoch', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-const EPOCH: &str = "SELECT value FROM fact WHERE name = 'epoch'";
+const SET: &str = "INSERT INTO fact (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 const CODES: &str = "UPDATE app_grant SET state = 'ended' WHERE state = 'code'";
 const PUSHED: &str = "DELETE FROM pushed_request";
 const LOGINS: &str = "DELETE FROM login";
@@ -47,16 +47,14 @@ async fn must_be_alone(context: &Context) -> Result<()> {
 }
 
 async fn next_epoch(context: &Context) -> Result<u64> {
-    let present = match context.store.one(EPOCH, &[]).await? {
-        Some(row) => row.text(0)?.parse::<u64>().map_err(|it| Problem::fault(format!("the epoch of the store: {it}")))?,
-        None => 1,
-    };
-    Ok(present + 1)
+    let present = Recovery::read(&context.store).await?.epoch;
+    Ok(present.parse::<u64>().map_err(|it| Problem::fault(format!("the epoch of the store: {it}")))? + 1)
 }
 
 async fn void(context: &Context, actor: &Actor, epoch: u64, audit_given: bool) -> Result<()> {
     let mut change = context.change(actor);
-    change.run(RAISE, vec![epoch.to_string().into()]);
+    change.run(SET, vec![EPOCH.into(), epoch.to_string().into()]);
+    change.run(SET, vec![RECOVERED_MS.into(), context.now_ms.to_string().into()]);
     for sql in [CODES, PUSHED, LOGINS, SIGN_INS, LETTERS] {
         change.run_expecting(sql, Vec::new(), Expect::Any);
     }

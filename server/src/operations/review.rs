@@ -9,7 +9,7 @@ use super::problem::{Problem, Result};
 use super::review_assurance::assurance_findings;
 use super::review_client::{client_findings, fapi_findings, redirect_findings, shared};
 use super::review_links::{link_findings, size_findings};
-use super::review_observed::observed_findings;
+use super::review_observed::{newer_findings, observed_findings};
 use super::review_plugins::plugin_findings;
 use super::review_registered::registered_findings;
 use super::review_registration::registration_findings;
@@ -63,6 +63,7 @@ async fn read_store(context: &Context, actor: &Actor, config: &Config) -> Result
     stored.findings.extend(registered_findings(&context.store, config, context.now_ms).await?);
     stored.findings.extend(context.store.remarks().await?.into_iter().map(Finding::fact));
     stored.findings.extend(observed_findings(context, config).await?);
+    stored.findings.extend(newer_findings(context).await?);
     stored.findings.extend(expiring_findings(config, context.now_ms));
     let offset_ms = context.store.clock_offset_ms();
     if offset_ms.abs() > MOST_OFFSET_MS {

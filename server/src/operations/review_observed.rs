@@ -1,10 +1,12 @@
-//! What `attestation.observe` has let in, for a review: whom the rules would refuse if they were enforced today.
+//! What the attester has let in, for a review: whom the rules would refuse if `attestation.observe` ended today, and evidence that is newer
+//! than this server.
 
 use super::context::Context;
 use super::outcome::Finding;
 use super::problem::Result;
 use crate::audit::{self, Filter};
 use crate::config::Config;
+use crate::store::Row;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
@@ -12,6 +14,23 @@ const DAYS: i64 = 7;
 const DAY_MS: i64 = 86_400_000;
 /// The most entries that are counted.
 const MOST: usize = 10_000;
+
+/// As serde_json writes it. In a text of the evidence the quotation marks are escaped.
+const NEWER: &str = "SELECT client, count(*) FROM instance WHERE state = 'active' AND attested_ms > $1 \
+    AND facts LIKE '%\"newer_version\":true%' GROUP BY client ORDER BY client";
+
+/// Android describes keys in a version that this server does not know. It reads what it knows, and a new server may know more.
+pub(super) async fn newer_findings(context: &Context) -> Result<Vec<Finding>> {
+    let rows = context.store.all_stale(NEWER, &[(context.now_ms - DAYS * DAY_MS).into()]).await?;
+    let of_client = |row: &Row| -> Result<Finding> {
+        let (client, count) = (row.text(0)?, row.int(1)?);
+        Ok(Finding::weak(format!(
+            "client {client}: {count} installations that attested in the last {DAYS} days have an Android description of a newer version than \
+             this server knows: look for a newer Symbolon; attestation.android.strict refuses them"
+        )))
+    };
+    rows.iter().map(of_client).collect()
+}
 
 pub(super) async fn observed_findings(context: &Context, config: &Config) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();

@@ -40,7 +40,7 @@ pub struct Limits {
     pub request: Duration,
     /// From an answer until the caller has taken all of it, and for every single write.
     pub write: Duration,
-    /// After this the connection ends when it has no request under way.
+    /// After this the connection takes no more requests. What is under way has `request` and `write` to end.
     pub total: Duration,
     /// How often the watchdog looks.
     pub look: Duration,
@@ -53,6 +53,14 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The same where places are few. A request has less time to come whole, and an answer to be taken; the server has its usual time.
+    fn at(&self, place: &Place) -> Self {
+        let short = |usual| place.time_limit(usual);
+        Self { head: short(self.head), idle: short(self.idle), request: short(self.request), write: short(self.write), ..*self }
+    }
+}
+
 /// What the watchdog knows of a connection.
 #[derive(Clone)]
 struct Watch(Arc<Mutex<State>>);
@@ -61,9 +69,11 @@ struct State {
     opened: Instant,
     version: Option<Version>,
     requests: usize,
+    /// Bodies of requests that have not come whole, and since when.
+    bodies: BTreeMap<u64, Instant>,
     /// Answers that are not wholly written, and since when.
     answers: BTreeMap<u64, Instant>,
-    next_answer: u64,
+    next: u64,
     /// When the last request or answer ended.
     idle_since: Instant,
     /// When the first byte behind the last request came.
@@ -89,8 +99,9 @@ impl Watch {
             opened: now,
             version: None,
             requests: 0,
+            bodies: BTreeMap::new(),
             answers: BTreeMap::new(),
-            next_answer: 0,
+            next: 0,
             idle_since: now,
             arriving_since: None,
             blocked_since: None,
@@ -108,28 +119,48 @@ impl Watch {
         state.requests += 1;
         state.arriving_since = None;
         drop(state);
-        UnderWay { watch: self.clone(), answer: None }
+        UnderWay { watch: self.clone(), what: What::Request }
+    }
+
+    fn begin_body(&self) -> UnderWay {
+        let mut state = self.state();
+        let body = state.number();
+        state.bodies.insert(body, Instant::now());
+        drop(state);
+        UnderWay { watch: self.clone(), what: What::Body(body) }
     }
 
     fn begin_answer(&self) -> UnderWay {
         let mut state = self.state();
-        let answer = state.next_answer;
-        state.next_answer += 1;
+        let answer = state.number();
         state.answers.insert(answer, Instant::now());
         drop(state);
-        UnderWay { watch: self.clone(), answer: Some(answer) }
+        UnderWay { watch: self.clone(), what: What::Answer(answer) }
     }
 }
 
 impl State {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
     fn is_busy(&self) -> bool {
         self.requests > 0 || !self.answers.is_empty()
     }
 
-    fn verdict(&self, now: Instant, limits: &Limits, idle: Duration) -> Verdict {
+    /// `limits`: as they are in this moment, by the places that are left.
+    fn verdict(&self, now: Instant, limits: &Limits) -> Verdict {
         let is_over = |since: Option<Instant>, limit: Duration| since.is_some_and(|it| now.duration_since(it) >= limit);
-        if is_over(self.blocked_since, limits.write) || is_over(self.answers.values().next().copied(), limits.write) {
+        let oldest = |all: &BTreeMap<u64, Instant>| all.values().next().copied();
+        if is_over(self.blocked_since, limits.write) || is_over(oldest(&self.answers), limits.write) {
             return Verdict::Close("an answer was not taken in time");
+        }
+        if is_over(oldest(&self.bodies), limits.request) {
+            return Verdict::Close("the body of a request did not come in time");
+        }
+        if is_over(self.ending_since, limits.request + limits.write) {
+            return Verdict::Close("the connection was asked to end, and did not");
         }
         if self.is_busy() {
             return if is_over(Some(self.opened), limits.total) { Verdict::End } else { Verdict::Keep };
@@ -143,25 +174,36 @@ impl State {
         if is_over(self.ending_since, limits.head) {
             return Verdict::Close("the caller did not end the connection");
         }
-        let is_idle = self.version.is_some() && is_over(Some(self.idle_since), idle);
+        let is_idle = self.version.is_some() && is_over(Some(self.idle_since), limits.idle);
         if is_idle || is_over(Some(self.opened), limits.total) { Verdict::End } else { Verdict::Keep }
     }
 }
 
-/// A request, or an answer that is not wholly written.
+/// A part of the work of a connection. It ends when this is dropped.
 struct UnderWay {
     watch: Watch,
-    answer: Option<u64>,
+    what: What,
+}
+
+enum What {
+    Request,
+    /// The body of a request that comes.
+    Body(u64),
+    /// An answer that is not wholly written.
+    Answer(u64),
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let mut state = self.watch.state();
-        match self.answer {
-            Some(answer) => {
+        match self.what {
+            What::Request => state.requests = state.requests.saturating_sub(1),
+            What::Body(body) => {
+                state.bodies.remove(&body);
+            }
+            What::Answer(answer) => {
                 state.answers.remove(&answer);
             }
-            None => state.requests = state.requests.saturating_sub(1),
         }
         if !state.is_busy() {
             state.idle_since = Instant::now();
@@ -188,6 +230,8 @@ pub struct Counted<B: Unread> {
     body: Option<B>,
     charge: Arc<Charge>,
     reads_rest: bool,
+    /// None: it has come whole.
+    arriving: Option<UnderWay>,
 }
 
 /// What happens to the rest of a body that nobody wants.
@@ -232,7 +276,7 @@ where
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let Some(body) = self.body.as_mut() else { return Poll::Ready(None) };
         let Some(frame) = ready!(Pin::new(body).poll_frame(context)) else {
-            self.body = None;
+            (self.body, self.arriving) = (None, None);
             return Poll::Ready(None);
         };
         let frame = frame.map_err(Into::into)?;
@@ -266,7 +310,8 @@ where
             let under_way = watch.begin_request(request.version());
             let (watch, place, answer) = (watch.clone(), Arc::clone(&place), Arc::clone(&answer));
             async move {
-                let reply = answer_within(limits.request, request, &place, &*answer).await;
+                let arriving = (!request.body().is_end_stream()).then(|| watch.begin_body());
+                let reply = answer_within(limits.request, (request, arriving), &place, &*answer).await;
                 let reply = count(reply, &watch, &place);
                 drop(under_way);
                 Ok::<_, Infallible>(reply.map(Full::new))
@@ -286,7 +331,7 @@ where
                 return;
             }
             _ = stopped.changed(), if watch.state().ending_since.is_none() => true,
-            _ = look.tick() => match watch.state().verdict(Instant::now(), &limits, place.idle_limit(limits.idle)) {
+            _ = look.tick() => match watch.state().verdict(Instant::now(), &limits.at(&place)) {
                 Verdict::Keep => false,
                 Verdict::End => true,
                 Verdict::Close(why) => {
@@ -320,7 +365,12 @@ fn builder() -> auto::Builder<TokioExecutor> {
 }
 
 /// Answers within the limit, or says 503.
-async fn answer_within<F, R>(limit: Duration, request: Request<Incoming>, place: &Arc<Place>, answer: &F) -> Reply
+async fn answer_within<F, R>(
+    limit: Duration,
+    (request, arriving): (Request<Incoming>, Option<UnderWay>),
+    place: &Arc<Place>,
+    answer: &F,
+) -> Reply
 where
     F: Fn(Request<Counted<Incoming>>) -> R,
     R: Future<Output = Reply>,
@@ -329,8 +379,9 @@ where
     let charge = Arc::new(charge);
     let in_body = Arc::clone(&charge);
     // Whoever waits for "100 Continue" sends nothing that nobody reads.
-    let reads_rest = request.version() <= Version::HTTP_11 && !request.headers().contains_key(header::EXPECT);
-    let request = request.map(|body| Counted { reads_rest: reads_rest && !body.is_end_stream(), body: Some(body), charge: in_body });
+    let waits = request.headers().contains_key(header::EXPECT);
+    let reads_rest = request.version() <= Version::HTTP_11 && !waits && arriving.is_some();
+    let request = request.map(|body| Counted { body: Some(body), charge: in_body, reads_rest, arriving });
     let reply = tokio::time::timeout(limit, answer(request)).await;
     drop(charge);
     reply.unwrap_or_else(|_| unavailable())

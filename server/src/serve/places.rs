@@ -15,8 +15,8 @@ const CONNECTIONS: usize = 10_000;
 const BYTES: usize = 256 << 20;
 /// The same of one address.
 const BYTES_PER_ADDRESS: usize = 32 << 20;
-/// How long a connection may be idle when nearly all places are taken.
-const IDLE_WHEN_FULL: Duration = Duration::from_secs(1);
+/// How long a connection may keep us waiting when nearly all places are taken.
+const WAIT_WHEN_FULL: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 pub struct Places {
@@ -103,15 +103,15 @@ impl Places {
 }
 
 impl Place {
-    /// How long the connection may be idle. It is the less, the fewer places are left: idle connections do not keep others out.
-    pub fn idle_limit(&self, usual: Duration) -> Duration {
+    /// How long the connection may keep us waiting. It is the less, the fewer places are left: who sends nothing keeps nobody out.
+    pub fn time_limit(&self, usual: Duration) -> Duration {
         let free = self.places.all.available_permits();
         if self.share.is_none() || free > self.places.connections / 2 {
             usual
         } else if free > self.places.connections / 10 {
-            (usual / 8).max(IDLE_WHEN_FULL)
+            (usual / 8).max(WAIT_WHEN_FULL.min(usual))
         } else {
-            IDLE_WHEN_FULL.min(usual)
+            WAIT_WHEN_FULL.min(usual)
         }
     }
 
@@ -210,18 +210,18 @@ mod tests {
 
     /// Whoever fills the places with connections that ask nothing keeps nobody out.
     #[test]
-    fn idle_connections_have_less_time_when_places_are_few() {
+    fn connections_have_less_time_when_places_are_few() {
         let (places, usual) = (Places::with_limits(100, 1), Duration::from_secs(75));
         let take = |count: usize| -> Vec<Place> {
             (0..count).map(|at| places.take_within(format!("192.0.2.{at}").parse().unwrap(), Some(1)).unwrap()).collect()
         };
         let first = take(40);
-        assert_eq!(first[0].idle_limit(usual), usual);
+        assert_eq!(first[0].time_limit(usual), usual);
         let proxy = places.take_within("198.51.100.1".parse().unwrap(), None).unwrap();
         let more: Vec<Place> = (0..50).map(|at| places.take_within(format!("203.0.113.{at}").parse().unwrap(), Some(1)).unwrap()).collect();
-        assert_eq!(first[0].idle_limit(usual), IDLE_WHEN_FULL);
-        assert_eq!(proxy.idle_limit(usual), usual);
+        assert_eq!(first[0].time_limit(usual), WAIT_WHEN_FULL);
+        assert_eq!(proxy.time_limit(usual), usual);
         drop(first);
-        assert_eq!(more[0].idle_limit(usual), usual / 8);
+        assert_eq!(more[0].time_limit(usual), usual / 8);
     }
 }

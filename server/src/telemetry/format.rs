@@ -33,7 +33,8 @@ impl JsonLine {
 
     /// A line that names a network counts, unless it is about a request that was answered as it wished.
     fn has_room(&self, fields: &Fields) -> bool {
-        if fields.status.is_some_and(|status| status < 400) {
+        // A redirect may carry the error.
+        if fields.status.is_some_and(|status| status < 400) && !fields.carries_error {
             return true;
         }
         let Some(address) = fields.address.as_deref().and_then(|text| text.parse::<IpAddr>().ok()) else { return true };
@@ -77,6 +78,7 @@ struct Fields {
     /// What the limit of lines is about.
     address: Option<String>,
     status: Option<u64>,
+    carries_error: bool,
 }
 
 impl Fields {
@@ -98,8 +100,11 @@ impl Fields {
         self.text.push('"');
         let begin = self.text.len();
         let _ = write(&mut Bounded { text: &mut self.text, length: 0 });
-        if field.name() == "address" {
-            self.address = self.text.get(begin..).map(str::to_owned);
+        let said = self.text.get(begin..).unwrap_or_default();
+        match field.name() {
+            "address" => self.address = Some(said.to_owned()),
+            "error" => self.carries_error = !said.is_empty(),
+            _ => {}
         }
         self.text.push('"');
     }
@@ -221,15 +226,18 @@ mod tests {
             for _ in 0..500 {
                 tracing::info!(status = 401, address = "2001:db8:1:2::7", "request");
                 tracing::info!(status = 401, address = "2001:db8:1:2::8", "request");
-                tracing::info!(status = 200, address = "2001:db8:1:2::7", "request");
+                tracing::info!(status = 200, address = "2001:db8:1:2::7", error = "", "request");
+                tracing::info!(status = 303, address = "2001:db8:1:2::7", error = "", "request");
+                tracing::info!(status = 302, address = "2001:db8:1:2::7", error = "invalid_scope", "request");
             }
             tracing::info!(status = 401, address = "2001:db8:1:3::7", "request");
         });
         let count = |status: u64| lines.iter().filter(|line| line["status"] == status).count();
-        assert_eq!(count(200), 500);
-        assert!((120..140).contains(&count(401)), "{}", count(401));
+        assert_eq!((count(200), count(303)), (500, 500));
+        let refused = count(401) + count(302);
+        assert!((120..140).contains(&refused), "{refused}");
         assert_eq!(lines.last().unwrap()["address"], "2001:db8:1:3::7");
         let left_out: u64 = lines.iter().filter_map(|line| line["lines_left_out"].as_u64()).sum();
-        assert_eq!(left_out as usize + count(401), 1001, "what is left out is counted");
+        assert_eq!(left_out as usize + refused, 1501, "what is left out is counted");
     }
 }

@@ -1,5 +1,6 @@
 //! The client certificate behind a request, whoever's it is. RFC 8705, RFC 9440.
 
+use super::headers;
 use crate::config::Networks;
 use crate::error::{Refused, Result};
 use http::HeaderMap;
@@ -8,6 +9,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use symbolon_oauth::{base64url, certificate, digest};
 use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// Of the certificates above a client's own.
+const LONGEST: usize = 8;
 
 /// Certificates of one connection, the own one first.
 pub type Chain = Arc<Vec<CertificateDer<'static>>>;
@@ -56,10 +60,8 @@ pub fn of_request(headers: &HeaderMap, peer: IpAddr, of_connection: Option<&Chai
     let mut all = headers.get_all("client-cert").iter();
     let first = all.next().filter(|_| all.next().is_none())?;
     let mut chain = vec![certificate::from_header(first.to_str().ok()?)?];
-    for line in headers.get_all("client-cert-chain") {
-        for one in line.to_str().ok()?.split(',').take(8) {
-            chain.push(certificate::from_header(one)?);
-        }
+    for one in headers::list(headers, "client-cert-chain").take(LONGEST) {
+        chain.push(certificate::from_header(std::str::from_utf8(one).ok()?)?);
     }
     Some(Shown(Arc::new(chain.into_iter().map(CertificateDer::from).collect())))
 }
@@ -67,4 +69,38 @@ pub fn of_request(headers: &HeaderMap, peer: IpAddr, of_connection: Option<&Chai
 /// Whatever is wrong with a certificate, the caller hears the same.
 pub fn refused(why: impl Into<String>) -> Refused {
     Refused::new(401, "invalid_client", "The client certificate is missing or is not this client's.").because(why)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use http::HeaderValue;
+
+    /// RFC 9110 5.6.1: a list may have empty elements, and stands on any number of lines.
+    #[test]
+    fn a_chain_is_a_list() {
+        let one = certificate::to_header(b"own");
+        let shown = |chain: &[&str]| {
+            let mut headers = HeaderMap::new();
+            headers.insert("client-cert", HeaderValue::from_str(&one).unwrap());
+            for line in chain {
+                headers.append("client-cert-chain", HeaderValue::from_str(line).unwrap());
+            }
+            let proxies = Networks::parse(&["127.0.0.1"]).unwrap();
+            of_request(&headers, IpAddr::from([127, 0, 0, 1]), None, Some(&proxies)).map(|it| it.0.len())
+        };
+        let (a, b) = (certificate::to_header(b"a"), certificate::to_header(b"b"));
+        assert_eq!(shown(&[]), Some(1));
+        let lists = [format!("{a}, {b}"), format!("{a},{b},"), format!(" , {a},, {b} ,")];
+        for list in &lists {
+            assert_eq!(shown(&[list]), Some(3), "{list}");
+        }
+        assert_eq!(shown(&[&a, "", &b]), Some(3));
+        for bad in [format!("{a}, x"), format!("{a}, :"), format!("{a} {b}")] {
+            assert_eq!(shown(&[&bad]), None, "{bad}");
+        }
+        let many = vec![a.as_str(); 6].join(",");
+        assert_eq!(shown(&[&many, &many]), Some(1 + LONGEST), "of all lines together");
+    }
 }

@@ -162,6 +162,8 @@ pub struct Known {
     pub instance: OnceLock<String>,
     /// The person of the access token or ticket that came with it.
     pub account: OnceLock<String>,
+    /// The error that the answer carries, though it is a redirect.
+    pub refused: OnceLock<&'static str>,
     /// The row of the grant that the refresh token names, read on the way and not looked at yet.
     grant: Mutex<Option<Row>>,
 }

@@ -17,16 +17,22 @@ async fn a_backchannel_request_has_one_owner_and_no_defect() {
         assert_eq!(scene.error("desk", &handle).await, "authorization_pending", "the twin");
         let alice = ("login_hint", "alice");
         let long = "x".repeat(61);
+        let (longest, too_long) = ("x".repeat(512), "x".repeat(513));
+        assert_eq!(scene.ask("desk", &[("login_hint", &longest), MESSAGE]).await.0, 200, "the twin");
         for (client, form, wanted) in [
             ("desk", vec![alice, MESSAGE, ("scope", "orders:read")], "invalid_scope"),
             ("desk", vec![alice, MESSAGE, ("scope", "openid ledger:read")], "invalid_scope"),
             ("desk", vec![MESSAGE], "invalid_request"),
+            ("desk", vec![("login_hint", too_long.as_str()), MESSAGE], "invalid_request"),
             ("desk", vec![alice, MESSAGE, ("id_token_hint", "x")], "invalid_request"),
             ("desk", vec![MESSAGE, ("id_token_hint", "x")], "invalid_request"),
             ("desk", vec![MESSAGE, ("login_hint_token", "x")], "invalid_request"),
             ("desk", vec![alice], "invalid_binding_message"),
             ("desk", vec![alice, ("binding_message", long.as_str())], "invalid_binding_message"),
             ("desk", vec![alice, ("binding_message", "<b>K</b>")], "invalid_binding_message"),
+            // Letters that nobody sees.
+            ("desk", vec![alice, ("binding_message", "\u{3164}")], "invalid_binding_message"),
+            ("desk", vec![alice, ("binding_message", "K7\u{ffa0}41")], "invalid_binding_message"),
             ("desk", vec![alice, MESSAGE, ("requested_expiry", "0")], "invalid_request"),
             ("desk", vec![alice, MESSAGE, ("requested_expiry", "-5")], "invalid_request"),
             ("desk", vec![alice, MESSAGE, ("requested_expiry", "soon")], "invalid_request"),

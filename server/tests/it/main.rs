@@ -82,6 +82,7 @@ mod metrics_port;
 mod model;
 mod mtls;
 mod mtls_native;
+mod names_and_nobody;
 mod native;
 mod native_again;
 mod native_client;

@@ -407,3 +407,20 @@ async fn nothing_is_eased_on_the_way_back_to_an_app() {
     assert!(back.has_code(), "{}", back.title());
     scene.world.stop().await;
 }
+
+/// What an app sends along has the limits that it has in a browser.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_native_request_carries_is_bounded() {
+    let scene = Screens::start(Engine::Sqlite).await;
+    let challenge = pkce::challenge(&pkce::verifier(VERIFIER));
+    for (name, longest) in [("state", 4096), ("nonce", 512), ("login_hint", 512)] {
+        for (length, fits) in [(longest, true), (longest + 1, false)] {
+            let long = "s".repeat(length);
+            let form = [("code_challenge", challenge.as_str()), ("code_challenge_method", "S256"), (name, &long)];
+            let answer = scene.genuine().begin_with(&form).await;
+            assert_eq!(answer.error() != (400, "invalid_request"), fits, "{name} {length}: {answer:?}");
+            assert_eq!(!answer.actions().is_empty(), fits, "{name} {length}: {answer:?}");
+        }
+    }
+    scene.world.stop().await;
+}

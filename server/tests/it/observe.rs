@@ -131,3 +131,48 @@ async fn who_observes_still_knows_forgeries_and_revocations() {
     assert_eq!(liar.tokens("openid").await.status, 200, "the twin");
     scene.world.stop().await;
 }
+
+/// Strangers do not fill the audit, however many networks they have: a client has so many entries about refused evidence a minute. They are
+/// routine entries. The answers stay the same, and another client has its own room.
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_do_not_fill_the_audit_with_evidence() {
+    let scene = start(Engine::Sqlite).await;
+    scene.world.reload(Configuration::behind_a_proxy).await;
+    for line in 0..42 {
+        let mut phone = scene.phone("plain");
+        phone.own_challenge("plain").await;
+        for _ in 0..10 {
+            let mut headers = phone.headers("/attest");
+            headers.push(("x-forwarded-for", format!("203.0.113.{line}")));
+            let form = [("client_id", "plain"), ("format", "android-key"), ("challenge", "AAAA"), ("chain", "AAAA")];
+            let answer = phone.send_headers(&scene.world, "/attest", &form, &headers).await;
+            assert_eq!(answer.error(), (400, "invalid_client_attestation"));
+        }
+    }
+    let store = &scene.world.running.shared.now().store;
+    let written = async |sql: &'static str| store.one(sql, &[]).await.unwrap().unwrap().int(0).unwrap();
+    let routine = written("SELECT count(*) FROM audit_routine WHERE body LIKE '%evidence_refused%'").await;
+    assert!((300..400).contains(&routine), "{routine}");
+    assert_eq!(written("SELECT count(*) FROM audit_security WHERE body LIKE '%evidence_refused%'").await, 0);
+    let mut other = scene.phone("strongbox");
+    assert_eq!(other.attest("android-key", "AAAA", &[("chain", "AAAA")]).await, refused());
+    assert_eq!(scene.world.entries("evidence_refused").await.pop().unwrap()["client"], "strongbox", "the twin");
+    scene.world.stop().await;
+}
+
+/// The next system version locks nobody out, and tells the operator: in the audit, in the metrics and in the review.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_description_is_let_in_and_said() {
+    for engine in engines() {
+        let scene = start(engine).await;
+        for (version, newer) in [(500, false), (600, true)] {
+            let mut phone = scene.phone("plain");
+            assert_eq!(phone.attest_android(|it| it.description_version = version).await, android(), "{version}");
+            let entry = scene.world.entries("instance_attested").await.pop().unwrap();
+            assert_eq!(entry["detail"].get("newer_version"), newer.then(|| json!(true)).as_ref(), "{version}");
+            let (_, said) = told(&scene.world, &["check"]).await;
+            assert_eq!(said.contains("client plain: 1 installations that attested in the last 7 days"), newer, "{version}: {said}");
+        }
+        scene.world.stop().await;
+    }
+}

@@ -301,6 +301,29 @@ async fn an_outage_of_google_is_no_refusal() {
     scene.world.stop().await;
 }
 
+/// Who observes refuses nobody, whoever is at fault. Challenge and token are spent then as well, and the entry says what happened.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_google_is_observed() {
+    for engine in engines() {
+        let scene = Scene::start(engine).await;
+        let mut phone = scene.phone();
+        scene.google.status.store(500, Ordering::Relaxed);
+        assert_eq!(scene.standard(&mut phone, Purpose::First, |_| {}).await, (503, "temporarily_unavailable".to_owned()), "the twin");
+        scene.world.reload(|it| it.set("client.shop.attestation.observe", true)).await;
+        assert_eq!(scene.standard(&mut phone, Purpose::First, |_| {}).await, good("none"));
+        assert_eq!(scene.world.audited("evidence_not_judged").await, 1);
+        let observed = scene.world.entries("evidence_observed").await.pop().unwrap();
+        assert_eq!(observed["detail"]["rules"], json!(["not_judged"]), "{observed}");
+        scene.google.status.store(200, Ordering::Relaxed);
+        let (text, _) = phone.own_challenge("shop").await;
+        assert_eq!(phone.attest("play-standard", &text, &[("token", "unknown")]).await, good("none"));
+        let observed = scene.world.entries("evidence_observed").await.pop().unwrap();
+        assert_eq!(observed["reason"], "token_unknown", "{observed}");
+        assert_eq!(scene.standard(&mut phone, Purpose::First, |_| {}).await, good("hardware_claimed"), "the twin");
+        scene.world.stop().await;
+    }
+}
+
 /// Renewal without Google: a witness key whose device has not become worse; what was proved at first stays proved.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_witness_renews_for_the_same_key() {

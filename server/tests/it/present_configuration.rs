@@ -1,8 +1,11 @@
 //! Between a question and its answer an operator changes the configuration: the answer counts under the present one.
 
 use crate::wallets::{CREATE, Outside, ask, asked};
+use crate::world::mail::on_every_engine as on_every_post;
 use crate::world::*;
 use symbolon_phone::wallet::issuer::CredentialIssuer;
+
+const THIRD: &str = "https://third.example.com/callback";
 
 type Change = fn(Configuration) -> Configuration;
 
@@ -224,4 +227,51 @@ async fn the_account_page_has_the_common_limit() {
     assert_eq!(posted.status, 429);
     assert_eq!(Browser::at("198.51.100.8").send(world.http.get(world.url("/account"))).await.status, 200, "the twin: another network");
     world.stop().await;
+}
+
+/// An age that a client got meanwhile is asked for at the next answer. One that the request names goes before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shortened_age_reaches_a_sign_in_that_waits() {
+    for engine in engines() {
+        for (own, asked, done) in [("1m", None, false), ("1h", None, true), ("1m", Some("3600"), true)] {
+            let world = Configuration::on(engine).await.start().await;
+            let ask = Ask::new("third-party", THIRD, "openid").with("prompt", "consent");
+            let ask = asked.into_iter().fold(ask, |ask, age| ask.with("max_age", age));
+            let mut browser = Browser::default();
+            browser.sign_in(&world, &Ask::new("third-party", THIRD, "openid"), "alice").await;
+            world.advance_s(600);
+            let page = browser.open(&world, &ask).await;
+            assert_eq!(page.kind(), "consent", "{}", page.html);
+            world.reload(|it| it.set("client.third-party.default_max_age", own)).await;
+            let page = browser.submit(&world, &page, &[], "allow").await;
+            assert_eq!(page.has_code(), done, "{own} {asked:?}: {}", page.html);
+            assert!(done || page.asks_for("password"), "{}", page.html);
+            world.stop().await;
+        }
+    }
+}
+
+/// A domain that was taken away meanwhile is refused when the mailbox is proved, as at a registration.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_of_a_domain_that_was_taken_away_is_not_set() {
+    on_every_post(|post| async move {
+        let world = &post.world;
+        let mut browser = Browser::default();
+        post.account(&mut browser).await;
+        for (address, domains, status, changed) in
+            [("one@example.com", vec!["example.net"], 400, 0), ("two@example.com", vec!["example.com"], 303, 1)]
+        {
+            let account = browser.visit(world, "/account").await;
+            let page = browser.submit(world, &account, &[], "change_email").await;
+            let seen = post.seen();
+            let sent = browser.submit(world, &page, &[("email", address)], "continue").await;
+            let code = post.code(address, seen).await;
+            world.reload(|it| it.set("registration.email_domains", domains.clone())).await;
+            let page = browser.submit(world, &sent, &[("email_code", &code)], "continue").await;
+            assert_eq!((page.status, world.audited("email_changed").await), (status, changed), "{domains:?}: {}", page.html);
+            world.reload(|it| it).await;
+        }
+        post.world.stop().await;
+    })
+    .await;
 }

@@ -1,10 +1,15 @@
 //! `symbolon recover --audit`: the input is judged first, times are compared, and only then something happens. 625-Q.
 
 use crate::commands::symbolon;
+use crate::receipts::{self, android, refused};
 use crate::restored_store::{keep, restore};
 use crate::world::*;
 use serde_json::{Value as Json, json};
+use symbolon::dpop;
 use symbolon::store::Change;
+use symbolon_attest::binding;
+use symbolon_oauth::{base64url, jws};
+use symbolon_phone::element::Android;
 
 async fn told(world: &World, words: &[&str]) -> Json {
     let words: Vec<&str> = words.iter().chain(&["--json"]).copied().collect();
@@ -145,4 +150,90 @@ async fn what_is_no_audit_changes_nothing_and_neither_does_a_dry_run() {
     world.start_again(|it| it).await;
     assert_eq!(world.refresh(&token).await.0, 400);
     world.stop().await;
+}
+
+/// The copy has forgotten what was spent after it was made. So assertions, request objects and nonces of before the recovery are void. The
+/// twins: without a recovery they are good in the restored store, and what is made after it is good.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_before_the_recovery_is_void() {
+    let key = new_key();
+    let client = format!(
+        "[client.signer]\nkind = \"web\"\nfirst_party = true\nauthentication = \"private_key_jwt\"\njwks = {}\n\
+         redirect_uris = [\"https://signer.example.com/cb\"]\n",
+        jwks(&key)
+    );
+    let world = Configuration::on(Engine::Sqlite).await.with(&client).start().await.restarted(keep).await;
+    let issuer = world.issuer.clone();
+    let now_ms = |world: &World| world.running.shared.now().now_ms();
+    // Made so long ago. `undated`: without `iat` and `nbf`; an assertion then lives up to ten minutes, and a request object up to an hour.
+    let assertion = |made_s: i64, undated: bool| {
+        let mut claims = json!({ "iss": "signer", "sub": "signer", "aud": issuer, "jti": fresh(), "iat": made_s, "exp": made_s + 600 });
+        if undated {
+            claims.as_object_mut().unwrap().remove("iat");
+        }
+        jws::sign(&key, "JWT", &claims).unwrap()
+    };
+    let object = |made_s: i64, undated: bool| {
+        let mut claims = json!({ "iss": "signer", "aud": issuer, "iat": made_s, "nbf": made_s, "exp": made_s + 3600, "jti": fresh() });
+        Ask::new("signer", "https://signer.example.com/cb", "openid")
+            .parameters
+            .iter()
+            .for_each(|(name, value)| claims[name] = json!(value));
+        if undated {
+            ["iat", "nbf"].iter().for_each(|name| drop(claims.as_object_mut().unwrap().remove(*name)));
+        }
+        jws::sign(&key, "oauth-authz-req+jwt", &claims).unwrap()
+    };
+    let push = async |world: &World, object: &str, assertion: &str| {
+        let kind = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+        let (status, answer) = world.post("/par", &[("request", object), kind, ("client_assertion", assertion)], None).await;
+        (status, answer["error"].as_str().unwrap_or_default().to_owned())
+    };
+    let taken = || (201, String::new());
+    let before_s = now_ms(&world) / 1000 - 5;
+    let spent: Vec<_> = [false, true].into_iter().map(|undated| (object(before_s, undated), assertion(before_s, undated))).collect();
+    let nonce = dpop::nonce(&world.running.shared.now(), now_ms(&world)).unwrap();
+    for (object, assertion) in &spent {
+        assert_eq!(push(&world, object, assertion).await, taken());
+        assert_eq!(push(&world, object, assertion).await.0, 401, "it is spent");
+    }
+    let mut world = lose(world).await;
+    world.start_again(|it| it).await;
+    assert_eq!(push(&world, &spent[0].0, &spent[0].1).await, taken(), "a store that nobody recovered has forgotten it");
+    assert!(dpop::is_nonce(&world.running.shared.now(), &nonce, now_ms(&world)));
+    let mut world = lose(world).await;
+    told(&world, &["recover"]).await;
+    world.start_again(|it| it).await;
+    let after_s = now_ms(&world) / 1000 + 1;
+    for (object_of_before, assertion_of_before) in &spent {
+        assert_eq!(push(&world, &object(after_s, false), assertion_of_before).await, (401, "invalid_client".to_owned()));
+        let refused = (400, "invalid_request_object".to_owned());
+        assert_eq!(push(&world, object_of_before, &assertion(after_s, false)).await, refused);
+    }
+    assert_eq!(push(&world, &object(after_s, false), &assertion(after_s, false)).await, taken());
+    let app = world.running.shared.now();
+    assert!(!dpop::is_nonce(&app, &nonce, app.now_ms()));
+    assert!(dpop::is_nonce(&app, &dpop::nonce(&app, app.now_ms()).unwrap(), app.now_ms()), "the twin");
+    drop(app);
+    world.stop().await;
+}
+
+/// The same of challenges for evidence: the copy does not know which were used.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_challenge_of_before_the_recovery_is_void() {
+    let mut scene = receipts::Scene::start(Engine::Sqlite).await;
+    scene.world = scene.world.restarted(keep).await;
+    let before = scene.phone("plain").any_challenge("plain").await;
+    scene.world = lose(scene.world).await;
+    told(&scene.world, &["recover"]).await;
+    scene.world.start_again(|it| it).await;
+    let mut phone = scene.phone("plain");
+    let after = phone.any_challenge("plain").await;
+    for ((text, challenge), wanted) in [(before, refused()), (after, android())] {
+        let hash = binding::leaf(&challenge, "plain");
+        let chain = scene.maker.android(&phone.key, &Android::genuine(PACKAGE, [7; 32], &hash)).unwrap();
+        let chain: Vec<String> = chain.iter().map(|it| base64url::encode(it)).collect();
+        assert_eq!(phone.attest("android-key", &text, &[("chain", &chain.join("."))]).await, wanted);
+    }
+    scene.world.stop().await;
 }

@@ -1,7 +1,9 @@
 //! Two issuers that share a master key, and even a store: what one of them made is nothing to the other.
 
+use crate::upstream;
+use crate::world::provider::{Provider, Says};
 use crate::world::*;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use symbolon_attest::binding;
 use symbolon_oauth::base64url;
 use symbolon_phone::element::{Android, Maker};
@@ -139,6 +141,29 @@ android = {{ packages = ["{PACKAGE}"], signing_digests = ["{digest}"], least_pat
         let answer = phone.attest("android-key", &asked.0, &[("chain", &chain(&certificates))]).await;
         let error = if expected == 400 { "invalid_client_attestation" } else { "" };
         assert_eq!((answer.status, answer.body["error"].as_str().unwrap_or_default()), (expected, error), "{}", answer.body);
+    }
+    other.stop().await;
+    world.stop().await;
+}
+
+/// What leads a browser to a provider's sign-out and back is of one issuer, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_out_at_a_provider_is_one_issuers() {
+    let provider = Provider::start().await;
+    let end = json!({ "end_session_endpoint": format!("{}/end", provider.issuer()) });
+    provider.says(Says { sub: "one".to_owned(), discovery: end, ..Says::default() });
+    let mut world = upstream::world(Engine::Sqlite, &provider, &format!("{}sign_out = true\n", upstream::CREATE)).await;
+    let other = another_issuer(&mut world).await;
+    let (mut browser, ask) = (Browser::default(), Ask::native("openid"));
+    let url = upstream::leave(&world, &mut browser, &ask).await;
+    let page = browser.get(&world, &provider.sign_in(&url)).await;
+    let (_, tokens) = world.exchange(&page.code(), &ask.verifier).await;
+    let page = browser.visit(&world, &format!("/logout?id_token_hint={}", tokens["id_token"].as_str().unwrap())).await;
+    let state = parameters(&page.location.unwrap())["state"].clone();
+    for path in ["/upstream/any/sign-out", "/upstream/any/signed-out"] {
+        let status = async |node: &World| node.get(&format!("{path}?state={state}")).await.status().as_u16();
+        assert_eq!(status(&other).await, 404, "{path}");
+        assert_ne!(status(&world).await, 404, "{path}: the twin");
     }
     other.stop().await;
     world.stop().await;

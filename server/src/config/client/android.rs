@@ -1,6 +1,7 @@
 //! `[client.ID.attestation.android]`: the genuine app on Android, by Key Attestation.
 
 use super::super::docs::{Key, Kind, Presence, Section, defaulted, optional};
+use super::super::patch_level;
 use super::super::span::Span;
 use super::fingerprint::Fingerprint;
 use super::play::PlayRules;
@@ -128,6 +129,7 @@ impl AndroidApp {
         if self.user_auth_timeout.is_some() && self.user_auth.is_none() {
             found.push("attestation.android.user_auth_timeout says nothing without user_auth".to_owned());
         }
+        found.extend(patch_level::problem(self.least_patch).map(|why| format!("attestation.android.{why}")));
         if let Some(play) = &self.play {
             if play.keys.is_empty() && play.service_account.is_none() {
                 found.push("attestation.android.play needs keys, or service_account, or both".to_owned());

@@ -13,6 +13,11 @@ pub fn problem_of_id(id: &str) -> Option<&'static str> {
 }
 
 impl Client {
+    /// How old a proof may be: as a request asks, or else as the configuration says now.
+    pub fn max_age_s(&self, asked_s: Option<i64>) -> Option<i64> {
+        asked_s.or(self.default_max_age.map(|age| age.0))
+    }
+
     pub fn stranger(&self) -> Option<&Stranger> {
         match &self.origin {
             Origin::Operator => None,

@@ -1,6 +1,7 @@
 //! Tiers: what an app may have, by what its installation proved. The page docs/attestation.md says what each proves.
 
 use super::super::docs::{Key, Kind, Presence, Section, defaulted, optional};
+use super::super::patch_level;
 use super::super::span::Span;
 use super::ios::BUILDS;
 use super::ios::{IosBuild, is_at_least, version};
@@ -186,7 +187,7 @@ impl Tier {
         if self.least_ios_version.as_ref().is_some_and(|it| version(it).is_none()) {
             return Some("least_ios_version: numbers with dots between them, such as 42 or 4.2.1");
         }
-        None
+        patch_level::problem(self.least_patch)
     }
 
     /// A tier that was given less than the client in scopes has no details beside them that nobody named.

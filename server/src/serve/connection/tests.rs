@@ -24,11 +24,16 @@ fn limits() -> Limits {
 
 /// A connection whose requests are answered with many bytes after `takes`.
 fn serve_with(limits: Limits, all_bytes: usize, takes: Duration) -> Served {
+    serve_in(Places::with_limits(10, all_bytes), limits, takes)
+}
+
+/// The request is read to its end first.
+fn serve_in(places: Places, limits: Limits, takes: Duration) -> Served {
     let (caller, io) = tokio::io::duplex(1 << 20);
-    let places = Places::with_limits(10, all_bytes);
     let place = Arc::new(places.take_within("192.0.2.7".parse().unwrap(), Some(10)).unwrap());
     let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(serve(io, place, limits, stopped, move |_| async move {
+    let task = tokio::spawn(serve(io, place, limits, stopped, move |request: Request<Counted<Incoming>>| async move {
+        let _ = request.into_body().collect().await;
         tokio::time::sleep(takes).await;
         reply::body(200, "text/plain", vec![b'x'; ANSWER_BYTES])
     }));
@@ -57,6 +62,10 @@ impl Served {
 
     async fn ask_http1(&mut self) -> String {
         self.caller.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        self.answer_of_http1().await
+    }
+
+    async fn answer_of_http1(&mut self) -> String {
         let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
         loop {
             let read = self.caller.read(&mut piece).await.unwrap();
@@ -173,5 +182,82 @@ async fn what_has_no_room_or_takes_too_long_is_answered_with_503() {
         let answer = served.ask_http1().await;
         assert!(answer.starts_with(wanted), "{bytes} {takes:?}: {answer:.80}");
         assert_eq!(answer.contains("retry-after: 1"), wanted.ends_with("503"), "{answer:.200}");
+    }
+}
+
+/// Half of a request, and what would make it whole. The last one asks nothing at first.
+fn halves() -> [(&'static str, Vec<u8>, Vec<u8>); 5] {
+    let post = |rest: &str| format!("POST / HTTP/1.1\r\nhost: x\r\n{rest}").into_bytes();
+    let opened = [PREFACE, &frame(4, 0, 0, &[])[..], &frame(1, 4, 1, &[0x83, 0x86, 0x84, 0x41, 1, b'x'])[..], &frame(0, 0, 1, b"a")[..]];
+    [
+        ("a body of a length", post("content-length: 3\r\n\r\na"), b"bc".to_vec()),
+        ("a body in chunks", post("transfer-encoding: chunked\r\n\r\n1\r\na\r\n"), b"0\r\n\r\n".to_vec()),
+        ("a body of HTTP/2", opened.concat(), frame(0, 1, 1, b"bc")),
+        ("a head", b"GET / HTTP/1.1\r\nho".to_vec(), b"st: x\r\n\r\n".to_vec()),
+        ("nothing", Vec::new(), b"GET / HTTP/1.1\r\nhost: x\r\n\r\n".to_vec()),
+    ]
+}
+
+/// Whoever fills the places with half requests keeps nobody out: when places are few, the rest has to come soon. The twins: with places
+/// left it has its usual time, and what came whole is answered however long that takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_request_has_less_time_when_places_are_few() {
+    let patient = || Limits { look: Duration::from_millis(20), ..Limits::default() };
+    let (full, roomy) = (Places::with_limits(10, 1 << 20), Places::with_limits(20, 1 << 20));
+    let _taken: Vec<_> = (0..5).map(|_| full.take_within("192.0.2.8".parse().unwrap(), Some(10)).unwrap()).collect();
+    let mut all = tokio::task::JoinSet::new();
+    for (what, half, rest) in halves() {
+        let mut short = serve_in(full.clone(), patient(), Duration::ZERO);
+        short.caller.write_all(&half).await.unwrap();
+        all.spawn(async move {
+            let took = short.closed_after().await;
+            assert!((900..5000).contains(&took), "{what}: {took}");
+        });
+        let mut usual = serve_in(roomy.clone(), patient(), Duration::ZERO);
+        usual.caller.write_all(&half).await.unwrap();
+        all.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(2500)).await;
+            assert!(!usual.task.is_finished(), "{what}");
+            usual.caller.write_all(&rest).await.unwrap();
+            if what.ends_with("HTTP/2") {
+                usual.take_data(ANSWER_BYTES).await;
+            } else {
+                assert!(usual.answer_of_http1().await.starts_with("HTTP/1.1 200"), "{what}");
+            }
+        });
+    }
+    while let Some(one) = all.join_next().await {
+        one.unwrap();
+    }
+    let mut whole = serve_in(full.clone(), patient(), Duration::from_millis(2500));
+    let _more: Vec<_> = (0..4).map(|_| full.take_within("192.0.2.8".parse().unwrap(), Some(10)).unwrap()).collect();
+    assert!(whole.ask_http1().await.starts_with("HTTP/1.1 200"));
+}
+
+/// A connection ends some time after it was asked to, however much its caller asks. This one never agrees to the end: it goes on to open
+/// streams, and answers no ping. The twin has its usual total.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_has_an_end_however_busy_it_is() {
+    for (total_ms, ends) in [(300, true), (60_000, false)] {
+        let mut busy = serve_with(Limits { total: Duration::from_millis(total_ms), ..limits() }, 1 << 20, Duration::from_millis(100));
+        busy.ask_http2(1 << 30, 0).await;
+        let (mut reading, mut writing) = tokio::io::split(busy.caller);
+        tokio::spawn(async move { tokio::io::copy(&mut reading, &mut tokio::io::sink()).await });
+        let asking = tokio::spawn(async move {
+            for at in 0..100_000 {
+                let headers = frame(1, 5, 2 * at + 1, &[0x82, 0x86, 0x84, 0x41, 1, b'x']);
+                let window = frame(8, 0, 0, &u32::try_from(ANSWER_BYTES).unwrap().to_be_bytes());
+                if writing.write_all(&[headers, window].concat()).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let ended = tokio::time::timeout(Duration::from_secs(3), busy.task).await;
+        assert_eq!(ended.is_ok(), ends, "{total_ms}");
+        let took = busy.started.elapsed().as_millis();
+        // The total, and the longest that a request and its answer may take.
+        assert!(!ends || (1300..2500).contains(&took), "{took}");
+        asking.abort();
     }
 }
