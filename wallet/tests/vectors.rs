@@ -17,7 +17,7 @@ fn vectors(name: &str) -> Option<Json> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors");
     let root = std::env::var_os("SYMBOLON_VECTORS").map_or_else(|| beside.into(), std::path::PathBuf::from);
     let Ok(text) = std::fs::read(root.join("credentials").join(name)) else {
-        println!("SKIPPED: {name} is not here; SYMBOLON_VECTORS names the directory");
+        println!("skipped: {name} is not here; SYMBOLON_VECTORS names the directory");
         return None;
     };
     Some(serde_json::from_slice(&text).unwrap())

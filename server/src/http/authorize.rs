@@ -21,6 +21,7 @@ pub async fn authorize(app: &App, incoming: &Incoming) -> Result<Reply> {
             // The redirect URI is this client's: that was checked before anything else of the request.
             let client_id = incoming.parameters().get("client_id").unwrap_or_default();
             let response = continue_page::before(app, incoming, (client_id, &back.redirect_uri), response, None).await?;
+            incoming.known.refuse(refused);
             pages::send(app, incoming, response)
         }
     }
