@@ -161,7 +161,6 @@ pub static ROWS: &[Row] = &[
             methods: POST,
             body: Takes::Json,
             event: "client_registration_refused",
-            cors: false,
             metadata: Some("registration_endpoint"),
             ..DOCUMENT
         },
@@ -174,7 +173,6 @@ pub static ROWS: &[Row] = &[
             body: Takes::Json,
             caller: Caller::Registration,
             event: "client_registration_refused",
-            cors: false,
             ..DOCUMENT
         },
         |app, incoming| Box::pin(registration::manage(app, incoming)),
