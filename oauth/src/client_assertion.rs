@@ -85,24 +85,34 @@ mod tests {
         let undated = json!({ "iss": "k1", "sub": "k1", "aud": "https://as", "jti": "1", "exp": 160 });
         assert_eq!(check_claims(&undated).map(|it| it.made_s), Ok(-440), "ten minutes before its end");
         assert!(check(&make(&key, "k1", "https://as", "2", 100).unwrap(), &keys, "k1", "https://as", 100).is_ok());
-        for (name, value) in [
-            ("aud", json!(["https://as"])),
-            ("aud", json!(["https://as", "x"])),
-            ("aud", json!("https://as/token")),
-            ("aud", json!(null)),
-            ("exp", json!(100)),
-            ("exp", json!(100_000_000)),
-            ("exp", json!("160")),
-            ("exp", json!(null)),
-            ("iat", json!(200)),
-            ("iss", json!("k2")),
-            ("sub", json!("k2")),
-            ("jti", json!("")),
-            ("jti", json!(1)),
+        let of_aud = "aud of the client assertion is not exactly the issuer, as a string.";
+        let of_client = "iss and sub of the client assertion are not both the client.";
+        let of_jti = "jti of the client assertion is missing, empty or too long.";
+        for (name, value, hint) in [
+            ("aud", json!(["https://as"]), of_aud),
+            ("aud", json!(["https://as", "x"]), of_aud),
+            ("aud", json!("https://as/token"), of_aud),
+            ("aud", json!(null), of_aud),
+            ("exp", json!(100), "The client assertion is expired."),
+            ("exp", json!(100_000_000), "exp of the client assertion is more than ten minutes away."),
+            ("exp", json!("160"), "a claim that should be a time is not"),
+            ("exp", json!(null), "a claim that should be a time is not"),
+            ("iat", json!(200), "iat or nbf of the client assertion is in the future."),
+            ("nbf", json!(200), "iat or nbf of the client assertion is in the future."),
+            ("iss", json!("k2"), of_client),
+            ("sub", json!("k2"), of_client),
+            ("jti", json!(""), of_jti),
+            ("jti", json!(1), of_jti),
         ] {
             let mut claims = good.clone();
             claims[name] = value.clone();
-            assert!(check_claims(&claims).is_err(), "{name} {value}");
+            assert_eq!(check_claims(&claims).err(), Some(hint), "{name} {value}");
         }
+        let checked = |text: &str| check(text, &keys, "k1", "https://as", 100).err();
+        let forged = jws::sign(&PrivateKey::generate(Algorithm::ES256).unwrap(), "JWT", &good).unwrap();
+        assert_eq!(checked(&forged), Some("The signature of the client assertion fits none of the client's keys."));
+        let typed = jws::sign(&key, "dpop+jwt", &good).unwrap();
+        assert_eq!(checked(&typed), Some("typ of the client assertion is not client-authentication+jwt."));
+        assert_eq!(checked("x"), Some("The client assertion is not a compact JWT."));
     }
 }

@@ -12,8 +12,10 @@ pub const ID_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:id_token";
 pub const SECRET_TYPE: &str = "urn:openid:params:token-type:device-secret";
 /// No other verifier takes a JWT of this type.
 pub const PROOF_TYP: &str = "symbolon-sso-proof+jwt";
-/// `exp` is at most so long after `iat`, and clocks may differ by as much.
+/// `exp` is at most so long after `iat`.
 pub const LIFETIME_S: i64 = 60;
+/// How far `iat` may be from now, in either direction: the caller checks the nonce, which says when the proof was made.
+pub const WINDOW_S: i64 = crate::dpop::NONCE_WINDOW_S;
 const MAX_BYTES: usize = 2048;
 const MAX_TEXT: usize = 256;
 
@@ -83,8 +85,8 @@ pub fn check(text: &str, expected: &Expected<'_>) -> Result<Proof, &'static str>
     let second = |name: &str| claims.get(name).and_then(Value::as_i64).ok_or("iat or exp of the SSO proof is missing.");
     let (iat, exp) = (second("iat")?, second("exp")?);
     let is_short = (1..=LIFETIME_S).contains(&exp.saturating_sub(iat));
-    let last_s = exp.saturating_add(LIFETIME_S);
-    if !is_short || expected.now_s < iat.saturating_sub(LIFETIME_S) || expected.now_s >= last_s {
+    let last_s = iat.saturating_add(WINDOW_S);
+    if !is_short || expected.now_s < iat.saturating_sub(WINDOW_S) || expected.now_s > last_s {
         return Err("The SSO proof is too old, or the phone's clock is wrong.");
     }
     let missing = "nonce or jti of the SSO proof is missing.";
@@ -117,17 +119,20 @@ mod tests {
         let key = PrivateKey::generate(Algorithm::ES256).unwrap();
         let good = made(&key, &STATEMENT);
         let read = check(&good, &EXPECTED).unwrap();
-        assert_eq!((read.sso_jkt.as_str(), read.nonce.as_str(), read.last_s), (key.kid(), "n", 1_120));
+        assert_eq!((read.sso_jkt.as_str(), read.nonce.as_str(), read.last_s), (key.kid(), "n", 1_300));
         for (what, statement) in [
             ("issuer", Statement { issuer: "https://other", ..STATEMENT }),
             ("secret", Statement { device_secret: "ss_y", ..STATEMENT }),
             ("app", Statement { jkt: "app-3", ..STATEMENT }),
             ("nonce", Statement { nonce: "", ..STATEMENT }),
             ("jti", Statement { jti: "short", ..STATEMENT }),
-            ("old", Statement { iat: 800, ..STATEMENT }),
-            ("early", Statement { iat: 1_100, ..STATEMENT }),
         ] {
             assert!(check(&made(&key, &statement), &EXPECTED).is_err(), "{what}");
+        }
+        let wrong = Some("The SSO proof is too old, or the phone's clock is wrong.");
+        for (off_s, refused) in [(-299, None), (-301, wrong), (299, None), (301, wrong)] {
+            let statement = Statement { iat: EXPECTED.now_s + off_s, ..STATEMENT };
+            assert_eq!(check(&made(&key, &statement), &EXPECTED).err(), refused, "{off_s}");
         }
     }
 

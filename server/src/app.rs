@@ -69,14 +69,13 @@ impl App {
                 .with_breached(config.passwords.open_list(base).map_err(Fault::new)?);
         machine.wallets().measure();
         let attesting = Attesting::load(config, base, &core.outgoing, before.map(|it| &it.callers.attesting))?;
-        let pages = Pages::new(&config.brand, templates.as_deref(), base)?;
         must_have_letters(config, &pages)?;
         Ok(Arc::new(App {
             callers: Callers::new(attesting, certificates::load_anchors(config, base)?, machine.hashers().clone()),
             details: Types::new(config)?,
             pages,
             machine,
-            mailer: config.mail.as_ref().map(Mailer::new).transpose()?,
+            mailer: config.mail.as_ref().map(|mail| Mailer::new(mail, &config.issuer)).transpose()?,
             links: Links::new(config),
             endings: before.map_or_else(Arc::default, |it| Arc::clone(&it.endings)),
             metadata: Mutex::default(),

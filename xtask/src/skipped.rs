@@ -1,5 +1,5 @@
 //! Tests that found nothing to judge, such as the vectors beside the project or a PostgreSQL server. Each prints a line that begins with
-//! `skipped: `, and passes; `cargo xtask test` says at its end how many there were, and why.
+//! `skipped: `, and passes. Node.js says itself what it skips. `cargo xtask test` says at its end how many there were, and why.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,15 @@ pub struct Output {
     test: String,
     /// Reasons by the name of the test.
     pub skipped: BTreeMap<String, String>,
+    /// How many of them Node.js skipped.
+    pub skipped_in_node: u64,
 }
 
 impl Output {
     pub fn is_for_people(&mut self, line: &str) -> bool {
+        if let Some((name, reason)) = of_node(line) {
+            self.skipped_in_node += u64::from(self.skipped.insert(name.to_owned(), reason.to_owned()).is_none());
+        }
         match line {
             "successes:" => self.of_passing_tests = true,
             "failures:" => self.of_passing_tests = false,
@@ -33,6 +38,12 @@ impl Output {
         }
         false
     }
+}
+
+/// The name and the reason of a test that Node.js skips: `﹣ NAME (0.1ms) # REASON`. A test without a reason has `SKIP` there.
+fn of_node(line: &str) -> Option<(&str, &str)> {
+    let (name, reason) = line.trim_start().strip_prefix("\u{fe63} ")?.rsplit_once(" # ")?;
+    Some((name.rsplit_once(" (").map_or(name, |(name, _)| name), reason))
 }
 
 /// One line for each reason, with how many tests gave it.
@@ -59,5 +70,18 @@ mod tests {
         assert!(shown.contains(&"test a ... ok") && shown.contains(&"test result: FAILED. 2 passed; 1 failed"), "{shown:?}");
         assert!(shown.contains(&"---- c stdout ----") && !shown.iter().any(|line| line.contains("nothing skipped")), "{shown:?}");
         assert_eq!(reasons(&output.skipped), ["skipped 1: no vectors"]);
+        assert_eq!(output.skipped_in_node, 0);
+    }
+
+    #[test]
+    fn what_node_skips_is_counted_with_its_reason() {
+        let mut output = Output::default();
+        for line in
+            ["\u{fe63} docs/apis/go.md: good (all) (9.5ms) # Go is missing", "\u{2714} f (0.1ms)", "\u{2139} skipped 1", "# no test"]
+        {
+            assert!(output.is_for_people(line), "{line}");
+        }
+        assert_eq!(output.skipped, BTreeMap::from([("docs/apis/go.md: good (all)".to_owned(), "Go is missing".to_owned())]));
+        assert_eq!(output.skipped_in_node, 1);
     }
 }

@@ -4,8 +4,8 @@
 use crate::certificates::is_named;
 use crate::config::AttesterX5c;
 use crate::error::Fault;
+use crate::pem;
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
 use std::path::Path;
@@ -33,8 +33,7 @@ impl Anchors {
     pub fn load(rules: &AttesterX5c, base: &Path) -> Result<Self, Fault> {
         let path = base.join(&rules.ca);
         let named = |why: String| Fault::new(format!("attester_x5c.ca: {}: {why}", path.display()));
-        let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&path).and_then(Iterator::collect);
-        let anchors: Vec<CertificateDer<'static>> = all.map_err(|it| named(it.to_string()))?;
+        let anchors: Vec<CertificateDer<'static>> = pem::all(&path).map_err(|it| named(it.to_string()))?;
         if anchors.is_empty() || anchors.iter().any(|it| X509Certificate::from_der(it).is_err()) {
             return Err(named("no certificates in PEM".to_owned()));
         }

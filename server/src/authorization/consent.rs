@@ -5,6 +5,7 @@ use super::request::AuthorizationRequest;
 use crate::config::{Client, TierName, proving_host};
 use crate::error::Result;
 use crate::grants;
+use crate::grants::details::Shown;
 use crate::login::step::{Content, Step, Text};
 use crate::store::Change;
 use symbolon_oauth::redirect::{self, RedirectKind};
@@ -99,20 +100,21 @@ fn who_it_is(client: &Client, redirect_uri: &str) -> Option<Text> {
 /// Adds what is granted: every scope in the API's words, every detail whole.
 pub fn show_asked(authority: &Authority<'_>, client: &Client, request: &AuthorizationRequest, step: Step) -> Step {
     let scope = request.asked_scope();
-    let words: Vec<Text> = scope.iter().flat_map(|word| words_of(authority, client, word)).map(Text::new).collect();
+    let words: Vec<Text> = scope.iter().flat_map(|word| words_of(authority, client, word)).collect();
     let step = if words.is_empty() { step } else { step.show(Content::List(words)) };
     request.authorization_details.iter().fold(step, |step, detail| {
-        let (heading, lines) = authority.details.shown(detail);
-        step.show(Content::Details { heading, lines })
+        let Shown { heading, own, lines } = authority.details.shown(detail);
+        step.show(Content::Details { heading, own, lines })
     })
 }
 
 /// What a scope says to a person: the text of each API that grants it to this client. For the scopes of OpenID it is ours.
-fn words_of(authority: &Authority<'_>, client: &Client, scope: &str) -> Vec<String> {
+fn words_of(authority: &Authority<'_>, client: &Client, scope: &str) -> Vec<Text> {
     let own = client.apis.iter().filter(|(_, allowed)| allowed.iter().any(|word| word == scope));
-    let mut words: Vec<String> = own.filter_map(|(api, _)| Some(authority.config.api.get(api)?.scope.get(scope)?.text.clone())).collect();
+    let own = own.filter_map(|(api, _)| authority.config.api.get(api)?.scope.get(scope));
+    let mut words: Vec<Text> = own.map(|scope| Text::own(&scope.text, &scope.text_in)).collect();
     if grants::OPENID_SCOPES.contains(&scope) || words.is_empty() {
-        words.push(format!("scope-{scope}"));
+        words.push(Text::new(format!("scope-{scope}")));
     }
     words
 }

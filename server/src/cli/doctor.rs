@@ -63,7 +63,7 @@ fn options(arguments: &Doctor) -> Result<Options, Problem> {
     let certificate = arguments.certificate.clone().map(Fingerprint::try_from).transpose().map_err(Problem::invalid)?;
     let named = |path: &PathBuf, why: String| Problem::invalid(format!("{}: {why}", path.display()));
     let ca = match &arguments.ca {
-        Some(path) => Some(std::fs::read(path).map_err(|it| named(path, it.to_string()))?),
+        Some(path) => Some(crate::pem::read(path).map_err(|it| named(path, it.to_string()))?),
         None => None,
     };
     let outgoing = Outgoing::looking(&arguments.resolve, ca.as_deref()).map_err(Problem::invalid)?;

@@ -91,6 +91,12 @@ pub(super) const SCOPE: Section = Section {
     presence: Presence::Absent,
     keys: &[
         required("text", Kind::Text, r#""See your orders""#, "What people read when they are asked to consent."),
+        defaulted(
+            "text_in",
+            Kind::Table("Languages with texts"),
+            "{}",
+            "The same in other languages, such as `{ de = \"Ihre Bestellungen sehen\" }`. Without a person's language, `text` is shown.",
+        ),
         defaulted("claims", Kind::Texts, "[]", "What the token says about the person for this scope, and no more."),
         defaulted(
             "exchange_from",
@@ -102,6 +108,7 @@ pub(super) const SCOPE: Section = Section {
     example: r#"
 [api.orders.scope."orders:read"]
 text = "See your orders"
+text_in = { de = "Ihre Bestellungen sehen" }
 claims = ["customer_id"]
 exchange_from = { basket = ["basket:write"] }
 
@@ -117,6 +124,12 @@ pub(super) const DETAIL: Section = Section {
     presence: Presence::Absent,
     keys: &[
         required("text", Kind::Text, r#""Order once""#, "What people read above the values."),
+        defaulted(
+            "text_in",
+            Kind::Table("Languages with texts"),
+            "{}",
+            "The same in other languages, such as `{ de = \"Einmal bestellen\" }`. Without a person's language, `text` is shown.",
+        ),
         required(
             "schema",
             Kind::Table("JSON Schema"),
@@ -180,6 +193,8 @@ fn lifetime() -> Span {
 pub struct ApiScope {
     pub text: String,
     #[serde(default)]
+    pub text_in: BTreeMap<String, String>,
+    #[serde(default)]
     pub claims: Vec<String>,
     /// API name to scopes of it.
     #[serde(default)]
@@ -190,6 +205,8 @@ pub struct ApiScope {
 #[serde(deny_unknown_fields)]
 pub struct DetailType {
     pub text: String,
+    #[serde(default)]
+    pub text_in: BTreeMap<String, String>,
     pub schema: serde_json::Value,
 }
 
@@ -235,6 +252,10 @@ impl Api {
             }
             found.extend(judge_schema(kind, &declared.schema));
         }
+        let texts = self.scope.values().map(|it| &it.text_in).chain(self.authorization_details.values().map(|it| &it.text_in));
+        let is_code = |code: &str| code.bytes().all(|it| it.is_ascii_lowercase() || it == b'-') && code.len() >= 2;
+        let odd = texts.flat_map(BTreeMap::keys).filter(|code| !is_code(code));
+        found.extend(odd.map(|code| format!("text_in: {code:?} is no language as files of messages are named, such as de or pt-br")));
         let mut found: Vec<String> = found.into_iter().map(|it| format!("[api.{name}]: {it}")).collect();
         for (scope, (other, from)) in self.scope.iter().flat_map(|(word, scope)| scope.exchange_from.iter().map(move |from| (word, from))) {
             if !apis.get(other).is_some_and(|it| from.iter().all(|from| it.scope.contains_key(from))) {

@@ -34,7 +34,7 @@ const KEYS: &[Key] = &[
     optional(
         "ehlo",
         Kind::Text,
-        "the name of this machine",
+        "the host of `issuer`",
         r#""login.example.com""#,
         "The name that the server gives itself towards the mail server (EHLO).",
     ),

@@ -184,7 +184,7 @@ impl Passkeys {
         let mut found = Vec::new();
         for path in &self.attestation_roots {
             let wrong = |what: String| format!("[passkeys]: attestation_roots: {}: {what}", path.display());
-            let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+            let text = crate::pem::read(path).map_err(|error| wrong(error.to_string()))?;
             let before = found.len();
             for pem in x509_parser::pem::Pem::iter_from_buffer(&text) {
                 let pem = pem.map_err(|error| wrong(error.to_string()))?;

@@ -23,7 +23,16 @@ pub struct Types(BTreeMap<String, Type>);
 
 struct Type {
     text: String,
+    text_in: BTreeMap<String, String>,
     validator: Validator,
+}
+
+/// A detail as people read it.
+pub struct Shown {
+    pub heading: String,
+    /// The heading by language.
+    pub own: BTreeMap<String, String>,
+    pub lines: Vec<(String, String)>,
 }
 
 impl Types {
@@ -32,7 +41,7 @@ impl Types {
         for api in config.api.values() {
             for (name, declared) in &api.authorization_details {
                 let validator = schema::validator(name, &declared.schema).map_err(Fault::new)?;
-                types.insert(name.clone(), Type { text: declared.text.clone(), validator });
+                types.insert(name.clone(), Type { text: declared.text.clone(), text_in: declared.text_in.clone(), validator });
             }
         }
         Ok(Self(types))
@@ -43,9 +52,10 @@ impl Types {
     }
 
     /// What the consent page says about a detail: the type's words, and every value with its name.
-    pub fn shown(&self, detail: &Json) -> (String, Vec<(String, String)>) {
-        let text = detail["type"].as_str().and_then(|it| self.0.get(it)).map(|it| it.text.clone());
-        (text.unwrap_or_default(), lines_of(detail).unwrap_or_default())
+    pub fn shown(&self, detail: &Json) -> Shown {
+        let known = detail["type"].as_str().and_then(|it| self.0.get(it));
+        let (heading, own) = known.map(|it| (it.text.clone(), it.text_in.clone())).unwrap_or_default();
+        Shown { heading, own, lines: lines_of(detail).unwrap_or_default() }
     }
 
     /// The parameter of a request, checked. It has known types that this client may ask for, each as its schema wants it (RFC 9396 5).

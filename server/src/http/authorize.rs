@@ -16,12 +16,12 @@ pub async fn authorize(app: &App, incoming: &Incoming) -> Result<Reply> {
         }
         Err(Problem::Page(error)) => Err(error),
         Err(Problem::Redirect(refused, back)) => {
-            let _ = incoming.known.refused.set(refused.code);
             let error = [("error", refused.code), ("error_description", refused.hint)];
             let response = delivery::respond(&app.authority(), &back, &error, incoming.now_ms).await?;
             // The redirect URI is this client's: that was checked before anything else of the request.
             let client_id = incoming.parameters().get("client_id").unwrap_or_default();
             let response = continue_page::before(app, incoming, (client_id, &back.redirect_uri), response, None).await?;
+            incoming.known.refuse(refused);
             pages::send(app, incoming, response)
         }
     }

@@ -1,6 +1,7 @@
 //! GET /c/{reference}: the page between the issuer and the app's link, on a host of its own. It has a button for the person's tap,
 //! no script, and nothing that is of use to another device.
 
+use super::pages::failed;
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::authorization::continuing::{self, Opened};
@@ -91,7 +92,7 @@ fn locale(app: &App, incoming: &Incoming) -> String {
 /// The same text for whatever cannot be shown.
 fn neutral(app: &App, incoming: &Incoming, why: &'static str) -> Result<Reply> {
     tracing::info!(address = %incoming.address, reason = why, "a continue page was not shown");
-    let html = app.pages.alone(&Step::new("over"), &locale(app, incoming), &app.config.issuer, None)?;
+    let html = app.pages.alone(&Step::new("over"), &locale(app, incoming), &app.config.issuer, (None, failed(incoming, 404, why)))?;
     Ok(shown(app, 404, html))
 }
 

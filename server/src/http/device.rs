@@ -42,7 +42,7 @@ fn ask(app: &App, incoming: &Incoming, code: Option<&str>, problem: Option<&str>
 async fn typed(app: &App, incoming: &Incoming, session: Option<Session>) -> Result<Reply> {
     let text = incoming.form.get("user_code");
     let Some(code) = text.and_then(UserCode::parse) else {
-        return ask(app, incoming, None, Some(if text.is_some() { "wrong_user_code" } else { "no_code" }));
+        return ask(app, incoming, None, Some(if text.is_none_or(|text| text.trim().is_empty()) { "no_code" } else { "wrong_user_code" }));
     };
     let locale = views::locale(app, incoming, incoming.form.get("locale"));
     let account = session.as_ref().map(|session| session.account.as_str());

@@ -182,7 +182,7 @@ fn answer(app: &App, incoming: &Incoming, request: &LogoutRequest, told: &Told) 
         Some(uri) => lead_back(app, incoming, request, uri)?,
         None => {
             let step = Step::new(if matches!(told, Told::NotSignedIn) { "not_signed_in" } else { "signed_out" });
-            reply::page(200, app.pages.alone(&step, &locale(app, incoming), &app.config.issuer, None)?)
+            reply::page(200, app.pages.alone(&step, &locale(app, incoming), &app.config.issuer, (None, None))?)
         }
     };
     forget(app, incoming, &mut reply, matches!(told, Told::SignedOut));

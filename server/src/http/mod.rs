@@ -65,7 +65,7 @@ pub mod well_known;
 use crate::app::App;
 use crate::attesting::{authentication, challenge};
 use crate::caller;
-use crate::error::{Error, Refused};
+use crate::error::{Error, Refused, Result};
 use crate::refusals;
 use crate::web::headers;
 use crate::web::reply::Reply;
@@ -97,6 +97,9 @@ where
     }
     finish(&app, &mut answer);
     let status = answer.status().as_u16();
+    if status >= 400 {
+        reply::set(&mut answer, header::HeaderName::from_static(reply::REQUEST_ID), &record.id);
+    }
     // One record per request. The path is a route of ours or "unknown": query strings carry codes (578-V).
     tracing::info!(
         id = record.id, method = %method, route = record.route, status, address = %record.address.unwrap_or(peer.address),
@@ -144,10 +147,14 @@ struct Record {
 impl Record {
     fn note(&mut self, error: &Error) {
         if let Error::Refused(refused) = error {
-            self.code = refused.code;
-            // Where nothing is private, the hint is the whole reason.
-            self.reason = if refused.private.is_empty() { refused.hint.to_owned() } else { refused.private.clone() };
+            self.note_refusal(refused);
         }
+    }
+
+    fn note_refusal(&mut self, refused: &Refused) {
+        self.code = refused.code;
+        // Where nothing is private, the hint is the whole reason.
+        self.reason = if refused.private.is_empty() { refused.hint.to_owned() } else { refused.private.clone() };
     }
 
     fn new() -> Self {
@@ -214,36 +221,55 @@ where
         }
     };
     record.address = Some(incoming.address);
+    let _ = incoming.known.id.set(record.id.clone());
     let outcome = match route.must_be_meant(&incoming.method, &incoming.headers) {
         Ok(()) if come_back::is_needed(app, &incoming) => pages::come_back(app, &incoming),
         Ok(()) => (row.handler)(app, &incoming).await,
         Err(error) => Err(error),
     };
-    let mut reply = match outcome {
-        Ok(reply) => reply,
-        Err(error) => fail(app, &incoming, reader, &error, record).await,
-    };
-    if let Some(client) = incoming.known.client.get() {
-        record.client.clone_from(client);
-    }
-    if let Some(&code) = incoming.known.refused.get() {
-        record.code = code;
-    }
+    let mut reply = settled(app, &incoming, reader, outcome, record).await;
     add_headers(app, &incoming, &record.id, &mut reply);
     reply
 }
 
-/// The answer to a request that was read and then failed. Its audit entry is written here, if its own path wrote none.
-async fn fail(app: &App, incoming: &Incoming, mut reader: Reader, error: &Error, record: &mut Record) -> Reply {
-    record.note(error);
+/// The answer. A refusal is noted, whether it is a failure or an answer of its own: a page, or a redirect to the client.
+async fn settled(app: &App, incoming: &Incoming, reader: Reader, outcome: Result<Reply>, record: &mut Record) -> Reply {
+    let reply = match outcome {
+        Ok(reply) => {
+            if let Some(refused) = incoming.known.refused.get() {
+                note_refused(app, incoming, refused, record).await;
+            }
+            reply
+        }
+        Err(error) => fail(app, incoming, reader, &error, record).await,
+    };
+    if let Some(client) = incoming.known.client.get() {
+        record.client.clone_from(client);
+    }
+    reply
+}
+
+fn claimed_client(incoming: &Incoming) -> String {
     let named = incoming.parameters().get("client_id").map(str::to_owned);
-    record.client = named.or_else(|| caller::claimed_client(incoming)).unwrap_or_default();
+    named.or_else(|| caller::claimed_client(incoming)).unwrap_or_default()
+}
+
+/// What log, counters and audit say of a request that was read and then refused. Its audit entry is written here, if its own path wrote none.
+async fn note_refused(app: &App, incoming: &Incoming, refused: &Refused, record: &mut Record) {
+    record.note_refusal(refused);
+    record.client = claimed_client(incoming);
+    Box::pin(refusals::record(app, incoming, refused)).await;
+}
+
+/// The answer to a request that was read and then failed.
+async fn fail(app: &App, incoming: &Incoming, mut reader: Reader, error: &Error, record: &mut Record) -> Reply {
+    record.client = claimed_client(incoming);
     reader.languages.0 = incoming.form.get("locale").or(incoming.query.get("ui_locales")).map(str::to_owned);
     if let Error::Refused(refused) = error {
         if refused.code == "invalid_client" {
             reader.method = method_instead_of_basic(app, incoming).await;
         }
-        Box::pin(refusals::record(app, incoming, refused)).await;
+        note_refused(app, incoming, refused, record).await;
     }
     reply::failure(app, &reader, error)
 }

@@ -5,7 +5,7 @@ use super::reply::{self, Reply};
 use crate::app::App;
 use crate::authorization::delivery::{Delivery, Response};
 use crate::config::upstream::Preset;
-use crate::error::Result;
+use crate::error::{Refused, Result};
 use crate::login::methods::upstream::GO;
 use crate::login::operation::Operation;
 use crate::login::state::{Ended, State};
@@ -130,7 +130,7 @@ pub async fn device(app: &App, incoming: &Incoming, kind: &str, client_id: &str)
     let mut step = Step::new(kind);
     step.title = step.title.with("client", name.as_str());
     step.text = vec![Text::new(format!("{kind}-lead")).with("client", name)];
-    alone(app, 200, &step, &locale(app, incoming, incoming.parameters().get("locale")), Some(&app.url("/account")))
+    shown_alone(app, incoming, 200, &step, Some(&app.url("/account")))
 }
 
 /// Another answer to the same question is being judged: the question again, with a line that says so.
@@ -139,7 +139,7 @@ pub fn busy(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
     let mut step = pending.step.clone().with_problem(Some(Problem::new("busy")));
     // Nothing can be answered here; the way on is the page of the present question.
     (step.fields, step.actions, step.operation) = (Vec::new(), Vec::new(), None);
-    let mut page = alone(app, 409, &step, &locale_of(app, incoming, state), Some(&address(app, state)))?;
+    let mut page = alone(app, incoming, (409, &step), &locale_of(app, incoming, state), Some(&address(app, state)))?;
     reply::set(&mut page, header::RETRY_AFTER, "1");
     Ok(page)
 }
@@ -147,27 +147,27 @@ pub fn busy(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
 /// There is no such sign-in, it is over, or it belongs to another browser.
 pub async fn dead(app: &App, incoming: &Incoming, client: Option<&str>) -> Result<Reply> {
     let step = with_client(app, Step::new("over"), client).await?;
-    alone(app, 404, &step, &locale(app, incoming, None), Some(&app.url("/account")))
+    alone(app, incoming, (404, &step), &locale(app, incoming, None), Some(&app.url("/account")))
 }
 
 /// The sign-in went on in another tab, or by a later answer.
 pub async fn elsewhere(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
     let step = with_client(app, Step::new("elsewhere"), state.client.as_deref()).await?;
-    alone(app, 409, &step, &locale_of(app, incoming, state), None)
+    alone(app, incoming, (409, &step), &locale_of(app, incoming, state), None)
 }
 
 /// The sign-in is finished and its code was used, or is too old.
 pub async fn done(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
     let kind = if matches!(state.ended, Some(Ended::Refused { .. })) { "over" } else { "done" };
     let step = with_client(app, Step::new(kind), state.client.as_deref()).await?;
-    alone(app, 200, &step, &locale_of(app, incoming, state), Some(&app.url("/account")))
+    alone(app, incoming, (200, &step), &locale_of(app, incoming, state), Some(&app.url("/account")))
 }
 
 /// There is nothing left to sign in to.
 pub fn closed(app: &App, incoming: &Incoming, state: &State, (why, signal): (&str, Option<&Operation>)) -> Result<Reply> {
     let mut step = Step::new(why);
     step.operation = signal.cloned();
-    alone(app, 200, &step, &locale_of(app, incoming, state), None)
+    alone(app, incoming, (200, &step), &locale_of(app, incoming, state), None)
 }
 
 /// Leads on to the client: by itself, and by a link for whom that does not work.
@@ -226,13 +226,22 @@ async fn with_client(app: &App, mut step: Step, client: Option<&str>) -> Result<
     Ok(step)
 }
 
-/// A page without a form. `onward`: where its link leads.
-/// A page that asks nothing and is of no sign-in.
+/// A page that asks nothing and is of no sign-in. `onward`: where its link leads.
 pub fn shown_alone(app: &App, incoming: &Incoming, status: u16, step: &Step, onward: Option<&str>) -> Result<Reply> {
-    alone(app, status, step, &locale(app, incoming, incoming.parameters().get("locale")), onward)
+    alone(app, incoming, (status, step), &locale(app, incoming, incoming.parameters().get("locale")), onward)
 }
 
-fn alone(app: &App, status: u16, step: &Step, locale: &str, onward: Option<&str>) -> Result<Reply> {
-    let html = app.pages.alone(step, locale, &app.config.issuer, onward)?;
+fn alone(app: &App, incoming: &Incoming, (status, step): (u16, &Step), locale: &str, onward: Option<&str>) -> Result<Reply> {
+    let html = app.pages.alone(step, locale, &app.config.issuer, (onward, failed(incoming, status, &step.kind)))?;
     Ok(reply::operating_page(status, html, step.operation.as_ref()))
+}
+
+/// Says to the log that a page with this status is a refusal, and answers the id under which it does; `None` for all that went well.
+pub fn failed<'a>(incoming: &'a Incoming, status: u16, why: &str) -> Option<&'a str> {
+    if status < 400 {
+        return None;
+    }
+    let code = if why == "busy" { "temporarily_unavailable" } else { "invalid_session" };
+    incoming.known.refuse(Refused::new(status, code, "A page says what to do.").because(format!("page {why}")));
+    incoming.known.id.get().map(String::as_str)
 }

@@ -154,17 +154,26 @@ impl Holder<'_> {
         if asked.asked.visit.is_some() {
             return self.confirm(&asked).await;
         }
-        if let Some(number) = &asked.asked.number
-            && !is_number(number, self.incoming.form.get(matching::NUMBER_FIELD).unwrap_or_default())
-        {
-            self.write_refusal(&asked, No::WrongNumber).await?;
-            let hint = "The number is another than the client shows. The request has ended.";
-            return Err(Refused::bad_request("access_denied", hint).audited().into());
+        if let Some(number) = &asked.asked.number {
+            self.must_be_number(&asked, number).await?;
         }
         let delivery = Delivery::Backchannel(Box::new(asked));
         match self.settle(&delivery, &stored.client_id).await? {
             true => Ok(reply::json(200, &json!({ "state": "approved" }))),
             false => Ok(self.more_is_asked(&format!("/approvals?ref={}", backchannel::reference(&stored.id)))),
+        }
+    }
+
+    /// One wrong number ends the request. What is no number of two digits ends nothing.
+    async fn must_be_number(&self, asked: &BackchannelAuthorization, number: &str) -> Result<()> {
+        match is_number(number, self.incoming.form.get(matching::NUMBER_FIELD).unwrap_or_default()) {
+            Some(true) => Ok(()),
+            None => Err(Refused::bad_request("invalid_request", "matching_number is the two digits that the client shows.").into()),
+            Some(false) => {
+                self.write_refusal(asked, No::WrongNumber).await?;
+                let hint = "The number is another than the client shows. The request has ended.";
+                Err(Refused::bad_request("access_denied", hint).audited().into())
+            }
         }
     }
 

@@ -85,7 +85,6 @@ pub fn failure(app: &App, reader: &Reader, error: &Error) -> Reply {
 
 fn refusal(app: &App, reader: &Reader, refused: &Refused) -> Reply {
     let mut reply = if reader.is_browser { error_page(app, reader, refused) } else { error_document(reader, refused) };
-    set(&mut reply, header::HeaderName::from_static(REQUEST_ID), &reader.id);
     if let Some(challenge) = challenge(app, reader, refused) {
         set(&mut reply, header::WWW_AUTHENTICATE, &challenge);
     }
@@ -118,7 +117,8 @@ fn person_kind(refused: &Refused) -> &'static str {
     match (refused.status, refused.code) {
         (_, "invalid_session" | "invalid_request_uri") => "over",
         (404, _) => "not_found",
-        (429 | 503, _) => "busy",
+        (503, _) => "away",
+        (429, _) => "busy",
         (500.., _) => "fault",
         _ => "app",
     }

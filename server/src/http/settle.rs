@@ -64,7 +64,8 @@ pub async fn refuse(
     account: Option<&str>,
     refused: Refused,
 ) -> Result<Reply> {
-    let _ = incoming.known.refused.set(refused.code);
+    // The audit entry, where there is one, is written here.
+    incoming.known.refuse(refused.clone().audited());
     let mut change = Change::new(incoming.now_ms);
     let refusal = Refusal { request, account, refused: &refused, is_authenticated: false, address: Some(incoming.address) };
     refusal.note(app, &mut change).await?;

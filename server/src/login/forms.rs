@@ -8,6 +8,7 @@ use super::filling::{Filled, Filling, Outcome};
 use super::journey::{Draft, Form, Journey};
 use super::linking;
 use super::managing_forms;
+use super::matching::digits;
 use super::methods::{recovery, totp};
 use super::passkey_forms;
 use super::policy::Policy;
@@ -212,7 +213,11 @@ async fn check_user_code(filling: &Filling<'_>, answer: &Answer<'_>) -> Result<F
 fn check_enrolment(filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled> {
     let (context, account) = (filling.context, filling.person.account.as_ref().ok_or_else(|| Fault::new("an enrolment without a person"))?);
     let new: NewTotp = from_json(filling.secret)?;
-    let Some(step_ms) = totp::step_ms(&new.secret, &totp::digits(answer.text("code")), context.now_ms)? else {
+    let code = digits(answer.text("code"));
+    if code.is_empty() {
+        return Ok(Filled::Wrong(Problem::in_field("no_code", "code")));
+    }
+    let Some(step_ms) = totp::step_ms(&new.secret, &code, context.now_ms)? else {
         return Ok(Filled::Wrong(Problem::in_field("wrong_code", "code")));
     };
     let secret = context.keyring.seal(&totp::place(&account.id), &new.secret)?;

@@ -35,9 +35,24 @@ pub fn number_as_secret(number: Option<&str>) -> Json {
     number.map_or(Json::Null, |number| json!({ "number": number }))
 }
 
-/// Is that the number? Spaces around it do not matter.
-pub fn is_number(expected: &str, typed: &str) -> bool {
-    digest::equal(expected.as_bytes(), typed.trim().as_bytes())
+/// Whether that is the number, however its two digits are written. `None`: nobody typed two digits, which is no guess and ends nothing.
+pub fn is_number(expected: &str, typed: &str) -> Option<bool> {
+    let typed = digits(typed);
+    (typed.len() == 2).then(|| digest::equal(expected.as_bytes(), typed.as_bytes()))
+}
+
+/// The digits of a code as people type or paste it, in ASCII: whatever stands between them does not count, and a digit of another script
+/// is its value.
+pub fn digits(text: &str) -> String {
+    text.chars().filter_map(decimal).filter_map(|value| char::from_digit(value, 10)).collect()
+}
+
+/// The zero of each script's ten digits (Unicode, general category Nd), for those that keyboards of today have.
+const ZEROS: [char; 12] =
+    ['0', '\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{be6}', '\u{c66}', '\u{e50}', '\u{1040}', '\u{ff10}'];
+
+fn decimal(letter: char) -> Option<u32> {
+    ZEROS.iter().find_map(|zero| u32::from(letter).checked_sub(u32::from(*zero)).filter(|value| *value < 10))
 }
 
 /// The last group of a user code, which the page asks for.
@@ -98,7 +113,13 @@ mod tests {
         assert_eq!(LastGroup::of_secret(&Json::Null).unwrap(), None);
         assert!(matches!(Expected::of_secret(&number_as_secret(Some("07"))), Ok(Some(Expected::Number(number))) if number == "07"));
         assert!(matches!(Expected::of_secret(&number_as_secret(None)), Ok(None)));
-        assert!(is_number("07", " 07 ") && !is_number("07", "7") && !is_number("07", "") && !is_number("07", "70"));
+        for typed in ["07", " 07 ", "0 7", "0-7", "0\t7", "\u{ff10}\u{ff17}", "\u{660}\u{667}"] {
+            assert_eq!(is_number("07", typed), Some(true), "{typed:?}");
+        }
+        assert_eq!((is_number("07", "70"), is_number("07", "7 0")), (Some(false), Some(false)));
+        for none in ["", " ", "7", "070", "seven"] {
+            assert_eq!(is_number("07", none), None, "{none:?}");
+        }
         for broken in [Json::from(true), Json::from(""), serde_json::json!({}), serde_json::json!({ "mac": null })] {
             assert!(LastGroup::of_secret(&broken).is_err(), "{broken}");
         }

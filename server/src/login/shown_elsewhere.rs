@@ -17,11 +17,16 @@ impl Run<'_> {
             Some(Expected::Number(number)) => return Ok(self.typed_number(&number, answer)),
             Some(Expected::LastGroup(group)) => group,
         };
+        let typed = answer.text(matching::FIELD);
+        if typed.trim().is_empty() {
+            self.problem = Some(Problem::in_field("no_code", matching::FIELD));
+            return Ok(false);
+        }
         let event = "device_code_refused";
         if !self.pay(&[Budget::Stored { what: What::Tries, whom: Whom::Question(pending.id), event }]).await? {
             return Ok(false);
         }
-        if expected.is(&self.machine.keyring, &pending.id, answer.text(matching::FIELD)) {
+        if expected.is(&self.machine.keyring, &pending.id, typed) {
             return Ok(true);
         }
         self.effects.push(Effect::Audit(Box::new(Entry::refused(event, "the last group of the user code is another"))));
@@ -29,13 +34,16 @@ impl Run<'_> {
         Ok(false)
     }
 
-    /// Of a hundred numbers, a second guess would be half as safe: one wrong number ends it.
+    /// Of a hundred numbers, a second guess would be half as safe: one wrong number ends it. What is no number is no guess.
     fn typed_number(&mut self, number: &str, answer: &Answer<'_>) -> bool {
-        if matching::is_number(number, answer.text(matching::NUMBER_FIELD)) {
-            return true;
+        match matching::is_number(number, answer.text(matching::NUMBER_FIELD)) {
+            Some(true) => return true,
+            None => self.problem = Some(Problem::in_field("no_code", matching::NUMBER_FIELD)),
+            Some(false) => {
+                self.state.ended = Some(self.given_up());
+                self.state.pending = None;
+            }
         }
-        self.state.ended = Some(self.given_up());
-        self.state.pending = None;
         false
     }
 }

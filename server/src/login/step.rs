@@ -24,16 +24,24 @@ pub struct Step {
 }
 
 /// A message: its key and what stands in its places.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct Text {
     pub key: String,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub args: BTreeMap<String, String>,
+    /// The operator's own words by language. They come before the message.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub own: BTreeMap<String, String>,
 }
 
 impl Text {
     pub fn new(key: impl Into<String>) -> Self {
-        Self { key: key.into(), args: BTreeMap::new() }
+        Self { key: key.into(), ..Self::default() }
+    }
+
+    /// Words of the configuration: as they are, or in the person's language.
+    pub fn own(words: &str, by_language: &BTreeMap<String, String>) -> Self {
+        Self { own: by_language.clone(), ..Self::new(words) }
     }
 
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -50,6 +58,9 @@ pub enum Content {
     /// A heading and lines of a name and a value (RFC 9396).
     Details {
         heading: String,
+        /// The heading by language.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        own: BTreeMap<String, String>,
         lines: Vec<(String, String)>,
     },
     Codes(Vec<String>),
@@ -68,6 +79,13 @@ pub enum Content {
         uri: String,
         secret: String,
     },
+}
+
+#[cfg(test)]
+impl Content {
+    pub fn details(heading: &str, lines: Vec<(String, String)>) -> Self {
+        Self::Details { heading: heading.to_owned(), own: BTreeMap::new(), lines }
+    }
 }
 
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]

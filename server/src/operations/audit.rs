@@ -22,15 +22,22 @@ pub(super) async fn run(context: &Context, operation: AuditOperation) -> Result<
     let entries = match operation {
         AuditOperation::Newest { filter, limit, before, settled } => {
             let page = Newest { limit, before, settled };
-            let filter = filter.check(context).await?;
+            let is_first = page.before.is_none();
+            let filter = filter.check(context, is_first).await?;
             let found = newest(context, filter.clone(), &page).await?;
-            if found.entries.is_empty() && page.before.is_none() && page.limit > 0 {
+            if found.entries.is_empty() && is_first && page.limit > 0 {
                 must_name_something(context, &filter).await?;
             }
             found
         }
         AuditOperation::Following { filter, after, settled } => {
-            following(context, &filter.check(context).await?, after.as_deref(), settled).await?
+            let is_first = after.is_none();
+            let filter = filter.check(context, is_first).await?;
+            let found = following(context, &filter, after.as_deref(), settled).await?;
+            if found.entries.is_empty() && is_first {
+                must_name_something(context, &filter).await?;
+            }
+            found
         }
     };
     Ok(Outcome::AuditEntries(entries))
@@ -39,7 +46,8 @@ pub(super) async fn run(context: &Context, operation: AuditOperation) -> Result<
 const OUTCOMES: [&str; 3] = ["ok", "refused", "failed"];
 
 impl AuditFilter {
-    async fn check(self, context: &Context) -> Result<Filter> {
+    /// `is_first`: of the first page. The pages behind it name what it named.
+    async fn check(self, context: &Context, is_first: bool) -> Result<Filter> {
         if let Some(event) = self.event.as_ref().filter(|it| !events::is_known(it)) {
             let near = events::nearest(event).map_or_else(|| ".".to_owned(), |it| format!("; did you mean {it}?"));
             return Err(Problem::invalid(format!("--event {event}: there is no such event{near} docs/audit.md has them all")));
@@ -53,7 +61,7 @@ impl AuditFilter {
             event: self.event,
             outcome: self.outcome,
             account: match self.account {
-                Some(name) => Some(find_account(context, name).await?),
+                Some(name) => Some(find_account(context, name, is_first).await?),
                 None => None,
             },
             client: self.client_id,
@@ -63,25 +71,34 @@ impl AuditFilter {
 }
 
 /// A `sub`, or a name with which somebody signs in. The audit also knows the `sub` of people who are gone.
-async fn find_account(context: &Context, name: String) -> Result<String> {
-    if let Some(found) = context.accounts().by_typed_name(&name).await? {
-        return Ok(found.id);
-    }
-    match base64url::decode(&name).filter(|it| it.len() == 16) {
-        Some(_) => Ok(name),
+async fn find_account(context: &Context, name: String, is_first: bool) -> Result<String> {
+    let accounts = context.accounts();
+    let found = match accounts.by_typed_name(&name).await? {
+        None => accounts.by_id(&name).await?,
+        found => found,
+    };
+    match found {
+        Some(found) => Ok(found.id),
+        None if !is_first || has_entry(context, Filter { account: Some(name.clone()), ..Filter::default() }).await? => Ok(name),
         None => Err(Problem::not_found(format!("--account {name}: nobody signs in as {name}, and it is no sub"))),
     }
+}
+
+async fn has_entry(context: &Context, filter: Filter) -> Result<bool> {
+    Ok(!audit::list(&context.store, &filter, 1).await?.is_empty())
 }
 
 /// No entry may mean that the filter names what has never been.
 async fn must_name_something(context: &Context, filter: &Filter) -> Result<()> {
     if let Some(client_id) = &filter.client
         && find_client::find(context, client_id).await?.is_none()
+        && !has_entry(context, Filter { client: filter.client.clone(), ..Filter::default() }).await?
     {
         return Err(Problem::not_found(format!("--client {client_id}: there is no such client, and no entry about it")));
     }
     if let Some(jkt) = &filter.instance
         && context.store.one(INSTANCE, &[jkt.as_str().into()]).await?.is_none()
+        && !has_entry(context, Filter { instance: filter.instance.clone(), ..Filter::default() }).await?
     {
         return Err(Problem::not_found(format!("--instance {jkt}: there is no such installation, and no entry about it")));
     }

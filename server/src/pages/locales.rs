@@ -92,9 +92,10 @@ impl Locales {
     }
 }
 
-/// The language of a tag without region and extensions, which the negotiation does not read.
+/// The language of a tag without region and extensions, which the negotiation does not read. Some write locales of POSIX in its place, such
+/// as `de_DE.UTF-8` and `de_DE@calendar=buddhist`.
 fn primary(tag: &str) -> &str {
-    tag.split('-').next().unwrap_or_default()
+    tag.split(['-', '_', '.', '@']).next().unwrap_or_default()
 }
 
 /// One entry of Accept-Language with its weight in thousandths; nothing for a weight of zero.
@@ -154,9 +155,19 @@ mod tests {
             locales.0.insert(name.to_owned(), bundle(name, "").unwrap());
         }
         let pick = |asked: &str| locales.pick(Some(asked), "");
-        for (asked, found) in
-            [("pt-BR", "pt-br"), ("pt-PT", "pt-br"), ("PT", "pt-br"), ("de-DE-x-private", "de"), ("fr de-CH", "de"), ("fr", "en")]
-        {
+        for (asked, found) in [
+            ("pt-BR", "pt-br"),
+            ("pt-PT", "pt-br"),
+            ("PT", "pt-br"),
+            ("de-DE-x-private", "de"),
+            ("de_DE", "de"),
+            ("de_DE.UTF-8", "de"),
+            ("de_DE@calendar=buddhist", "de"),
+            ("de.UTF-8", "de"),
+            ("fr_FR.UTF-8", "en"),
+            ("fr de-CH", "de"),
+            ("fr", "en"),
+        ] {
             assert_eq!(pick(asked), found, "{asked}");
         }
         assert_eq!(locales.pick(Some("de"), "en"), "de", "the request comes before the browser");

@@ -258,7 +258,7 @@ impl Pages {
         let values = context! {
             step => self.worded(step, &page.locale), form_action => page.form_action.as_str(), form_token => page.form_token.as_str(),
             hidden => Value::from(Serde(&page.hidden)), base => page.base.as_str(), onward => page.onward.as_deref(),
-            refresh => page.refresh, embedded => page.embedded, script => Script::of(step.operation.as_ref()).own(),
+            request_id => None::<&str>, refresh => page.refresh, embedded => page.embedded, script => Script::of(step.operation.as_ref()).own(),
             help => has_password(step).then_some(SHOW), own_browser => page.own_browser.as_deref(),
         };
         self.render("step.html", &page.locale, values)
@@ -275,10 +275,10 @@ impl Pages {
         words::word(&self.locales, locale, step)
     }
 
-    /// A step that asks nothing. `onward`: where its link leads.
-    pub fn alone(&self, step: &Step, locale: &str, base: &str, onward: Option<&str>) -> Result<String, Fault> {
+    /// A step that asks nothing. `onward`: where its link leads. `id`: of a request that failed.
+    pub fn alone(&self, step: &Step, locale: &str, base: &str, (onward, id): (Option<&str>, Option<&str>)) -> Result<String, Fault> {
         let values = context! {
-            embedded => false,
+            embedded => false, request_id => id,
             step => self.worded(step, locale), form_action => "", form_token => "", hidden => Vec::<String>::new(), base => base,
             onward => onward, refresh => false, script => Script::of(step.operation.as_ref()).own(), help => None::<&str>,
         };
@@ -555,7 +555,7 @@ mod tests {
                 .link("not_you")
                 .with_problem(Some(Problem::new("wrong_password")))
                 .show(Content::List(vec![Text::new("<i>")]))
-                .show(Content::Details { heading: "<b>x".to_owned(), lines: vec![("<b>".to_owned(), "<i>".to_owned())] })
+                .show(Content::details("<b>x", vec![("<b>".to_owned(), "<i>".to_owned())]))
                 .show(Content::Qr { text: "openid4vp://?x=\"><script>".to_owned() })
                 .show(Content::Authenticator { uri: "otpauth://totp/x?secret=ABC".to_owned(), secret: "ABC".to_owned() });
             let step = Step { title: step.title.clone().with("client", "<b>{{7*7}}\u{202e}evil"), ..step };

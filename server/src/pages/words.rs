@@ -79,7 +79,7 @@ pub enum WordedContent {
 
 /// The one function that words a step.
 pub fn word(locales: &Locales, locale: &str, step: &Step) -> Worded {
-    let say = |text: &Text| locales.message(locale, &text.key, &text.args);
+    let say = |text: &Text| text.own.get(locale).cloned().unwrap_or_else(|| locales.message(locale, &text.key, &text.args));
     let by_key = |key: String| say(&Text::new(key));
     Worded {
         kind: step.kind.clone(),
@@ -114,7 +114,7 @@ pub fn word(locales: &Locales, locale: &str, step: &Step) -> Worded {
         operation: step.operation.clone().map(word_operation),
         problem: step.problem.as_ref().map(|problem| WordedProblem {
             key: problem.key.clone(),
-            text: say(&Text { key: format!("problem-{}", problem.key), args: problem.args.clone() }),
+            text: say(&Text { args: problem.args.clone(), ..Text::new(format!("problem-{}", problem.key)) }),
             field: problem.field.clone(),
         }),
     }
@@ -148,13 +148,13 @@ fn label(step: &Step, action: &Action) -> Text {
         return Text::new("action-make_passkey");
     }
     let family = action.name.split(':').next().unwrap_or_default();
-    Text { key: format!("action-{family}"), args: action.args.clone() }
+    Text { args: action.args.clone(), ..Text::new(format!("action-{family}")) }
 }
 
 fn word_content(content: &Content, say: &dyn Fn(&Text) -> String) -> WordedContent {
     match content {
         Content::List(items) => WordedContent::List { items: items.iter().map(say).collect() },
-        Content::Details { heading, lines } => WordedContent::Details { heading: heading.clone(), lines: lines.clone() },
+        Content::Details { heading, own, lines } => WordedContent::Details { heading: say(&Text::own(heading, own)), lines: lines.clone() },
         Content::File { name, media_type, text } => {
             let (name, media_type, text) = (name.clone(), media_type.clone(), text.clone());
             WordedContent::File { name, media_type, label: say(&Text::new("action-save_file")), text }

@@ -4,6 +4,7 @@ use super::postgres::reach;
 use super::{Store, migrate};
 use crate::error::Fault;
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{Access, access};
 use std::fs::OpenOptions;
 use std::path::Path;
 
@@ -51,7 +52,7 @@ fn probe_file(path: &Path) -> Result<Vec<Sealed>, Fault> {
     if !path.exists() {
         let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
         return match std::fs::metadata(directory) {
-            Ok(about) if about.is_dir() && !about.permissions().readonly() => Ok(Vec::new()),
+            Ok(about) if about.is_dir() && may_make_files(directory) => Ok(Vec::new()),
             Ok(_) => Err(named(format!("{} is no directory that can be written", directory.display()))),
             Err(error) => Err(named(format!("{}: {error}", directory.display()))),
         };
@@ -61,6 +62,11 @@ fn probe_file(path: &Path) -> Result<Vec<Sealed>, Fault> {
     let (schema, keys) = read_file(&connection).map_err(|error| named(error.to_string()))?;
     must_be_known(&schema)?;
     Ok(keys)
+}
+
+/// May this process make files there? Mode bits alone do not tell: whose the directory is matters, and how its disk is mounted.
+fn may_make_files(directory: &Path) -> bool {
+    access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
 fn read_file(connection: &Connection) -> rusqlite::Result<(String, Vec<Sealed>)> {

@@ -32,7 +32,7 @@ pub fn caller(name: &str, settings: &Upstream, outgoing: &Outgoing) -> Result<Ou
     let path = settings.certificate.as_ref().ok_or_else(|| here("certificate", "it is missing"))?;
     let source = settings.key.as_ref().ok_or_else(|| here("key", "it is missing"))?;
     let is_small = std::fs::metadata(path).is_ok_and(|it| it.len() <= MOST_BYTES);
-    let chain = std::fs::read(path).ok().filter(|_| is_small);
+    let chain = crate::pem::read(path).ok().filter(|_| is_small);
     let chain = chain.ok_or_else(|| here("certificate", &format!("{} cannot be read, or is larger than 64 KiB", path.display())))?;
     let key = Zeroizing::new(source.text(&format!("[upstream.{name}] key"))?);
     let pem = Zeroizing::new([chain.as_slice(), b"\n", key.as_bytes()].concat());

@@ -83,7 +83,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     if std::fs::metadata(path).map_err(named)?.len() > MOST_BYTES {
         return Err(format!("{}: larger than 256 KiB", path.display()));
     }
-    std::fs::read(path).map_err(named)
+    crate::pem::read(path).map_err(named)
 }
 
 fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, String> {

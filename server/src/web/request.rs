@@ -1,7 +1,7 @@
 //! A request as every endpoint gets it: who is connected, what came, and who was found to have sent it.
 
 use crate::config::Networks;
-use crate::error::Result;
+use crate::error::{Refused, Result};
 use crate::store::Row;
 use crate::web::body::{Body, Takes, parse_form};
 use crate::web::certificate::{self, Chain, Shown};
@@ -158,17 +158,23 @@ impl Incoming {
 /// Who a request turned out to be from, once that was proved.
 #[derive(Default)]
 pub struct Known {
+    /// The id of its line in the log.
+    pub id: OnceLock<String>,
+    /// Why it was refused, where the answer is no failure of its own: a page that says so, or a redirect to the client.
+    pub refused: OnceLock<Box<Refused>>,
     pub client: OnceLock<String>,
     pub instance: OnceLock<String>,
     /// The person of the access token or ticket that came with it.
     pub account: OnceLock<String>,
-    /// The error that the answer carries, though it is a redirect.
-    pub refused: OnceLock<&'static str>,
     /// The row of the grant that the refresh token names, read on the way and not looked at yet.
     grant: Mutex<Option<Row>>,
 }
 
 impl Known {
+    pub fn refuse(&self, refused: Refused) {
+        let _ = self.refused.set(Box::new(refused));
+    }
+
     pub fn keep_grant(&self, row: Row) {
         if let Ok(mut slot) = self.grant.lock() {
             *slot = Some(row);

@@ -277,6 +277,23 @@ async fn a_pop_answers_a_challenge_of_ours_once() {
         let headers = vec![("oauth-client-attestation", phone.attestation.clone().unwrap()), ("oauth-client-attestation-pop", elsewhere)];
         assert_eq!(phone.send_headers(&scene.world, "/par", &pushed, &headers).await.error(), (400, "invalid_client_attestation"));
         assert_eq!(phone.send_headers(&scene.world, "/par", &pushed, &phone.headers("/par")).await.status, 201);
+        // Whoever carries our challenge may have a clock that is five minutes off, and its proof is spent for as long.
+        let (issuer, challenge) = (scene.world.node.issuer.clone(), phone.challenge.clone());
+        let by_clock = |phone: &Phone<'_>, off_s: i64| {
+            let pop = client_attestation::make_pop(&phone.key, &issuer, &fresh(), challenge.as_deref(), phone.now_s() + off_s).unwrap();
+            vec![("oauth-client-attestation", phone.attestation.clone().unwrap()), ("oauth-client-attestation-pop", pop)]
+        };
+        for (off_s, status) in [(-301, 400), (-299, 201), (301, 400), (299, 201)] {
+            let headers = by_clock(&phone, off_s);
+            assert_eq!(phone.send_headers(&scene.world, "/par", &pushed, &headers).await.status, status, "{off_s}");
+        }
+        let ahead = by_clock(&phone, 299);
+        assert_eq!(phone.send_headers(&scene.world, "/par", &pushed, &ahead).await.status, 201);
+        scene.world.advance_s(250);
+        let again = phone.send_headers(&scene.world, "/par", &pushed, &ahead).await;
+        assert_eq!(again.error(), (400, "use_attestation_challenge"), "it is spent");
+        let headers = by_clock(&phone, 0);
+        assert_eq!(phone.send_headers(&scene.world, "/par", &pushed, &headers).await.status, 201, "the twin: the same challenge");
         scene.world.advance_s(400);
         assert_eq!(
             phone.send_headers(&scene.world, "/par", &pushed, &phone.headers("/par")).await.error(),

@@ -136,6 +136,19 @@ fn the_dashboard_and_the_alerts_name_real_metrics_and_events() {
             assert!(code.contains(&format!("\"{metric}\"")), "{name}: there is no {metric}");
         }
         let plain = text.replace('\\', "");
+        // A label that no metric has matches nothing, and nobody hears of it. The scrape itself adds some.
+        let of_scrape = ["job", "instance", "le", "quantile", "version"];
+        let matchers = plain
+            .split("symbolon_")
+            .skip(1)
+            .filter_map(|it| it.split_once('{'))
+            .filter(|(metric, _)| metric.bytes().all(|letter| letter.is_ascii_lowercase() || letter == b'_'));
+        let matched = matchers.filter_map(|(_, rest)| rest.split('}').next()).flat_map(|it| it.split(','));
+        let matched = matched.filter_map(|it| it.split(['=', '!']).next()).map(str::trim);
+        let groups = plain.split("by (").skip(1).filter_map(|it| it.split(')').next()).flat_map(|it| it.split(',')).map(str::trim);
+        for label in matched.chain(groups).filter(|it| !it.is_empty() && !of_scrape.contains(it)) {
+            assert!(code.contains(&format!("\"{label}\" =>")), "{name}: there is no label {label}");
+        }
         let asked = plain.split("event=").skip(1).filter_map(|it| it.split('"').nth(1));
         for event in asked.flat_map(|it| it.split('|')) {
             assert!(events::is_known(event), "{name}: there is no event {event}");
@@ -158,6 +171,7 @@ async fn a_filter_that_matches_nothing_known_is_refused() {
             (["--event", "code_isued"], "did you mean code_issued?"),
             (["--event", ""], "there is no such event"),
             (["--account", "nobody"], "nobody signs in as nobody"),
+            (["--account", "AAAAAAAAAAAAAAAAAAAAAA"], "it is no sub"),
             (["--client", "nope"], "there is no such client"),
             (["--instance", "nope"], "there is no such installation"),
             (["--outcome", "fine"], "write one of"),
@@ -166,11 +180,16 @@ async fn a_filter_that_matches_nothing_known_is_refused() {
             let (code, said, error) = listed(&words).await;
             assert_eq!((code, said.as_str()), (Some(1), ""), "{words:?}");
             assert!(error.contains(says), "{words:?}: {error}");
+            let all = [&words[..], &["--all"]].concat();
+            let (code, said, error) = listed(&all).await;
+            assert_eq!((code, said.as_str()), (Some(1), ""), "{all:?}");
+            assert!(error.contains(says), "{all:?}: {error}");
         }
         for words in [["--event", "code_issued"], ["--account", "alice"], ["--client", "shop-ios"], ["--since", "2020-01-31"]] {
             let (code, said, error) = listed(&words).await;
             assert_eq!(code, Some(0), "{words:?}: {error}");
             assert!(!said.is_empty(), "{words:?}");
+            assert_eq!(listed(&[&words[..], &["--all"]].concat()).await.0, Some(0), "{words:?}");
         }
         for words in [["instance", "revoke", "--client", "nope"], ["instance", "list", "--client", "nope"]] {
             let (code, _, error) = symbolon(&world.file(), &words, "").await;

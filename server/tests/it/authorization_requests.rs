@@ -166,6 +166,24 @@ async fn claims_by_name_are_consented_to() {
     }
 }
 
+/// The consent page speaks one language: the texts of scopes too, where the operator wrote them in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn scopes_are_consented_to_in_the_persons_language() {
+    let world = Configuration::on(Engine::Sqlite)
+        .await
+        .with("[api.orders.scope.\"orders:read\"]\ntext_in = { de = \"Ihre Bestellungen sehen\" }")
+        .start()
+        .await;
+    let ask = Ask::new("third-party", "https://third.example.com/callback", "openid orders:read");
+    for (language, says, not) in [("de", "Ihre Bestellungen sehen", "See your orders"), ("en", "See your orders", "Bestellungen")] {
+        let mut browser = Browser::default();
+        let page = browser.open(&world, &ask.clone().with("ui_locales", language)).await;
+        let page = browser.submit_password(&world, &page, "alice", PASSWORD).await;
+        assert!(page.says(says) && !page.says(not), "{language}: {}", page.html);
+    }
+    world.stop().await;
+}
+
 /// 021-R: a wish of the wrong type is an error, not a wish that nobody had; two wishes for two people are one too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claims_request_of_the_wrong_type_is_refused() {

@@ -68,6 +68,9 @@ async fn a_database_that_is_away_is_503_until_it_is_back() {
             assert_eq!(answer.json::<serde_json::Value>().await.unwrap()["error"], "temporarily_unavailable");
         }
     }
+    let page = Browser::default().open(&world, &ask_for).await;
+    assert_eq!((page.status, page.name().as_deref()), (503, Some("error-away")), "{}", page.html);
+    assert!(page.says("Wait half a minute") && !page.says("too many requests"), "{}", page.html);
     for (path, status) in [("/jwks", 200), ("/.well-known/openid-configuration", 200), ("/health", 503)] {
         assert_eq!(world.get(path).await.status(), status, "{path}");
     }

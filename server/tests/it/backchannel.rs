@@ -335,12 +335,25 @@ async fn one_wrong_number_ends_a_request() {
             }
             assert_eq!(scene.error("till", &handle).await, "access_denied");
             let (handle, number, _) = ask().await;
+            // What is no number of two digits ends nothing.
+            let (spaced, none) = (format!("{} {}", &number[..1], &number[1..]), ["", " ", "4", "123"]);
             if in_app {
                 let asked = app.pending(&token).await.remove(0);
-                assert_eq!(app.say(&token, &asked, "allow", &[("matching_number", &number)]).await.status, 200);
+                for none in none {
+                    assert_eq!(
+                        app.say(&token, &asked, "allow", &[("matching_number", none)]).await.error(),
+                        (400, "invalid_request"),
+                        "{none:?}"
+                    );
+                }
+                assert_eq!(app.say(&token, &asked, "allow", &[("matching_number", &spaced)]).await.status, 200);
             } else {
-                let page = question(world, &mut browser).await;
-                let answer = browser.submit(world, &page, &[("matching_number", &number)], "allow").await;
+                let mut page = question(world, &mut browser).await;
+                for none in none {
+                    page = browser.submit(world, &page, &[("matching_number", none)], "allow").await;
+                    assert_eq!(page.problem(), "Type the code first.", "{none:?}: {}", page.html);
+                }
+                let answer = browser.submit(world, &page, &[("matching_number", &spaced)], "allow").await;
                 assert_eq!(answer.title(), "You have approved", "{}", answer.html);
             }
             assert_eq!(scene.poll("till", &handle).await.0, 200);

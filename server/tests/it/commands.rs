@@ -245,6 +245,21 @@ async fn the_audit_is_followed() {
     world.stop().await;
 }
 
+/// The container's health check, against a server that runs and where none is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_check_of_the_container_asks_the_server() {
+    let world = World::start(Engine::Sqlite).await;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/health.sh");
+    let check = |listen: String| {
+        let run = move || Command::new("bash").arg(script).env("SYMBOLON_LISTEN", listen).stderr(Stdio::null()).status().unwrap().success();
+        tokio::task::spawn_blocking(run)
+    };
+    let listen = world.issuer.trim_start_matches("http://").to_owned();
+    assert!(check(listen.clone()).await.unwrap());
+    world.stop().await;
+    assert!(!check(listen).await.unwrap(), "nobody answers");
+}
+
 /// What happened is counted; the page of numbers is on its own port and says nothing about people.
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_on_their_own_port() {
@@ -257,6 +272,8 @@ async fn metrics_are_on_their_own_port() {
     let world = World::with(&text, port).await;
     world.tokens("openid orders:read").await;
     world.post("/token", &[("grant_type", "nonsense")], None).await;
+    let refused = Browser::default().open(&world, &Ask::native("openid ledger:write")).await;
+    assert_eq!((refused.status, refused.error().as_deref()), (303, Some("invalid_scope")), "{}", refused.html);
     let page = world.http.get(format!("http://127.0.0.1:{metrics}/metrics")).send().await.unwrap().text().await.unwrap();
     for wanted in [
         "symbolon_requests_total{route=\"/token\",method=\"POST\",status=\"200\"}",
@@ -264,6 +281,9 @@ async fn metrics_are_on_their_own_port() {
         "symbolon_request_seconds_bucket{route=\"/token\",le=\"0.01\"}",
         "symbolon_store_apply_seconds_count",
         "symbolon_refusals_total{route=\"/token\"",
+        "symbolon_refusals_total{route=\"/authorize\",error=\"invalid_scope\"}",
+        // There before its first event, so that the alert sees the first one.
+        "symbolon_events_total{event=\"store_behind\",outcome=\"ok\"} ",
     ] {
         assert!(page.contains(wanted), "{wanted} is not in {page}");
     }

@@ -447,8 +447,20 @@ async fn codes_are_not_guessed() {
             assert_eq!(wrong(&mut known, "BCDF-GHJK").await, none);
         }
         assert_eq!(wrong(&mut known, "BCDF-GHJK").await, many);
-        // The photographed address: five tries for all windows together, then not even the right group counts.
+        // An empty field is no try, however often.
         let photographed = Tv::start(&world, "tv", "orders:read").await;
+        let mut hasty = Browser::at("198.51.100.77");
+        for empty in ["", " "] {
+            let page = hasty.visit(&world, "/device").await;
+            let answer = hasty.submit(&world, &page, &[("user_code", empty)], "continue").await;
+            assert_eq!(answer.problem(), "Type the code first.", "{}", answer.html);
+        }
+        let mut page = open_complete(&mut hasty, &world, &photographed, "alice").await;
+        for empty in ["", " ", "", "", "", ""] {
+            page = hasty.submit(&world, &page, &[("last_group", empty)], "allow").await;
+            assert_eq!(page.problem(), "Type the code first.", "{}", page.html);
+        }
+        // The photographed address: five tries for all windows together, then not even the right group counts.
         for number in 0..5 {
             let mut browser = Browser::at(&format!("198.51.100.{number}"));
             let page = open_complete(&mut browser, &world, &photographed, "alice").await;

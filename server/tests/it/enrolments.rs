@@ -35,7 +35,9 @@ fn waits(page: &Page) {
 async fn add_totp(world: &World, browser: &mut Browser, page: &Page) -> (String, Page) {
     assert_eq!(page.kind(), "enrol_totp", "{}", page.html);
     let secret = page.codes().remove(0);
-    let codes = browser.submit(world, page, &[("code", &totp(&secret, now_ms(world)))], "continue").await;
+    let empty = browser.submit(world, page, &[("code", " ")], "continue").await;
+    assert_eq!((empty.problem().as_str(), empty.codes().remove(0)), ("Type the code first.", secret.clone()), "{}", empty.html);
+    let codes = browser.submit(world, &empty, &[("code", &totp(&secret, now_ms(world)))], "continue").await;
     assert_eq!(codes.codes().len(), 10, "{}", codes.html);
     (secret, browser.submit(world, &codes, &[], "continue").await)
 }

@@ -65,12 +65,18 @@ async fn the_id_of_an_error_leads_to_its_line_in_the_log() {
     command.env("RUST_LOG", "info").stderr(Stdio::from(std::fs::File::create(&log).unwrap()));
     let server = Server::spawn(&mut command, &issuer).await;
     let mut ids = Vec::new();
-    for path in ["/authorize?client_id=nobody", "/nothing", "/nothing"] {
+    let failing = ["/authorize?client_id=nobody", "/nothing", "/nothing", "/login/nothing", "/stop/nothing", "/c/nothing"];
+    for path in failing {
         let page = page(&node, path, "en").await;
         let id = page.codes().pop().unwrap();
         assert!(id.len() == 12 && !ids.contains(&id), "{id}");
         ids.push(id);
     }
+    // A page that went well has none.
+    assert!(page(&node, "/device", "en").await.codes().is_empty());
+    // What is refused by a redirect to the client is in the log as well.
+    let refused = page(&node, &Ask::native("openid ledger:write").path(), "en").await;
+    assert_eq!((refused.status, refused.error().as_deref()), (303, Some("invalid_scope")), "{}", refused.html);
     // A program finds the id in a header, with the reason beside it in the log.
     let answer = node
         .http
@@ -94,11 +100,14 @@ async fn the_id_of_an_error_leads_to_its_line_in_the_log() {
     drop(server);
     let log = written();
     let lines: Vec<Json> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    for (id, status) in ids.iter().zip([400, 404, 404, 401]) {
+    for (id, status) in ids.iter().zip([400, 404, 404, 404, 404, 404, 401]) {
         let own: Vec<&Json> = lines.iter().filter(|line| line["id"] == id.as_str()).collect();
         let statuses: Vec<Option<i64>> = own.iter().map(|line| line["status"].as_i64()).collect();
         assert_eq!(statuses, [Some(status)], "{id} in {log}");
+        let is_said = |name: &str| own[0][name].as_str().is_some_and(|text| !text.is_empty());
+        assert!(is_said("error") && is_said("reason"), "{id} in {log}");
     }
-    let reason = lines.iter().find(|line| line["id"] == id.as_str()).map(|line| line["reason"].as_str().unwrap_or_default().to_owned());
-    assert!(reason.is_some_and(|it| !it.is_empty()), "the log says why: {log}");
+    let redirected = lines.iter().find(|line| line["status"] == 303 && line["route"] == "/authorize").unwrap();
+    assert_eq!((redirected["client"].as_str(), redirected["error"].as_str()), (Some("shop-ios"), Some("invalid_scope")), "{log}");
+    assert!(redirected["reason"].as_str().is_some_and(|it| !it.is_empty()), "{log}");
 }

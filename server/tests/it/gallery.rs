@@ -132,6 +132,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
             "error-over",
             "error-not_found",
             "error-busy",
+            "error-away",
             "error-fault",
         ],
     ),
@@ -241,7 +242,7 @@ async fn draw(album: &Album) {
         };
         album.keep_html(app.pages.step(&step, &context).unwrap());
     }
-    for (kind, status, code) in [("busy", 429, "slow_down"), ("fault", 500, "server_error")] {
+    for (kind, status, code) in [("busy", 429, "slow_down"), ("away", 503, "temporarily_unavailable"), ("fault", 500, "server_error")] {
         let (code, hint, id) = (code.to_owned(), "What went wrong, in the words for developers.".to_owned(), "4vH2kQw9sZ1b".to_owned());
         let error = ErrorPage { status, kind, code, hint, id };
         album.keep_html(app.pages.error(&error, album.language, &world.issuer).unwrap());

@@ -74,6 +74,13 @@ async fn people_keep_their_passwords_and_the_digest_is_replaced_at_the_next_sign
         assert_eq!(digest(&world, "gone").await, bcrypt);
         assert!(!signs_in(&world, "nobody@example.com", "").await);
 
+        // The audit knows people by the sub that they came with.
+        let audit = async |sub: &str| symbolon(&world.file(), &["audit", "--account", sub], "").await;
+        let (code, said, error) = audit(SUB).await;
+        assert!(code == Some(0) && said.lines().count() > 1, "{said}{error}");
+        let (code, said, error) = audit(&SUB.replace(&SUB[..1], "~")).await;
+        assert!(code == Some(1) && said.is_empty() && error.contains("it is no sub"), "{said}{error}");
+
         // Once more: refused, or passed over.
         let (code, said, _) = import(&world, &lines, &[]).await;
         assert!(code == Some(1) && said.contains("line 1 (bea): somebody has the name \"bea\" already"), "{said}");

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What a mail server answers to RCPT. `None`: it takes the connection and says nothing.
-type Refusal = Arc<Mutex<Option<&'static str>>>;
+/// What a mail server answers to one command, or in the place of its greeting. `None`: it takes the connection and says nothing.
+type Refusal = Arc<Mutex<Option<Said>>>;
+type Said = (&'static str, &'static str);
+const GREETING: &str = "220 ";
 
 struct MailServer {
     port: u16,
@@ -19,7 +21,7 @@ struct MailServer {
 }
 
 impl MailServer {
-    async fn open(refusal: Option<&'static str>) -> Self {
+    async fn open(refusal: Option<Said>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = Self { port, refusal: Arc::new(Mutex::new(refusal)), greetings: Arc::default(), connections: Arc::default() };
@@ -56,19 +58,17 @@ impl MailServer {
     }
 }
 
-async fn converse(stream: TcpStream, refusal: &'static str, greetings: Arc<Mutex<Vec<String>>>) {
+async fn converse(stream: TcpStream, (command, refusal): Said, greetings: Arc<Mutex<Vec<String>>>) {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
-    write.write_all(b"220 x ESMTP\r\n").await.unwrap();
+    let greeting = if command == GREETING { refusal } else { "220 x ESMTP" };
+    write.write_all(format!("{greeting}\r\n").as_bytes()).await.unwrap();
     while let Ok(Some(line)) = lines.next_line().await {
-        let answer = match line.get(..4).unwrap_or_default() {
-            "EHLO" => {
-                greetings.lock().unwrap().push(line);
-                "250 x"
-            }
-            "RCPT" => refusal,
-            _ => "250 ok",
-        };
+        let word = line.get(..4).unwrap_or_default().to_owned();
+        if word == "EHLO" {
+            greetings.lock().unwrap().push(line);
+        }
+        let answer = if word == command { refusal } else { "250 ok" };
         if write.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() {
             return;
         }
@@ -101,23 +101,35 @@ async fn a_mail_server_that_hangs_delays_no_stop() {
     let _ = std::fs::remove_dir_all(&world.directory);
 }
 
-/// 4xx is tried again, 5xx is not, and a password of ours that is refused is no reason to give a letter up. RFC 5321 4.2.1.
+/// 4xx is tried again, and so is all that the server has against us and not against the letter: at its greeting, at EHLO, at our sender, or
+/// at our password. What RCPT and DATA refuse for good is given up. RFC 5321 4.2.1.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_letter_is_tried_again_unless_it_is_refused_for_good() {
-    for (answer, stays) in [("451 later", true), ("550 no such mailbox", false), ("535 who are you", true)] {
-        let server = MailServer::open(Some(answer)).await;
+    for (command, answer, stays) in [
+        (GREETING, "554 no service for you", true),
+        ("EHLO", "501 no such name", true),
+        ("EHLO", "504 not fully qualified", true),
+        ("MAIL", "553 no such sender", true),
+        ("RCPT", "451 later", true),
+        ("RCPT", "550 no such mailbox", false),
+        ("RCPT", "535 who are you", true),
+        ("DATA", "554 not this letter", false),
+    ] {
+        let server = MailServer::open(Some((command, answer))).await;
         let world = server.world("ehlo = \"login.example.com\"").await;
         ask_for_a_code(&world, "alice").await;
         server.connected(1).await;
         for _ in 0..100 {
-            if waiting(&world).await == i64::from(stays) && !server.greetings.lock().unwrap().is_empty() {
+            if waiting(&world).await == i64::from(stays) && (command == GREETING || !server.greetings.lock().unwrap().is_empty()) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert_eq!(waiting(&world).await, i64::from(stays), "{answer}");
-        assert_eq!(server.greetings.lock().unwrap()[0], "EHLO login.example.com");
+        if command != GREETING {
+            assert_eq!(server.greetings.lock().unwrap()[0], "EHLO login.example.com");
+        }
         world.advance_s(130);
         tokio::time::sleep(Duration::from_secs(3)).await;
         assert_eq!(*server.connections.lock().unwrap() > 1, stays, "{answer}");

@@ -39,9 +39,14 @@ async fn check_names_what_would_not_start() {
         good.replacen(from, to, 1)
     };
     let brand = |line: &str| set("[brand]", &format!("[brand]\n{line}"));
-    for fine in
-        [good.clone(), top("templates = \"pages\""), top("metrics = \"127.0.0.1:0\""), brand("logo = \"logo.svg\"\naccent = \"#1f4fd8\"")]
-    {
+    let odd_language = "\n[api.odd]\naudience = \"https://odd.example\"\n[api.odd.scope.x]\ntext = \"x\"\ntext_in = { de = \"y\" }\n";
+    for fine in [
+        good.clone(),
+        good.clone() + odd_language,
+        top("templates = \"pages\""),
+        top("metrics = \"127.0.0.1:0\""),
+        brand("logo = \"logo.svg\"\naccent = \"#1f4fd8\""),
+    ] {
         let (code, said, error) = check(&fine).await;
         assert_eq!((code, error.as_str()), (Some(0), ""), "{fine}");
         assert!(said.contains("Issuer http://127.0.0.1:8080"), "{said}");
@@ -66,6 +71,7 @@ async fn check_names_what_would_not_start() {
         (good.clone() + "\n[passkeys]\nattestation = \"direct\"\nattestation_roots = [\"gone.pem\"]\n", "gone.pem"),
         (good.clone() + "\n[passwords]\nbreached = \"gone.txt\"\n", "gone.txt"),
         (good.clone() + tls, "none.pem"),
+        (good.clone() + &odd_language.replace("de", "DE"), "\"DE\" is no language"),
     ] {
         let (code, said, error) = check(&bad).await;
         assert_eq!((code, said.as_str()), (Some(1), ""), "{says}");
@@ -74,6 +80,43 @@ async fn check_names_what_would_not_start() {
     // Everything at once, not one thing for each try.
     let (_, _, error) = check(&(set("symbolon.key", "gone.key") + tls)).await;
     assert!(error.contains("gone.key") && error.contains("none.pem"), "{error}");
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// `check` as somebody to whom the database's directory does not belong. Its mode bits have a right to write all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn check_sees_a_directory_that_it_may_not_write() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    use std::process::Command;
+    const NOBODY: u32 = 65_534;
+    let directory = directory();
+    let (code, said, _) = symbolon(Path::new("unused"), &["init", directory.to_str().unwrap()], "").await;
+    assert_eq!(code, Some(0), "{said}");
+    let is_root = std::fs::metadata(&directory).unwrap().uid() == 0;
+    if !is_root || Command::new("setpriv").arg("--version").output().is_err() {
+        println!("skipped: only root with `setpriv` can be somebody else");
+        return;
+    }
+    let (file, data) = (directory.join("symbolon.toml"), directory.join("data"));
+    std::fs::create_dir(&data).unwrap();
+    let text = std::fs::read_to_string(&file).unwrap().replace("sqlite:symbolon.db", "sqlite:data/symbolon.db");
+    std::fs::write(&file, text).unwrap();
+    for name in ["", "symbolon.toml", "symbolon.key"] {
+        chown(directory.join(name), Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    let check = || {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", env!("CARGO_BIN_EXE_symbolon"), "-c"])
+            .arg(&file)
+            .arg("check");
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, error) = check();
+    assert!(code == Some(1) && error.contains("data is no directory that can be written"), "{error}");
+    chown(&data, Some(NOBODY), Some(NOBODY)).unwrap();
+    assert_eq!(check(), (Some(0), String::new()), "the twin");
     std::fs::remove_dir_all(&directory).unwrap();
 }
 

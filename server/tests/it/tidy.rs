@@ -159,6 +159,21 @@ fn every_attack_that_the_code_names_is_explained() {
     assert!(explained.contains("W-56") && attack_ids("/// (W-56), W-5, AW-56, W-567").into_iter().eq(["W-56"]));
 }
 
+/// `cargo xtask test` counts tests that judge nothing by this one spelling.
+#[test]
+fn a_test_that_judges_nothing_says_skipped_in_one_way() {
+    let says = |line: &str| line.trim_start().starts_with("println!(") && line.to_ascii_lowercase().contains("skipped:");
+    let mut odd = Vec::new();
+    for file in of("rs").iter().filter(|file| !shown(file).ends_with("tidy.rs")) {
+        let source = text(file);
+        let lines = source.lines().filter(|line| says(line) && !line.trim_start().starts_with("println!(\"skipped: "));
+        odd.extend(lines.map(|line| format!("{}: {}", shown(file), line.trim())));
+    }
+    assert!(odd.is_empty(), "{odd:?}");
+    let is_odd = |line: &str| says(line) && !line.starts_with("println!(\"skipped: ");
+    assert!(is_odd("println!(\"SKIPPED: x\");") && !is_odd("println!(\"skipped: x\");"), "the twin");
+}
+
 /// What waits for its feature is tried nowhere; what is tried waits no more.
 #[test]
 fn what_waits_for_its_feature_is_named_by_no_test() {

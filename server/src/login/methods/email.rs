@@ -7,6 +7,7 @@ use crate::login::accounts::{self, Account};
 use crate::login::budgets::{Budget, What, Whom};
 use crate::login::context::{Answer, Asked, Context, Mailbox, Move, Person, Unavailable, Verdict};
 use crate::login::effect::{Effect, Letter};
+use crate::login::matching::digits;
 use crate::login::proof::{Factor, Proof};
 use crate::login::step::{FieldKind, Problem, Step, Text};
 use serde::{Deserialize, Serialize};
@@ -53,7 +54,7 @@ fn account(person: &Person) -> Option<(String, i64)> {
 
 pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
     let (what, whom, event) = match step {
-        Move::Answer { answer, .. } if answer.text("email_code").is_empty() => return Vec::new(),
+        Move::Answer { answer, .. } if digits(answer.text("email_code")).is_empty() => return Vec::new(),
         Move::Answer { question, .. } => (What::Tries, Whom::Question(*question), REFUSED),
         // The person's own address has the person's budgets; one that is merely named has its own.
         Move::Enter => match person.mailbox.as_ref().filter(|mailbox| !mailbox.of_account) {
@@ -106,7 +107,7 @@ fn step(mailbox: &Mailbox) -> Step {
 pub async fn check(context: &Context<'_>, person: &Person, secret: &Json, answer: &Answer<'_>) -> Result<Verdict> {
     let secret: Secret = serde_json::from_value(secret.clone()).map_err(|error| Fault::new(format!("an e-mail code: {error}")))?;
     let over = || Problem::new("code_over");
-    let code: String = super::totp::digits(answer.text("email_code"));
+    let code: String = digits(answer.text("email_code"));
     if code.is_empty() {
         return Ok(Verdict::wrong(Problem::in_field("no_code", "email_code"), Vec::new()));
     }

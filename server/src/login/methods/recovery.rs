@@ -50,7 +50,7 @@ pub async fn ask(_context: &Context<'_>, person: &Person) -> std::result::Result
 pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answer: &Answer<'_>) -> Result<Verdict> {
     let account = person.account.as_ref().filter(|account| account.active);
     let code = answer.text("recovery_code");
-    if code.is_empty() {
+    if code.trim().is_empty() {
         return Ok(Verdict::wrong(Problem::in_field("no_code", "recovery_code"), Vec::new()));
     }
     let found = account.and_then(|account| names(context.keyring, &account.id, code).into_iter().find(|name| account.recovery.contains(name)));

@@ -34,7 +34,7 @@ pub async fn ask(_context: &Context<'_>, _person: &Person) -> std::result::Resul
 
 pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answer: &Answer<'_>) -> Result<Verdict> {
     let code = answer.text(FIELD);
-    if code.is_empty() {
+    if code.trim().is_empty() {
         return Ok(Verdict::wrong(Problem::in_field("no_code", FIELD), Vec::new()));
     }
     let problem = Problem::in_field("wrong_ticket", FIELD);

@@ -6,6 +6,7 @@ use crate::login::accounts::Account;
 use crate::login::budgets::{Budget, What, Whom};
 use crate::login::context::{Answer, Asked, Context, Move, Person, Unavailable, Verdict};
 use crate::login::effect::{Effect, Spend};
+use crate::login::matching::digits;
 use crate::login::proof::{Factor, Proof};
 use crate::login::step::{FieldKind, Problem, Step};
 use crate::store::tables::account::READ_TOTP;
@@ -34,7 +35,7 @@ pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
 /// Codes of the authenticator and recovery codes draw on one budget.
 pub fn price_of_code(what: What, person: &Person, step: &Move<'_>, (field, event): (&str, &'static str)) -> Vec<Budget> {
     let Move::Answer { answer, .. } = step else { return Vec::new() };
-    if answer.text(field).is_empty() {
+    if answer.text(field).trim().is_empty() {
         return Vec::new();
     }
     vec![Budget::Stored { what, whom: Whom::person(person), event }]
@@ -54,13 +55,14 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
         let refused = Effect::Audit(Box::new(Entry::refused(REFUSED, why)));
         Ok(Verdict::wrong(Problem::in_field("wrong_code", "code"), vec![refused]))
     };
-    if answer.text("code").is_empty() {
+    let code = digits(answer.text("code"));
+    if code.is_empty() {
         return Ok(Verdict::wrong(Problem::in_field("no_code", "code"), Vec::new()));
     }
     let Some(account) = person.account.as_ref().filter(|account| account.active) else { return wrong("no such account, or it is disabled") };
     let Some(row) = context.store.one(READ_TOTP, &[account.id.as_str().into()]).await? else { return wrong("no authenticator") };
     let secret = context.keyring.open(&place(&account.id), row.bytes("secret")?).ok_or_else(|| Fault::new("a TOTP secret cannot be opened"))?;
-    match step_ms(&secret, &digits(answer.text("code")), context.now_ms)? {
+    match step_ms(&secret, &code, context.now_ms)? {
         None => wrong("wrong code"),
         Some(step_ms) if step_ms <= row.int("used_ms")? => wrong("this or a later code was used before"),
         Some(step_ms) => {
@@ -69,11 +71,6 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
             Ok(Verdict::proved(vec![spend, Effect::Audit(Box::new(Entry::ok("totp_proved")))]))
         }
     }
-}
-
-/// A code as people type it: in groups, with spaces or dashes between them.
-pub fn digits(text: &str) -> String {
-    text.chars().filter(|letter| !matches!(letter, ' ' | '-' | '\u{a0}')).collect()
 }
 
 /// Where the secret of an account is sealed to.
@@ -113,7 +110,8 @@ mod tests {
     fn the_rfcs_codes_and_no_other_spelling() {
         let secret = b"12345678901234567890";
         assert_eq!(step_ms(secret, "287082", 59_000).unwrap(), Some(30_000));
-        for typed in ["287 082", "287-082", " 287082 ", "287\u{a0}082"] {
+        for typed in ["287 082", "287-082", " 287082 ", "287\u{a0}082", "287\t082", "287\u{202f}082", "287\u{2011}082", "287\u{2013}082",
+            "\u{ff12}\u{ff18}\u{ff17}\u{ff10}\u{ff18}\u{ff12}", "\u{662}\u{668}\u{667}\u{660}\u{668}\u{662}"] {
             assert_eq!(step_ms(secret, &digits(typed), 59_000).unwrap(), Some(30_000), "{typed}");
         }
         assert_eq!(step_ms(secret, "081804", 1_111_111_109_000).unwrap(), Some(37_037_036 * 30_000));

@@ -12,7 +12,7 @@ use crate::login::accounts::Account;
 use crate::login::budgets::{Budget, What, Whom};
 use crate::login::context::{Answer, Asked, Checked, Context, Move, Outside, Person, Unavailable, Verdict, Voyage};
 use crate::login::effect::Effect;
-use crate::login::matching::{NUMBER_FIELD, is_number};
+use crate::login::matching::{NUMBER_FIELD, digits, is_number};
 use crate::login::operation::{CREDENTIAL, Mediation, Operation};
 use crate::login::proof::{Factor, Proof};
 use crate::login::step::{Content, FieldKind, Problem, Step, Text};
@@ -71,6 +71,7 @@ pub fn still_holds(name: &str, proof: &Proof, account: &Account) -> bool {
 /// Each way to the wallet makes a key, and each way back is judged.
 pub fn price(_name: &str, _person: &Person, step: &Move<'_>) -> Vec<Budget> {
     match step {
+        Move::Answer { answer, .. } if names_no_number(answer) => Vec::new(),
         Move::Answer { answer, question }
             if matches!(answer.action, GO | RETURNED | OTHER_DEVICE | NUMBER) || answer.action == CREDENTIAL.action =>
         {
@@ -163,7 +164,7 @@ pub fn trip(secret: &Json) -> std::result::Result<Option<Trip>, Fault> {
 /// What the wallet has posted, for the code that this browser brings. It takes the place of the question's secret.
 pub async fn learn(name: &str, context: &Context<'_>, secret: &Json, answer: &Answer<'_>) -> Result<Option<Json>> {
     let mut secret = read(secret)?;
-    if secret.learned.is_some() {
+    if secret.learned.is_some() || names_no_number(answer) {
         return Ok(None);
     }
     if let Some(trip) = secret.platform.as_ref().filter(|_| answer.action == CREDENTIAL.action) {
@@ -177,7 +178,7 @@ pub async fn learn(name: &str, context: &Context<'_>, secret: &Json, answer: &An
     let answered = wallet::read_answer(context.store.one(sql, &values).await?, context.keyring, trip)?;
     let is_number_of = |answered: &Answered| {
         let shown = answered.number(context.keyring, trip);
-        shown.is_some_and(|shown| is_number(&shown, answer.text(NUMBER_FIELD)))
+        shown.is_some_and(|shown| is_number(&shown, answer.text(NUMBER_FIELD)) == Some(true))
     };
     secret.learned = Some(match answered {
         // It was judged when the wallet posted it, and counts now.
@@ -200,6 +201,11 @@ fn brings_answer(trip: &Trip, answer: &Answer<'_>) -> bool {
     answer.action == RETURNED || (trip.elsewhere.is_some() && is_by_number(answer))
 }
 
+/// An answer by number without two digits. It ends nothing.
+fn names_no_number(answer: &Answer<'_>) -> bool {
+    is_by_number(answer) && digits(answer.text(NUMBER_FIELD)).len() != 2
+}
+
 fn is_by_number(answer: &Answer<'_>) -> bool {
     answer.action == NUMBER
 }
@@ -210,6 +216,7 @@ pub async fn check(name: &str, context: &Context<'_>, _person: &Person, secret: 
         GO => leave(wallet, context),
         OTHER_DEVICE => invite(wallet, context),
         RETURNED => judge(wallet, context, (read(secret)?, false)).await,
+        NUMBER if names_no_number(answer) => Ok(Verdict::wrong(Problem::in_field("no_code", NUMBER_FIELD), Vec::new())),
         NUMBER if read(secret)?.trip.is_some_and(|trip| trip.elsewhere.is_some()) => judge(wallet, context, (read(secret)?, true)).await,
         action if action == CREDENTIAL.action => judge(wallet, context, (read(secret)?, false)).await,
         _ => Ok(Verdict { checked: Checked::Nothing, effects: Vec::new() }),

@@ -100,6 +100,7 @@ error-lead-app = Die App oder der Link, über den Sie hierher kamen, verlangt et
 error-lead-over = Diese Seite ist zu alt, oder sie gehört zu einem anderen Browser. Gehen Sie zurück in die App und beginnen Sie von vorn.
 error-lead-not_found = Diese Seite gibt es nicht. Gehen Sie zurück in die App, oder öffnen Sie Ihr Konto.
 error-lead-busy = Es sind gerade zu viele Anfragen. Warten Sie eine Minute und laden Sie die Seite dann neu.
+error-lead-away = Das geht im Augenblick nicht. Warten Sie eine halbe Minute und laden Sie die Seite dann neu. Es ist nichts verloren.
 error-lead-fault = Bei uns ist etwas schiefgegangen. Versuchen Sie es in einer Minute noch einmal. Wenn es so bleibt, melden Sie die Nummer der Anfrage, die unten steht.
 error-details = Einzelheiten für Entwickler
 error-code = Fehlercode

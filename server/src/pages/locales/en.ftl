@@ -100,6 +100,7 @@ error-lead-app = The app or the link that led you here asked for something that 
 error-lead-over = This page is too old, or it belongs to another browser. Go back to the app and start again.
 error-lead-not_found = There is no such page. Go back to the app, or open your account.
 error-lead-busy = There are too many requests just now. Wait a minute, then load this page again.
+error-lead-away = We cannot do this for the moment. Wait half a minute, then load this page again. Nothing is lost.
 error-lead-fault = Something went wrong on our side. Try again in a minute. If it stays like this, report the request id below.
 error-details = Details for the developer
 error-code = Error code

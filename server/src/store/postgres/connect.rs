@@ -1,13 +1,14 @@
 //! How PostgreSQL is reached: over TLS unless it is on this machine, and never waiting without end.
 
 use crate::error::Fault;
+use crate::pem;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -174,8 +175,8 @@ impl Tls {
 fn verifier(path: &str, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, Fault> {
     let named = |why: String| Fault::new(format!("sslrootcert {path}: {why}"));
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|it| named(it.to_string()))? {
-        roots.add(certificate.map_err(|it| named(it.to_string()))?).map_err(|it| named(it.to_string()))?;
+    for certificate in pem::all::<CertificateDer<'static>>(Path::new(path)).map_err(|it| named(it.to_string()))? {
+        roots.add(certificate).map_err(|it| named(it.to_string()))?;
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build().map_err(|it| named(it.to_string()))
 }

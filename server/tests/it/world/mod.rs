@@ -82,11 +82,11 @@ pub fn engines() -> Vec<Engine> {
     if postgres().is_some() { vec![Engine::Sqlite, Engine::Postgres] } else { vec![Engine::Sqlite] }
 }
 
-/// The address of the PostgreSQL server. A test without one is skipped, and says so.
+/// The address of the PostgreSQL server. Without one the tests judge SQLite alone, and say so.
 pub fn postgres() -> Option<String> {
     let base = std::env::var("SYMBOLON_TEST_POSTGRES").ok();
     if base.is_none() {
-        println!("PostgreSQL skipped: SYMBOLON_TEST_POSTGRES names no server");
+        println!("PostgreSQL is left out: SYMBOLON_TEST_POSTGRES names no server");
     }
     base
 }

@@ -1,0 +1,141 @@
+//! The way to the SMTP server. RFC 5321, by `lettre`. The commands are sent one by one, because it matters which of them is refused.
+
+use super::message::{self, Content};
+use crate::config::{Mail, MailSecurity, environment, trim_variable};
+use crate::error::Fault;
+use lettre::Message;
+use lettre::message::Mailbox;
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use std::time::Duration;
+
+/// How long a connection may take to open.
+const CONNECT: Duration = Duration::from_secs(20);
+/// How long one letter may take in all: shorter than its lease.
+const SEND: Duration = Duration::from_secs(50);
+
+pub struct Mailer {
+    server: String,
+    port: u16,
+    security: MailSecurity,
+    tls: Option<TlsParameters>,
+    hello: ClientId,
+    credentials: Option<Credentials>,
+    from: Mailbox,
+}
+
+/// Why a letter did not leave.
+pub(super) struct NotSent {
+    pub why: String,
+    /// The address or the letter itself will never get through. What the mail server says before RCPT is about us, and the operator mends
+    /// it: a greeting of 554, a refused EHLO, password or sender.
+    pub is_permanent: bool,
+}
+
+impl NotSent {
+    fn for_now(why: impl std::fmt::Display) -> Self {
+        Self { why: why.to_string(), is_permanent: false }
+    }
+
+    /// What RCPT and DATA say is about the letter, but for 530, 534, 535 and 538: those are about our password.
+    fn said_of_letter(error: Error) -> Self {
+        let is_about_us = error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538));
+        Self { is_permanent: error.is_permanent() && !is_about_us, why: error.to_string() }
+    }
+}
+
+impl Mailer {
+    /// `issuer`: its host is the name in EHLO, where the operator gives none.
+    pub fn new(config: &Mail, issuer: &str) -> Result<Self, Fault> {
+        let broken = |it: &dyn std::fmt::Display| Fault::new(format!("[mail]: {it}"));
+        let tls = match config.security {
+            MailSecurity::None => None,
+            MailSecurity::Tls | MailSecurity::Starttls => Some(TlsParameters::new(config.server.clone()).map_err(|it| broken(&it))?),
+        };
+        const VARIABLE: &str = "SYMBOLON_MAIL_PASSWORD";
+        let password = match (environment(VARIABLE), &config.password) {
+            (Some(value), _) => Some(trim_variable(VARIABLE, &value).map_err(Fault::new)?),
+            (None, Some(source)) => Some(source.text("[mail] password")?.trim().to_owned()),
+            (None, None) => None,
+        };
+        Ok(Self {
+            server: config.server.clone(),
+            port: config.port(),
+            security: config.security,
+            tls,
+            hello: config.ehlo.clone().map_or_else(|| name_of(issuer), ClientId::Domain),
+            credentials: config.username.clone().zip(password).map(|(name, password)| Credentials::new(name, password)),
+            from: config.from.parse().map_err(|it| broken(&it))?,
+        })
+    }
+
+    pub(super) async fn send(&self, content: &Content<'_>) -> Result<(), NotSent> {
+        let message = message::build(&self.from, content).map_err(|why| NotSent { why, is_permanent: true })?;
+        let sent = tokio::time::timeout(SEND, async {
+            let mut connection = self.connect().await.map_err(NotSent::for_now)?;
+            let outcome = hand_over(&mut connection, &message).await;
+            connection.abort().await;
+            outcome
+        });
+        sent.await.unwrap_or_else(|_| Err(NotSent::for_now("the mail server takes too long")))
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
+        let place = (self.server.as_str(), self.port);
+        let wrapper = self.tls.clone().filter(|_| self.security == MailSecurity::Tls);
+        let mut connection = AsyncSmtpConnection::connect_tokio1(place, Some(CONNECT), &self.hello, wrapper, None).await?;
+        if let Some(tls) = self.tls.clone().filter(|_| self.security == MailSecurity::Starttls) {
+            connection.starttls(tls, &self.hello).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
+    }
+}
+
+async fn hand_over(connection: &mut AsyncSmtpConnection, message: &Message) -> Result<(), NotSent> {
+    let (envelope, text) = (message.envelope(), message.formatted());
+    let mut addresses = envelope.from().into_iter().chain(envelope.to());
+    let mut parameters = Vec::new();
+    for (is_needed, extension, parameter) in [
+        (addresses.any(|it| !AsRef::<str>::as_ref(it).is_ascii()), Extension::SmtpUtfEight, MailParameter::SmtpUtfEight),
+        (!text.is_ascii(), Extension::EightBitMime, MailParameter::Body(MailBodyParameter::EightBitMime)),
+    ] {
+        if is_needed && !connection.server_info().supports_feature(extension) {
+            return Err(NotSent::for_now("the mail server takes ASCII alone, and the letter or its address has more"));
+        }
+        parameters.extend(Some(parameter).filter(|_| is_needed));
+    }
+    connection.command(MailFrom::new(envelope.from().cloned(), parameters)).await.map_err(NotSent::for_now)?;
+    for to in envelope.to() {
+        connection.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(NotSent::said_of_letter)?;
+    }
+    connection.command(Data).await.map_err(NotSent::said_of_letter)?;
+    connection.message(&text).await.map(|_| ()).map_err(NotSent::said_of_letter)
+}
+
+/// The host of an address, as EHLO has it: a name, or an address in brackets (RFC 5321 4.1.3).
+fn name_of(issuer: &str) -> ClientId {
+    match url::Url::parse(issuer).ok().as_ref().and_then(url::Url::host) {
+        Some(url::Host::Domain(name)) => ClientId::Domain(name.to_owned()),
+        Some(url::Host::Ipv4(address)) => ClientId::Ipv4(address),
+        Some(url::Host::Ipv6(address)) => ClientId::Ipv6(address),
+        None => ClientId::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_in_ehlo_is_the_issuers_host() {
+        assert_eq!(name_of("https://login.example.com/tenant"), ClientId::Domain("login.example.com".to_owned()));
+        assert_eq!(name_of("http://127.0.0.1:8080"), ClientId::Ipv4([127, 0, 0, 1].into()));
+        assert_eq!(name_of("http://[::1]:8080"), ClientId::Ipv6([0, 0, 0, 0, 0, 0, 0, 1].into()));
+    }
+}

@@ -1,0 +1,53 @@
+//! Files in PEM. RFC 7468. A byte order mark, as Windows editors write one, is no part of them: where it stands in front of a boundary,
+//! readers would skip the first certificate without a word. Files that were put together have one in their middle.
+
+use rustls_pki_types::pem::{self, PemObject};
+use std::path::Path;
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// The bytes of a file in PEM, without byte order marks.
+pub fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    std::fs::read(path).map(without_marks)
+}
+
+/// Everything of this kind in a file. No such part: an empty list.
+pub fn all<T: PemObject>(path: &Path) -> Result<Vec<T>, pem::Error> {
+    T::pem_slice_iter(&read(path).map_err(pem::Error::Io)?).collect()
+}
+
+/// The first of this kind in a file.
+pub fn first<T: PemObject>(path: &Path) -> Result<T, pem::Error> {
+    T::from_pem_slice(&read(path).map_err(pem::Error::Io)?)
+}
+
+fn without_marks(mut bytes: Vec<u8>) -> Vec<u8> {
+    let is_mark = |at: usize, bytes: &[u8]| bytes[at..].starts_with(BYTE_ORDER_MARK) && (at == 0 || bytes[at - 1] == b'\n');
+    while let Some(at) = (0..bytes.len()).find(|at| is_mark(*at, &bytes)) {
+        bytes.drain(at..at + BYTE_ORDER_MARK.len());
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use rustls_pki_types::CertificateDer;
+
+    #[test]
+    fn a_byte_order_mark_hides_no_certificate() {
+        let directory = std::env::temp_dir().join(format!("symbolon-pem-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let one = |body: &str| format!("-----BEGIN CERTIFICATE-----\r\n{body}\r\n-----END CERTIFICATE-----\r\n");
+        for text in [format!("{}{}", one("AAAA"), one("AAEC")), format!("\u{feff}{}\u{feff}{}", one("AAAA"), one("AAEC"))] {
+            let path = directory.join("two.pem");
+            std::fs::write(&path, &text).unwrap();
+            let found: Vec<CertificateDer<'static>> = all(&path).unwrap();
+            assert_eq!(found.iter().map(|it| it.as_ref()).collect::<Vec<_>>(), [[0, 0, 0], [0, 1, 2]], "{text:?}");
+            assert_eq!(first::<CertificateDer<'static>>(&path).unwrap().as_ref(), [0, 0, 0]);
+        }
+        assert!(matches!(all::<CertificateDer<'static>>(&directory.join("none.pem")), Err(pem::Error::Io(_))));
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}
