@@ -389,12 +389,14 @@ async fn wrong_passkeys_do_not_fill_the_audit() {
         let made =
             json!({ "rp": { "id": "127.0.0.1" }, "user": { "id": "AAAA" }, "challenge": "AAAA", "pubKeyCredParams": [{ "alg": -7 }] });
         strange.create(&made, &keys.origin).unwrap();
-        for at in 0..40 {
+        let began = tokio::time::Instant::now();
+        for _ in 0..40 {
             page = keys.use_it(&mut browser, &page, &mut strange).await;
             refused(&page, "does not work here any more");
-            assert!(keys.world.audited("passkey_refused").await <= 21, "{at}");
         }
-        assert!(keys.world.audited("passkey_refused").await >= 20);
+        let most = 21 + usize::try_from(began.elapsed().as_secs() / 3).unwrap();
+        let written = keys.world.audited("passkey_refused").await;
+        assert!((20..=most).contains(&written), "{written} of 40, and {most} at most");
         assert!(keys.use_it(&mut browser, &page, &mut alices).await.has_code(), "the twin");
         assert_eq!(keys.world.audited("passkey_proved").await, 1);
         keys.world.stop().await;
