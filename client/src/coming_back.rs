@@ -18,8 +18,8 @@ pub(crate) enum Came {
 }
 
 impl Client {
-    /// Goes on with a native sign-in whose app was ended while the person was in the browser. `url`: what the operating system handed to the
-    /// app. Any other answer goes to [`Client::finish`].
+    /// Goes on with a native sign-in whose app was ended while the person was in the browser. `url`: what the operating system handed to
+    /// the app. Any other answer goes to [`Client::finish`].
     pub async fn finish_natively(&self, url: &str, screens: &dyn Screens) -> Result<Option<SignedIn>, Trouble> {
         let pending = self.pending().await?.filter(|it| it.code.is_none());
         let Some((pending, away)) = pending.and_then(|it| it.away.clone().map(|away| (it, away))) else { return self.finish(url).await };

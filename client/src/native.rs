@@ -206,9 +206,9 @@ pub(crate) struct Under<'a> {
 }
 
 impl Client {
-    /// Signs in on the app's own screens. Where the server or the person wants the browser, it goes on there, and comes back with a code or
-    /// (see [`SignIn::coming_back`]) to the app's screens. An installation that may not use native screens signs in with the browser from the
-    /// beginning.
+    /// Signs in on the app's own screens. Where the server or the person wants the browser, it goes on there, and comes back with a code,
+    /// or (see [`SignIn::coming_back`]) to the app's screens. An installation that may not use native screens signs in with the browser
+    /// from the beginning.
     pub async fn sign_in_natively(&self, request: &SignIn, screens: &dyn Screens) -> Result<SignedIn, Trouble> {
         let begun = self.start(request).await?;
         let saved = self.saved().await?.filter(|_| request.is_beside);

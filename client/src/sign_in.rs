@@ -108,7 +108,7 @@ pub(crate) struct Pending {
     pub(crate) away: Option<Away>,
 }
 
-/// Where the native sign-in stands while the person is in the browser. It is stored, because the operating system may end the app meanwhile.
+/// Where the native sign-in stands while the person is in the browser. It is stored: the operating system may end the app meanwhile.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Away {
     pub auth_session: String,

@@ -149,8 +149,8 @@ async fn the_browser_brings_a_handle_or_the_step_is_still_open() {
     }
 }
 
-/// The operating system ended the app meanwhile: the sign-in is stored with its step, and goes on in the new process. Another answer changes
-/// nothing.
+/// The operating system ended the app meanwhile: the sign-in is stored with its step, and goes on in the new process. Another answer
+/// changes nothing.
 #[tokio::test]
 async fn a_sign_in_goes_on_in_a_new_process() {
     let (world, thumb) = (world(), Thumb::default());
