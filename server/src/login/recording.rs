@@ -3,16 +3,14 @@
 
 use super::effect::Effect;
 use super::flow::Run;
-use super::rates::network;
 
 impl Run<'_> {
-    /// Takes the entries out that are too many for one account, or for one network where there is no account.
+    /// Takes the entries out that are too many for one account. What is about nobody we know is in the log alone.
     pub(super) fn record_sparingly(&self, mut effects: Vec<Effect>) -> Vec<Effect> {
-        let account = self.person.account.as_ref().map(|account| account.id.as_str());
-        let whose = account.map_or_else(|| network(self.visitor.address), str::to_owned);
+        let Some(account) = self.person.account.as_ref().map(|account| account.id.as_str()) else { return effects };
         effects.retain(|effect| {
             let Effect::Audit(entry) = effect else { return true };
-            let may = self.machine.rates.may_record(&whose);
+            let may = self.machine.rates.may_record(account);
             if !may {
                 tracing::info!(event = entry.event, account, reason = entry.reason, "one refusal of many, which the audit leaves out");
             }
