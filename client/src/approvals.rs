@@ -118,6 +118,6 @@ impl Client {
 }
 
 pub(crate) fn good(answer: Answer) -> Result<Value, Trouble> {
-    let reply = Reply { status: answer.status, body: answer.json(), retry_after_s: None };
+    let reply = Reply::of(&answer, None);
     if reply.is_good() { Ok(reply.body) } else { Err(reply.trouble()) }
 }

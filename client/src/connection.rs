@@ -179,7 +179,7 @@ impl Connection<'_> {
     }
 
     fn reply(&self, answer: &Answer) -> Reply {
-        Reply { status: answer.status, body: answer.json(), retry_after_s: self.update_patience(answer) }
+        Reply::of(answer, self.update_patience(answer))
     }
 
     fn must_not_be_early(&self) -> Result<(), Trouble> {
@@ -191,14 +191,14 @@ impl Connection<'_> {
         Err(Trouble::Later { why: "the server asked for patience".to_owned(), after_s: Some(left_s) })
     }
 
-    /// After 429 or 5xx, waits as long as `Retry-After` says (RFC 9110 10.2.3, seconds), or else twice as long as the last time.
+    /// What `Retry-After` says. After 429 or 5xx, every request waits as long as `Retry-After` says (RFC 9110 10.2.3, seconds), or else twice as long as the last time.
     fn update_patience(&self, answer: &Answer) -> Option<u64> {
         let mut patience = lock(&self.memory.patience);
+        let retry_after_s = answer.all("retry-after").next().and_then(|it| it.trim().parse().ok()).map(|it: u64| it.min(MAX_PATIENCE_S));
         if answer.status != 429 && answer.status < 500 {
             *patience = Patience::default();
-            return None;
+            return retry_after_s;
         }
-        let retry_after_s = answer.all("retry-after").next().and_then(|it| it.trim().parse().ok());
         let wait_s = retry_after_s.unwrap_or(1 << patience.failures.min(8)).min(MAX_PATIENCE_S);
         patience.failures += 1;
         patience.until_s = self.now_s() + i64::try_from(wait_s).unwrap_or(0);

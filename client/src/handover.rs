@@ -16,7 +16,7 @@ impl Client {
         let Called::Answer(answer) = self.call(&issuer, request).await? else {
             return Err(Trouble::Wrong("the server asks for another sign-in in the way of an API".to_owned()));
         };
-        let reply = Reply { status: answer.status, body: answer.json(), retry_after_s: None };
+        let reply = Reply::of(&answer, None);
         match reply.body["handover_uri"].as_str().filter(|_| reply.is_good()) {
             Some(address) => Ok(address.to_owned()),
             None => Err(reply.trouble()),

@@ -51,7 +51,7 @@ impl Client {
         self.server().connection().store(KEYS, Some(&document)).await?;
         match self.saved_pass().await? {
             Some(_) => Ok(()),
-            None => Err(Trouble::Refused { error: "unauthorized_client".to_owned(), description: "the server gave no pass".to_owned() }),
+            None => Err(Trouble::of_code("unauthorized_client", "the server gave no pass")),
         }
     }
 

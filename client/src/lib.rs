@@ -4,6 +4,7 @@
 mod api;
 mod approvals;
 mod attesting;
+mod coming_back;
 mod connection;
 mod devices;
 mod handover;

@@ -4,7 +4,8 @@
 use crate::Client;
 use crate::connection::{must_be_safe, text_member};
 use crate::platform::{BoxFuture, Unavailable};
-use crate::sign_in::{Begun, SignIn, SignedIn};
+use crate::session::Saved;
+use crate::sign_in::{Away, Begun, Pending, SignIn, SignedIn};
 use crate::trouble::{Reply, Trouble};
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,8 +15,10 @@ use std::task::Poll;
 pub const BROWSER: &str = "browser";
 /// A sign-in with more steps than this goes round in a circle.
 const MOST_STEPS: usize = 100;
-/// How often the same answer is sent while another one is being checked. The server lets the same answer wait for its result.
+/// How often the same answer is sent while another one is being checked.
 const MOST_BUSY: usize = 3;
+/// A person waits before the screen meanwhile.
+const MOST_WAIT_S: u64 = 5;
 
 /// One question to the person, in their language. Draw it by its members; `kind` is only a name. Unknown members are ignored.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -179,17 +182,33 @@ enum Next {
         step: Box<Step>,
     },
     Code(String, Option<Operation>),
-    /// None: the app begins in the browser anew.
-    Browser(Option<String>),
+    Browser(ToBrowser),
     /// The account has a page there.
     Account(String),
     /// Nothing is left to sign in to.
     Closed(String, Option<Operation>),
 }
 
+struct ToBrowser {
+    /// None: the app begins in the browser anew.
+    request_uri: Option<String>,
+    /// What it comes back with. None: it ends in the browser.
+    auth_session: Option<String>,
+}
+
+/// A native sign-in under way.
+pub(crate) struct Under<'a> {
+    pub pending: Pending,
+    /// None: the app was ended meanwhile.
+    pub request: Option<&'a SignIn>,
+    /// The session beside which it goes on.
+    pub saved: Option<Saved>,
+}
+
 impl Client {
-    /// Signs in on the app's own screens. Where the server or the person wants the browser, it goes on there and comes back.
-    /// An installation that may not use native screens signs in with the browser from the beginning.
+    /// Signs in on the app's own screens. Where the server or the person wants the browser, it goes on there, and comes back with a code,
+    /// or (see [`SignIn::coming_back`]) to the app's screens. An installation that may not use native screens signs in with the browser
+    /// from the beginning.
     pub async fn sign_in_natively(&self, request: &SignIn, screens: &dyn Screens) -> Result<SignedIn, Trouble> {
         let begun = self.start(request).await?;
         let saved = self.saved().await?.filter(|_| request.is_beside);
@@ -203,29 +222,33 @@ impl Client {
         if reply.error() == "unauthorized_client" {
             return self.sign_in(request).await;
         }
+        let under = Under { pending: begun.into_pending(), request: Some(request), saved };
+        self.go_on_natively(under, reply, screens).await
+    }
+
+    /// From an answer of the server to the end.
+    pub(crate) async fn go_on_natively(&self, under: Under<'_>, mut reply: Reply, screens: &dyn Screens) -> Result<SignedIn, Trouble> {
+        let mut last = Value::Null;
         for _ in 0..MOST_STEPS {
             match read(&reply)? {
                 Next::Code(code, told) => {
                     tell(screens, told.as_ref()).await;
-                    return self.redeem_native(begun.into_pending(), code).await;
+                    return self.redeem_native(under.pending, code).await;
                 }
-                Next::Browser(None) => return self.sign_in(request).await,
-                Next::Browser(Some(request_uri)) => {
-                    self.wait_for(begun.into_pending()).await?;
-                    return self.go_on_in_browser(&self.0.server.browser_address(&request_uri).await?).await;
-                }
+                Next::Browser(to) => return self.leave(under, to, (last, screens)).await,
                 Next::Account(address) => {
                     self.0.server.platform.browser.open(&address).await?;
                     return Err(Trouble::InBrowser(address));
                 }
                 Next::Closed(why, told) => {
                     tell(screens, told.as_ref()).await;
-                    if let Some(saved) = &saved {
+                    if let Some(saved) = &under.saved {
                         self.end_session(saved, why.clone()).await?;
                     }
                     return Err(Trouble::SignedOut(why));
                 }
                 Next::Step { auth_session, step } => {
+                    last = reply.body["step"].clone();
                     let pressed = ask(screens, step).await?;
                     let mut form = vec![("auth_session", auth_session.as_str()), ("action", &pressed.action)];
                     form.extend(pressed.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
@@ -237,13 +260,32 @@ impl Client {
         Err(Trouble::Wrong("the sign-in does not end".to_owned()))
     }
 
+    /// The sign-in goes on in the browser. It ends there, or comes back to the step that is `last`.
+    async fn leave(&self, mut under: Under<'_>, to: ToBrowser, (last, screens): (Value, &dyn Screens)) -> Result<SignedIn, Trouble> {
+        let Some(request_uri) = to.request_uri else {
+            let request = under.request.ok_or_else(|| Trouble::Wrong("an answer without request_uri".to_owned()))?;
+            return self.sign_in(request).await;
+        };
+        let address = self.0.server.browser_address(&request_uri).await?;
+        let Some(auth_session) = to.auth_session else {
+            under.pending.away = None;
+            self.wait_for(&under.pending).await?;
+            return self.go_on_in_browser(&address).await;
+        };
+        let away = Away { auth_session, step: last };
+        under.pending.away = Some(away.clone());
+        let came = self.go_and_come_back(&address, &under.pending).await?;
+        self.come_back(under, (&away, came), screens).await
+    }
+
     /// Sends an answer. `None`: another one is still being checked.
-    async fn send_answer(&self, form: &[(&str, &str)]) -> Result<Option<Reply>, Trouble> {
+    pub(crate) async fn send_answer(&self, form: &[(&str, &str)]) -> Result<Option<Reply>, Trouble> {
         for _ in 0..MOST_BUSY {
             let reply = self.0.server.challenge(form).await?;
             if reply.error() != "busy" {
                 return Ok(Some(reply));
             }
+            self.0.server.platform.device.wait(reply.retry_after_s.unwrap_or(1).min(MOST_WAIT_S)).await;
         }
         Ok(None)
     }
@@ -270,7 +312,7 @@ fn read(reply: &Reply) -> Result<Next, Trouble> {
                 must_be_safe(&address)?;
                 Ok(Next::Account(address))
             }
-            None => Ok(Next::Browser(member("request_uri"))),
+            None => Ok(Next::Browser(ToBrowser { request_uri: member("request_uri"), auth_session: member("auth_session") })),
         },
         (403, "insufficient_authorization") => {
             let step = serde_json::from_value::<Step>(reply.body["step"].clone()).map_err(|error| Trouble::Wrong(error.to_string()))?;

@@ -136,12 +136,14 @@ pub struct Evidence {
     pub parameters: Vec<(String, String)>,
 }
 
-/// The clock and the randomness of the device.
+/// The clock, the timer and the randomness of the device.
 pub trait Device: Send + Sync {
     /// Seconds since 1970.
     fn now_s(&self) -> i64;
     /// Fills `out` from the operating system's generator for keys.
     fn random(&self, out: &mut [u8]) -> Result<(), Unavailable>;
+    /// Returns after this time, and keeps no thread busy meanwhile.
+    fn wait(&self, seconds: u64) -> BoxFuture<'_, ()>;
 }
 
 /// All services.

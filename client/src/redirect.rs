@@ -9,6 +9,8 @@ pub enum Redirect {
     /// This is no answer to our request: any app and any page can open our redirect URI. It changes nothing.
     NotOurs,
     Code(String),
+    /// What was proved in the browser is for the native sign-in that sent the person there.
+    BrowserReturn(String),
     Refused {
         error: String,
         description: String,
@@ -27,9 +29,10 @@ pub fn read(url: &str, settings: &Settings, state: &str) -> Redirect {
     if get("iss").as_deref() != Some(&settings.issuer) {
         return Redirect::AnotherIssuer;
     }
-    match (get("code"), get("error")) {
-        (Some(code), None) => Redirect::Code(code),
-        (None, Some(error)) => Redirect::Refused { error, description: get("error_description").unwrap_or_default() },
+    match (get("code"), get("browser_return"), get("error")) {
+        (Some(code), None, None) => Redirect::Code(code),
+        (None, Some(handle), None) => Redirect::BrowserReturn(handle),
+        (None, None, Some(error)) => Redirect::Refused { error, description: get("error_description").unwrap_or_default() },
         _ => Redirect::NotOurs,
     }
 }
@@ -57,6 +60,7 @@ mod tests {
             let good = format!("{back}?code=c&state=s1&iss=https%3A%2F%2Fa.example");
             assert_eq!(read_from(back, &good), code);
             assert_eq!(read_from(back, &format!("{good}#ignored")), code);
+            assert_eq!(read_from(back, &good.replace("code=c", "browser_return=c")), Redirect::BrowserReturn("c".to_owned()));
             for bad in [
                 good.replace("s1", "s2"),
                 good.replace("state=s1&", ""),
@@ -65,6 +69,7 @@ mod tests {
                 good.replace("code=c", "code=c&code=d"),
                 good.replace("state=s1", "state=s2&state=s1"),
                 good.replace("code=c", "code=c&error=x"),
+                good.replace("code=c", "code=c&browser_return=sw_1"),
                 good.replace("code=c&", ""),
                 good.replace('?', "#"),
                 format!("evil{good}"),

@@ -145,7 +145,7 @@ impl Client {
                 continue;
             }
             match reply.trouble() {
-                Trouble::Refused { error, description } if error == "invalid_grant" => self.end_session(&sent, description).await?,
+                Trouble::Refused { error, description, .. } if error == "invalid_grant" => self.end_session(&sent, description).await?,
                 other => return Err(other),
             }
         }

@@ -84,7 +84,7 @@ impl Client {
         }
         if !reply.is_good() {
             return match reply.trouble() {
-                Trouble::Refused { error, description } if ["invalid_grant", "interaction_required"].contains(&error.as_str()) => {
+                Trouble::Refused { error, description, .. } if ["invalid_grant", "interaction_required"].contains(&error.as_str()) => {
                     Err(Trouble::SignedOut(description))
                 }
                 other => Err(other),

@@ -8,11 +8,12 @@ use crate::redirect::{self, Redirect};
 use crate::session::Access;
 use crate::trouble::{Reply, Trouble};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use symbolon_oauth::jws::Unverified;
 use symbolon_oauth::{base64url, pkce};
 
-const PENDING: &str = "sign-in";
+pub(crate) const PENDING: &str = "sign-in";
+pub(crate) const BROWSER_RETURN: &str = "browser_return";
 
 /// The app's request for a sign-in.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +46,12 @@ impl SignIn {
     /// The parameters that the app added.
     pub(crate) fn parameters(&self) -> Vec<(&str, &str)> {
         self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
+    /// A native sign-in that has to go on in the browser comes back to the app's own screens, with what was proved there. The redirect URI
+    /// has to be a claimed https link.
+    pub fn coming_back(self) -> Self {
+        self.with(BROWSER_RETURN, "sw")
     }
 
     /// The person who is signed in proves more: a native sign-in asks only for what is missing. This is also what to do when a refresh is
@@ -91,11 +98,29 @@ impl Begun {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Pending {
     issuer: String,
-    state: String,
+    pub(crate) state: String,
     verifier: String,
     resource: String,
     /// The code that came back. Its tokens are not stored yet.
-    code: Option<String>,
+    pub(crate) code: Option<String>,
+    /// A native sign-in that the browser's answer comes back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) away: Option<Away>,
+}
+
+/// Where the native sign-in stands while the person is in the browser. It is stored: the operating system may end the app meanwhile.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Away {
+    pub auth_session: String,
+    pub step: Value,
+}
+
+impl Away {
+    /// The step that is still open, as the server would send it.
+    pub fn still_open(&self) -> Reply {
+        let body = json!({ "error": "insufficient_authorization", "auth_session": self.auth_session, "step": self.step });
+        Reply { status: 403, body, retry_after_s: None, request_id: None }
+    }
 }
 
 /// The person is signed in, and the session is stored.
@@ -119,7 +144,7 @@ impl Client {
     pub async fn begin(&self, request: &SignIn) -> Result<String, Trouble> {
         let begun = self.start(request).await?;
         let address = self.0.server.push(&[begun.parameters(), request.parameters()].concat()).await?;
-        self.wait_for(begun.into_pending()).await?;
+        self.wait_for(&begun.into_pending()).await?;
         Ok(address)
     }
 
@@ -132,18 +157,18 @@ impl Client {
         let challenge = pkce::challenge(&verifier);
         let (issuer, redirect_uri) = (server.settings.issuer.clone(), server.settings.redirect_uri.clone());
         let (scope, resource) = (request.scope.clone(), request.resource.clone());
-        Ok(Begun { pending: Pending { issuer, state, verifier, resource, code: None }, challenge, scope, redirect_uri })
+        Ok(Begun { pending: Pending { issuer, state, verifier, resource, code: None, away: None }, challenge, scope, redirect_uri })
     }
 
     /// Stores the pending sign-in, for the answer that comes by the browser.
-    pub(crate) async fn wait_for(&self, pending: Pending) -> Result<(), Trouble> {
-        self.0.server.connection().store(PENDING, Some(&pending)).await
+    pub(crate) async fn wait_for(&self, pending: &Pending) -> Result<(), Trouble> {
+        self.0.server.connection().store(PENDING, Some(pending)).await
     }
 
     /// The code of a native sign-in. It is stored first: the same code gets the same tokens if their answer is lost.
     pub(crate) async fn redeem_native(&self, mut pending: Pending, code: String) -> Result<SignedIn, Trouble> {
-        pending.code = Some(code);
-        self.0.server.connection().store(PENDING, Some(&pending)).await?;
+        (pending.code, pending.away) = (Some(code), None);
+        self.wait_for(&pending).await?;
         self.redeem(pending).await
     }
 
@@ -163,10 +188,10 @@ impl Client {
         let pending = {
             // When the same redirect arrives twice at once, its code is redeemed once.
             let _lock = self.0.storage_lock.lock().await;
-            let Some(mut pending) = self.pending().await?.filter(|it| it.code.is_none()) else { return Ok(None) };
+            let Some(mut pending) = self.pending().await?.filter(|it| it.code.is_none() && it.away.is_none()) else { return Ok(None) };
             let connection = self.0.server.connection();
             match redirect::read(url, connection.settings, &pending.state) {
-                Redirect::NotOurs => return Ok(None),
+                Redirect::NotOurs | Redirect::BrowserReturn(_) => return Ok(None),
                 Redirect::Code(code) => pending.code = Some(code),
                 Redirect::Refused { error, description } => {
                     connection.store::<Pending>(PENDING, None).await?;
@@ -192,7 +217,7 @@ impl Client {
         }
     }
 
-    async fn pending(&self) -> Result<Option<Pending>, Trouble> {
+    pub(crate) async fn pending(&self) -> Result<Option<Pending>, Trouble> {
         let found = self.0.server.connection().load::<Pending>(PENDING).await?;
         Ok(found.filter(|it| it.issuer == self.0.server.settings.issuer))
     }

@@ -71,6 +71,8 @@ pub struct Authenticator {
     /// Members that are added to the client data.
     pub client_data: Json,
     pub transports: Json,
+    /// What it says of the next credential: it is found without its id (credProps).
+    pub is_found: bool,
     random: SystemRandom,
 }
 
@@ -89,6 +91,7 @@ impl Default for Authenticator {
             other_rp_id: None,
             client_data: json!({}),
             transports: json!(["internal"]),
+            is_found: true,
             random: SystemRandom::new(),
         }
     }
@@ -98,6 +101,11 @@ impl Authenticator {
     /// One that is no phone: bound to its device, with a counter.
     pub fn security_key() -> Self {
         Self { aaguid: [7; 16], flags: USER_PRESENT | USER_VERIFIED, counter_step: 1, transports: json!(["usb"]), ..Self::default() }
+    }
+
+    /// One whose credentials are found by their ids alone.
+    pub fn found_by_id() -> Self {
+        Self { is_found: false, ..Self::default() }
     }
 
     /// The ids of its credentials, oldest first.
@@ -147,7 +155,7 @@ impl Authenticator {
             "attestationObject": base64url::encode(&object),
             "transports": self.transports,
         });
-        Ok(answer(&id, &response, &json!({ "credProps": { "rk": true } })))
+        Ok(answer(&id, &response, &json!({ "credProps": { "rk": self.is_found } })))
     }
 
     /// navigator.credentials.get, and Credential Manager's getCredential.

@@ -164,6 +164,10 @@ impl Device for Clock {
     fn random(&self, out: &mut [u8]) -> Result<(), Unavailable> {
         aws_lc_rs::rand::fill(out).map_err(|_| Unavailable("no randomness".to_owned()))
     }
+
+    fn wait(&self, seconds: u64) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(std::time::Duration::from_secs(seconds)))
+    }
 }
 
 /// A platform with few services, for an app that does everything by hand.

@@ -3,6 +3,7 @@
 use crate::world::*;
 use serde_json::{Value, json};
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use symbolon_client::native::{Operation, Operations, Pressed, Screens, Step};
 use symbolon_client::platform::{BoxFuture, Unavailable};
 use symbolon_client::{SignIn, Trouble};
@@ -101,7 +102,7 @@ async fn the_account_goes_on_in_the_browser() {
 /// While another answer is being checked the same one is sent again. If that does not help, the person sees the step again.
 #[tokio::test]
 async fn a_busy_sign_in_goes_on() {
-    let busy = || Luck::Answer(400, &[("retry-after", "1")], json!({ "error": "busy" }));
+    let busy = || Luck::Answer(400, &[("retry-after", "2")], json!({ "error": "busy" }));
     for (times, shown) in [(0, 1), (2, 1), (3, 2), (4, 2)] {
         let (world, thumb) = (world(), Thumb::default());
         world.server.next(CHALLENGE, step());
@@ -112,5 +113,77 @@ async fn a_busy_sign_in_goes_on() {
         world.client.sign_in_natively(&SignIn::new("orders"), &thumb).await.unwrap();
         assert_eq!((*thumb.shown.lock().unwrap(), world.server.count(CHALLENGE)), (shown, 2 + times), "{times}");
         assert_eq!(world.server.last(CHALLENGE).form["auth_session"], "sl_1", "{times}");
+        let waited_s = world.phone.now_s.load(Ordering::Relaxed) - 1_000_000;
+        assert_eq!(waited_s, i64::try_from(times).unwrap() * 2, "as Retry-After says: {times}");
     }
+}
+
+fn to_browser() -> Luck {
+    let body = json!({ "error": "redirect_to_web", "request_uri": "urn:x", "expires_in": 90, "auth_session": "sl_2" });
+    Luck::Answer(403, &[], body)
+}
+
+fn code() -> Luck {
+    Luck::Answer(200, &[], json!({ "authorization_code": "native" }))
+}
+
+/// The handle is brought to the sign-in that waits. Whatever else comes of the browser, its step is still open and shown again.
+#[tokio::test]
+async fn the_browser_brings_a_handle_or_the_step_is_still_open() {
+    let answered = |with: &str| format!("{BACK}?{with}&state=STATE&iss={ISSUER}");
+    let handle = Some(answered("browser_return=sw_1"));
+    let invalid = || Luck::Answer(400, &[], json!({ "error": "invalid_request" }));
+    for (back, refused, shown) in
+        [(handle.clone(), None, 1), (handle, Some(invalid()), 2), (Some(answered("error=access_denied")), None, 2), (None, None, 2)]
+    {
+        let (world, thumb) = (world(), Thumb::default());
+        *world.phone.back.lock().unwrap() = back.clone().into_iter().collect();
+        for luck in [step(), to_browser()].into_iter().chain(refused).chain([code()]) {
+            world.server.next(CHALLENGE, luck);
+        }
+        world.client.sign_in_natively(&SignIn::new("orders").coming_back(), &thumb).await.unwrap();
+        let last = world.server.last(CHALLENGE).form;
+        assert_eq!((*thumb.shown.lock().unwrap(), &last["auth_session"]), (shown, &"sl_2".to_owned()), "{back:?}");
+        assert_eq!(last.get("browser_return").map(String::as_str), (shown == 1).then_some("sw_1"), "{back:?}");
+        assert_eq!(world.server.last("/token").form["code"], "native");
+    }
+}
+
+/// The operating system ended the app meanwhile: the sign-in is stored with its step, and goes on in the new process. Another answer
+/// changes nothing.
+#[tokio::test]
+async fn a_sign_in_goes_on_in_a_new_process() {
+    let (world, thumb) = (world(), Thumb::default());
+    let open = json!({ "kind": "password", "title": "T", "actions": [{ "name": "continue", "kind": "primary", "label": "Go on" }] });
+    let away = json!({ "auth_session": "sl_2", "step": open });
+    let pending = json!({ "issuer": ISSUER, "state": "s", "verifier": "v", "resource": "", "code": null, "away": away });
+    world.phone.kept.lock().unwrap().insert("sign-in".to_owned(), pending.to_string());
+    let url = format!("{BACK}?browser_return=sw_1&state=s&iss={ISSUER}");
+    for other in [url.replace("state=s", "state=t"), url.replace("/cb", "/other")] {
+        if other != url {
+            assert!(world.client.finish_natively(&other, &thumb).await.unwrap().is_none(), "{other}");
+        }
+    }
+    assert!(world.client.finish(&url).await.unwrap().is_none(), "it needs the app's screens");
+    world.server.next(CHALLENGE, code());
+    assert!(world.client.finish_natively(&url, &thumb).await.unwrap().is_some(), "the twin");
+    assert_eq!(world.server.last(CHALLENGE).form["browser_return"], "sw_1");
+}
+
+/// How a person said no, and what the server's log calls a refusal.
+#[tokio::test]
+async fn the_app_hears_why_and_which_request() {
+    for reason in ["cancelled", "denied", "not_started"] {
+        let (world, thumb) = (world(), Thumb::default());
+        world.server.next(CHALLENGE, Luck::Answer(400, &[], json!({ "error": "access_denied", "reason": reason })));
+        let no = world.client.sign_in_natively(&SignIn::new("orders"), &thumb).await.unwrap_err();
+        assert_eq!(no, Trouble::Cancelled { reason: Some(reason.to_owned()) });
+    }
+    let (world, thumb) = (world(), Thumb::default());
+    world.server.next(CHALLENGE, Luck::Answer(400, &[("x-request-id", "r-7")], json!({ "error": "invalid_scope" })));
+    let refused = world.client.sign_in_natively(&SignIn::new("orders"), &thumb).await.unwrap_err();
+    assert!(matches!(&refused, Trouble::Refused { request_id: Some(id), .. } if id == "r-7"), "{refused:?}");
+    world.server.next(CHALLENGE, Luck::Answer(500, &[("x-request-id", "r-8")], json!({})));
+    let later = world.client.sign_in_natively(&SignIn::new("orders"), &thumb).await.unwrap_err();
+    assert!(matches!(&later, Trouble::Later { why, .. } if why.contains("r-8")), "{later:?}");
 }

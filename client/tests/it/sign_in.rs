@@ -55,9 +55,9 @@ async fn an_answer_that_names_another_issuer_ends_the_sign_in() {
 async fn a_person_who_cancels_is_no_error_of_the_server() {
     let world = World::new();
     *world.phone.back.lock().unwrap() = [format!("{BACK}?error=access_denied&state=STATE&iss={ISSUER}")].into();
-    assert_eq!(world.client.sign_in(&request()).await.unwrap_err(), Trouble::Cancelled);
+    assert_eq!(world.client.sign_in(&request()).await.unwrap_err(), Trouble::Cancelled { reason: None });
     world.phone.back.lock().unwrap().clear();
-    assert_eq!(world.client.sign_in(&request()).await.unwrap_err(), Trouble::Cancelled, "the browser was closed");
+    assert_eq!(world.client.sign_in(&request()).await.unwrap_err(), Trouble::Cancelled { reason: None }, "the browser was closed");
     *world.phone.back.lock().unwrap() = [format!("{BACK}?error=server_error&state=STATE&iss={ISSUER}")].into();
     assert!(matches!(world.client.sign_in(&request()).await, Err(Trouble::Later { .. })));
 }

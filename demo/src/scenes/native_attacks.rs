@@ -5,7 +5,7 @@ use super::genuine_app::APP_ID;
 use super::native_sign_in::{BACK, CLIENT};
 use crate::stage::{Stage, text};
 use serde_json::Value;
-use symbolon_client::Server;
+use symbolon_client::{Server, SignIn};
 use symbolon_oauth::pkce;
 use symbolon_phone::Trouble;
 use symbolon_phone::browser::{Browser, Person};
@@ -76,14 +76,18 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
         "The address itself cannot be told from an honest one.",
     );
     let person = stage.person();
-    let wary = Person { buttons: vec!["not_mine"], ..person };
     let mut browser = Browser::default();
+    // The victim is signed in there.
+    let own = phone.client.begin(&SignIn::new("openid orders:read")).await?;
+    browser.visit(&phone.net.http, &own, BACK, &person).await?;
+    browser.seen.clear();
+    let wary = Person { buttons: vec!["not_mine"], ..person };
     let back = browser.visit(&phone.net.http, &address, BACK, &wary).await?;
     stage.act_with(
-        "The victim opens the link",
+        "The victim, who is signed in in this browser, opens the link",
         &[format!("the page asks: {}", browser.seen.join(", ")), format!("the app is told: {}", back.replace(BACK, "…"))],
         browser.seen.first().is_some_and(|title| title.starts_with("Did you start this")) && back.contains("error=access_denied"),
-        "The page comes first, even for a person who is signed in. It says where the sign-in was started. No is as easy as yes.",
+        "The page comes first, though nothing else would be asked. It says where the sign-in was started. No is as easy as yes.",
     );
     Ok(())
 }

@@ -61,6 +61,16 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
         pages.starts_with("Did you start this") && signed_in.is_ok(),
         "Every step can be left for the browser. Its first page asks whether the person started this.",
     );
+    let away = stage.phone(CLIENT, BACK)?.attested_by(&stage.world.maker, APP_ID);
+    let screens = Terminal::new(Person { buttons: vec!["browser"], ..stage.person() });
+    let signed_in = away.client.sign_in_natively(&request.clone().coming_back(), &screens).await;
+    let came = away.screen.browser.lock().await.seen.join(", ");
+    stage.act_with(
+        "Another app wants its person back, and not a code from the browser",
+        &[lines(&screens), vec![format!("pages in the browser: {came}; then the app's own sign-in ends")]].concat(),
+        came.starts_with("Did you start this") && signed_in.is_ok() && screens.kinds() == ["password"],
+        "The browser brings a handle. With the key of this installation, what was proved there counts here. The browser is not signed in by it.",
+    );
     let world = stage.world.clone();
     let (before, after) = ("[login.screens]\nrequire = [\"password\"]", "[login.screens]\nrequire = [\"password + totp\"]");
     world.reconfigure(before, after).await?;

@@ -11,7 +11,7 @@ use crate::authorization::binding::bind;
 use crate::authorization::coming_back;
 use crate::authorization::consent::{self, Assured};
 use crate::authorization::delivery::Delivery;
-use crate::authorization::detour::{BROWSER_RETURN, ComesBack, Detour};
+use crate::authorization::detour::{BROWSER_RETURN, ComesBack, Detour, WANTED};
 use crate::authorization::request::{self, AuthorizationRequest, Surroundings};
 use crate::authorization::settle::{Settled, Settling, rules};
 use crate::authorization::{native, pushed};
@@ -29,6 +29,7 @@ use crate::login::machine::{Answering, Received, over};
 use crate::login::operation::Operation;
 use crate::login::row::Secret;
 use crate::login::state::{Away, Ended, Left, Rules, SaidNo, State, Subject};
+use crate::mail;
 use crate::store::Change;
 use crate::stored_bytes::Writer;
 use crate::tokens::handles::Kind;
@@ -239,7 +240,9 @@ impl Face<'_> {
     /// A later request: an answer to the step before.
     async fn answer(&self, held: &str) -> Result<Reply> {
         let Self { app, incoming, .. } = self;
-        let fields = incoming.form.iter().filter(|(name, _)| !OURS.contains(name));
+        // An app that sends its first parameters with every answer brings nothing by that word.
+        let is_asked_again = |name: &str, value: &str| name == BROWSER_RETURN && value == WANTED;
+        let fields = incoming.form.iter().filter(|(name, value)| !OURS.contains(name) && !is_asked_again(name, value));
         let fields: BTreeMap<String, String> = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         // What the browser brought is no answer of a button.
         let said = if fields.contains_key(BROWSER_RETURN) { None } else { incoming.form.get("action") };
@@ -314,11 +317,11 @@ impl Face<'_> {
     /// Does this answer need a browser?
     fn exit(&self, answer: &Answer<'_>, state: &State, (request, rules): (&AuthorizationRequest, &Rules)) -> Option<Exit> {
         let action = answer.action;
-        if action == "browser" {
-            return Some(Exit { why: "the person goes on in the browser", comes_back: true });
-        }
         if native::belongs_to_web(&self.caller.client, self.assured, request) {
             return Some(OPERATOR);
+        }
+        if action == "browser" {
+            return Some(Exit { why: "the person goes on in the browser", comes_back: true });
         }
         if !state.offers(action) {
             return None;
@@ -477,8 +480,10 @@ impl Face<'_> {
             // There the account has a page of its own.
             _ if manages(request) => None,
             Some(_) => {
-                let device = incoming.header("user-agent").map(|text| text.chars().take(120).collect());
-                let request = request.for_browser(Detour { address: incoming.address, device, comes_back }, subject);
+                let platform = || self.surroundings.installation.as_ref()?.platform_name().map(str::to_owned);
+                let device = incoming.header("user-agent").and_then(mail::device_name).or_else(platform);
+                let detour = Detour { address: incoming.address, country: incoming.country, device, comes_back };
+                let request = request.for_browser(detour, subject);
                 let pushed = pushed::push(&app.authority(), change, &caller.client_id, &request)?;
                 app.stored.charge(Writer::Network(incoming.address), pushed.bytes)?;
                 Some(pushed.request_uri)

@@ -116,7 +116,8 @@ fn note_passkeys(account: &mut accounts::Account, effects: &[Effect]) {
         match effect {
             Effect::AddPasskey(new) => {
                 let transports = new.transports.split_whitespace().map(str::to_owned).collect();
-                account.passkeys.push(Known { rp_id: new.rp_id.clone(), id: new.id.clone(), transports, is_refused: false });
+                let (rp_id, id) = (new.rp_id.clone(), new.id.clone());
+                account.passkeys.push(Known { rp_id, id, needs_name: !new.discoverable, transports, is_refused: false });
             }
             Effect::RemovePasskey { public_id } => account.remove_passkey(public_id),
             Effect::DeclinePasskeys { .. } => account.passkeys_declined = true,

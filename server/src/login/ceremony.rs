@@ -92,22 +92,25 @@ pub fn taken(account: &Account, rp_id: &str) -> Vec<Descriptor> {
     account.all_passkeys().filter(|known| known.rp_id == rp_id).filter_map(Known::descriptor).collect()
 }
 
-/// The passkeys of a name, before anything is proved. A name without passkeys, and one that nobody has, get ids that look real. They are
-/// always the same ones, by a MAC over the name (300-H).
+/// The passkeys of a name, before anything is proved: those alone that cannot be used without it. Every other name gets ids that look
+/// real, always the same ones, by a MAC over the name (300-H). So two names of one person have nothing in common.
 pub fn named(context: &Context<'_>, person: &Person) -> Vec<Descriptor> {
     let real = person.account.as_ref().filter(|account| account.active);
-    let real = real.map(descriptors).unwrap_or_default();
+    let real = real.into_iter().flat_map(|account| &account.passkeys).filter(|known| known.needs_name);
+    let real: Vec<Descriptor> = real.filter_map(Known::descriptor).collect();
     if real.is_empty() { decoys(context.keyring, context.relying_party.id, &person.name) } else { real }
 }
 
-/// Kinds of credentials that there are: bytes of the id, and how it is reached.
-const KINDS: [(usize, &[&str]); 6] = [
-    (32, &["hybrid", "internal"]),
-    (20, &["hybrid", "internal"]),
-    (16, &["hybrid", "internal"]),
-    (32, &["internal"]),
+/// Kinds of credentials that need a name: bytes of the id, and how it is reached, as far as the browser or an import said so.
+const KINDS: [(usize, &[&str]); 8] = [
     (64, &["nfc", "usb"]),
+    (64, &["usb"]),
+    (64, &[]),
+    (48, &["nfc", "usb"]),
     (48, &["usb"]),
+    (48, &[]),
+    (32, &["usb"]),
+    (32, &["internal"]),
 ];
 
 fn decoys(keyring: &KeyRing, rp_id: &str, name: &str) -> Vec<Descriptor> {
@@ -150,8 +153,8 @@ mod tests {
         for count in 1..=3 {
             assert!(all.iter().any(|made| made.len() == count), "{count}");
         }
-        for (length, _) in KINDS {
-            assert!(all.iter().flatten().any(|made| made.id.len() == length), "{length}");
+        for (length, transports) in KINDS {
+            assert!(all.iter().flatten().any(|made| made.id.len() == length && made.transports == transports), "{length} {transports:?}");
         }
     }
 }

@@ -37,7 +37,7 @@ const REFUSED_AFTER: Duration = Duration::from_millis(100);
 pub const OVERTAKEN: &str = "upstream_overtaken";
 
 /// Notices of means that were added or replaced.
-const ADDED: [&str; 5] = ["email_changed", "factor_added", "link_added", "passkey_added", "password_changed"];
+const ADDED: [&str; 6] = ["email_changed", "factor_added", "link_added", "passkey_added", "password_changed", "recovery_changed"];
 
 /// A change under construction, which knows what a conflict in it means.
 pub struct Draft {

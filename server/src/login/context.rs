@@ -84,6 +84,8 @@ pub struct Person {
     pub name: String,
     /// None: nobody has that name, or none was said.
     pub account: Option<Account>,
+    /// The name was said for a passkey that is not found without one.
+    pub wants_ids: bool,
     /// A proof of this sign-in names the account.
     pub is_subject: bool,
     /// Where a code goes. None: there is no such place.

@@ -253,7 +253,7 @@ pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> boo
         (Source::Form(Form::RemovePasskey), Effect::RemovePasskey { public_id }) => {
             matches!(journey, Journey::RemovePasskey { passkey } if passkey == public_id)
         }
-        (Source::Form(Form::RecoveryCodes), Effect::Raise) => true,
+        (Source::Form(Form::RecoveryCodes), Effect::Raise | Effect::Notice(_)) => true,
         (Source::Form(Form::RecoveryCodes), Effect::Enrol(new)) => new.kind == "recovery",
         (Source::Form(Form::RecoveryCodes), Effect::Remove(kind)) => *kind == "recovery",
         (Source::Form(Form::RemoveTotp), Effect::Raise | Effect::Notice(_) | Effect::Remove("totp" | "recovery")) => {

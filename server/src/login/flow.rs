@@ -192,7 +192,7 @@ impl Begin {
         let not_before_ms = not_before_ms(&state, rules, now_ms);
         if !state.journey.is_of_account() && !state.proofs.iter().any(|proof| proof.at_ms >= not_before_ms) {
             let account = state.subject.take().map(|subject| subject.account);
-            state.candidate = account.map(|account| Candidate { name: String::new(), account: Some(account) });
+            state.candidate = account.map(|account| Candidate { name: String::new(), account: Some(account), wants_ids: false });
             state.proofs = Vec::new();
         }
         Ok(state)
@@ -356,7 +356,8 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let account = self.person.account.as_ref().map(|account| account.id.clone());
-        self.state.candidate = Some(Candidate { name: self.person.name.clone(), account });
+        self.person.wants_ids = *method == MethodName::PASSKEY;
+        self.state.candidate = Some(Candidate { name: self.person.name.clone(), account, wants_ids: self.person.wants_ids });
         self.enter(method).await
     }
 
@@ -387,6 +388,9 @@ impl<'a> Run<'a> {
         let is_plugin = method.plugin_name().is_some();
         if is_plugin && !(self.pay_for_letters(&effects).await? && self.may_have(method, &mut effects).await?) {
             return Ok(());
+        }
+        if price.is_empty() && matches!(checked, Checked::Wrong(_)) {
+            effects = self.record_sparingly(effects);
         }
         self.want(Source::Method(method), effects)?;
         match checked {
@@ -434,11 +438,8 @@ impl<'a> Run<'a> {
             Charge::Late => Err(Stop::Late),
             Charge::Refused { budget, problem, why } => {
                 let event = price.get(budget).map_or("sign_in_refused", Budget::event);
-                // Whoever goes on after the limit fills no audit: a few entries a minute say it.
-                let account = self.person.account.as_ref().map(|account| account.id.as_str());
-                if account.is_none_or(|account| self.machine.rates.may_record(account)) {
-                    self.effects.push(Effect::Audit(Box::new(Entry::refused(event, why))));
-                }
+                // Whoever goes on after the limit fills no audit.
+                self.effects.extend(self.record_sparingly(vec![Effect::Audit(Box::new(Entry::refused(event, why)))]));
                 self.touched = price.to_vec();
                 self.problem = Some(Problem::new(problem));
                 Ok(false)

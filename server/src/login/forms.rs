@@ -240,6 +240,10 @@ fn keep_codes(filling: &Filling<'_>) -> Result<Filled> {
             effects.push(Effect::Enrol(Credential { kind: "recovery", id, secret: Vec::new(), used_ms: 0 }));
         }
     }
+    // The letter about a new authenticator or passkey says it of the first ones.
+    if filling.state.journey == Journey::RecoveryCodes || !account.recovery.is_empty() {
+        effects.push(Effect::Notice("recovery_changed"));
+    }
     effects.push(Effect::Audit(Box::new(Entry::ok("recovery_codes_made"))));
     Ok(Filled::Done(Box::new(Outcome::end(effects))))
 }

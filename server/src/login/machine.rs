@@ -318,7 +318,8 @@ impl Machine {
             (None, Some(Device::Browser(sealed))) => (None, self.browser_of(sealed, visitor.now_ms).map(|(owner, _)| owner)),
             (None, _) => (None, None),
         };
-        Ok(Person { name, account, is_subject: state.subject.is_some(), device, seen_here, ..Person::default() })
+        let wants_ids = candidate.is_some_and(|candidate| candidate.wants_ids);
+        Ok(Person { name, account, wants_ids, is_subject: state.subject.is_some(), device, seen_here, ..Person::default() })
     }
 
     pub(super) fn accounts(&self) -> Accounts<'_> {

@@ -43,6 +43,7 @@ pub mod proof;
 mod questions;
 pub mod rates;
 pub mod reading;
+mod recording;
 pub mod regain;
 pub mod rekeying;
 pub mod rights;

@@ -19,17 +19,21 @@ pub struct Known {
     pub rp_id: String,
     /// base64url
     pub id: String,
+    /// Its authenticator finds it by its id alone, so that the person says a name first.
+    pub needs_name: bool,
     pub transports: Vec<String>,
     /// The present configuration refuses its kind.
     pub is_refused: bool,
 }
 
 impl Known {
-    /// Reads what `tables::account::BY_ID` puts together: RP ID, id and transports, between spaces.
+    /// Reads what `tables::account::BY_ID` puts together: RP ID, id, whether it is found without a name, and transports,
+    /// between spaces.
     pub fn read(text: &str) -> Vec<Self> {
         let one = |text: &str| {
             let mut parts = text.split(' ').filter(|part| !part.is_empty()).map(str::to_owned);
-            Some(Self { rp_id: parts.next()?, id: parts.next()?, transports: parts.collect(), is_refused: false })
+            let (rp_id, id, discoverable) = (parts.next()?, parts.next()?, parts.next()?);
+            Some(Self { rp_id, id, needs_name: discoverable == "0", transports: parts.collect(), is_refused: false })
         };
         let mut found: Vec<Self> = text.split(',').filter_map(one).collect();
         found.sort_by(|a, b| a.id.cmp(&b.id));
@@ -151,9 +155,10 @@ mod tests {
 
     #[test]
     fn what_the_store_puts_together_is_read() {
-        let read = Known::read("a.example AAAA usb nfc,a.example AAAB ,b.example _-8 internal");
-        let shown: Vec<(&str, &str, usize)> = read.iter().map(|one| (one.rp_id.as_str(), one.id.as_str(), one.transports.len())).collect();
-        assert_eq!(shown, [("a.example", "AAAA", 2), ("a.example", "AAAB", 0), ("b.example", "_-8", 1)]);
+        let read = Known::read("a.example AAAA 0 usb nfc,a.example AAAB 1 ,b.example _-8 1 internal");
+        let shown = |one: &Known| (one.rp_id.clone(), one.id.clone(), one.needs_name, one.transports.len());
+        let wanted = [("a.example", "AAAA", true, 2), ("a.example", "AAAB", false, 0), ("b.example", "_-8", false, 1)];
+        assert_eq!(read.iter().map(shown).collect::<Vec<_>>(), wanted.map(|it| (it.0.to_owned(), it.1.to_owned(), it.2, it.3)));
         assert!(Known::read("").is_empty());
     }
 

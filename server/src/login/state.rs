@@ -65,6 +65,9 @@ pub struct Subject {
 pub struct Candidate {
     pub name: String,
     pub account: Option<String>,
+    /// The name was said for a passkey that is not found without one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wants_ids: bool,
 }
 
 /// How a sign-in ended.

@@ -5,6 +5,7 @@ use super::context::Context;
 use super::find_user::{count_factors, find};
 use super::outcome::{Outcome, UserLink, UserPasskey};
 use super::problem::{Problem, Result};
+use crate::login::accounts::Account;
 use crate::login::enrolment::Means;
 use crate::login::{accounts, deletion, notices, waiting};
 use crate::mail;
@@ -44,7 +45,8 @@ pub async fn links(context: &Context, sub: &str) -> Result<Vec<UserLink>> {
 }
 
 pub async fn remove_totp(context: &Context, actor: &Actor, user: String) -> Result<Outcome> {
-    let sub = find(context, &user).await?.id;
+    let account = find(context, &user).await?;
+    let sub = account.id.clone();
     let has = count_factors(context, &sub).await?;
     if has.totp + has.recovery == 0 {
         return Err(Problem::not_found(format!("{user} has no authenticator and no recovery codes; nothing was changed")));
@@ -56,13 +58,15 @@ pub async fn remove_totp(context: &Context, actor: &Actor, user: String) -> Resu
     }
     accounts::end_sessions(&mut change, &sub);
     change.audit(actor.entry("totp_removed").account(sub.as_str()));
+    tell(context, &mut change, &account, if has.totp > 0 { "factor_removed" } else { "recovery_changed" })?;
     context.store.apply(change).await?;
     Ok(Outcome::TotpRemoved { user, sub })
 }
 
 /// `one`: as `Show` names it. None: all that the person has.
 pub async fn remove_passkeys(context: &Context, actor: &Actor, user: String, one: Option<&str>) -> Result<Outcome> {
-    let sub = find(context, &user).await?.id;
+    let account = find(context, &user).await?;
+    let sub = account.id.clone();
     let mut ids: Vec<String> = passkeys(context, &sub).await?.into_iter().map(|found| found.passkey).collect();
     ids.retain(|id| one.is_none_or(|one| one == id));
     if ids.is_empty() {
@@ -78,6 +82,7 @@ pub async fn remove_passkeys(context: &Context, actor: &Actor, user: String, one
     for id in &ids {
         change.audit(actor.entry("passkey_removed").account(sub.as_str()).with("passkey", id.as_str()).with("lost", true));
     }
+    tell(context, &mut change, &account, "passkey_removed")?;
     applied(context, change, &user).await?;
     Ok(Outcome::PasskeysRemoved { user, sub, passkeys: ids })
 }
@@ -95,10 +100,15 @@ pub async fn unlink(context: &Context, actor: &Actor, user: String, link: String
     accounts::end_sessions(&mut change, &sub);
     let entry = actor.entry("upstream_unlinked").account(sub.as_str());
     change.audit(entry.with("method", found.method.as_str()).with("identity", link.as_str()));
-    let notice = mail::Notice { template: "link_removed", locale: "en", user_agent: None, link: None };
-    notices::tell(&mut change, (&context.config, &context.keyring), &account, notice)?;
+    tell(context, &mut change, &account, "link_removed")?;
     applied(context, change, &user).await?;
     Ok(Outcome::Unlinked { user, sub, link, method: found.method })
+}
+
+/// The person hears of it as if they had done it themselves.
+fn tell(context: &Context, change: &mut Change, account: &Account, template: &'static str) -> Result<()> {
+    let notice = mail::Notice { template, locale: "en", user_agent: None, link: None };
+    Ok(notices::tell(change, (&context.config, &context.keyring), account, notice)?)
 }
 
 async fn applied(context: &Context, change: Change, user: &str) -> Result<()> {

@@ -52,7 +52,16 @@ async fn a_database_that_is_away_is_503_until_it_is_back() {
     let door = Door::before(socket.join(format!(".s.PGSQL.{}", real.get_ports().first().copied().unwrap_or(5432))));
     let (user, name) = (real.get_user().unwrap_or("postgres"), real.get_dbname().unwrap());
     let through = format!("postgres://{user}@/{name}?host={}", door.directory.display());
-    let world = Configuration::new(symbolon_phone::net::free_port(), &through).start().await;
+    let signer = new_key();
+    let native = format!(
+        "[client.signer]\nkind = \"web\"\nfirst_party = true\nnative = true\napis = {{ orders = [\"orders:read\"] }}\n\
+         redirect_uris = [\"https://signer.example.com/cb\"]\njwks = {}\n",
+        named_jwks(&signer)
+    );
+    let world = Configuration::new(symbolon_phone::net::free_port(), &through).with(&native).start().await;
+    let mut app = Phone::new(&world, "signer", "https://signer.example.com/cb");
+    (app.client_key, app.mode) = (Some(&signer), Mode::Unattested);
+    let step = app.begin().await;
     let refresh = world.tokens("orders:read offline_access").await["refresh_token"].as_str().unwrap().to_owned();
     let renewing = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", refresh.as_str())];
     let ask_for = Ask::native("orders:read");
@@ -71,12 +80,15 @@ async fn a_database_that_is_away_is_503_until_it_is_back() {
     let page = Browser::default().open(&world, &ask_for).await;
     assert_eq!((page.status, page.name().as_deref()), (503, Some("error-away")), "{}", page.html);
     assert!(page.says("Wait half a minute") && !page.says("too many requests"), "{}", page.html);
+    let native = app.answer_password(&step, "alice", PASSWORD).await;
+    assert_eq!((native.error(), native.header("retry-after").is_some()), ((503, "temporarily_unavailable"), true), "{native:?}");
     for (path, status) in [("/jwks", 200), ("/.well-known/openid-configuration", 200), ("/health", 503)] {
         assert_eq!(world.get(path).await.status(), status, "{path}");
     }
     door.is_open.send(true).unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
     // The twin: the same requests, with a database.
+    assert_eq!(app.answer_password(&step, "alice", PASSWORD).await.status, 200, "the step stood where it stood");
     assert_eq!(ask("/par", &pushing).await.status(), 201);
     assert_eq!(ask("/token", &renewing).await.status(), 200, "nothing that was acknowledged is lost");
     world.stop().await;

@@ -90,6 +90,7 @@ mod native_detour;
 mod native_guessing;
 mod native_passkeys;
 mod native_random;
+mod native_return;
 mod native_sso;
 mod native_sso_android;
 mod native_walk;

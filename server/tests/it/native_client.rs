@@ -70,6 +70,7 @@ async fn one_app_signs_in_in_every_way() {
     let screens = Terminal::new(Person { buttons: vec!["browser"], ..Person::with_password("alice", PASSWORD) });
     phone.client.sign_in_natively(&request, &screens).await.unwrap();
     assert_eq!(phone.pages().await, "Did you start this in App?, Sign in");
+    assert!(phone.screen.browser.lock().await.read[0].contains(&"The app runs on: iOS.".to_owned()), "as its evidence says");
     scene.world.reload(|it| it.set("client.app.login", "two-factor")).await;
     let ticket = scene.world.ticket("alice").await;
     let screens = Terminal::new(with_ticket(&ticket));
@@ -181,6 +182,28 @@ async fn a_session_that_its_person_ends_is_forgotten() {
     let ended = phone.client.sign_in_natively(&manage, &screens).await.unwrap_err();
     assert_eq!((ended, screens.kinds().last().map(String::as_str)), (Trouble::SignedOut("access_removed".to_owned()), Some("revoke_app")));
     assert!(!phone.client.is_signed_in().await.unwrap());
+    scene.world.stop().await;
+}
+
+/// `browser_return=sw`: the browser proves the password, and the app's own screens ask for what is missing. A person who
+/// says no there finds the same step.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_comes_back_from_the_browser() {
+    let scene = scene().await;
+    let request = SignIn::new("openid orders:read").coming_back();
+    let phone = scene.phone();
+    let screens = Terminal::new(Person { buttons: vec!["browser"], ..Person::with_password("alice", PASSWORD) });
+    let signed_in = phone.client.sign_in_natively(&request, &screens).await.unwrap();
+    assert!(signed_in.claims.contains_key("sub") && phone.client.is_signed_in().await.unwrap());
+    assert_eq!((screens.kinds(), phone.pages().await.as_str()), (vec!["password".to_owned()], "Did you start this in App?, Sign in"));
+    assert_eq!(scene.world.entries("code_issued").await[0]["detail"]["face"], "native");
+
+    let settings = phone.client.server().settings.clone();
+    let wary = Person { buttons: vec!["not_mine"], ..Person::default() };
+    let refusing = Simulated::new(settings.clone(), wary).unwrap().attested_by(&scene.maker, APP);
+    let screens = Terminal::new(Person { buttons: vec!["browser"], ..Person::with_password("alice", PASSWORD) });
+    refusing.client.sign_in_natively(&request, &screens).await.unwrap();
+    assert_eq!(screens.kinds(), ["password", "password"], "the step is still open, and the person answers it here");
     scene.world.stop().await;
 }
 

@@ -6,8 +6,12 @@ use symbolon_oauth::pkce;
 
 const VERIFIER: [u8; 32] = [5; 32];
 
+pub fn verifier() -> String {
+    pkce::verifier(VERIFIER)
+}
+
 /// Begins a sign-in that may go on in the browser.
-async fn begin(phone: &mut Phone<'_>) -> Answer {
+pub async fn begin(phone: &mut Phone<'_>) -> Answer {
     let challenge = pkce::challenge(&pkce::verifier(VERIFIER));
     phone.begin_with(&[("code_challenge", &challenge), ("code_challenge_method", "S256"), ("state", "s-9")]).await
 }
@@ -195,14 +199,14 @@ async fn a_detour_takes_the_same_person_only() {
 }
 
 /// Begins a sign-in that the browser's proofs come back to.
-async fn begin_both_ways(phone: &mut Phone<'_>, more: &[(&str, &str)]) -> Answer {
+pub async fn begin_both_ways(phone: &mut Phone<'_>, more: &[(&str, &str)]) -> Answer {
     let challenge = pkce::challenge(&pkce::verifier(VERIFIER));
     let base = [("code_challenge", challenge.as_str()), ("code_challenge_method", "S256"), ("state", "s-9"), ("browser_return", "sw")];
     phone.begin_with(&[&base[..], more].concat()).await
 }
 
 /// The person goes through the browser's part: what it brings back to the app.
-async fn through_the_browser(scene: &Screens, sent: &Answer, person: &str) -> Page {
+pub async fn through_the_browser(scene: &Screens, sent: &Answer, person: &str) -> Page {
     assert_eq!(sent.error(), (403, "redirect_to_web"), "{sent:?}");
     let mut browser = Browser::default();
     let page = open_detour(&mut browser, &scene.world, "screens", &sent.text("request_uri")).await;
@@ -211,7 +215,7 @@ async fn through_the_browser(scene: &Screens, sent: &Answer, person: &str) -> Pa
     browser.submit_password(&scene.world, &page, person, PASSWORD).await
 }
 
-async fn bring(phone: &mut Phone<'_>, sent: &Answer, handle: &str) -> Answer {
+pub async fn bring(phone: &mut Phone<'_>, sent: &Answer, handle: &str) -> Answer {
     let held = sent.text("auth_session");
     phone.post("/authorize-challenge", &[("auth_session", held.as_str()), ("browser_return", handle)]).await
 }
@@ -354,7 +358,7 @@ async fn the_way_back_is_for_claimed_addresses() {
 }
 
 /// A browser that is signed in, in which the person says that they started it.
-async fn through_a_session(scene: &Screens, browser: &mut Browser, sent: &Answer) -> Page {
+pub async fn through_a_session(scene: &Screens, browser: &mut Browser, sent: &Answer) -> Page {
     let page = open_detour(browser, &scene.world, "screens", &sent.text("request_uri")).await;
     browser.submit(&scene.world, &page, &[], "started_it").await
 }

@@ -452,7 +452,7 @@ async fn walk_with_passkeys((schema, seen): Known<'_>) {
     for name in [NATIVE, BROWSER] {
         scene.world.person(name).await;
     }
-    let mut platforms = Platforms { native: Authenticator::default(), browser: Authenticator::default() };
+    let mut platforms = Platforms { native: Authenticator::found_by_id(), browser: Authenticator::found_by_id() };
     let mut walk = Walk::begin(&scene, (schema, seen), &[]).await;
     for failure in ["already_there", "cancelled", "no_passkey", "not_possible_here", "nonsense"] {
         walk.go("passkey", &[("passkey_failure", failure, failure)]).await;

@@ -21,11 +21,52 @@ async fn making(keys: &Keys, browser: &mut Browser, person: &str) -> Page {
     browser.submit(&keys.world, &account, &[], "add_passkey").await
 }
 
+/// 300-H: before the first proof nothing tells who has an account, or a passkey, or that two names are one person's. The twin: a credential
+/// that is not found without a name is named.
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_of_a_name_tell_nothing() {
+    on_every_engine("", |keys| async move {
+        let (mut phone, mut key) = (Authenticator::default(), Authenticator::found_by_id());
+        keys.add(&mut Browser::default(), &mut phone, "alice").await;
+        keys.world.person("bob").await;
+        let ids = async |name: &str| {
+            let mut browser = Browser::default();
+            let page = keys.open(&mut browser).await;
+            let page = browser.submit(&keys.world, &page, &[("username", name)], "security_key").await;
+            let mut asked = operation(&page);
+            let allowed = asked["options"]["allowCredentials"].take();
+            asked["options"]["challenge"].take();
+            let shape = (page.status, page.title(), page.actions(), asked);
+            assert!(allowed.as_array().is_some_and(|all| !all.is_empty()), "{name}: {allowed}");
+            (shape, allowed)
+        };
+        let names = ["alice", "alice@example.com", "bob", "bob@example.com", "nobody", "nobody@example.com"];
+        let mut seen = Vec::new();
+        for name in names {
+            seen.push(ids(name).await);
+        }
+        for (at, (shape, allowed)) in seen.iter().enumerate() {
+            assert_eq!((shape, allowed), (&seen[0].0, &ids(names[at]).await.1), "{}: always the same", names[at]);
+            assert!(seen[..at].iter().all(|(_, other)| other != allowed), "{}: nothing in common with another name", names[at]);
+            assert!(!allowed.to_string().contains(&base64url::encode(&phone.ids()[0])), "{}: found without a name", names[at]);
+        }
+        assert_eq!(ids("Nobody").await.1, seen[4].1, "in another spelling");
+        let mut browser = Browser::default();
+        let page = keys.open(&mut browser).await;
+        refused(&browser.submit(&keys.world, &page, &[("username", "")], "security_key").await, "Type your user name");
+        keys.add(&mut Browser::default(), &mut key, "bob").await;
+        let own = base64url::encode(&key.ids()[0]);
+        assert_eq!((&ids("bob").await.1[0]["id"], &ids("bob@example.com").await.1[0]["id"]), (&json!(own), &json!(own)), "the twin");
+        keys.world.stop().await;
+    })
+    .await;
+}
+
 /// W-08: the answer need not say whose passkey it is where the person is known. Where nobody is named, the name is asked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_without_a_handle_is_enough_after_a_name() {
     on_every_engine("", |keys| async move {
-        let mut phone = Authenticator::default();
+        let mut phone = Authenticator::found_by_id();
         keys.add(&mut Browser::default(), &mut phone, "alice").await;
         for handle in [None, Some(Json::Null), Some(json!(""))] {
             let mut used = |page: &Page| {
@@ -78,7 +119,7 @@ async fn rows(keys: &Keys) -> i64 {
 async fn one_credential_is_one_row_however_it_is_spelled() {
     on_every_engine("", |keys| async move {
         let id = vec![0xfb, 0xff, 0xbf, 0xfe];
-        let (mut browser, mut phone) = (Browser::default(), Authenticator::default());
+        let (mut browser, mut phone) = (Browser::default(), Authenticator::found_by_id());
         phone.next_id = Some(id.clone());
         let page = making(&keys, &mut browser, "alice").await;
         let made = respelled(&phone.create(&options(&page), &keys.origin).unwrap());
@@ -172,6 +213,7 @@ async fn each_passkey_gets_its_own_ways_back() {
         let mut excluded = Json::Null;
         for (sent, kept) in &lists {
             let mut key = Authenticator::security_key();
+            key.is_found = false;
             let page = making(&keys, &mut browser, "alice").await;
             excluded = options(&page)["excludeCredentials"].clone();
             let mut made = key.create(&options(&page), &keys.origin).unwrap();
@@ -263,7 +305,10 @@ async fn a_passkey_that_needs_the_name_first_says_so() {
             let mut fresh = Browser::default();
             let page = keys.open(&mut fresh).await;
             let named = fresh.submit(&keys.world, &page, &[("username", &person)], "security_key").await;
-            assert!(keys.use_it(&mut fresh, &named, &mut key).await.has_code(), "{extensions}: with the name it signs in");
+            let names_it = options(&named)["allowCredentials"][0]["id"] == base64url::encode(&key.ids()[0]);
+            assert_eq!(names_it, needs_name, "{extensions}: 300-H");
+            let asked = if needs_name { named } else { keys.open(&mut fresh).await };
+            assert!(keys.use_it(&mut fresh, &asked, &mut key).await.has_code(), "{extensions}: it signs in");
         }
         keys.world.stop().await;
     })

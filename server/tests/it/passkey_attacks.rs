@@ -125,7 +125,7 @@ async fn the_passkey_of_a_disabled_account_is_like_an_unknown_one() {
 async fn another_persons_passkey_proves_another_person() {
     on_every_engine("", |keys| async move {
         keys.world.person("eve").await;
-        let (mut alices, mut eves) = (Authenticator::default(), Authenticator::default());
+        let (mut alices, mut eves) = (Authenticator::found_by_id(), Authenticator::default());
         keys.add(&mut Browser::default(), &mut alices, "alice").await;
         keys.add(&mut Browser::default(), &mut eves, "eve").await;
         let here = keys.origin.clone();
@@ -372,6 +372,33 @@ async fn a_reset_asks_for_means_that_count() {
         assert!(world.confirm("bob").await);
         let page = after_code(&mut Browser::default(), "bob").await;
         assert_eq!(page.title(), "Sign in with a passkey", "the twin: it counts now: {}", page.html);
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// A wrong passkey costs nothing, so that it could fill the audit. A few a minute are written, for one person and for one network that names
+/// nobody. The twin: the right one signs in all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_passkeys_do_not_fill_the_audit() {
+    on_every_engine("", |keys| async move {
+        let (mut alices, mut strange) = (Authenticator::default(), Authenticator::default());
+        keys.add(&mut Browser::default(), &mut alices, "alice").await;
+        let mut browser = Browser::default();
+        let mut page = keys.open(&mut browser).await;
+        let made =
+            json!({ "rp": { "id": "127.0.0.1" }, "user": { "id": "AAAA" }, "challenge": "AAAA", "pubKeyCredParams": [{ "alg": -7 }] });
+        strange.create(&made, &keys.origin).unwrap();
+        let began = tokio::time::Instant::now();
+        for _ in 0..40 {
+            page = keys.use_it(&mut browser, &page, &mut strange).await;
+            refused(&page, "does not work here any more");
+        }
+        let most = 21 + usize::try_from(began.elapsed().as_secs() / 3).unwrap();
+        let written = keys.world.audited("passkey_refused").await;
+        assert!((20..=most).contains(&written), "{written} of 40, and {most} at most");
+        assert!(keys.use_it(&mut browser, &page, &mut alices).await.has_code(), "the twin");
+        assert_eq!(keys.world.audited("passkey_proved").await, 1);
         keys.world.stop().await;
     })
     .await;

@@ -131,6 +131,35 @@ async fn another_persons_passkey_answers_after_an_old_session() {
     .await;
 }
 
+/// New codes in place of the old ones are told, though the authenticator was proved. The first ones came with the authenticator's letter.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_hears_of_new_codes() {
+    on_every_engine("", |keys| async move {
+        let (secret, _) = enrol(&keys).await;
+        let about = || keys.mailbox.letters().iter().filter(|it| it.subject().is_some_and(|it| it.contains("Your recovery codes"))).count();
+        assert_eq!(about(), 0, "the first ones");
+        let mut browser = Browser::default();
+        let page = browser.visit(&keys.world, "/account").await;
+        let page = browser.submit_password(&keys.world, &page, "alice", PASSWORD).await;
+        let page = if page.asks_for("code") { page } else { browser.visit(&keys.world, "/account").await };
+        let page = if page.asks_for("code") { page } else { browser.submit(&keys.world, &page, &[], "recovery_codes").await };
+        let page = browser.submit(&keys.world, &page, &[("code", &totp(&secret, now_ms(&keys)))], "continue").await;
+        let page = if page.codes().len() == 10 {
+            page
+        } else {
+            let account = browser.visit(&keys.world, "/account").await;
+            browser.submit(&keys.world, &account, &[], "recovery_codes").await
+        };
+        assert_eq!(page.codes().len(), 10, "{}", page.html);
+        let seen = keys.mailbox.letters().len();
+        assert_eq!(browser.submit(&keys.world, &page, &[], "continue").await.status, 303);
+        keys.mailbox.wait("alice@example.com", seen).await.unwrap();
+        assert_eq!((about(), keys.world.audited("recovery_codes_made").await), (1, 2));
+        keys.world.stop().await;
+    })
+    .await;
+}
+
 /// W-59: codes go with the last of what they were made with. A passkey that comes later does not wake them up.
 #[tokio::test(flavor = "multi_thread")]
 async fn codes_go_with_the_last_of_what_they_came_with() {

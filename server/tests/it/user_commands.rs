@@ -96,8 +96,11 @@ async fn a_lost_passkey_is_taken_away() {
         let (code, _, error) = symbolon(&world.file(), &["user", "remove-passkey", "alice"], "").await;
         assert!(code == Some(2) && error.contains("PASSKEY"), "one of several is not guessed: {error}");
         assert!(browser.visit(world, "/account").await.says("Your account"), "nothing has changed");
+        let seen = keys.mailbox.letters().len();
         let said = ok(world, &["user", "remove-passkey", "alice", ids[0]]).await;
         assert!(said.contains("1 passkey of alice removed"), "{said}");
+        let letter = keys.mailbox.wait("alice@example.com", seen).await.unwrap();
+        assert_eq!(letter.subject().map(|it| it.contains("A passkey was removed")), Some(true), "{}", letter.text);
         let page = browser.visit(world, "/account").await;
         assert!(page.asks_for("password"), "the sessions are over: {}", page.html);
         let page = keys.use_it(&mut browser, &page, &mut lost).await;

@@ -9,7 +9,7 @@ class Answer(val status: Int, val json: JSONObject, val retryAfterMs: Long)
 class Pressed(val action: String, val fields: Map<String, String>)
 class GoesOnInBrowser(val uri: String) : Exception()
 class SignedOutException(val reason: String) : Exception()
-class SignInException(val code: String, description: String) : Exception(description)
+class SignInException(val code: String, description: String, val reason: String) : Exception(description)
 
 interface Screens {
     suspend fun show(step: JSONObject): Pressed
@@ -28,4 +28,5 @@ fun randomVerifier(): String = TODO()
 fun s256(verifier: String): String = TODO()
 suspend fun post(url: String, form: Map<String, String>): Answer = TODO()
 suspend fun redeem(code: String, verifier: String): Tokens = TODO()
+suspend fun browserReturn(requestUri: String, state: String): String? = TODO()
 suspend fun browser(requestUri: String, state: String, verifier: String): Tokens = TODO()

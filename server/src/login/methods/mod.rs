@@ -190,7 +190,8 @@ mod tests {
 
     #[test]
     fn a_passkey_is_a_means() {
-        let passkey = Known { rp_id: "a.example".to_owned(), id: "AA".to_owned(), transports: Vec::new(), is_refused: false };
+        let passkey =
+            Known { rp_id: "a.example".to_owned(), id: "AA".to_owned(), needs_name: false, transports: Vec::new(), is_refused: false };
         let with = Account { passkeys: vec![passkey], ..Account::default() };
         assert!(has(&MethodName::PASSKEY, &with) && !has(&MethodName::PASSWORD, &with));
         assert!(!has(&MethodName::PASSKEY, &Account::default()));

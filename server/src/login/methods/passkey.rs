@@ -56,7 +56,7 @@ pub async fn ask(context: &Context<'_>, person: &Person) -> std::result::Result<
             }
             (step, own, Mediation::Optional)
         }
-        _ if !person.name.is_empty() => (step, ceremony::named(context, person), Mediation::Optional),
+        _ if person.wants_ids => (step, ceremony::named(context, person), Mediation::Optional),
         _ => {
             let step = step.optional_field("username", FieldKind::Text, "username webauthn", None);
             (step.link(operation::BY_NAME), Vec::new(), Mediation::Conditional)

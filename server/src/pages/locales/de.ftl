@@ -211,6 +211,7 @@ action-not_you = Nicht Sie?
 detour-title = Haben Sie das in { $client } begonnen?
 detour-lead = { $client } bittet Sie, eine Anmeldung in diesem Browser fortzusetzen.
 detour-place = Sie wurde von der Netzwerkadresse { $address } aus begonnen.
+detour-country = Nach der Adresse ist das im Land { $country }.
 detour-device = Die App läuft auf: { $device }.
 detour-warning = Machen Sie nur weiter, wenn Sie { $client } gerade selbst geöffnet haben. Hat Ihnen jemand einen Link oder eine Nachricht geschickt, wählen Sie Nein.
 action-started_it = Ja, weiter
@@ -365,6 +366,11 @@ mail-factor_removed-body =
     Die Authenticator-App wurde von Ihrem Konto bei { $brand } entfernt. Ihre Wiederherstellungscodes gelten nicht mehr.
     
     Wenn Sie es nicht waren, ändern Sie jetzt Ihr Passwort.
+mail-recovery_changed-subject = Ihre Wiederherstellungscodes für { $brand } wurden geändert
+mail-recovery_changed-body =
+    Ihre Wiederherstellungscodes für { $brand } wurden entfernt, oder es wurden neue erstellt. Die bisherigen gelten nicht mehr.
+    
+    Wenn Sie das nicht waren, ändern Sie jetzt Ihr Passwort.
 mail-link_added-subject = Ein weiteres Konto meldet sich jetzt bei { $brand } an
 mail-link_added-body =
     Ein anderes Konto wurde mit Ihrem Konto bei { $brand } verknüpft. Wer es hat, kann sich anmelden.

@@ -211,6 +211,7 @@ action-not_you = Not you?
 detour-title = Did you start this in { $client }?
 detour-lead = { $client } asks you to go on with a sign-in in this browser.
 detour-place = It was started from the network address { $address }.
+detour-country = By its address, that is in the country { $country }.
 detour-device = The app runs on: { $device }.
 detour-warning = Continue only if you opened { $client } yourself a moment ago. If somebody sent you here by a link or a message, choose No.
 action-started_it = Yes, continue
@@ -363,6 +364,11 @@ mail-factor_added-body =
 mail-factor_removed-subject = The authenticator app was removed from { $brand }
 mail-factor_removed-body =
     The authenticator app was removed from your account with { $brand }. Its recovery codes no longer work.
+    
+    If it was not you, change your password now.
+mail-recovery_changed-subject = Your recovery codes for { $brand } were changed
+mail-recovery_changed-body =
+    Your recovery codes for { $brand } were removed, or new ones were made. Those that you had before no longer work.
     
     If it was not you, change your password now.
 mail-link_added-subject = Another account now signs in to { $brand }

@@ -29,7 +29,7 @@ macro_rules! whole_account {
             "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret, \
             (SELECT string_agg(l.name, ' ') FROM login_name l WHERE l.account = a.id) AS login_names, a.name, \
             u.handle AS passkey_handle, u.declined_ms AS passkey_declined_ms, \
-            (SELECT string_agg(p.rp_id || ' ' || p.id || ' ' || p.transports, ',') FROM passkey p WHERE p.account = a.id) AS passkeys, \
+            (SELECT string_agg(p.rp_id || ' ' || p.id || ' ' || p.discoverable || ' ' || p.transports, ',') FROM passkey p WHERE p.account = a.id) AS passkeys, \
             (SELECT string_agg(e.means || ' ' || e.enrolled_ms || ' ' || e.letters || ' ' || e.told_ms || ' ' || e.enrolled_with, ',') \
             FROM enrolment e WHERE e.account = a.id) AS waiting, \
             (SELECT e.former FROM enrolment e WHERE e.account = a.id AND e.means = 'email') AS former_email, \
