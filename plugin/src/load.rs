@@ -16,7 +16,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 /// What a plug-in is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +102,44 @@ impl Compiled {
 
     /// The same, by what was compiled of these bytes before.
     pub fn with_cache(runtime: &Runtime, bytes: &[u8], world: World, cache: Option<&Cache>) -> Result<Self, LoadError> {
+        let linked = Linked::of(runtime, bytes, cache)?;
+        let compiled = linked.as_world(runtime, world)?;
+        if let Some(cache) = cache.filter(|_| !linked.is_cached) {
+            cache.keep(runtime.engine(), bytes, linked.instance.component());
+        }
+        Ok(compiled)
+    }
+
+    /// The first world that the file fits, for whoever does not know it. It is compiled once.
+    pub fn of_any_world(runtime: &Runtime, bytes: &[u8]) -> Result<Self, LoadError> {
+        let linked = Linked::of(runtime, bytes, None)?;
+        let mut why = Vec::new();
+        for world in World::ALL {
+            match linked.as_world(runtime, world) {
+                Ok(compiled) => return Ok(compiled),
+                Err(error) => why.push(error.0),
+            }
+        }
+        Err(LoadError(why.join("; ")))
+    }
+
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+/// A component that was compiled and linked, before its world is known.
+struct Linked {
+    instance: InstancePre<Guest>,
+    imports: Vec<String>,
+    size: usize,
+    memory: usize,
+    compiled_in: Duration,
+    is_cached: bool,
+}
+
+impl Linked {
+    fn of(runtime: &Runtime, bytes: &[u8], cache: Option<&Cache>) -> Result<Self, LoadError> {
         if bytes.len() > COMPONENT {
             return Err(LoadError(format!("the file has {}; at most {} are read", mebibytes(bytes.len()), mebibytes(COMPONENT))));
         }
@@ -121,7 +159,12 @@ impl Compiled {
         let broken = |error: wasmtime::Error| LoadError(format!("it cannot be linked: {}", explained(&error)));
         wit_host::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest).map_err(broken)?;
         wasi::link(&mut linker, &component, engine).map_err(broken)?;
-        let linked = linker.instantiate_pre(&component).map_err(broken)?;
+        let instance = linker.instantiate_pre(&component).map_err(broken)?;
+        Ok(Self { instance, imports, size: bytes.len(), memory, compiled_in, is_cached })
+    }
+
+    fn as_world(&self, runtime: &Runtime, world: World) -> Result<Compiled, LoadError> {
+        let linked = self.instance.clone();
         let other = |error: wasmtime::Error| LoadError(format!("it is no plug-in of the world {world}: {error:#}"));
         let exports = match world {
             World::Method => Exports::Method(MethodPre::new(linked).map_err(other)?),
@@ -129,28 +172,9 @@ impl Compiled {
             World::Claims => Exports::Claims(ClaimsPre::new(linked).map_err(other)?),
             World::Evidence => Exports::Evidence(EvidencePre::new(linked).map_err(other)?),
         };
-        if let Some(cache) = cache.filter(|_| !is_cached) {
-            cache.keep(engine, bytes, &component);
-        }
-        let facts = Facts { world, imports, interface: INTERFACE, size: bytes.len(), memory, compiled_in, is_cached };
-        Ok(Self { runtime: runtime.clone(), exports, facts: Arc::new(facts) })
-    }
-
-    /// The first world that the file fits, for whoever does not know it.
-    pub fn of_any_world(runtime: &Runtime, bytes: &[u8]) -> Result<Self, LoadError> {
-        let mut why = Vec::new();
-        for world in World::ALL {
-            match Self::new(runtime, bytes, world) {
-                Ok(compiled) => return Ok(compiled),
-                Err(error) => why.push(error.0),
-            }
-        }
-        why.dedup();
-        Err(LoadError(why.join("; ")))
-    }
-
-    pub fn facts(&self) -> &Facts {
-        &self.facts
+        let Self { size, memory, compiled_in, is_cached, .. } = *self;
+        let facts = Facts { world, imports: self.imports.clone(), interface: INTERFACE, size, memory, compiled_in, is_cached };
+        Ok(Compiled { runtime: runtime.clone(), exports, facts: Arc::new(facts) })
     }
 }
 

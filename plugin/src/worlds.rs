@@ -21,6 +21,7 @@ const NAME: usize = 256;
 const URL: usize = 4096;
 const CLAIMS: usize = 64;
 const CLAIM: usize = 4096;
+const CLAIMS_TOGETHER: usize = 16 << 10;
 /// Of what evidence is about.
 const KEY: usize = 256;
 const RULES: usize = 16;
@@ -114,10 +115,11 @@ fn wrong(why: String) -> Failure {
 
 type Judged = Result<(), String>;
 
-/// Text for people, the audit or the store: not empty, not long, no U+0000.
+/// Text for people, the audit or the store: not empty, not long, no control characters but those of lines.
 fn must_be_text(text: &str, most: usize, what: &str) -> Judged {
-    if text.is_empty() || text.len() > most || text.contains('\0') {
-        return Err(format!("{what} has 1 to {most} bytes, without U+0000"));
+    let is_bad = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t');
+    if text.is_empty() || text.len() > most || text.contains(is_bad) {
+        return Err(format!("{what} has 1 to {most} bytes, without control characters"));
     }
     Ok(())
 }
@@ -229,6 +231,8 @@ fn must_be_judgement(verdict: &evidences::Verdict) -> Judged {
 
 fn must_be_claims(claims: &[Claim]) -> Judged {
     must_be_some(claims.len(), CLAIMS, "claims")?;
+    let together: usize = claims.iter().map(|claim| claim.name.len() + claim.value.len()).sum();
+    must_be_some(together, CLAIMS_TOGETHER, "bytes of claims")?;
     for (at, claim) in claims.iter().enumerate() {
         must_be_text(&claim.name, NAME, "the name of a claim")?;
         must_be_text(&claim.value, CLAIM, "the value of a claim")?;

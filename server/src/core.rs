@@ -22,7 +22,7 @@ use crate::upstream::moved;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::Algorithm;
@@ -81,6 +81,18 @@ fn kiosk_passes(config: &Config) -> BTreeMap<String, i64> {
     longest
 }
 
+/// Compiling takes seconds, on a thread that may block: a reload keeps nobody waiting.
+async fn plugins(
+    config: &Arc<Config>,
+    base: &Path,
+    (outgoing, keyring): (&Outgoing, &KeyRing),
+    before: Option<Plugins>,
+) -> Result<Plugins, Fault> {
+    let (config, base, outgoing, keyring) = (Arc::clone(config), base.to_owned(), outgoing.clone(), keyring.clone());
+    let loading = move || Plugins::load(&Loading::of(config.plugins(), &base, &outgoing, Some(&keyring)), before.as_ref());
+    tokio::task::spawn_blocking(loading).await.map_err(|error| Fault::new(format!("loading plug-ins: {error}")))?
+}
+
 impl Core {
     /// `before`: what a reload replaces. Keys, limits and the name of the process outlive it.
     pub async fn build(parts: Parts, before: Option<&Self>) -> Result<Self, Fault> {
@@ -104,7 +116,7 @@ impl Core {
             Some(old) => old.node.clone(),
             None => base64url::encode(&crate::seal::random::<9>()?),
         };
-        let plugins = Plugins::load(&Loading::of(config.plugins(), &base, &outgoing, Some(&keyring)), before.map(|it| &it.plugins))?;
+        let plugins = plugins(&config, &base, (&outgoing, &keyring), before.map(|it| it.plugins.clone())).await?;
         held::hold(&config, &store, now_ms).await?;
         moved::settle(&config, &store, now_ms).await?;
         let recovery = Recovery::read(&store).await?;
@@ -200,7 +212,7 @@ impl Core {
     /// Where a client hears something. What the configuration says may be of the private network. What an import or the client itself
     /// says is somebody else's word, and leads to a public address.
     pub fn target_of_client(&self, id: &str, uri: &str) -> Result<Target, String> {
-        if self.config.client.contains_key(id) { Target::of_operator(uri) } else { Target::of_document(uri) }
+        if self.config.client.contains_key(id) { Target::of_operator(uri) } else { Target::of_stranger(uri) }
     }
 
     /// An entry, once a minute for each event and for each of those whom it is about. Nobody fills the audit by trying again.

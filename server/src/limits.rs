@@ -20,6 +20,8 @@ const KIOSKS: usize = 4096;
 pub struct Limits {
     pub wrong_secrets: DefaultKeyedRateLimiter<u16>,
     pub repeats: DefaultKeyedRateLimiter<u16>,
+    /// Refreshes that a plug-in is asked about, by session. Fewer than may wait for one plug-in: nobody fills all its places.
+    pub judged_refreshes: DefaultKeyedRateLimiter<u16>,
     /// Audit entries about genuine tokens in wrong hands.
     pub alarms: DefaultKeyedRateLimiter<u16>,
     pub pushes: DefaultKeyedRateLimiter<u16>,
@@ -66,6 +68,7 @@ impl Default for Limits {
         Self {
             wrong_secrets: per_minute(20),
             repeats: per_minute(120),
+            judged_refreshes: per_minute(30),
             alarms: per_minute(1),
             pushes: per_minute(6000),
             attests: per_minute(600),

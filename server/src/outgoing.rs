@@ -4,18 +4,25 @@
 //! An address that the operator wrote may be of the private network. One that comes from a document may not. Whoever writes the document
 //! could otherwise reach what only this machine can reach. [`Target`] says which of the two it is.
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+mod public;
+
+#[cfg(feature = "faults")]
+use public::Diverted;
+use public::{NOT_PUBLIC, PublicOnly, is_public};
+use reqwest::dns::Resolve;
 use serde::Serialize;
-use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use url::{Host, Url};
 
+pub use public::LookUp;
+
 /// Calls under way at a time; others wait, within their own time.
 const CALLS: usize = 64;
+/// And beside them, to addresses that strangers chose. Hosts that never answer keep nobody else waiting.
+const CALLS_TO_STRANGERS: usize = 16;
 const MOST_BYTES: usize = 64 * 1024;
 const WITHIN: Duration = Duration::from_secs(10);
 
@@ -23,6 +30,8 @@ const WITHIN: Duration = Duration::from_secs(10);
 enum WrittenBy {
     Operator,
     Document,
+    /// The author of a document whom nobody here has chosen.
+    Stranger,
 }
 
 /// Where a call goes, and who wrote that address.
@@ -77,95 +86,31 @@ impl Target {
     }
 }
 
-const NOT_PUBLIC: &str = "the address is not a public one";
-
-/// Can everybody on the Internet be meant by this address?
-fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => is_public_v4(v4),
-        IpAddr::V6(v6) => is_public_v6(v6),
-    }
-}
-
-/// Not those of the IANA registry of special-purpose addresses (RFC 6890).
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    let special = address.is_private()
-        || address.is_loopback()
-        || address.is_link_local()
-        || address.is_documentation()
-        || a == 0
-        || (a == 100 && (64..128).contains(&b))
-        || (a == 192 && b == 0 && c == 0)
-        || (a == 192 && b == 88 && c == 99)
-        || (a == 198 && (18..20).contains(&b))
-        // Multicast and reserved.
-        || a >= 224;
-    !special
-}
-
-/// Global unicast is 2000::/3, without what is set aside in it (RFC 6890, RFC 9637). 64:ff9b::/96 leads to an IPv4 address (RFC 6052).
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let segments = address.segments();
-    let [.., high, low] = segments;
-    if segments[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
-        let [a, b] = high.to_be_bytes();
-        let [c, d] = low.to_be_bytes();
-        return is_public_v4(Ipv4Addr::new(a, b, c, d));
-    }
-    match segments[0] {
-        0x2001 => segments[1] >= 0x200 && segments[1] != 0xdb8,
-        0x2002 => false,
-        0x3fff => segments[1] >= 0x1000,
-        first => first & 0xe000 == 0x2000,
-    }
-}
-
-/// Looks a name up.
-pub type LookUp = dyn Fn(String) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>> + Send + Sync;
-
-/// Looks names up, and refuses one that leads to any address that is not public. The connection goes to what was judged.
-struct PublicOnly(Arc<LookUp>);
-
-impl PublicOnly {
-    fn of_system() -> Self {
-        Self(Arc::new(|name| Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) })))
-    }
-}
-
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        let found = (self.0)(name.as_str().to_owned());
-        Box::pin(async move {
-            let found = found.await?;
-            if found.is_empty() || !found.iter().all(|it| is_public(it.ip())) {
-                return Err(NOT_PUBLIC.into());
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
-}
-
-/// For tests: judges what a name leads to as always, and connects to the test's own server.
-#[cfg(feature = "faults")]
-struct Diverted(PublicOnly, SocketAddr);
-
-#[cfg(feature = "faults")]
-impl Resolve for Diverted {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (judged, to) = (self.0.resolve(name), self.1);
-        Box::pin(async move {
-            let _ = judged.await?;
-            Ok(Box::new(std::iter::once(to)) as Addrs)
-        })
+impl Target {
+    /// The same, where anybody may be the author: calls there wait for turns of their own.
+    pub fn of_stranger(text: &str) -> Result<Self, String> {
+        Ok(Self { written_by: WrittenBy::Stranger, ..Self::of_document(text)? })
     }
 }
 
 type Built = OnceLock<Result<reqwest::Client, String>>;
 
+/// How many calls are under way.
+#[derive(Clone)]
+struct Turns {
+    own: Arc<Semaphore>,
+    of_strangers: Arc<Semaphore>,
+}
+
+impl Turns {
+    fn new(own: usize, of_strangers: usize) -> Self {
+        Self { own: Arc::new(Semaphore::new(own)), of_strangers: Arc::new(Semaphore::new(of_strangers)) }
+    }
+}
+
 /// Cheap to clone; all clones share one number of calls.
 #[derive(Clone)]
-pub struct Outgoing(Arc<Inner>, Arc<Semaphore>);
+pub struct Outgoing(Arc<Inner>, Turns);
 
 struct Inner {
     for_operator: Built,
@@ -184,12 +129,12 @@ impl Default for Outgoing {
 impl Outgoing {
     fn with(resolver: Arc<dyn Resolve>, calls: usize) -> Self {
         let inner = Inner { for_operator: Built::new(), for_documents: Built::new(), resolver, identity: None };
-        Self(Arc::new(inner), Arc::new(Semaphore::new(calls)))
+        Self(Arc::new(inner), Turns::new(calls, calls.min(CALLS_TO_STRANGERS)))
     }
 
     /// The same client with a number of calls of its own, so that whoever uses them all up keeps nobody else waiting.
     pub fn apart(&self, calls: usize) -> Self {
-        Self(Arc::clone(&self.0), Arc::new(Semaphore::new(calls)))
+        Self(Arc::clone(&self.0), Turns::new(calls, calls.min(CALLS_TO_STRANGERS)))
     }
 
     /// The same client, which shows this certificate (RFC 8705 2). `pem`: the chain and the private key. Their calls are counted together.
@@ -197,7 +142,7 @@ impl Outgoing {
         let identity = reqwest::Identity::from_pem(pem).map_err(|it| format!("no certificate with its private key in PEM: {it}"))?;
         let resolver = Arc::clone(&self.0.resolver);
         let inner = Inner { for_operator: Built::new(), for_documents: Built::new(), resolver, identity: Some(identity) };
-        let built = Self(Arc::new(inner), Arc::clone(&self.1));
+        let built = Self(Arc::new(inner), self.1.clone());
         // A key that is another certificate's is noticed now.
         built.client(WrittenBy::Operator)?;
         Ok(built)
@@ -240,7 +185,7 @@ impl Outgoing {
         };
         let built = match written_by {
             WrittenBy::Operator => self.0.for_operator.get_or_init(|| builder().build().map_err(|it| it.to_string())),
-            WrittenBy::Document => self.0.for_documents.get_or_init(|| {
+            WrittenBy::Document | WrittenBy::Stranger => self.0.for_documents.get_or_init(|| {
                 // A proxy would look names up by itself, and nobody would judge what it finds.
                 let guarded = builder().no_proxy().dns_resolver(Arc::clone(&self.0.resolver));
                 guarded.build().map_err(|it| it.to_string())
@@ -263,16 +208,18 @@ impl Outgoing {
 
     fn call(&self, method: reqwest::Method, target: &Target) -> Call {
         let request = self.client(target.written_by).map(|it| it.request(method, target.url.clone()));
-        Call { outgoing: self.clone(), request, most_bytes: MOST_BYTES, within: WITHIN }
+        let turns = if target.written_by == WrittenBy::Stranger { &self.1.of_strangers } else { &self.1.own };
+        Call { turns: Arc::clone(turns), request, most_bytes: MOST_BYTES, cuts: false, within: WITHIN }
     }
 }
 
 /// One request, before it is sent.
 #[must_use = "a call does nothing until it is sent"]
 pub struct Call {
-    outgoing: Outgoing,
+    turns: Arc<Semaphore>,
     request: Result<reqwest::RequestBuilder, String>,
     most_bytes: usize,
+    cuts: bool,
     within: Duration,
 }
 
@@ -324,6 +271,12 @@ impl Call {
         self
     }
 
+    /// A larger body is cut there, and is no error.
+    pub fn cut(mut self) -> Self {
+        self.cuts = true;
+        self
+    }
+
     /// The time for all of it: waiting for a turn, connecting, and reading.
     pub fn within(mut self, time: Duration) -> Self {
         self.within = time;
@@ -332,25 +285,29 @@ impl Call {
 
     /// The error says what failed, and never the URL, which may hold a secret.
     pub async fn send(self) -> Result<Answer, String> {
-        let (outgoing, request, most_bytes) = (self.outgoing, self.request?, self.most_bytes);
+        let (turns, request, most_bytes, cuts) = (self.turns, self.request?, self.most_bytes, self.cuts);
         let work = async {
-            let _turn = outgoing.1.acquire().await.map_err(|it| it.to_string())?;
-            read(request, most_bytes).await
+            let _turn = turns.acquire().await.map_err(|it| it.to_string())?;
+            read(request, most_bytes, cuts).await
         };
         tokio::time::timeout(self.within, work).await.map_err(|_| "no answer in time".to_owned())?
     }
 }
 
-async fn read(request: reqwest::RequestBuilder, most_bytes: usize) -> Result<Answer, String> {
+async fn read(request: reqwest::RequestBuilder, most_bytes: usize, cuts: bool) -> Result<Answer, String> {
     let failed = |it: reqwest::Error| said(&it.without_url());
     let mut answer = request.send().await.map_err(failed)?;
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-        if body.len() + chunk.len() > most_bytes {
+        let room = most_bytes - body.len();
+        if chunk.len() > room && !cuts {
             return Err("the answer is too large".to_owned());
         }
-        body.extend_from_slice(&chunk);
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            break;
+        }
     }
     Ok(Answer { status, headers, body })
 }
@@ -365,6 +322,8 @@ fn said(error: &dyn std::error::Error) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use reqwest::dns::{Addrs, Name, Resolving};
+    use std::pin::Pin;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
@@ -537,6 +496,7 @@ mod tests {
         let large = written_by(WrittenBy::Document, "keys.example", large);
         assert_eq!(outgoing.get(&large).send().await.unwrap_err(), "the answer is too large");
         assert_eq!(outgoing.get(&large).at_most(100_000).send().await.unwrap().body.len(), 100_000);
+        assert_eq!(outgoing.get(&large).at_most(10).cut().send().await.unwrap().body, b"xxxxxxxxxx");
         let (silent, _) = server(None).await;
         let silent = written_by(WrittenBy::Document, "keys.example", silent);
         assert_eq!(outgoing.get(&silent).within(Duration::from_millis(200)).send().await.unwrap_err(), "no answer in time");
@@ -594,5 +554,23 @@ mod tests {
         assert_eq!(next.await.unwrap_err(), "no answer in time");
         waiting.iter().for_each(tokio::task::JoinHandle::abort);
         assert_eq!(outgoing.get(&target).within(Duration::from_secs(5)).send().await.unwrap().status, 200);
+    }
+
+    /// 546-S: strangers whose hosts never answer use up their own turns, and nobody else's.
+    #[tokio::test]
+    async fn hosts_of_strangers_keep_nobody_else_waiting() {
+        let ((silent, count), (address, _)) = (server(None).await, server(Some(GOOD.to_owned())).await);
+        let outgoing = answering(&["93.184.215.14"]);
+        let silent = written_by(WrittenBy::Stranger, "keys.example", silent);
+        let waiting: Vec<_> = (0..64).map(|_| tokio::spawn(outgoing.get(&silent).within(Duration::from_secs(30)).send())).collect();
+        while count.load(Ordering::Relaxed) < 4 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let ask = |who, host| outgoing.get(&written_by(who, host, address)).within(Duration::from_millis(500)).send();
+        assert_eq!(ask(WrittenBy::Stranger, "keys.example").await.unwrap_err(), "no answer in time", "the twin");
+        for (who, host) in [(WrittenBy::Operator, "127.0.0.1"), (WrittenBy::Document, "keys.example")] {
+            assert_eq!(ask(who, host).await.unwrap().status, 200, "{who:?}");
+        }
+        waiting.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }

@@ -4,7 +4,10 @@
 use serde_json::Value;
 use std::process::{Command, Stdio};
 
-pub fn check() -> Result<String, String> {
+pub const NOT_CHECKED: &str = "NOT CHECKED";
+
+/// `is_strict`: advisories that were not checked are a failure.
+pub fn check(is_strict: bool) -> Result<String, String> {
     let rules = std::fs::read_to_string("deny.toml").map_err(|it| format!("deny.toml: {it}"))?;
     let rules: toml::Table = rules.parse().map_err(|it| format!("deny.toml: {it}"))?;
     let array =
@@ -37,7 +40,11 @@ pub fn check() -> Result<String, String> {
     if !problems.is_empty() {
         return Err(problems.join("\n"));
     }
-    Ok(format!("{} packages: licences, bans and sources are in order\n{}", packages.len(), advisories()?))
+    let advisories = advisories()?;
+    if is_strict && advisories.contains(NOT_CHECKED) {
+        return Err(advisories);
+    }
+    Ok(format!("{} packages: licences, bans and sources are in order\n{advisories}", packages.len()))
 }
 
 /// Does this entry of `deny` forbid the package? An entry is a name, or a name that only its `wrappers` may bring in.
@@ -61,14 +68,14 @@ fn bans(entry: &toml::Value, package: &Value, metadata: &Value) -> bool {
 fn advisories() -> Result<String, String> {
     let installed = Command::new("cargo-deny").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !installed.is_ok_and(|it| it.success()) {
-        return Ok("advisories: NOT CHECKED, cargo-deny is not installed (cargo install cargo-deny)".to_owned());
+        return Ok(format!("advisories: {NOT_CHECKED}, cargo-deny is not installed (cargo install cargo-deny)"));
     }
     let output = Command::new("cargo-deny").args(["check", "advisories"]).output().map_err(|it| it.to_string())?;
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     match output.status.success() {
         true => Ok("advisories: none".to_owned()),
         false if errors.contains("failed to fetch") || errors.contains("failed to clone") => {
-            Ok("advisories: NOT CHECKED, the advisory database cannot be reached".to_owned())
+            Ok(format!("advisories: {NOT_CHECKED}, the advisory database cannot be reached"))
         }
         false => Err(errors),
     }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use symbolon_passkey::{CrossOrigin, ExpectedRegistration, RegistrationResponse, UserVerification, cose, registration};
+use symbolon_passkey::{CrossOrigin, ExpectedRegistration, RegistrationResponse, UserPresence, UserVerification, cose, registration};
 
 const CLIENT_DATA: &[u8] = br#"{"type":"webauthn.create","challenge":"AAAAAAAAAAAAAAAAAAAAAA","origin":"https://login.example.com"}"#;
 
@@ -28,6 +28,7 @@ fuzz_target!(init: symbolon_attest_fuzz::seeds("passkey_registration"), |bytes: 
         challenge: &[0; 16],
         algorithms: &cose::OFFERED,
         user_verification: UserVerification::Required,
+        user_presence: UserPresence::Required,
         trust: None,
     };
     let Ok(verdict) = registration(&response, &expected) else { return };

@@ -107,6 +107,14 @@ fn the_built_file_is_of_the_sources_beside_it() {
     assert_eq!(built.lines().collect::<Vec<_>>(), now, "{how}");
 }
 
+/// Whoever copies the configuration of the page has the digest of this file.
+#[test]
+fn the_page_has_the_digest_of_the_built_file() {
+    let page = std::fs::read_to_string(examples().join("../../docs/plugins.md")).unwrap();
+    let digest = sha256(&std::fs::read(examples().join("branch-visit/branch-visit.wasm")).unwrap());
+    assert_eq!(page.matches(&digest).count(), 2, "docs/plugins.md: {digest}");
+}
+
 /// Where the examples were built on this machine, the Rust one does what the one beside its source does.
 #[tokio::test]
 async fn what_is_built_here_does_the_same() {

@@ -33,6 +33,16 @@ fn a_file_that_is_no_plug_in_is_refused_with_what_is_wrong() {
     }
 }
 
+/// What a command says of a file whose world nobody has named.
+#[test]
+fn the_world_of_a_file_is_found() {
+    let of = |bytes: &[u8]| Compiled::of_any_world(&runtime(), bytes).map(|compiled| compiled.facts().world).map_err(|error| error.0);
+    assert_eq!(of(&deciding("(i32.const 512)")), Ok(World::Decision));
+    let why = of(&wat::parse_str("(component)").unwrap()).unwrap_err();
+    assert!(World::ALL.iter().all(|world| why.contains(&format!("no plug-in of the world {world}"))), "{why}");
+    assert_eq!(of(b"#!/bin/sh").unwrap_err().matches("no WebAssembly component").count(), 1, "it is compiled once");
+}
+
 #[test]
 fn a_file_of_another_type_is_refused() {
     let other = component(1, r#"(func (export "decide") (param i32) (result i32) (i32.const 512))"#)

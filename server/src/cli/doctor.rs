@@ -46,9 +46,9 @@ pub async fn doctor(config: &Config, screen: &Screen, arguments: &Doctor) -> Res
     let (faults, warnings) = (count(Level::Fault), count(Level::Warning));
     if screen.is_json() {
         let document = serde_json::json!({ "outcome": "link_report", "faults": faults, "warnings": warnings, "checks": checks });
-        screen.line(format!("{document:#}"))?;
+        screen.json(&document, true)?;
     } else {
-        checks.iter().flat_map(words).try_for_each(|it| screen.line(it))?;
+        checks.iter().flat_map(words).try_for_each(|it| screen.row(&it))?;
         let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         screen.line(match (checks.is_empty(), faults) {
             (true, _) => "There is nothing to look at: no client is native.".to_owned(),

@@ -122,7 +122,7 @@ impl Reading<'_> {
     }
 
     async fn get(&self, address: &str, most: usize) -> Result<Answer, String> {
-        let target = Target::of_document(address)?;
+        let target = Target::of_stranger(address)?;
         let answer = self
             .outgoing
             .get(&target)

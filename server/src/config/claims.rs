@@ -55,13 +55,20 @@ pub fn claims(clients: &Clients) -> BTreeMap<String, Claim<'_>> {
     all
 }
 
+/// Without the port.
+fn name_of(authority: &str) -> &str {
+    authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|it| it.is_ascii_digit())).map_or(authority, |it| it.0)
+}
+
 /// What stops the start. A host of two owners does, an app on the issuer's host, somebody else's client on a host of passkeys, and a path
 /// that the platforms read as a pattern.
 pub(super) fn problems(ground: Ground<'_>) -> Vec<String> {
     let Ground { clients, hosts, .. } = ground;
     let mut found = Vec::new();
+    // The platforms know names and no ports: an app that opens links of the issuer's name has the issuer's pages too.
     let issuer = authority(ground.issuer);
-    if let Some(name) = hosts.keys().find(|it| Some(*it) == issuer.as_ref()) {
+    let is_issuers = |host: &str| issuer.as_deref().is_some_and(|own| name_of(own) == name_of(host));
+    if let Some(name) = hosts.keys().find(|it| is_issuers(it)) {
         found.push(format!("[host.{name:?}] is the issuer's own host: links that open apps stand on another one"));
     }
     for (id, client) in clients {
@@ -72,7 +79,7 @@ pub(super) fn problems(ground: Ground<'_>) -> Vec<String> {
         if hosts.get(&host).is_some_and(|it| it.continue_page) {
             found.push(format!("[host.{host:?}]: continue_page = true, but links on it open an app. Use another host for the page"));
         }
-        if Some(&host) == issuer.as_ref() {
+        if is_issuers(&host) {
             let first = claim.links.first().map_or("", |it| it.client_id);
             found.push(format!(
                 "[client.{first}]: {host} is the issuer's own host. An app that opens its links would get its pages too. Use a host of its own"
@@ -210,6 +217,8 @@ mod tests {
             (good.replacen("\"shop\"", "\"other\"", 1), "different owners: ios, second"),
             (good.replace("owner = \"shop\"\n", ""), "different owners: ios, second"),
             (good.replace("https://links.example.com/ios", "https://login.example.com/ios"), "the issuer's own host"),
+            (good.replace("https://links.example.com/ios", "https://login.example.com:8443/ios"), "the issuer's own host"),
+            (format!("{good}[host.\"login.example.com:8443\"]\nowner = \"shop\"\n"), "the issuer's own host"),
             (good.replace("https://links.example.com/ios", "https://links.example.com/*"), "as patterns"),
             (format!("{good}[host.\"links.example.com\"]\nowner = \"other\"\n"), "belong to \"shop\""),
             (format!("{good}[host.\"login.example.com\"]\nowner = \"shop\"\n"), "the issuer's own host"),

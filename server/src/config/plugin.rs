@@ -127,7 +127,7 @@ const KEYS: &[Key] = &[
         "observe",
         Kind::Flag,
         "false",
-        "A decision is asked and written to the audit, and changes nothing. A failure changes nothing either.",
+        "A decision is asked and written to the audit, and changes nothing. A failure changes nothing either. A request waits for it one second at most.",
     ),
     defaulted(
         "optional",

@@ -23,7 +23,7 @@ pub enum Verdict {
     StepUp,
 }
 
-fn is_asked(core: &Core, moment: Moment, client: &str) -> bool {
+pub(super) fn is_asked(core: &Core, moment: Moment, client: &str) -> bool {
     core.config.plugin.values().any(|plugin| plugin.is_asked(moment, client))
 }
 

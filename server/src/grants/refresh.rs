@@ -17,6 +17,7 @@ use crate::tokens::handles::Kind;
 use crate::tokens::issue;
 use crate::web::reply::{self, Reply};
 use crate::web::request::Incoming;
+use governor::DefaultKeyedRateLimiter;
 use symbolon_oauth::form::Form;
 use symbolon_oauth::scope::Scope;
 
@@ -92,6 +93,13 @@ async fn attempt(request: TokenRequest<'_>, presented: u32) -> Result<Option<Rep
     };
     let next = if keeps { presented } else { presented.checked_add(1).ok_or_else(last)? };
     let turn = turn_of(grant, caller, presented);
+    // A refresh that moves nothing can be sent again without end: it costs its place before anybody is asked.
+    if turn == Turn::Previous {
+        must_not_be_a_storm(core, grant, &core.limits.repeats)?;
+    }
+    if turn != Turn::Spent && decision::is_asked(core, Moment::Refresh, &caller.client_id) {
+        must_not_be_a_storm(core, grant, &core.limits.judged_refreshes)?;
+    }
     if turn != Turn::Spent {
         asked_again::must_be_confirmed(core, grant, caller.now_ms).await?;
     }
@@ -241,13 +249,18 @@ async fn advance_generation(request: TokenRequest<'_>, scope: &Scope, to: u32, e
     }
 }
 
-/// The same successor again. It does not move idle time, and a storm of repeats is slowed down, never punished.
-async fn repeat(request: TokenRequest<'_>, scope: &Scope) -> Result<Reply> {
-    let TokenRequest { core, caller, grant, .. } = request;
+/// A storm of repeats is slowed down, never punished.
+fn must_not_be_a_storm(core: &Core, grant: &Grant, limit: &DefaultKeyedRateLimiter<u16>) -> Result<()> {
     let name = crate::sessions::public_id(core, &grant.session);
-    if core.limits.repeats.check_key(&Limits::place(&["repeat", &name])).is_err() {
+    if limit.check_key(&Limits::place(&["repeat", &name])).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "This refresh was repeated too often; wait.").retry_after(5).into());
     }
+    Ok(())
+}
+
+/// The same successor again. It does not move idle time.
+async fn repeat(request: TokenRequest<'_>, scope: &Scope) -> Result<Reply> {
+    let TokenRequest { core, caller, grant, .. } = request;
     let mut change = Change::new(caller.now_ms);
     count_late(core, caller, grant, &mut change);
     let burnt = caller.burn(&mut change);

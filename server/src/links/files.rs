@@ -48,10 +48,9 @@ pub fn of_host(config: &Config, host: &str, claim: Option<&Claim<'_>>) -> BTreeM
         by_client.entry(link.client_id).or_default().push(&link.path);
     }
     let sharing = if host_of_passkeys(config).is_some_and(|name| name == host) { sharing(config) } else { Vec::new() };
-    let has_passkeys = config.passkeys.are_in_reach_of(&config.issuer, host);
     let opened = by_client.into_iter().filter_map(|(id, paths)| {
         let client = config.client.get(id)?;
-        Some(Opened { app: client.app.as_ref()?, paths, shares: !has_passkeys || client.shares_credentials() })
+        Some(Opened { app: client.app.as_ref()?, paths, shares: may_share(config, host, client) })
     });
     let opened: Vec<Opened<'_>> = opened.collect();
     let mut files = BTreeMap::new();
@@ -64,6 +63,11 @@ pub fn of_host(config: &Config, host: &str, claim: Option<&Claim<'_>>) -> BTreeM
         files.insert(Platform::Apple, written(&file));
     }
     files
+}
+
+/// May the host name the client's app under `webcredentials`? Where passkeys are in reach, that gives the right to use them.
+pub fn may_share(config: &Config, host: &str, client: &Client) -> bool {
+    client.shares_credentials() || !config.passkeys.are_in_reach_of(&config.issuer, host)
 }
 
 /// The RP ID, where it is another host than the issuer's: the platforms look for an app's right to passkeys there.

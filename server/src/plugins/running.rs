@@ -6,6 +6,7 @@ use crate::audit::Entry;
 use crate::config::client::tier::TierName;
 use crate::config::plugin::{Moment, PluginSettings, PluginWorld};
 use crate::error::Fault;
+use futures_util::future::join_all;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use symbolon_plugin::{Cache, Call, Compiled, Failure, Limits, Plugin, Runtime, W
 
 /// Levels of JSON in a claim.
 const DEEPEST: usize = 16;
+/// How long a request waits for a verdict that changes nothing.
+const OBSERVED: Duration = Duration::from_secs(1);
 /// What is kept of an installation, in bytes of JSON.
 const EVIDENCE_FACTS: usize = 4096;
 
@@ -88,12 +91,16 @@ impl Plugins {
         self.0.all.values().map(Running::line).collect()
     }
 
-    /// Asks every decision plug-in that is for this moment and client. The strictest answer counts.
+    /// Asks every decision plug-in that is for this moment and client, all at the same time. The strictest answer counts.
     pub async fn decide(&self, situation: Situation) -> Decided {
         let mut decided = Decided::default();
-        let asked = self.0.all.values().filter(|plugin| plugin.settings.is_asked(situation.moment, &situation.client));
-        for plugin in asked {
-            let verdict = plugin.decide(&situation).await;
+        let asked: Vec<&Running> =
+            self.0.all.values().filter(|plugin| plugin.settings.is_asked(situation.moment, &situation.client)).collect();
+        let mut asking = Vec::with_capacity(asked.len());
+        for plugin in &asked {
+            asking.push(plugin.decide_in_time(&situation));
+        }
+        for (plugin, verdict) in asked.into_iter().zip(join_all(asking).await) {
             plugin.weigh(&mut decided, verdict, &situation);
         }
         decided
@@ -140,7 +147,21 @@ fn read_value(claim: &Claim) -> std::result::Result<Json, String> {
     if is_deeper(&value, DEEPEST) {
         return Err(format!("the claim {} has more than {DEEPEST} levels", claim.name));
     }
+    if has_control(&value) {
+        return Err(format!("the claim {} has a control character in a text", claim.name));
+    }
     Ok(value)
+}
+
+/// An address has lines. Any other control character is for no reader, however it was written in the JSON text.
+fn has_control(value: &Json) -> bool {
+    let in_text = |text: &str| text.chars().any(|letter| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t'));
+    match value {
+        Json::String(text) => in_text(text),
+        Json::Array(all) => all.iter().any(has_control),
+        Json::Object(all) => all.iter().any(|(name, value)| in_text(name) || has_control(value)),
+        _ => false,
+    }
 }
 
 fn is_deeper(value: &Json, most: usize) -> bool {
@@ -267,6 +288,16 @@ impl Running {
         }
     }
 
+    /// One that is observed only keeps no request waiting for all of its time.
+    async fn decide_in_time(&self, situation: &Situation) -> std::result::Result<decisions::Verdict, String> {
+        let asking = self.decide(situation);
+        if !self.settings.observe {
+            return asking.await;
+        }
+        let late = |_| Err("time: it is observed only, and a request waits one second for it".to_owned());
+        tokio::time::timeout(OBSERVED, asking).await.unwrap_or_else(late)
+    }
+
     async fn decide(&self, situation: &Situation) -> std::result::Result<decisions::Verdict, String> {
         let facts = decisions::Facts {
             moment: match situation.moment {
@@ -390,6 +421,10 @@ mod tests {
         for value in ["gold", "{", "\"\\ud800\"", "1 2", ""] {
             assert!(read("plan", value).unwrap_err().contains("is no JSON"), "{value}");
         }
+        for value in ["\"a\\u0000b\"", "[\"\\u001b[2J\"]", "{\"a\":{\"\\u009b\":1}}"] {
+            assert!(read("plan", value).unwrap_err().contains("a control character"), "{value}");
+        }
+        assert!(read("plan", "{\"formatted\":\"1 Street\\r\\nTown \\u00e9\"}").is_ok(), "the twin");
         let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
         assert!(read("plan", &nested(DEEPEST)).is_ok());
         assert!(read("plan", &nested(DEEPEST + 1)).unwrap_err().contains("levels"));

@@ -14,15 +14,28 @@ use symbolon_oauth::digest;
 const WITHIN: Duration = Duration::from_secs(5);
 const MOST_BYTES: usize = 256;
 
-/// Asks each host of a client that is replaced.
+/// Asks the hosts of a client that is replaced, those first that are not proved. Beyond the network's limit the others are left for another
+/// time: what was proved until then is kept. A host of which others ask too often is left out.
 pub async fn look(core: &Core, policy: &ClientPolicy, own: &mut Own, asking: Asking) -> Result<()> {
     let hosts = hosts_of(&own.client);
     own.proofs.hosts.retain(|host, _| hosts.contains(host));
-    for host in hosts.into_iter().filter(|host| !policy.hosts.contains(host)) {
-        may_fetch(&core.limits, &host, asking.address)?;
-        ask(core, (&own.id, &host), &mut own.proofs, asking.now_ms).await;
+    let mut hosts: Vec<String> = hosts.into_iter().filter(|host| !policy.hosts.contains(host)).collect();
+    hosts.sort_by_key(|host| own.proofs.hosts.get(host).copied());
+    let mut refused = None;
+    let mut asked = 0;
+    for host in hosts {
+        match may_fetch(&core.limits, &host, asking.address) {
+            Ok(()) => {
+                ask(core, (&own.id, &host), &mut own.proofs, asking.now_ms).await;
+                asked += 1;
+            }
+            Err(why) => refused = Some(why),
+        }
     }
-    Ok(())
+    match refused {
+        Some(why) if asked == 0 => Err(why),
+        _ => Ok(()),
+    }
 }
 
 /// Asks one host. One that has the file counts from now on; one that answers otherwise counts no more; one that does not answer keeps its
@@ -36,7 +49,7 @@ pub async fn ask(core: &Core, (client_id, host): (&str, &str), proofs: &mut Proo
 }
 
 async fn has_file(core: &Core, (client_id, host): (&str, &str), challenge: &str) -> std::result::Result<bool, String> {
-    let target = Target::of_document(&Proofs::address(client_id, host))?;
+    let target = Target::of_stranger(&Proofs::address(client_id, host))?;
     let answer = core.outgoing.get(&target).within(WITHIN).at_most(MOST_BYTES).send().await?;
     // A host that is overloaded or broken has said nothing.
     if answer.status >= 500 || answer.status == 429 {

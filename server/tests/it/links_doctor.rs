@@ -88,6 +88,12 @@ impl Hosts {
         ))
     }
 
+    /// The passkeys are in reach of the host, and the app may not have them.
+    fn without_credentials(&self) -> Configuration {
+        let change = self.configuration().set("client.shop-ios.first_party", true).set("client.shop-ios.app.credentials", false);
+        change.set("passkeys.rp_id", "shop.test").set("issuer", "https://login.shop.test")
+    }
+
     fn file(&self) -> PathBuf {
         self.directory.join("symbolon.toml")
     }
@@ -224,6 +230,8 @@ fn planted_for_android(file: &str) -> Vec<Planted> {
         plant(answer(404, "", ""), "fault status, warning spoils_other_hosts"),
         plant(answer(200, "content-type: text/html\r\n", file), "fault content_type, warning spoils_other_hosts"),
         plant(json_answer(&format!("[{}]", " ".repeat(140_000))), "fault too_large, warning spoils_other_hosts"),
+        // Far more than is read is too large too, and no host that cannot be reached.
+        plant(json_answer(&format!("[{}]", " ".repeat(3_000_000))), "fault too_large, warning spoils_other_hosts"),
         plant(json_answer("<html>"), "fault not_json, warning spoils_other_hosts"),
         plant(json_answer("{}"), "fault wrong_shape, warning spoils_other_hosts"),
         plant(json_answer("[]"), "fault package_missing, warning spoils_other_hosts"),
@@ -235,6 +243,14 @@ fn planted_for_android(file: &str) -> Vec<Planted> {
         plant(prints(json!([upload])), "fault fingerprint_missing, warning spoils_other_hosts"),
         plant(prints(json!([play.to_lowercase(), upload])), "warning fingerprint_spelling"),
         plant(prints(json!([play, upload, strange])), "warning unknown_fingerprint"),
+        plant(
+            changed(file, |it| {
+                let mut other = it[0].clone();
+                other["target"]["package_name"] = json!("com.evil");
+                it.as_array_mut().unwrap().push(other);
+            }),
+            "fault other_package, warning spoils_other_hosts",
+        ),
         plant(paths(json!([{ "/": "/other" }])), "fault path_missing, warning spoils_other_hosts"),
         plant(paths(json!([{ "/": "/c*", "exclude": true }, { "/": "/callback" }])), "fault path_excluded, warning spoils_other_hosts"),
     ]
@@ -307,6 +323,7 @@ async fn every_planted_fault_is_found() {
     expect(hosts.found(&[]).await, "", "the right files");
     for (change, expected) in [
         (hosts.configuration().without("client.shop-ios.app"), "warning no_app"),
+        (hosts.without_credentials(), "warning webcredentials_given"),
         (hosts.configuration().set("client.shop-ios.redirect_uris", vec!["com.example.shop:/callback"]), "warning no_https_redirect"),
     ] {
         std::fs::write(hosts.file(), change.text()).unwrap();
@@ -317,6 +334,38 @@ async fn every_planted_fault_is_found() {
     for code in codes() {
         assert!(page.contains(&format!("`{code}`")), "docs/links.md does not explain {code}");
     }
+}
+
+/// W-39: an app that may not have the passkeys in reach need not be under `webcredentials`, and the doctor warns where it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_without_credentials_is_right_without_them() {
+    let hosts = Hosts::start("links.shop.test").await;
+    let with = hosts.printed("apple-app-site-association").await;
+    std::fs::write(hosts.file(), hosts.without_credentials().text()).unwrap();
+    hosts.right().await;
+    assert!(!hosts.printed("apple-app-site-association").await.contains("webcredentials"));
+    let of_links = ["--platform", "ios", "--apple-cdn", "none"];
+    assert!(hosts.found(&of_links).await.is_empty());
+    hosts.plant(APPLE, json_answer(&with));
+    assert_eq!(hosts.found(&of_links).await, [("warning".to_owned(), "webcredentials_given".to_owned())]);
+}
+
+/// 351-L: what a fetched file names reaches no terminal as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetched_file_does_not_write_to_the_terminal() {
+    let hosts = Hosts::start("links.shop.test").await;
+    let evil = format!("com.\u{1b}]0;owned\u{7}\u{202e}{}", "x".repeat(20_000));
+    let file = json!([{ "relation": ["delegate_permission/common.handle_all_urls"], "target": { "package_name": evil } }]);
+    hosts.plant(ANDROID, json_answer(&file.to_string()));
+    for more in [&[][..], &["--json"]] {
+        let (code, said) = hosts.doctor(&[&["--platform", "android"][..], more].concat()).await;
+        assert!(code == Some(1) && said.contains("package_missing") && said.contains("owned"), "{said:.2000}");
+        let unseen: Vec<char> = said.chars().filter(|it| *it != '\n' && symbolon::visible::is_unseen(*it)).collect();
+        assert!(unseen.is_empty() && said.len() < 8000, "{unseen:?}, {} bytes", said.len());
+    }
+    hosts.right().await;
+    let (code, said) = hosts.doctor(&["--platform", "android"]).await;
+    assert!(code == Some(0) && said.contains("com.example.shop opens /callback"), "the twin: {said}");
 }
 
 /// L-08, W-40: phones get Apple's copy, not the host's file, and the command says what Apple sees.

@@ -279,6 +279,32 @@ async fn claims_are_asked_for_by_the_same_id_again() {
     }
 }
 
+/// A refresh that a rule refuses moves nothing, so that one app may send it again and again: it costs its place, and a plug-in that everybody
+/// waits for is not asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_refreshes_does_not_reach_a_rule() {
+    let world = Configuration::on(Engine::Sqlite).await.start().await;
+    let (token, other) = (world.tokens("orders:read").await, world.tokens("orders:read").await);
+    rule(&world, DENY, "refresh").await;
+    let mut denied = 0;
+    loop {
+        let (status, body) = world.refresh(refresh_token(&token)).await;
+        if status == 429 {
+            assert_eq!(body["error"], "temporarily_unavailable", "{body}");
+            break;
+        }
+        assert_eq!((status, body["error"].as_str()), (400, Some("invalid_grant")), "{body}");
+        denied += 1;
+        assert!(denied < 2000, "there is no limit");
+    }
+    assert!(denied >= 30, "{denied}");
+    let (status, body) = world.refresh(refresh_token(&other)).await;
+    assert_eq!((status, body["error"].as_str()), (400, Some("invalid_grant")), "another grant is asked about: {body}");
+    without(&world).await;
+    assert_eq!(world.refresh(refresh_token(&token)).await.0, 200, "the twin: nothing has moved");
+    world.stop().await;
+}
+
 /// STEP_UP at a place that can ask nobody is a refusal, and never less.
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_can_be_asked_a_step_up_is_a_refusal() {

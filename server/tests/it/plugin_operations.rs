@@ -178,6 +178,23 @@ async fn a_second_start_compiles_nothing() {
     }
 }
 
+/// A verdict that changes nothing keeps nobody waiting for all of its time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_waits_a_second_for_what_is_observed() {
+    for is_observed in [true, false] {
+        let world = Configuration::on(Engine::Sqlite).await.start().await;
+        let tokens = world.tokens("orders:read").await;
+        let endless = deciding("(loop $again (br $again))", "refresh", &format!("observe = {is_observed}"));
+        world.reload(|it| it.with(&endless.replace("time = \"1s\"", "time = \"3s\""))).await;
+        let (status, body) = world.refresh(tokens["refresh_token"].as_str().unwrap()).await;
+        assert_eq!(status, if is_observed { 200 } else { 503 }, "{body}");
+        let entries = world.entries("plugin_failed").await;
+        let reason = entries.last().unwrap()["reason"].as_str().unwrap();
+        assert!(reason.starts_with("time: ") && reason.contains("observed only") == is_observed, "{reason}");
+        world.stop().await;
+    }
+}
+
 /// A decision that is observed is asked and written down at each moment, changes nothing, and cannot make anything fail.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_observed_decision_changes_nothing() {

@@ -222,7 +222,7 @@ async fn check_grades_clients_that_registered_themselves() {
     }
 }
 
-/// 510-G: what a stranger has this server fetch leads nowhere inside.
+/// 510-G, 551-S: what a stranger has this server fetch leads nowhere inside.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_is_looked_for_at_public_addresses_alone() {
     let (world, documents) = start(Engine::Sqlite).await;
@@ -241,6 +241,40 @@ async fn a_proof_is_looked_for_at_public_addresses_alone() {
     let literal = client(&world, &["https://10.0.0.1/cb", "https://192.168.0.1:8443/cb"]).await;
     assert_eq!((literal.look_again(&world).await, documents.asked()), (vec![false, false], 2));
     world.stop().await;
+}
+
+/// A client has up to twenty hosts, and a network ten fetches in a minute. Those that were asked are kept, and the others come first
+/// the next time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_many_hosts_is_proved_little_by_little() {
+    for engine in engines() {
+        let world = Configuration::on(engine).await.with(OPEN).behind_a_proxy().start().await;
+        let hosts: Vec<String> = (0..14).map(|at| format!("h{at}.example.net")).collect();
+        let documents = Documents::start(&world, &hosts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let uris: Vec<String> = hosts.iter().map(|host| format!("https://{host}/cb")).collect();
+        let mut body = json!({ "application_type": "native", "redirect_uris": &uris[..10], "post_logout_redirect_uris": &uris[10..] });
+        let (status, answer) = register(&world, None, &body).await;
+        assert_eq!(status, 201, "{answer}");
+        let proofs = answer["host_proofs"].as_array().unwrap();
+        assert_eq!(proofs.len(), 14, "{answer}");
+        for proof in proofs {
+            documents.text(proof["file"].as_str().unwrap(), proof["text"].as_str().unwrap());
+        }
+        body["client_id"] = answer["client_id"].clone();
+        let (url, token) =
+            (world.url(&format!("/clients/{}", answer["client_id"].as_str().unwrap())), &answer["registration_access_token"]);
+        let proved = async |from: &str| {
+            let request = world.http.put(&url).bearer_auth(token.as_str().unwrap()).header("x-forwarded-for", from).json(&body);
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status().as_u16(), 200);
+            let answer: Json = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+            answer["host_proofs"].as_array().unwrap().iter().filter(|it| it["proved"] == true).count()
+        };
+        let first = proved("192.0.2.1").await;
+        assert!((10..14).contains(&first), "{first}");
+        assert_eq!(proved("192.0.2.2").await, 14);
+        world.stop().await;
+    }
 }
 
 /// Other addresses are proved anew; hosts that are gone are forgotten.

@@ -4,7 +4,7 @@ use super::check::{Check, Expected, Level};
 use super::pattern::fits;
 use crate::config::Fingerprint;
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const HANDLE_ALL_URLS: &str = "delegate_permission/common.handle_all_urls";
 const GET_LOGIN_CREDS: &str = "delegate_permission/common.get_login_creds";
@@ -18,7 +18,12 @@ pub fn judge(body: &[u8], expected: &[&Expected<'_>]) -> Vec<Check> {
     let Some(statements) = file.as_array() else {
         return vec![Check::fault("wrong_shape", "the file is no list of statements", PRINT)];
     };
-    expected.iter().flat_map(|it| it.app.android.iter().flat_map(|app| of_package(statements, it, app))).collect()
+    let known: BTreeSet<&str> = expected.iter().flat_map(|it| it.app.android.keys()).map(String::as_str).collect();
+    let of_client = |it: &&Expected<'_>| {
+        let packages = it.app.android.iter().flat_map(|app| of_package(statements, it, app));
+        packages.chain(of_others(statements, it, &known)).collect::<Vec<_>>()
+    };
+    expected.iter().flat_map(of_client).collect()
 }
 
 fn of_package(statements: &[Json], expected: &Expected<'_>, app: (&String, &BTreeMap<String, Fingerprint>)) -> Vec<Check> {
@@ -31,8 +36,7 @@ fn of_package(statements: &[Json], expected: &Expected<'_>, app: (&String, &BTre
         let text = format!("the file does not name {package}; it names {}", listed(&named));
         return vec![of_client(Check::fault("package_missing", text, PRINT))];
     }
-    let has_relation = |it: &&&Json| it["relation"].as_array().is_some_and(|all| all.iter().any(|it| it == relation));
-    let with_relation: Vec<&Json> = about.iter().filter(has_relation).copied().collect();
+    let with_relation: Vec<&Json> = about.iter().filter(|it| has_relation(it, relation)).copied().collect();
     if with_relation.is_empty() {
         let text = format!("the file names {package}, but not with {relation}");
         return vec![of_client(Check::fault("relation_missing", text, PRINT))];
@@ -48,6 +52,32 @@ fn of_package(statements: &[Json], expected: &Expected<'_>, app: (&String, &BTre
         checks.push(Check::new(Level::Ok, "opens", format!("{package} {what}")));
     }
     checks.into_iter().map(of_client).collect()
+}
+
+fn has_relation(statement: &Json, relation: &str) -> bool {
+    statement["relation"].as_array().is_some_and(|all| all.iter().any(|it| it == relation))
+}
+
+/// Apps that the configuration does not know, and that the file gives the client's paths to. Without a list it gives them every path.
+fn of_others(statements: &[Json], expected: &Expected<'_>, known: &BTreeSet<&str>) -> Vec<Check> {
+    let takes = |it: &&Json, path: &str| components(it).is_none_or(|all| decides(all, path).is_some_and(|it| it["exclude"] != true));
+    let foreign = |it: &&Json| {
+        let package = it["target"]["package_name"].as_str().filter(|name| !known.contains(name))?;
+        let path = expected.paths.iter().find(|path| takes(it, path))?;
+        let text = format!("{package} is in the file and takes {path} too: on a phone with it, that app may get the answer");
+        let next = "take it out of the file, give it paths of its own, or add it to the client's app";
+        Some(Check::fault("other_package", text, next).of(expected.client_id))
+    };
+    statements.iter().filter(|it| has_relation(it, HANDLE_ALL_URLS)).filter_map(|it| foreign(&it)).collect()
+}
+
+fn components(statement: &Json) -> Option<&Vec<Json>> {
+    statement["relation_extensions"][HANDLE_ALL_URLS]["dynamic_app_link_components"].as_array()
+}
+
+/// From Android 15 on it is an ordered list, of which the first that fits decides.
+fn decides<'a>(components: &'a [Json], path: &str) -> Option<&'a Json> {
+    components.iter().find(|it| fits(it["/"].as_str().unwrap_or("*"), path))
 }
 
 fn listed(names: &[&str]) -> String {
@@ -84,18 +114,16 @@ fn of_certificates(statements: &[&Json], package: &str, certificates: &BTreeMap<
     checks
 }
 
-/// From Android 15 on it is an ordered list, of which the first that fits decides. Without a list every path opens the app.
+/// Without a list every path opens the app.
 fn of_path(statements: &[&Json], package: &str, path: &str) -> Option<Check> {
-    let lists: Vec<&Vec<Json>> =
-        statements.iter().filter_map(|it| it["relation_extensions"][HANDLE_ALL_URLS]["dynamic_app_link_components"].as_array()).collect();
-    let [components] = lists[..] else {
+    let lists: Vec<&Vec<Json>> = statements.iter().filter_map(|it| components(it)).collect();
+    let [list] = lists[..] else {
         return (lists.len() > 1).then(|| {
             let text = format!("{package} has several lists of paths; Android 15 reads one");
             Check::fault("path_missing", text, PRINT)
         });
     };
-    let first = components.iter().find(|it| fits(it["/"].as_str().unwrap_or("*"), path));
-    match first {
+    match decides(list, path) {
         Some(component) if component["exclude"] == true => {
             let text = format!("{path} is excluded by {component}, which stands before any other that fits (Android 15)");
             Some(Check::fault("path_excluded", text, PRINT))
@@ -126,7 +154,7 @@ mod tests {
 
     fn codes(file: &Json) -> Vec<(&'static str, Level)> {
         let (app, paths) = (app(), vec!["/cb".to_owned()]);
-        let expected = Expected { client_id: "app", app: &app, paths };
+        let expected = Expected { client_id: "app", app: &app, paths, shares: true };
         judge(file.to_string().as_bytes(), &[&expected]).into_iter().map(|it| (it.code, it.level)).collect()
     }
 
@@ -151,7 +179,8 @@ mod tests {
             [("opens", Level::Ok)],
             "before Android 15 there is no list"
         );
-        assert_eq!(codes(&statement(|it| it["target"]["package_name"] = json!("com.example.other"))), fault("package_missing"));
+        let renamed = statement(|it| it["target"]["package_name"] = json!("com.example.other"));
+        assert_eq!(codes(&renamed), [("package_missing", Level::Fault), ("other_package", Level::Fault)]);
         assert_eq!(codes(&statement(|it| it["relation"] = json!([GET_LOGIN_CREDS]))), fault("relation_missing"));
         let only_upload = statement(|it| it["target"]["sha256_cert_fingerprints"] = json!([PLAY.replace('4', "5")]));
         assert_eq!(codes(&only_upload), fault("fingerprint_missing"), "L-06");
@@ -160,6 +189,23 @@ mod tests {
         assert_eq!(codes(&statement(components(json!([{ "/": "/other" }])))), fault("path_missing"));
         assert_eq!(codes(&statement(components(json!([{ "/": "/c*", "exclude": true }, { "/": "/cb" }])))), fault("path_excluded"));
         assert_eq!(codes(&statement(components(json!([{ "/": "/cb" }, { "/": "/c*", "exclude": true }])))), [("opens", Level::Ok)]);
+        let beside = |change: &dyn Fn(&mut Json)| {
+            let mut file = statement(|_| {});
+            let mut other = statement(|it| it["target"]["package_name"] = json!("com.evil"))[0].take();
+            change(&mut other);
+            file.as_array_mut().unwrap().push(other);
+            codes(&file)
+        };
+        let other = [("opens", Level::Ok), ("other_package", Level::Fault)];
+        assert_eq!(beside(&|_| {}), other, "it takes our path");
+        assert_eq!(beside(&|it| it["relation_extensions"] = Json::Null), other, "without a list it takes every path");
+        let right = [("opens", Level::Ok)];
+        assert_eq!(
+            beside(&|it| it["relation_extensions"] = statement(components(json!([{ "/": "/blog" }])))[0]["relation_extensions"].take()),
+            right
+        );
+        assert_eq!(beside(&|it| it["relation"] = json!([GET_LOGIN_CREDS])), right, "it opens no link");
+        assert_eq!(beside(&|it| it["target"]["package_name"] = json!("com.example.shop"))[0].0, "path_missing", "ours, twice");
         assert_eq!(codes(&json!({})), fault("wrong_shape"));
         let more = statement(|it| it["target"]["sha256_cert_fingerprints"] = json!([PLAY, PLAY.replace('4', "5"), PLAY.replace('4', "6")]));
         assert_eq!(codes(&more), [("unknown_fingerprint", Level::Warning), ("opens", Level::Ok)]);

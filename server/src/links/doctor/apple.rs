@@ -24,7 +24,7 @@ pub fn judge(body: &[u8], expected: &[&Expected<'_>]) -> Vec<Check> {
             checks.extend(found.into_iter().map(|check| check.of(it.client_id)));
         }
         for id in &it.app.ios {
-            checks.push(of_credentials(&file, id, !it.paths.is_empty()).of(it.client_id));
+            checks.extend(of_credentials(&file, id, it).map(|check| check.of(it.client_id)));
         }
     }
     checks
@@ -126,12 +126,18 @@ fn component_fits(component: &Json, path: &str) -> bool {
 }
 
 /// iOS 17.4: `ASWebAuthenticationSession` with an https callback asks for `webcredentials`, and so do passkeys.
-fn of_credentials(file: &Json, id: &str, has_links: bool) -> Check {
+fn of_credentials(file: &Json, id: &str, of: &Expected<'_>) -> Option<Check> {
+    let has_links = !of.paths.is_empty();
     let named = file["webcredentials"]["apps"].as_array().is_some_and(|all| all.iter().any(|it| it == id));
+    if !of.shares {
+        let text =
+            format!("{id}: webcredentials names it, so it may use the passkeys of this server, which the configuration does not allow");
+        return named.then(|| Check::warning("webcredentials_given", text, PRINT));
+    }
     if named {
         let what =
             if has_links { "https callback of ASWebAuthenticationSession: yes" } else { "may use passwords and passkeys of this host" };
-        return Check::new(Level::Ok, "credentials", format!("{id}: {what}"));
+        return Some(Check::new(Level::Ok, "credentials", format!("{id}: {what}")));
     }
     let why = if has_links {
         "https callback of ASWebAuthenticationSession: no, because"
@@ -139,7 +145,7 @@ fn of_credentials(file: &Json, id: &str, has_links: bool) -> Check {
         "no passwords and passkeys of this host, because"
     };
     let next = format!("{PRINT}; the app's entitlement needs webcredentials:HOST beside applinks:HOST");
-    Check::fault("webcredentials_missing", format!("{id}: {why} webcredentials does not name it"), next)
+    Some(Check::fault("webcredentials_missing", format!("{id}: {why} webcredentials does not name it"), next))
 }
 
 /// What two copies of the file say of different apps, in words.
@@ -179,8 +185,12 @@ mod tests {
     const ID: &str = "ABCDE12345.com.example.shop";
 
     fn codes(file: &Json) -> Vec<(&'static str, Level)> {
+        codes_of(file, true)
+    }
+
+    fn codes_of(file: &Json, shares: bool) -> Vec<(&'static str, Level)> {
         let app = NativeApp { ios: vec![ID.to_owned()], ..NativeApp::default() };
-        let expected = Expected { client_id: "app", app: &app, paths: vec!["/cb".to_owned()] };
+        let expected = Expected { client_id: "app", app: &app, paths: vec!["/cb".to_owned()], shares };
         judge(file.to_string().as_bytes(), &[&expected]).into_iter().map(|it| (it.code, it.level)).collect()
     }
 
@@ -215,6 +225,10 @@ mod tests {
         assert_eq!(faulty(&file(swallowed)), ("swallowed", Level::Fault));
         let without = json!({ "applinks": { "details": [{ "appIDs": [ID], "components": [{ "/": "/cb" }] }] } });
         assert_eq!(codes(&without), [("opens", Level::Ok), ("webcredentials_missing", Level::Fault)], "L-03");
+        // W-39: an app that may not have the passkeys in reach.
+        assert_eq!(codes_of(&without, false), [("opens", Level::Ok)]);
+        let named = one(json!([{ "/": "/cb" }]));
+        assert_eq!(codes_of(&named, false), [("opens", Level::Ok), ("webcredentials_given", Level::Warning)]);
         assert_eq!((codes(&json!([]))[0].0, judge(b"<html>", &[])[0].code), ("wrong_shape", "not_json"));
     }
 

@@ -1,8 +1,11 @@
 //! What the doctor looks for, and how it says what it found.
 
-use crate::config::NativeApp;
-use crate::links::files::Platform;
+use crate::config::{Client, Config, NativeApp};
+use crate::links::files::{self, Platform};
 use serde::Serialize;
+
+/// Characters of a text.
+const LONGEST: usize = 2000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -25,17 +28,26 @@ pub struct Check {
     pub next: Option<String>,
 }
 
+/// Names of a fetched file may be as long as the file.
+fn short(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 impl Check {
     pub fn new(level: Level, code: &'static str, text: impl Into<String>) -> Self {
-        Self { level, code, host: None, platform: None, client: None, text: text.into(), next: None }
+        Self { level, code, host: None, platform: None, client: None, text: short(text.into()), next: None }
     }
 
     pub fn fault(code: &'static str, text: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { next: Some(next.into()), ..Self::new(Level::Fault, code, text) }
+        Self { next: Some(short(next.into())), ..Self::new(Level::Fault, code, text) }
     }
 
     pub fn warning(code: &'static str, text: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { next: Some(next.into()), ..Self::new(Level::Warning, code, text) }
+        Self { next: Some(short(next.into())), ..Self::new(Level::Warning, code, text) }
     }
 
     pub(super) fn at(mut self, host: &str, platform: Platform) -> Self {
@@ -63,9 +75,15 @@ pub struct Expected<'a> {
     pub app: &'a NativeApp,
     /// Paths that open the app. Empty on the issuer's host, whose files are about credentials.
     pub paths: Vec<String>,
+    /// May the host name the app under `webcredentials`?
+    pub shares: bool,
 }
 
-impl Expected<'_> {
+impl<'a> Expected<'a> {
+    /// `None`: the client has no app.
+    pub(super) fn of(config: &Config, host: &str, (client_id, client): (&'a str, &'a Client), paths: Vec<String>) -> Option<Self> {
+        Some(Self { client_id, app: client.app.as_ref()?, paths, shares: files::may_share(config, host, client) })
+    }
     pub(super) fn is_on(&self, platform: Platform) -> bool {
         match platform {
             Platform::Android => !self.app.android.is_empty(),

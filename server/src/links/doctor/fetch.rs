@@ -15,7 +15,7 @@ pub struct Fetched {
 /// One byte more than the platforms read tells that it is too much.
 pub async fn fetch(outgoing: &Outgoing, url: &str) -> Result<Fetched, String> {
     let target = Target::of_operator(url)?;
-    let call = outgoing.get(&target).at_most(4 * MOST_BYTES).within(Duration::from_secs(15));
+    let call = outgoing.get(&target).at_most(MOST_BYTES + 1).cut().within(Duration::from_secs(15));
     let answer = call.send().await?;
     Ok(Fetched { status: answer.status, headers: answer.headers, body: answer.body })
 }

@@ -33,10 +33,10 @@ pub struct Options {
 pub async fn examine(config: &Config, options: &Options) -> Vec<Check> {
     let mut checks = of_clients(config, options);
     checks.extend(options.certificate.iter().flat_map(|it| of_certificate(config, options, it)));
-    for (host, expected) in expectations(config, options) {
+    for (host, expected) in expectations(config) {
         for platform in Platform::ALL.into_iter().filter(|it| options.platform.is_none_or(|only| only == *it)) {
             let expected: Vec<&Expected<'_>> = expected.iter().filter(|it| it.is_on(platform)).collect();
-            if !expected.is_empty() {
+            if expected.iter().any(|it| is_asked(options, it.client_id)) {
                 let found = of_host(&host, platform, &expected, options).await;
                 checks.extend(found.into_iter().map(|it| it.at(&host, platform)));
             }
@@ -49,29 +49,28 @@ fn is_asked(options: &Options, id: &str) -> bool {
     options.client.as_ref().is_none_or(|only| only == id)
 }
 
-/// Hosts with the clients whose app they have to name.
-fn expectations<'a>(config: &'a Config, options: &Options) -> Vec<(String, Vec<Expected<'a>>)> {
+/// Hosts with the clients whose app they have to name. A client that nobody asks about is there too: its app is no stranger in the file.
+fn expectations<'a>(config: &'a Config) -> Vec<(String, Vec<Expected<'a>>)> {
     let mut all = Vec::new();
     for (host, claim) in claims(&config.client) {
         let mut expected: Vec<Expected<'a>> = Vec::new();
-        for link in claim.links.into_iter().filter(|it| is_asked(options, it.client_id)) {
+        for link in claim.links {
             match expected.iter_mut().find(|it| it.client_id == link.client_id) {
                 Some(known) => known.paths.push(link.path),
                 None => {
-                    let app = config.client.get(link.client_id).and_then(|it| it.app.as_ref());
-                    expected.extend(app.map(|app| Expected { client_id: link.client_id, app, paths: vec![link.path] }));
+                    let client = config.client.get(link.client_id);
+                    expected.extend(client.and_then(|it| Expected::of(config, &host, (link.client_id, it), vec![link.path])));
                 }
             }
         }
         all.push((host, expected));
     }
-    let sharing = config.client.iter().filter(|(id, it)| !it.disabled && it.shares_credentials() && is_asked(options, id));
-    let of_issuer: Vec<Expected<'a>> =
-        sharing.filter_map(|(id, it)| Some(Expected { client_id: id, app: it.app.as_ref()?, paths: Vec::new() })).collect();
+    let sharing = config.client.iter().filter(|(_, it)| !it.disabled && it.shares_credentials());
     if !config.issuer.starts_with("https://") {
         return all;
     }
     let host = files::host_of_passkeys(config).unwrap_or_else(|| issuer_authority(config));
+    let of_issuer: Vec<Expected<'a>> = sharing.filter_map(|(id, it)| Expected::of(config, &host, (id.as_str(), it), Vec::new())).collect();
     match all.iter_mut().find(|(name, _)| *name == host) {
         Some((_, expected)) => expected.extend(of_issuer),
         None => all.push((host, of_issuer)),
@@ -135,7 +134,7 @@ async fn of_host(host: &str, platform: Platform, expected: &[&Expected<'_>], opt
         )],
     };
     let own = match &fetched {
-        Ok(fetched) if fetched.is_file() => Some(judge(&fetched.body, platform, expected)),
+        Ok(fetched) if fetched.is_file() => Some(judge(&fetched.body, platform, expected, options)),
         _ => None,
     };
     if let Some(own) = &own {
@@ -154,11 +153,13 @@ async fn of_host(host: &str, platform: Platform, expected: &[&Expected<'_>], opt
     checks
 }
 
-fn judge(body: &[u8], platform: Platform, expected: &[&Expected<'_>]) -> Vec<Check> {
-    match platform {
+/// What is asked about. What is of no client is of all.
+fn judge(body: &[u8], platform: Platform, expected: &[&Expected<'_>], options: &Options) -> Vec<Check> {
+    let found = match platform {
         Platform::Android => android::judge(body, expected),
         Platform::Apple => apple::judge(body, expected),
-    }
+    };
+    found.into_iter().filter(|it| it.client.as_ref().is_none_or(|id| is_asked(options, id))).collect()
 }
 
 /// What phones with iOS really get: Apple's own copy of the file.
@@ -174,7 +175,8 @@ async fn of_copy(cdn: &str, host: &str, expected: &[&Expected<'_>], origin: Opti
         return vec![Check::fault("apple_cannot_fetch", text, next)];
     }
     let age = |it: &Fetched| it.age_s().map_or("of unknown age".to_owned(), |it| format!("{it} s old"));
-    let faulty = |body: &[u8]| apple::judge(body, expected).into_iter().filter(|it| it.level == Level::Fault).collect::<Vec<_>>();
+    let faulty =
+        |body: &[u8]| judge(body, Platform::Apple, expected, options).into_iter().filter(|it| it.level == Level::Fault).collect::<Vec<_>>();
     let wrong = faulty(&copy.body);
     let Some(origin) = origin else { return wrong };
     let differing = apple::differences(&origin.body, &copy.body);
@@ -204,22 +206,25 @@ mod tests {
         );
         let options = Options { client: None, platform: None, certificate: None, apple_cdn: None, outgoing: Outgoing::default() };
         let (mut judged, mut hosts) = (0, Vec::new());
-        for more in ["", "[passkeys]\nrp_id = \"example.com\"\n"] {
+        let rp_id = "[passkeys]\nrp_id = \"example.com\"\n";
+        let without = text.replacen("[client.app.app]", "[client.app.app]\ncredentials = false", 1);
+        let of_strangers = text.replacen("first_party = true", "", 1);
+        // W-39: the platforms look at the host of the RP ID. An app that may not have the passkeys there is not under `webcredentials`.
+        for (text, more) in [(&text, ""), (&text, rp_id), (&without, rp_id), (&of_strangers, rp_id)] {
             let config = Config::from_text(&format!("{text}{more}"), "x", &|_| None).unwrap();
-            for (host, expected) in expectations(&config, &options) {
+            for (host, expected) in expectations(&config) {
                 let is_issuer = host == issuer_authority(&config);
                 let of_host = || files::of_host(&config, &host, claims(&config.client).get(&host));
                 for (platform, bytes) in if is_issuer { files::of_issuer(&config) } else { of_host() } {
                     let all: Vec<&Expected<'_>> = expected.iter().collect();
-                    let checks = judge(&bytes, platform, &all);
+                    let checks = judge(&bytes, platform, &all, &options);
                     assert!(!checks.is_empty() && checks.iter().all(|it| it.level == Level::Ok), "{host}: {checks:?}");
                     judged += 1;
                 }
                 hosts.push(host);
             }
         }
-        assert_eq!(judged, 8);
-        // W-39: the platforms look at the host of the RP ID.
-        assert_eq!(hosts, ["links.example.com", "login.example.com", "links.example.com", "example.com"]);
+        assert_eq!(judged, 12);
+        assert_eq!(hosts[..4], ["links.example.com", "login.example.com", "links.example.com", "example.com"]);
     }
 }

@@ -157,11 +157,8 @@ fn dressed(running: &Running, (context, person): (&Context<'_>, &Person), asked:
             wit::FieldKind::Email => (FieldKind::Email, "email"),
         };
         let name = format!("{FIELD}{}", field.name);
-        step = if field.required {
-            step.field(&name, kind, autocomplete, None)
-        } else {
-            step.optional_field(&name, kind, autocomplete, None)
-        };
+        step =
+            if field.required { step.field(&name, kind, autocomplete, None) } else { step.optional_field(&name, kind, autocomplete, None) };
         if let Some(added) = step.fields.last_mut() {
             added.label = Some(words(field.label));
             added.max_length = field.max_length;
@@ -257,13 +254,15 @@ enum Moment {
 
 /// A link comes with a verdict that says who it is: of the very name that is proved, and of one alone. What is removed proves nothing.
 fn must_fit(verdict: &wit::Verdict, effects: &[Effect]) -> std::result::Result<(), String> {
-    let links: Vec<&NewLink> = effects.iter().filter_map(|effect| if let Effect::Link(new) = effect { Some(&**new) } else { None }).collect();
+    let links: Vec<&NewLink> =
+        effects.iter().filter_map(|effect| if let Effect::Link(new) = effect { Some(&**new) } else { None }).collect();
     let is_fit = |new: &NewLink| match verdict {
         wit::Verdict::Proved => true,
         wit::Verdict::ProvedExternal(id) => *id == new.subject,
         wit::Verdict::Wrong(_) | wit::Verdict::Again(_) | wit::Verdict::Leave(_) => false,
     };
-    let removed: Vec<&str> = effects.iter().filter_map(|effect| if let Effect::Unlink { subject, .. } = effect { Some(&**subject) } else { None }).collect();
+    let removed: Vec<&str> =
+        effects.iter().filter_map(|effect| if let Effect::Unlink { subject, .. } = effect { Some(&**subject) } else { None }).collect();
     let is_used = |id: &str| links.iter().any(|new| new.subject == id) || matches!(verdict, wit::Verdict::ProvedExternal(by) if by == id);
     if removed.len() > 1 || removed.iter().any(|id| is_used(id)) {
         return Err("answer: it wants remove more than once, or of a name that it proves or links".to_owned());
@@ -293,7 +292,18 @@ fn letter(context: &Context<'_>, person: &Person, said: wit::Letter) -> Letter {
 fn link(running: &Running, id: String) -> NewLink {
     let method = MethodName::plugin(&running.name).as_str().to_owned();
     let (label, shown) = (running.label().to_owned(), running.label().to_owned());
-    NewLink { issuer: method.clone(), method, subject: id, said: "{}".to_owned(), label, shown, shows: Map::new(), leads: false, tokens: None, hint: None }
+    NewLink {
+        issuer: method.clone(),
+        method,
+        subject: id,
+        said: "{}".to_owned(),
+        label,
+        shown,
+        shows: Map::new(),
+        leads: false,
+        tokens: None,
+        hint: None,
+    }
 }
 
 pub async fn check(name: &str, context: &Context<'_>, person: &Person, secret: &Json, answer: &Answer<'_>) -> Result<Verdict> {
@@ -332,11 +342,7 @@ async fn anew(running: &Running, context: &Context<'_>, person: &Person) -> Resu
     })
 }
 
-fn judged(
-    running: &Running,
-    (context, person): (&Context<'_>, &Person),
-    said: wit::Checked,
-) -> std::result::Result<Verdict, String> {
+fn judged(running: &Running, (context, person): (&Context<'_>, &Person), said: wit::Checked) -> std::result::Result<Verdict, String> {
     let effects = wanted(running, (context, person), said.effects, Moment::Answer)?;
     must_fit(&said.verdict, &effects)?;
     let entry = |entry: Entry| Effect::Audit(Box::new(entry.with("plugin", running.name.as_str())));

@@ -53,7 +53,8 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
     if code.trim().is_empty() {
         return Ok(Verdict::wrong(Problem::in_field("no_code", "recovery_code"), Vec::new()));
     }
-    let found = account.and_then(|account| names(context.keyring, &account.id, code).into_iter().find(|name| account.recovery.contains(name)));
+    let found =
+        account.and_then(|account| names(context.keyring, &account.id, code).into_iter().find(|name| account.recovery.contains(name)));
     let problem = Problem::in_field("wrong_recovery_code", "recovery_code");
     let Some(name) = found else {
         return Ok(Verdict::wrong(problem, vec![Effect::Audit(Box::new(Entry::refused(REFUSED, "no such code")))]));

@@ -39,7 +39,9 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
     }
     let problem = Problem::in_field("wrong_ticket", FIELD);
     let wrong = |why: &str| Ok(Verdict::wrong(problem.clone(), vec![Effect::Audit(Box::new(Entry::refused(REFUSED, why)))]));
-    let Some(account) = person.account.as_ref().filter(|account| account.active) else { return wrong("no such account, or it is disabled") };
+    let Some(account) = person.account.as_ref().filter(|account| account.active) else {
+        return wrong("no such account, or it is disabled");
+    };
     let Some(row) = context.store.one(READ_TICKET, &[account.id.as_str().into()]).await? else { return wrong("there is no ticket") };
     let kept = row.text("name")?;
     let is_right = names(context.keyring, &account.id, code).iter().any(|name| digest::equal(name.as_bytes(), kept.as_bytes()));

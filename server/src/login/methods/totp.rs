@@ -59,9 +59,12 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
     if code.is_empty() {
         return Ok(Verdict::wrong(Problem::in_field("no_code", "code"), Vec::new()));
     }
-    let Some(account) = person.account.as_ref().filter(|account| account.active) else { return wrong("no such account, or it is disabled") };
+    let Some(account) = person.account.as_ref().filter(|account| account.active) else {
+        return wrong("no such account, or it is disabled");
+    };
     let Some(row) = context.store.one(READ_TOTP, &[account.id.as_str().into()]).await? else { return wrong("no authenticator") };
-    let secret = context.keyring.open(&place(&account.id), row.bytes("secret")?).ok_or_else(|| Fault::new("a TOTP secret cannot be opened"))?;
+    let secret =
+        context.keyring.open(&place(&account.id), row.bytes("secret")?).ok_or_else(|| Fault::new("a TOTP secret cannot be opened"))?;
     match step_ms(&secret, &code, context.now_ms)? {
         None => wrong("wrong code"),
         Some(step_ms) if step_ms <= row.int("used_ms")? => wrong("this or a later code was used before"),

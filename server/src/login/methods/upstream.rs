@@ -121,7 +121,8 @@ fn question(provider: &Provider, context: &Context<'_>) -> std::result::Result<A
     let options = json!({ "provider": provider.name(), "issuer": settings.issuer, "nonce": nonce });
     let mut step = Step::new("upstream").lead(labelled("upstream-lead_sdk", provider));
     step.title = labelled("upstream-title", provider);
-    let step = step.primary_for(ID_TOKEN.action, &settings.label).operate(Operation::IdTokenGet { options, mediation: Mediation::Optional });
+    let step =
+        step.primary_for(ID_TOKEN.action, &settings.label).operate(Operation::IdTokenGet { options, mediation: Mediation::Optional });
     let secret = Secret { sdk: Some(SdkTrip { nonce, asked_ms: context.now_ms }), ..Secret::default() };
     Ok(Asked { step, secret: as_json(&secret)?, effects: Vec::new() })
 }
@@ -156,20 +157,19 @@ pub async fn learn(name: &str, context: &Context<'_>, secret: &Json, answer: &An
     Ok(Some(as_json(&secret)?))
 }
 
-async fn hear(
-    provider: &Provider,
-    trip: &Trip,
-    answer: &Answer<'_>,
-    now_ms: i64,
-) -> std::result::Result<Learned, (&'static str, String)> {
+async fn hear(provider: &Provider, trip: &Trip, answer: &Answer<'_>, now_ms: i64) -> std::result::Result<Learned, (&'static str, String)> {
     let troubled = |trouble: Trouble| (trouble.kind.problem(), trouble.why);
     let iss = Some(answer.text("iss")).filter(|iss| !iss.is_empty());
     provider.must_be_its_answer(iss, trip, now_ms).await.map_err(troubled)?;
     match (answer.text("error"), answer.text("code")) {
         ("", "") => Err(("upstream_failed", "the response has neither code nor error".to_owned())),
         ("", code) => provider.redeem(Brought { code, user: user_of(answer) }, trip, now_ms).await.map_err(troubled),
-        ("access_denied" | "user_cancelled_authorize", _) => Err(("upstream_cancelled", "the person did not go on at the provider".to_owned())),
-        ("temporarily_unavailable" | "server_error", _) => Err(("upstream_away", "the provider answers with an error of its own".to_owned())),
+        ("access_denied" | "user_cancelled_authorize", _) => {
+            Err(("upstream_cancelled", "the person did not go on at the provider".to_owned()))
+        }
+        ("temporarily_unavailable" | "server_error", _) => {
+            Err(("upstream_away", "the provider answers with an error of its own".to_owned()))
+        }
         (error, _) => Err(("upstream_failed", format!("error {:?}", crate::visible::plain(error, 64)))),
     }
 }

@@ -169,7 +169,8 @@ pub async fn learn(name: &str, context: &Context<'_>, secret: &Json, answer: &An
     }
     if let Some(trip) = secret.platform.as_ref().filter(|_| answer.action == CREDENTIAL.action) {
         let heard = shown_credential(configured(context, name)?, context, (trip, answer)).await;
-        secret.learned = Some(heard.map_or_else(|(problem, why)| Outcome::Failed(problem.to_owned(), why), |it| Outcome::Known(Box::new(it))));
+        secret.learned =
+            Some(heard.map_or_else(|(problem, why)| Outcome::Failed(problem.to_owned(), why), |it| Outcome::Known(Box::new(it))));
         return Ok(Some(as_json(&secret)?));
     }
     let Some(trip) = secret.trip.as_ref().filter(|trip| brings_answer(trip, answer)) else { return Ok(None) };
