@@ -44,7 +44,8 @@ mod tests {
     #[test]
     fn a_nonce_is_good_for_its_time_under_each_master_key_and_for_one_purpose() {
         let (old, new) = ((1, [1; 32]), (2, [2; 32]));
-        let of = |keys: &[(u8, [u8; 32])], label: &str, issuer: &str| Nonces::new(&KeyRing::new(keys.to_vec()).unwrap(), (label, &[]), issuer);
+        let of =
+            |keys: &[(u8, [u8; 32])], label: &str, issuer: &str| Nonces::new(&KeyRing::new(keys.to_vec()).unwrap(), (label, &[]), issuer);
         let (before, after) = (of(&[old], "dpop nonce", "https://as"), of(&[new, old], "dpop nonce", "https://as"));
         let nonce = before.make(600).unwrap();
         assert_eq!(before.make(659).unwrap(), nonce, "one bucket, one nonce");
