@@ -377,27 +377,30 @@ async fn a_reset_asks_for_means_that_count() {
     .await;
 }
 
-/// A wrong passkey costs nothing, so that it could fill the audit. A few a minute are written, for one person and for one network that names
-/// nobody. The twin: the right one signs in all the same.
+/// A wrong passkey costs nothing, so that it could fill the audit. A few a minute are written for one person. The twin: the right one signs
+/// in all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_passkeys_do_not_fill_the_audit() {
     on_every_engine("", |keys| async move {
         let (mut alices, mut strange) = (Authenticator::default(), Authenticator::default());
         keys.add(&mut Browser::default(), &mut alices, "alice").await;
-        let mut browser = Browser::default();
-        let mut page = keys.open(&mut browser).await;
-        let made =
-            json!({ "rp": { "id": "127.0.0.1" }, "user": { "id": "AAAA" }, "challenge": "AAAA", "pubKeyCredParams": [{ "alg": -7 }] });
+        let parameters = json!([{ "alg": -7 }]);
+        let made = json!({ "rp": { "id": "127.0.0.1" }, "user": { "id": "AAAA" }, "challenge": "AAAA", "pubKeyCredParams": parameters });
         strange.create(&made, &keys.origin).unwrap();
+        let mut browser = Browser::default();
+        let page = keys.open(&mut browser).await;
+        let mut page = browser.submit(&keys.world, &page, &[("username", "alice")], "security_key").await;
         let began = tokio::time::Instant::now();
         for _ in 0..40 {
-            page = keys.use_it(&mut browser, &page, &mut strange).await;
+            let wrong = strange.answer_with(0, &options(&page), &keys.origin).unwrap();
+            page = keys.answer(&mut browser, &page, &wrong).await;
             refused(&page, "does not work here any more");
         }
         let most = 21 + usize::try_from(began.elapsed().as_secs() / 3).unwrap();
         let written = keys.world.audited("passkey_refused").await;
         assert!((20..=most).contains(&written), "{written} of 40, and {most} at most");
-        assert!(keys.use_it(&mut browser, &page, &mut alices).await.has_code(), "the twin");
+        let right = alices.answer_with(0, &options(&page), &keys.origin).unwrap();
+        assert!(keys.answer(&mut browser, &page, &right).await.has_code(), "the twin");
         assert_eq!(keys.world.audited("passkey_proved").await, 1);
         keys.world.stop().await;
     })
