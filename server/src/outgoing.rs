@@ -471,10 +471,10 @@ mod tests {
         let (address, _) =
             server(Some(format!("HTTP/1.1 302 Found\r\nlocation: http://{private}/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")))
                 .await;
-        for who in [WrittenBy::Document, WrittenBy::Operator] {
+        for who in [WrittenBy::Document, WrittenBy::Stranger, WrittenBy::Operator] {
             let target = match who {
-                WrittenBy::Document => written_by(who, "keys.example", address),
                 WrittenBy::Operator => written_by(who, "127.0.0.1", address),
+                WrittenBy::Document | WrittenBy::Stranger => written_by(who, "keys.example", address),
             };
             assert_eq!(answering(&["93.184.215.14"]).get(&target).send().await.unwrap().status, 302);
             assert_eq!(count.load(Ordering::Relaxed), 0);

@@ -208,9 +208,8 @@ mod tests {
         let (mut judged, mut hosts) = (0, Vec::new());
         let rp_id = "[passkeys]\nrp_id = \"example.com\"\n";
         let without = text.replacen("[client.app.app]", "[client.app.app]\ncredentials = false", 1);
-        let of_strangers = text.replacen("first_party = true", "", 1);
         // W-39: the platforms look at the host of the RP ID. An app that may not have the passkeys there is not under `webcredentials`.
-        for (text, more) in [(&text, ""), (&text, rp_id), (&without, rp_id), (&of_strangers, rp_id)] {
+        for (text, more) in [(&text, ""), (&text, rp_id), (&without, rp_id)] {
             let config = Config::from_text(&format!("{text}{more}"), "x", &|_| None).unwrap();
             for (host, expected) in expectations(&config) {
                 let is_issuer = host == issuer_authority(&config);
@@ -224,7 +223,7 @@ mod tests {
                 hosts.push(host);
             }
         }
-        assert_eq!(judged, 12);
+        assert_eq!(judged, 10);
         assert_eq!(hosts[..4], ["links.example.com", "login.example.com", "links.example.com", "example.com"]);
     }
 }
