@@ -91,7 +91,7 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     stage.act_with(
         "Another app on the same phone asks for the passkey",
         &lines,
-        matches!(signed_in, Err(Told::Cancelled)) && lines.iter().any(|line| line.contains("cannot use passkeys here")),
+        matches!(signed_in, Err(Told::Cancelled { .. })) && lines.iter().any(|line| line.contains("cannot use passkeys here")),
         "The platform reads in the server's association file which apps may. Its team is not there.",
     );
     world.reconfigure(TWO_FACTORS, PASSWORDS).await
