@@ -97,7 +97,7 @@ pub async fn check(screen: &Screen, checking: Checking<'_>) -> Result<u8, Stop> 
             "world": facts.world.as_str(), "interface": facts.interface, "sha256": sha256, "bytes": facts.size, "memory_bytes": facts.memory,
             "compiled_ms": u64::try_from(facts.compiled_in.as_millis()).unwrap_or(u64::MAX), "imports": facts.imports,
         });
-        screen.line(document.to_string())?;
+        screen.json(&document, false)?;
         return Ok(0);
     }
     screen.line(format!("world    {}, interface {}", facts.world, facts.interface))?;

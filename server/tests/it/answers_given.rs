@@ -81,8 +81,8 @@ async fn an_app_that_is_asked_is_answered_as_recorded() {
     let asked = post(&scene.world, "/backchannel_authentication", &form).basic_auth("desk", Some(SECRET)).send().await.unwrap();
     assert_eq!(asked.status(), 200);
     let waiting = phone.pending(&token).await;
-    let id = waiting[0]["id"].as_str().unwrap().to_owned();
-    let hidden = |shown: String| shown.replace(&id, "[id]");
+    let id = waiting[0]["request"].as_str().unwrap().to_owned();
+    let hidden = |shown: String| shown.replace(&id, "[request]");
     same("pending", &hidden(scene.world.shown(with_token(&phone, ("GET", "/pending"), &token)).await));
     scene.world.stop().await;
 }

@@ -30,6 +30,7 @@ const VOLATILE: &[&str] = &[
     "nbf",
     "next",
     "oauth-client-attestation-challenge",
+    "picture",
     "refresh_token",
     "registration_access_token",
     "registration_client_uri",
