@@ -48,6 +48,11 @@ pub fn claims(own: &str, shown: Option<&str>) -> std::result::Result<Map<String,
     Ok(all)
 }
 
+/// What one identity shows.
+pub fn claims_of_link(shown: &str) -> std::result::Result<Map<String, Json>, Fault> {
+    claims(if shown.is_empty() { "{}" } else { shown }, None)
+}
+
 /// As the store has what an identity shows.
 pub fn as_text(shown: &Map<String, Json>) -> String {
     if shown.is_empty() { String::new() } else { Json::Object(shown.clone()).to_string() }

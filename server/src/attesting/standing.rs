@@ -62,6 +62,17 @@ pub async fn tier_of(core: &Core, client_id: &str, jkt: &str) -> std::result::Re
     row.map(|row| row.text("tier").map(str::to_owned)).transpose()
 }
 
+/// The system that an installation has proved, as people call it. None: it has proved none, or a plug-in's.
+pub async fn platform_of(core: &Core, client_id: &str, instance: Option<&Instance>) -> std::result::Result<Option<&'static str>, Fault> {
+    let Some(instance) = instance else { return Ok(None) };
+    let row = core.store.one(FACTS, &[client_id.into(), instance.jkt.as_str().into()]).await?;
+    Ok(match row.as_ref().map(|row| row.text("platform")).transpose()? {
+        Some("ios") => Some("iOS"),
+        Some("android") => Some("Android"),
+        _ => None,
+    })
+}
+
 /// From state, tier and last attestation. With a grant, the three are null where the installation is not known.
 fn read(row: &Row) -> std::result::Result<Option<Standing>, Fault> {
     let Some(state) = row.opt_text("instance_state")? else { return Ok(None) };

@@ -91,15 +91,6 @@ impl InstallationFacts {
         Self { platform: platform.to_owned(), facts }
     }
 
-    /// The system, as people call it. None: a plug-in's platform.
-    pub fn platform_name(&self) -> Option<&'static str> {
-        match self.platform.as_str() {
-            "ios" => Some("iOS"),
-            "android" => Some("Android"),
-            _ => None,
-        }
-    }
-
     fn number(&self, name: &str) -> Option<i64> {
         self.facts[name].as_i64()
     }

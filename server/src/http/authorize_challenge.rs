@@ -5,7 +5,7 @@ use super::auth_session::AuthSession;
 use super::pages as views;
 use super::reply::{self, Reply};
 use crate::app::App;
-use crate::attesting::standing::known_facts;
+use crate::attesting::standing::{known_facts, platform_of};
 use crate::audit::Entry;
 use crate::authorization::binding::bind;
 use crate::authorization::coming_back;
@@ -436,7 +436,7 @@ impl Face<'_> {
         let app = self.app;
         let Some((answer, answering)) = answered else {
             let mut change = Change::new(self.incoming.now_ms);
-            let left = self.push(&mut change, request, None, (exit.why, None))?;
+            let left = self.push(&mut change, request, None, (exit.why, None)).await?;
             let burnt = self.caller.burn(&mut change);
             burnt.applied(app.store.apply(change).await)?;
             return Ok(self.to_browser(&left, request, None));
@@ -449,7 +449,7 @@ impl Face<'_> {
         let version = answering.state.version + 1;
         let comes_back = exit.comes_back && request.comes_back && !manages(request);
         let back_to = comes_back.then(|| ComesBack::to(&moved.state.id, version));
-        let left = self.push(&mut draft.change, request, subject, (exit.why, back_to))?;
+        let left = self.push(&mut draft.change, request, subject, (exit.why, back_to)).await?;
         if comes_back {
             (moved.state.pending, moved.state.away) = (answering.state.pending.clone(), Some(Away { left, version }));
         } else {
@@ -467,7 +467,7 @@ impl Face<'_> {
         }
     }
 
-    fn push(
+    async fn push(
         &self,
         change: &mut Change,
         request: &AuthorizationRequest,
@@ -480,8 +480,10 @@ impl Face<'_> {
             // There the account has a page of its own.
             _ if manages(request) => None,
             Some(_) => {
-                let platform = || self.surroundings.installation.as_ref()?.platform_name().map(str::to_owned);
-                let device = incoming.header("user-agent").and_then(mail::device_name).or_else(platform);
+                let device = match incoming.header("user-agent").and_then(mail::device_name) {
+                    Some(device) => Some(device),
+                    None => platform_of(app, &caller.client_id, caller.instance.as_ref()).await?.map(str::to_owned),
+                };
                 let detour = Detour { address: incoming.address, country: incoming.country, device, comes_back };
                 let request = request.for_browser(detour, subject);
                 let pushed = pushed::push(&app.authority(), change, &caller.client_id, &request)?;

@@ -186,7 +186,7 @@ impl Machine {
         let links = self.accounts().links_of(account).await?;
         let link = |link: &accounts::Link| {
             let said: Json = serde_json::from_str(&link.said).unwrap_or_default();
-            let claims = crate::profile::claims("{}", Some(&link.shows)).unwrap_or_default();
+            let claims = crate::profile::claims_of_link(&link.shows).unwrap_or_default();
             let (method, issuer, since) = (&link.method, &link.issuer, time(link.created_ms));
             json!({ "method": method, "issuer": issuer, "subject": link.subject, "said": said, "claims": claims, "since": since })
         };

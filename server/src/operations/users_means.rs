@@ -35,7 +35,7 @@ pub async fn links(context: &Context, sub: &str) -> Result<Vec<UserLink>> {
             link: accounts::link_key(row.text("issuer")?, row.text("subject")?),
             method: row.text("method")?.to_owned(),
             issuer: row.text("issuer")?.to_owned(),
-            claims: profile::claims("{}", Some(row.text("claims")?))?,
+            claims: profile::claims_of_link(row.text("claims")?)?,
             created_ms: row.int("created_ms")?,
             used_ms: row.int("used_ms")?,
             email_off_ms: Some(row.int("email_off_ms")?).filter(|at_ms| *at_ms > 0),

@@ -212,17 +212,21 @@ async fn delete_in_steps(
     mut known: Vec<Value>,
     delete: impl Fn(&mut Change, Vec<Row>, &mut Vec<Value>),
 ) -> Result<u64, Fault> {
+    let mut keys = store.all_stale(find, &known).await?;
+    if keys.is_empty() || !begin(store, find, now_ms).await? {
+        return Ok(0);
+    }
     let mut deleted = 0;
     for step in 0..MOST_STEPS {
-        let keys = store.all_stale(find, &known).await?;
+        // Between the first look and our turn another node may have swept what was seen.
+        if step > 0 || store.has_nodes() {
+            keys = store.all_stale(find, &known).await?;
+        }
         let found = keys.len();
         if found > 0 {
-            if step == 0 && !begin(store, find, now_ms).await? {
-                return Ok(0);
-            }
             let mut change = Change::new(now_ms);
             change.go_alone();
-            delete(&mut change, keys, &mut known);
+            delete(&mut change, std::mem::take(&mut keys), &mut known);
             store.apply(change).await.map_err(|why| why.into_fault(find))?;
             deleted += found as u64;
         }
@@ -231,9 +235,7 @@ async fn delete_in_steps(
         }
         tokio::time::sleep(PAUSE).await;
     }
-    if deleted > 0 {
-        end(store, find, now_ms).await?;
-    }
+    end(store, find, now_ms).await?;
     Ok(deleted)
 }
 

@@ -43,7 +43,7 @@ async fn a_wallet_s_answer_counts_under_the_present_configuration() {
             assert!(!page.has_code() && page.kind() != "account", "{what} {is_posted}: {}", page.html);
             assert_eq!((world.audited("registered").await, world.audited("upstream_proved").await), (0, 0), "{what} {is_posted}");
             if what == "no policy names it" {
-                assert!(page.asks_for("password") && page.problem().starts_with("What this page asked for is not asked"), "{}", page.html);
+                assert!(page.asks_for("password") && page.problem().starts_with("This question is out of date"), "{}", page.html);
                 let refused = world.entries("sign_in_refused").await;
                 assert_eq!(refused.len(), 0, "of nobody there is a line in the log alone: {refused:?}");
                 let done = browser.submit_password(&world, &page, "alice", PASSWORD).await;
