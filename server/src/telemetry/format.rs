@@ -121,6 +121,9 @@ impl Visit for Fields {
         self.bare(field, format_args!("{value}"));
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
+        if field.name() == "status" {
+            self.status = u64::try_from(value).ok();
+        }
         self.bare(field, format_args!("{value}"));
     }
     fn record_u64(&mut self, field: &Field, value: u64) {

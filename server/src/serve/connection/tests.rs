@@ -203,13 +203,20 @@ fn halves() -> [(&'static str, Vec<u8>, Vec<u8>); 5] {
 #[tokio::test(flavor = "multi_thread")]
 async fn half_a_request_has_less_time_when_places_are_few() {
     let patient = || Limits { look: Duration::from_millis(20), ..Limits::default() };
-    let (full, roomy) = (Places::with_limits(10, 1 << 20), Places::with_limits(20, 1 << 20));
-    let _taken: Vec<_> = (0..5).map(|_| full.take_within("192.0.2.8".parse().unwrap(), Some(10)).unwrap()).collect();
+    let roomy = Places::with_limits(20, 1 << 20);
+    // All but one place is taken.
+    let full = || {
+        let places = Places::with_limits(10, 1 << 20);
+        let taken: Vec<_> = (0..9).map(|_| places.take_within("192.0.2.8".parse().unwrap(), Some(10)).unwrap()).collect();
+        (places, taken)
+    };
     let mut all = tokio::task::JoinSet::new();
     for (what, half, rest) in halves() {
-        let mut short = serve_in(full.clone(), patient(), Duration::ZERO);
+        let (places, taken) = full();
+        let mut short = serve_in(places, patient(), Duration::ZERO);
         short.caller.write_all(&half).await.unwrap();
         all.spawn(async move {
+            let _taken = taken;
             let took = short.closed_after().await;
             assert!((900..5000).contains(&took), "{what}: {took}");
         });
@@ -229,8 +236,8 @@ async fn half_a_request_has_less_time_when_places_are_few() {
     while let Some(one) = all.join_next().await {
         one.unwrap();
     }
-    let mut whole = serve_in(full.clone(), patient(), Duration::from_millis(2500));
-    let _more: Vec<_> = (0..4).map(|_| full.take_within("192.0.2.8".parse().unwrap(), Some(10)).unwrap()).collect();
+    let (places, _taken) = full();
+    let mut whole = serve_in(places, patient(), Duration::from_millis(2500));
     assert!(whole.ask_http1().await.starts_with("HTTP/1.1 200"));
 }
 
