@@ -113,8 +113,18 @@ mod tests {
     fn the_rfcs_codes_and_no_other_spelling() {
         let secret = b"12345678901234567890";
         assert_eq!(step_ms(secret, "287082", 59_000).unwrap(), Some(30_000));
-        for typed in ["287 082", "287-082", " 287082 ", "287\u{a0}082", "287\t082", "287\u{202f}082", "287\u{2011}082", "287\u{2013}082",
-            "\u{ff12}\u{ff18}\u{ff17}\u{ff10}\u{ff18}\u{ff12}", "\u{662}\u{668}\u{667}\u{660}\u{668}\u{662}"] {
+        for typed in [
+            "287 082",
+            "287-082",
+            " 287082 ",
+            "287\u{a0}082",
+            "287\t082",
+            "287\u{202f}082",
+            "287\u{2011}082",
+            "287\u{2013}082",
+            "\u{ff12}\u{ff18}\u{ff17}\u{ff10}\u{ff18}\u{ff12}",
+            "\u{662}\u{668}\u{667}\u{660}\u{668}\u{662}",
+        ] {
             assert_eq!(step_ms(secret, &digits(typed), 59_000).unwrap(), Some(30_000), "{typed}");
         }
         assert_eq!(step_ms(secret, "081804", 1_111_111_109_000).unwrap(), Some(37_037_036 * 30_000));
