@@ -100,7 +100,7 @@ mod tests {
         for bad in [format!("{a}, x"), format!("{a}, :"), format!("{a} {b}")] {
             assert_eq!(shown(&[&bad]), None, "{bad}");
         }
-        let many = vec![a.as_str(); 6].join(",");
+        let many = [a.as_str(); 6].join(",");
         assert_eq!(shown(&[&many, &many]), Some(1 + LONGEST), "of all lines together");
     }
 }
