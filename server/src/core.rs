@@ -212,7 +212,7 @@ impl Core {
     /// Where a client hears something. What the configuration says may be of the private network. What an import or the client itself
     /// says is somebody else's word, and leads to a public address.
     pub fn target_of_client(&self, id: &str, uri: &str) -> Result<Target, String> {
-        if self.config.client.contains_key(id) { Target::of_operator(uri) } else { Target::of_stranger(uri) }
+        if self.config.client.contains_key(id) { Target::of_operator(uri) } else { Target::of_document(uri) }
     }
 
     /// An entry, once a minute for each event and for each of those whom it is about. Nobody fills the audit by trying again.

@@ -21,10 +21,10 @@ pub fn first<T: PemObject>(path: &Path) -> Result<T, pem::Error> {
     T::from_pem_slice(&read(path).map_err(pem::Error::Io)?)
 }
 
+/// A file that was put behind another one may begin in the middle of a line.
 fn without_marks(mut bytes: Vec<u8>) -> Vec<u8> {
-    let is_mark = |at: usize, bytes: &[u8]| bytes[at..].starts_with(BYTE_ORDER_MARK) && (at == 0 || bytes[at - 1] == b'\n');
-    while let Some(at) = (0..bytes.len()).find(|at| is_mark(*at, &bytes)) {
-        bytes.drain(at..at + BYTE_ORDER_MARK.len());
+    while let Some(at) = (0..bytes.len()).find(|at| bytes[*at..].starts_with(BYTE_ORDER_MARK)) {
+        bytes.splice(at..at + BYTE_ORDER_MARK.len(), *b"\n");
     }
     bytes
 }
@@ -40,7 +40,12 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("symbolon-pem-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let one = |body: &str| format!("-----BEGIN CERTIFICATE-----\r\n{body}\r\n-----END CERTIFICATE-----\r\n");
-        for text in [format!("{}{}", one("AAAA"), one("AAEC")), format!("\u{feff}{}\u{feff}{}", one("AAAA"), one("AAEC"))] {
+        let (first_one, second) = (one("AAAA"), one("AAEC"));
+        for text in [
+            format!("{first_one}{second}"),
+            format!("\u{feff}{first_one}\u{feff}{second}"),
+            format!("{}\u{feff}{second}", first_one.trim_end()),
+        ] {
             let path = directory.join("two.pem");
             std::fs::write(&path, &text).unwrap();
             let found: Vec<CertificateDer<'static>> = all(&path).unwrap();

@@ -108,8 +108,9 @@ const KEYCLOAK: (&str, &str) = ("26.7.3", "27a6535553c3cdcd083872ba40629efafb347
 const APACHE: &[&str] = &["apache2-bin", "libapache2-mod-auth-openidc", "libapache2-mod-oauth2"];
 
 /// The programs that the tests need beside PostgreSQL: a command or a file that shows that one is there, and its Debian packages. Apache's
-/// package `apache2` is left out, because it would start a service.
-const PROGRAMS: [(&str, &[&str]); 9] = [
+/// package `apache2` is left out, because it would take port 80.
+const PROGRAMS: [(&str, &[&str]); 10] = [
+    ("c++", &["g++"]),
     ("chromedriver", &["chromium", "chromium-driver"]),
     ("npm", &["nodejs", "npm"]),
     ("openssl", &["openssl"]),

@@ -14,6 +14,8 @@ use symbolon_oauth::digest;
 const WITHIN: Duration = Duration::from_secs(5);
 const MOST_BYTES: usize = 256;
 
+type ToTarget = fn(&str) -> std::result::Result<Target, String>;
+
 /// Asks the hosts of a client that is replaced, those first that are not proved. Beyond the network's limit the others are left for another
 /// time: what was proved until then is kept. A host of which others ask too often is left out.
 pub async fn look(core: &Core, policy: &ClientPolicy, own: &mut Own, asking: Asking) -> Result<()> {
@@ -26,7 +28,7 @@ pub async fn look(core: &Core, policy: &ClientPolicy, own: &mut Own, asking: Ask
     for host in hosts {
         match may_fetch(&core.limits, &host, asking.address) {
             Ok(()) => {
-                ask(core, (&own.id, &host), &mut own.proofs, asking.now_ms).await;
+                ask(core, Target::of_stranger, (&own.id, &host), &mut own.proofs, asking.now_ms).await;
                 asked += 1;
             }
             Err(why) => refused = Some(why),
@@ -39,18 +41,18 @@ pub async fn look(core: &Core, policy: &ClientPolicy, own: &mut Own, asking: Ask
 }
 
 /// Asks one host. One that has the file counts from now on; one that answers otherwise counts no more; one that does not answer keeps its
-/// time.
-pub async fn ask(core: &Core, (client_id, host): (&str, &str), proofs: &mut Proofs, now_ms: i64) {
-    match has_file(core, (client_id, host), &proofs.challenge).await {
+/// time. `target`: whose turn among the calls it is.
+pub async fn ask(core: &Core, target: ToTarget, (client_id, host): (&str, &str), proofs: &mut Proofs, now_ms: i64) {
+    let asked = async { has_file(core, &target(&Proofs::address(client_id, host))?, &proofs.challenge).await };
+    match asked.await {
         Ok(true) => drop(proofs.hosts.insert(host.to_owned(), now_ms)),
         Ok(false) => drop(proofs.hosts.remove(host)),
         Err(why) => tracing::info!(client = client_id, host, why, "a host could not be asked whether a client is its own"),
     }
 }
 
-async fn has_file(core: &Core, (client_id, host): (&str, &str), challenge: &str) -> std::result::Result<bool, String> {
-    let target = Target::of_stranger(&Proofs::address(client_id, host))?;
-    let answer = core.outgoing.get(&target).within(WITHIN).at_most(MOST_BYTES).send().await?;
+async fn has_file(core: &Core, target: &Target, challenge: &str) -> std::result::Result<bool, String> {
+    let answer = core.outgoing.get(target).within(WITHIN).at_most(MOST_BYTES).send().await?;
     // A host that is overloaded or broken has said nothing.
     if answer.status >= 500 || answer.status == 429 {
         return Err(format!("status {}", answer.status));

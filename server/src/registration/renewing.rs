@@ -73,7 +73,7 @@ async fn renew_hosts(core: &Core, policy: &ClientPolicy, (id, client): (&str, &C
     let named = crate::clients::proofs::hosts_of(client);
     proofs.hosts.retain(|host, _| named.contains(host));
     for host in proofs.hosts.keys().cloned().collect::<Vec<_>>() {
-        proving::ask(core, (id, &host), proofs, now_ms).await;
+        proving::ask(core, Target::of_document, (id, &host), proofs, now_ms).await;
     }
     proofs.hosts.retain(|_, at_ms| now_ms - *at_ms < policy.proof_lasts.ms());
 }

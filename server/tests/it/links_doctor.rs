@@ -249,7 +249,7 @@ fn planted_for_android(file: &str) -> Vec<Planted> {
                 other["target"]["package_name"] = json!("com.evil");
                 it.as_array_mut().unwrap().push(other);
             }),
-            "fault other_package, warning spoils_other_hosts",
+            "warning other_package",
         ),
         plant(paths(json!([{ "/": "/other" }])), "fault path_missing, warning spoils_other_hosts"),
         plant(paths(json!([{ "/": "/c*", "exclude": true }, { "/": "/callback" }])), "fault path_excluded, warning spoils_other_hosts"),

@@ -65,8 +65,8 @@ fn of_others(statements: &[Json], expected: &Expected<'_>, known: &BTreeSet<&str
         let package = it["target"]["package_name"].as_str().filter(|name| !known.contains(name))?;
         let path = expected.paths.iter().find(|path| takes(it, path))?;
         let text = format!("{package} is in the file and takes {path} too: on a phone with it, that app may get the answer");
-        let next = "take it out of the file, give it paths of its own, or add it to the client's app";
-        Some(Check::fault("other_package", text, next).of(expected.client_id))
+        let next = "take it out of the file, or add it to the client's app. From Android 15 on, a list of other paths is enough";
+        Some(Check::warning("other_package", text, next).of(expected.client_id))
     };
     statements.iter().filter(|it| has_relation(it, HANDLE_ALL_URLS)).filter_map(|it| foreign(&it)).collect()
 }
@@ -180,7 +180,7 @@ mod tests {
             "before Android 15 there is no list"
         );
         let renamed = statement(|it| it["target"]["package_name"] = json!("com.example.other"));
-        assert_eq!(codes(&renamed), [("package_missing", Level::Fault), ("other_package", Level::Fault)]);
+        assert_eq!(codes(&renamed), [("package_missing", Level::Fault), ("other_package", Level::Warning)]);
         assert_eq!(codes(&statement(|it| it["relation"] = json!([GET_LOGIN_CREDS]))), fault("relation_missing"));
         let only_upload = statement(|it| it["target"]["sha256_cert_fingerprints"] = json!([PLAY.replace('4', "5")]));
         assert_eq!(codes(&only_upload), fault("fingerprint_missing"), "L-06");
@@ -196,7 +196,7 @@ mod tests {
             file.as_array_mut().unwrap().push(other);
             codes(&file)
         };
-        let other = [("opens", Level::Ok), ("other_package", Level::Fault)];
+        let other = [("opens", Level::Ok), ("other_package", Level::Warning)];
         assert_eq!(beside(&|_| {}), other, "it takes our path");
         assert_eq!(beside(&|it| it["relation_extensions"] = Json::Null), other, "without a list it takes every path");
         let right = [("opens", Level::Ok)];
