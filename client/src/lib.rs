@@ -45,6 +45,8 @@ struct Inner {
     tokens: Mutex<BTreeMap<String, Arc<session::TokenSlot>>>,
     /// Held while the stored session is read and written.
     storage_lock: tokio::sync::Mutex<()>,
+    /// Held while the browser's answer is brought to a native sign-in.
+    bringing: tokio::sync::Mutex<()>,
     /// The refresh token of the requests in flight, and their number.
     in_flight: Mutex<(String, usize)>,
     /// Notified when a request in flight has ended.
@@ -60,6 +62,7 @@ impl Client {
             server: Server::new(settings, platform),
             tokens: Mutex::default(),
             storage_lock: tokio::sync::Mutex::default(),
+            bringing: tokio::sync::Mutex::default(),
             in_flight: Mutex::default(),
             request_ended: tokio::sync::Notify::new(),
             shared: Mutex::default(),

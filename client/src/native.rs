@@ -272,10 +272,10 @@ impl Client {
             self.wait_for(&under.pending).await?;
             return self.go_on_in_browser(&address).await;
         };
-        let away = Away { auth_session, step: last };
-        under.pending.away = Some(away.clone());
+        under.pending.away = Some(Away { auth_session, step: last, is_beside: under.saved.is_some(), handle: None });
         let came = self.go_and_come_back(&address, &under.pending).await?;
-        self.come_back(under, (&away, came), screens).await
+        let elsewhere = || Trouble::later("this sign-in goes on elsewhere in the app");
+        self.come_back(under, came, screens).await?.ok_or_else(elsewhere)
     }
 
     /// Sends an answer. `None`: another one is still being checked.

@@ -113,6 +113,12 @@ pub(crate) struct Pending {
 pub(crate) struct Away {
     pub auth_session: String,
     pub step: Value,
+    /// It goes on beside the session of the person who is signed in.
+    #[serde(default)]
+    pub is_beside: bool,
+    /// What the browser brought. The server has not taken it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
 }
 
 impl Away {

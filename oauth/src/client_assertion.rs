@@ -56,7 +56,7 @@ pub fn check(assertion: &str, keys: &KeySet, client_id: &str, issuer: &str, now_
     }
     match text("jti") {
         Some(jti) if !jti.is_empty() && jti.len() <= 256 => {
-            let made_s = claims::time_s(&claims, "iat")?.unwrap_or(exp_s - MAX_LIFETIME_S);
+            let made_s = claims::time_s(&claims, "iat")?.or(claims::time_s(&claims, "nbf")?).unwrap_or(exp_s - MAX_LIFETIME_S - FUTURE_S);
             Ok(Assertion { client_id: client_id.to_owned(), jti: jti.to_owned(), exp_s, made_s })
         }
         _ => Err("jti of the client assertion is missing, empty or too long."),

@@ -95,7 +95,7 @@ pub fn check(text: &str, keys: &KeySet, expected: &Expected<'_>) -> Result<Reque
         Some(jti) => jti.to_owned(),
         None => base64url::encode(&sha256(signing_input.as_bytes())),
     };
-    let made_s = claims::time_s(&claims, "iat")?.or(claims::time_s(&claims, "nbf")?).unwrap_or(exp_s - MAX_LIFETIME_S);
+    let made_s = claims::time_s(&claims, "iat")?.or(claims::time_s(&claims, "nbf")?).unwrap_or(exp_s - MAX_LIFETIME_S - FUTURE_S);
     Ok(RequestObject { parameters: read_parameters(&claims)?, id, exp_s, made_s })
 }
 

@@ -49,6 +49,8 @@ struct Credential {
     user_handle: Vec<u8>,
     key: Key,
     counter: u32,
+    /// It is found without its id.
+    is_found: bool,
 }
 
 /// What it does, and what a test bends.
@@ -71,7 +73,7 @@ pub struct Authenticator {
     /// Members that are added to the client data.
     pub client_data: Json,
     pub transports: Json,
-    /// What it says of the next credential: it is found without its id (credProps).
+    /// The next credential is found without its id, and credProps says so.
     pub is_found: bool,
     random: SystemRandom,
 }
@@ -146,23 +148,24 @@ impl Authenticator {
         let length = u16::try_from(id.len()).map_err(|_| NotDone::NotPossibleHere)?.to_be_bytes();
         let data = [&self.data(rp_id, self.flags | CREDENTIAL, 0)[..], &self.aaguid, &length, &id, &cose].concat();
         let object = attestation_object(&data)?;
-        let (rp_id, counter) = (rp_id.to_owned(), 0);
+        let (rp_id, counter, is_found) = (rp_id.to_owned(), 0, self.is_found);
         // One passkey for a person and an RP: a new one takes the place of the old.
         self.credentials.retain(|one| one.rp_id != rp_id || one.user_handle != user_handle);
-        self.credentials.push(Credential { id: id.clone(), rp_id, user_handle, key, counter });
+        self.credentials.push(Credential { id: id.clone(), rp_id, user_handle, key, counter, is_found });
         let response = json!({
             "clientDataJSON": base64url::encode(&client_data),
             "attestationObject": base64url::encode(&object),
             "transports": self.transports,
         });
-        Ok(answer(&id, &response, &json!({ "credProps": { "rk": self.is_found } })))
+        Ok(answer(&id, &response, &json!({ "credProps": { "rk": is_found } })))
     }
 
     /// navigator.credentials.get, and Credential Manager's getCredential.
     pub fn get(&mut self, options: &Json, origin: &str) -> Result<Json, NotDone> {
         let rp_id = options["rpId"].as_str().ok_or(NotDone::NotPossibleHere)?;
         let allowed = ids_of(&options["allowCredentials"], |one| &one["id"]);
-        let fits = |one: &Credential| one.rp_id == rp_id && (allowed.is_empty() || allowed.contains(&one.id));
+        let is_allowed = |one: &Credential| allowed.contains(&one.id) || (allowed.is_empty() && one.is_found);
+        let fits = |one: &Credential| one.rp_id == rp_id && is_allowed(one);
         let at = self.credentials.iter().rposition(fits).ok_or(NotDone::NoPasskey)?;
         self.answer_with(at, options, origin)
     }

@@ -20,7 +20,7 @@ const KIOSKS: usize = 4096;
 pub struct Limits {
     pub wrong_secrets: DefaultKeyedRateLimiter<u16>,
     pub repeats: DefaultKeyedRateLimiter<u16>,
-    /// Refreshes that a plug-in is asked about, by session. It is less than may wait for one plug-in, so that one token fills no line.
+    /// Refreshes that a plug-in is asked about, by grant. It is less than may wait for one plug-in, so that one token fills no line.
     pub judged_refreshes: DefaultKeyedRateLimiter<u16>,
     /// Audit entries about genuine tokens in wrong hands.
     pub alarms: DefaultKeyedRateLimiter<u16>,

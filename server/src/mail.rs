@@ -124,10 +124,11 @@ pub fn hour_after(from_ms: i64) -> String {
 impl Mailer {
     /// Sends what is due; answers how many letters left. One letter's trouble is not another's.
     pub async fn deliver(&self, core: &Core, pages: &Pages) -> Result<usize, Fault> {
-        let now_ms = core.now_ms();
         let mut sent = 0;
         warn_if_full(&core.store).await?;
-        for row in core.store.all(DUE, &[now_ms.into(), KIND.into()]).await? {
+        for row in core.store.all(DUE, &[core.now_ms().into(), KIND.into()]).await? {
+            // The letters before this one may have taken long: each lease begins when its letter is claimed.
+            let now_ms = core.now_ms();
             let id: [u8; 16] = row.bytes(0)?.try_into().map_err(|_| Fault::new("an outbox id has 16 bytes"))?;
             let (attempts, next_ms) = (row.int(2)?, row.int(3)?);
             let mut claim = Change::new(now_ms);

@@ -42,6 +42,7 @@ impl Recovery {
 
     /// What a key of nonces is derived from beside its label, so that those of before are void.
     pub fn mark(&self) -> Vec<&[u8]> {
-        if self.epoch == FIRST { Vec::new() } else { vec![self.epoch.as_bytes()] }
+        // Earlier versions wrote no instant, and made nonces without a mark. Nodes of both versions know each other's.
+        if self.at_ms == 0 { Vec::new() } else { vec![self.epoch.as_bytes()] }
     }
 }

@@ -153,12 +153,7 @@ async fn the_browser_brings_a_handle_or_the_step_is_still_open() {
 /// changes nothing.
 #[tokio::test]
 async fn a_sign_in_goes_on_in_a_new_process() {
-    let (world, thumb) = (world(), Thumb::default());
-    let open = json!({ "kind": "password", "title": "T", "actions": [{ "name": "continue", "kind": "primary", "label": "Go on" }] });
-    let away = json!({ "auth_session": "sl_2", "step": open });
-    let pending = json!({ "issuer": ISSUER, "state": "s", "verifier": "v", "resource": "", "code": null, "away": away });
-    world.phone.kept.lock().unwrap().insert("sign-in".to_owned(), pending.to_string());
-    let url = format!("{BACK}?browser_return=sw_1&state=s&iss={ISSUER}");
+    let ((world, url), thumb) = (away(false), Thumb::default());
     for other in [url.replace("state=s", "state=t"), url.replace("/cb", "/other")] {
         if other != url {
             assert!(world.client.finish_natively(&other, &thumb).await.unwrap().is_none(), "{other}");
@@ -168,6 +163,92 @@ async fn a_sign_in_goes_on_in_a_new_process() {
     world.server.next(CHALLENGE, code());
     assert!(world.client.finish_natively(&url, &thumb).await.unwrap().is_some(), "the twin");
     assert_eq!(world.server.last(CHALLENGE).form["browser_return"], "sw_1");
+}
+
+/// A native sign-in that waits for the browser in a new process, and the redirect that it waits for.
+fn away(is_beside: bool) -> (World, String) {
+    let world = world();
+    let open = json!({ "kind": "password", "title": "T", "actions": [{ "name": "continue", "kind": "primary", "label": "Go on" }] });
+    let mut away = json!({ "auth_session": "sl_2", "step": open });
+    if is_beside {
+        away["is_beside"] = json!(true);
+    }
+    let pending = json!({ "issuer": ISSUER, "state": "s", "verifier": "v", "resource": "", "code": null, "away": away });
+    world.phone.kept.lock().unwrap().insert("sign-in".to_owned(), pending.to_string());
+    (world, format!("{BACK}?browser_return=sw_1&state=s&iss={ISSUER}"))
+}
+
+/// The session ended while the person was in the browser: its tokens go. The twin: a sign-in that is not beside it leaves them.
+#[tokio::test]
+async fn a_session_that_ended_meanwhile_is_forgotten() {
+    for (is_beside, left) in [(true, None), (false, Some("sr-1"))] {
+        let ((world, url), thumb) = (away(is_beside), Thumb::default());
+        let body = json!({ "error": "invalid_session", "reason": "session_ended" });
+        world.server.next(CHALLENGE, Luck::Answer(400, &[], body));
+        let ended = world.client.finish_natively(&url, &thumb).await.unwrap_err();
+        assert_eq!((ended, world.stored().as_deref()), (Trouble::SignedOut("session_ended".to_owned()), left));
+    }
+    // The app itself notes it when it leaves.
+    let (world, thumb) = (world(), Thumb::default());
+    *world.phone.back.lock().unwrap() = [format!("{BACK}?browser_return=sw_1&state=STATE&iss={ISSUER}")].into();
+    for luck in [step(), to_browser(), Luck::LoseRequest, Luck::LoseRequest] {
+        world.server.next(CHALLENGE, luck);
+    }
+    let later = world.client.sign_in_natively(&manage().coming_back(), &thumb).await.unwrap_err();
+    assert!(matches!(later, Trouble::Later { .. }), "{later}");
+    let kept: Value = serde_json::from_str(&world.phone.kept.lock().unwrap()["sign-in"]).unwrap();
+    assert_eq!((&kept["away"]["is_beside"], &kept["away"]["handle"]), (&json!(true), &json!("sw_1")), "{kept}");
+}
+
+/// A handle that the server has not taken is brought again: while another answer is being checked, and after no answer or a 503.
+#[tokio::test]
+async fn a_handle_is_brought_until_it_is_taken() {
+    let busy = || Luck::Answer(400, &[("retry-after", "1")], json!({ "error": "busy" }));
+    let (world, url) = away(false);
+    for _ in 0..4 {
+        world.server.next(CHALLENGE, busy());
+    }
+    world.server.next(CHALLENGE, code());
+    let thumb = Thumb::default();
+    assert!(world.client.finish_natively(&url, &thumb).await.unwrap().is_some());
+    assert_eq!((*thumb.shown.lock().unwrap(), world.server.count(CHALLENGE)), (0, 5), "the open step is not shown");
+    let gone = || vec![Luck::LoseRequest, Luck::LoseRequest];
+    let unwell = || vec![Luck::Answer(503, &[("retry-after", "1")], json!({}))];
+    for lost in [gone(), unwell(), (0..12).map(|_| busy()).collect()] {
+        for is_delivered_again in [false, true] {
+            let ((world, url), thumb) = (away(false), Thumb::default());
+            for luck in lost.clone() {
+                world.server.next(CHALLENGE, luck);
+            }
+            let later = world.client.finish_natively(&url, &thumb).await.unwrap_err();
+            assert!(matches!(later, Trouble::Later { .. }), "{later}");
+            world.phone.now_s.fetch_add(10, Ordering::Relaxed);
+            let world = world.restarted();
+            world.server.next(CHALLENGE, code());
+            let done = if is_delivered_again {
+                world.client.finish_natively(&url, &thumb).await
+            } else {
+                world.client.resume_natively(&thumb).await
+            };
+            assert!(done.unwrap().is_some(), "{lost:?}");
+            assert_eq!(world.server.last(CHALLENGE).form["browser_return"], "sw_1");
+            assert!(world.client.resume_natively(&thumb).await.unwrap().is_none(), "nothing is left of it");
+        }
+    }
+}
+
+/// The same link twice at once, and once more later: it is brought once, and one of them signs in.
+#[tokio::test]
+async fn a_link_that_is_delivered_twice_is_brought_once() {
+    let ((world, url), thumb) = (away(false), Thumb::default());
+    world.server.next(CHALLENGE, step());
+    world.server.next(CHALLENGE, code());
+    let (one, other) = tokio::join!(world.client.finish_natively(&url, &thumb), world.client.finish_natively(&url, &thumb));
+    let done = [one.unwrap().is_some(), other.unwrap().is_some()];
+    assert!(done[0] != done[1], "{done:?}");
+    assert!(world.client.finish_natively(&url, &thumb).await.unwrap().is_none(), "it is gone");
+    let brought = world.server.seen.lock().unwrap().iter().filter(|it| it.form.contains_key("browser_return")).count();
+    assert_eq!((brought, *thumb.shown.lock().unwrap(), world.server.count("/token")), (1, 1, 1));
 }
 
 /// How a person said no, and what the server's log calls a refusal.

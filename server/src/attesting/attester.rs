@@ -6,7 +6,7 @@ use super::case::{CHALLENGE_USED, Case, INVALID, Judged, Sent, from_base64, inva
 use super::issue::issue;
 use super::observed::{self, Finding};
 use super::status::Listed;
-use super::{Attesting, android, ios, play, plugin, repeated};
+use super::{Attesting, android, ios, play, plugin, repeated, standing};
 use crate::audit;
 use crate::config::{AttestationRules, TierName};
 use crate::core::Core;
@@ -128,7 +128,9 @@ pub async fn attest(attesting: &Attesting, core: &Core, incoming: &Incoming) -> 
     if finding.refused.code != INVALID && !is_not_judged {
         return Err(finding.refused.into());
     }
-    if rules.observe {
+    // What it proved before stays: an outage takes no installation's tier away.
+    let is_known = is_not_judged && standing::tier_of(core, &client_id, &held.jkt).await?.is_some();
+    if rules.observe && !is_known {
         observed::let_in(core, sent, whose, &finding).await?;
         return issue(core, incoming, whose, TierName::None, incoming.now_ms);
     }

@@ -47,8 +47,8 @@ impl Finding {
         if self.refused.private.is_empty() { self.refused.hint } else { &self.refused.private }
     }
 
-    /// Adds the entry. Nobody has proved who this is. So the log has every refusal, and the audit a number that is bounded by line, by
-    /// client and by bytes. Was there room?
+    /// Adds the entry. Nobody has proved who this is. So the audit takes a number that is bounded by line, by client and by bytes. The log
+    /// has its own limit for a network, and counts what it leaves out. Was there room?
     pub fn audit(&self, core: &Core, sent: Sent<'_>, (client_id, event): (&str, &'static str), change: &mut Change) -> bool {
         let address = sent.incoming.address;
         let mut entry = Entry::refused(event, self.why()).client(client_id).address(address.to_string());

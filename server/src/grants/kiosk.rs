@@ -123,6 +123,10 @@ pub async fn redeem(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> 
     let member = Member { core, caller, kiosk: &kiosk, grant };
     let until_ms = match &proof.challenge {
         Some(nonce) => member.challenge(nonce).await? + kiosk_challenge::LIFETIME_MS,
+        // Whether it was shown before a recovery is not known.
+        None if core.recovery.is_forgotten_s(proof.last_s - kiosk::SKEW_S - kiosk::LIFETIME_S) => {
+            return Err(member.kiosk.too_late(core, caller, refusal(Rejected::Clock)).await);
+        }
         None => proof.last_s * 1000,
     };
     member.let_in(form, &Shown { proof: &proof, pass: &pass, until_ms }).await

@@ -95,10 +95,11 @@ async fn attempt(request: TokenRequest<'_>, presented: u32) -> Result<Option<Rep
     let turn = turn_of(grant, caller, presented);
     // A refresh that moves nothing can be sent again without end: it costs its place before anybody is asked.
     if turn == Turn::Previous {
-        must_not_be_a_storm(core, grant, &core.limits.repeats)?;
+        must_not_be_a_storm((core, grant), &["repeat"], &core.limits.repeats)?;
     }
     if turn != Turn::Spent && decision::is_asked(core, Moment::Refresh, &caller.client_id) {
-        must_not_be_a_storm(core, grant, &core.limits.judged_refreshes)?;
+        let number = grant.number.to_string();
+        must_not_be_a_storm((core, grant), &["judged", &number], &core.limits.judged_refreshes)?;
     }
     if turn != Turn::Spent {
         asked_again::must_be_confirmed(core, grant, caller.now_ms).await?;
@@ -250,9 +251,9 @@ async fn advance_generation(request: TokenRequest<'_>, scope: &Scope, to: u32, e
 }
 
 /// A storm of repeats is slowed down, never punished.
-fn must_not_be_a_storm(core: &Core, grant: &Grant, limit: &DefaultKeyedRateLimiter<u16>) -> Result<()> {
+fn must_not_be_a_storm((core, grant): (&Core, &Grant), what: &[&str], limit: &DefaultKeyedRateLimiter<u16>) -> Result<()> {
     let name = crate::sessions::public_id(core, &grant.session);
-    if limit.check_key(&Limits::place(&["repeat", &name])).is_err() {
+    if limit.check_key(&Limits::place(&[what, &[&name]].concat())).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "This refresh was repeated too often; wait.").retry_after(5).into());
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::breached::{Breached, Unfit};
 use super::enrolment::Waiting;
-pub use super::names::canonical;
+pub use super::names::{canonical, former_spelling};
 use super::passkeys::Known;
 use super::proof::MethodName;
 pub use super::proof::link_key;

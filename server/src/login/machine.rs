@@ -298,8 +298,8 @@ impl Machine {
         let by_passkey = answer.filter(|answer| answer.action == operation::ACTION);
         let said =
             answer.filter(|_| asks_who && by_passkey.is_none()).map(|answer| answer.text("username")).filter(|name| !name.is_empty());
-        // Who comes back with old proofs is no name that somebody said: another person's passkey says whose it is.
-        let candidate = state.candidate.as_ref().filter(|candidate| !candidate.name.is_empty() || by_passkey.is_none());
+        // A passkey says whose it is, unless it was asked for by the ids of a name: whoever was named or comes back decides nothing.
+        let candidate = state.candidate.as_ref().filter(|candidate| candidate.wants_ids || by_passkey.is_none());
         let (name, account) = match (&state.subject, said, candidate) {
             (Some(subject), _, _) => (String::new(), self.accounts().by_id(&subject.account).await?),
             (None, Some(said), _) => self.accounts().named(said).await?,

@@ -48,8 +48,10 @@ pub fn digits(text: &str) -> String {
 }
 
 /// The zero of each script's ten digits (Unicode, general category Nd), for those that keyboards of today have.
-const ZEROS: [char; 12] =
-    ['0', '\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{be6}', '\u{c66}', '\u{e50}', '\u{1040}', '\u{ff10}'];
+const ZEROS: [char; 17] = [
+    '0', '\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{b66}', '\u{be6}', '\u{c66}', '\u{ce6}', '\u{d66}',
+    '\u{e50}', '\u{ed0}', '\u{1040}', '\u{17e0}', '\u{ff10}',
+];
 
 fn decimal(letter: char) -> Option<u32> {
     ZEROS.iter().find_map(|zero| u32::from(letter).checked_sub(u32::from(*zero)).filter(|value| *value < 10))
@@ -116,6 +118,12 @@ mod tests {
         for typed in ["07", " 07 ", "0 7", "0-7", "0\t7", "\u{ff10}\u{ff17}", "\u{660}\u{667}"] {
             assert_eq!(is_number("07", typed), Some(true), "{typed:?}");
         }
+        // Odia, Kannada, Malayalam, Lao and Khmer.
+        for zero in ['\u{b66}', '\u{ce6}', '\u{d66}', '\u{ed0}', '\u{17e0}'] {
+            let all: String = (0..10).filter_map(|value| char::from_u32(u32::from(zero) + value)).collect();
+            assert_eq!(digits(&all), "0123456789", "{all}");
+        }
+        assert_eq!(digits("\u{b65}\u{b70}\u{ce5}\u{cf0}\u{17ea}"), "", "beside them");
         assert_eq!((is_number("07", "70"), is_number("07", "7 0")), (Some(false), Some(false)));
         for none in ["", " ", "7", "070", "seven"] {
             assert_eq!(is_number("07", none), None, "{none:?}");

@@ -37,21 +37,23 @@ impl<'a> Accounts<'a> {
     }
 
     /// The one spelling of a name that was typed, and whose it is. A name that nobody can have is a name like any other. It has its own
-    /// limits and its own nobody.
+    /// limits and its own nobody. The spelling and the number of questions follow from what was typed alone, whoever has it (300-H).
     pub async fn named(&self, typed: &str) -> Result<(String, Option<Account>), Fault> {
-        let name = names::canonical(typed);
-        if let Some(former) = names::former_spelling(typed).filter(|former| name.as_ref() != Some(former))
-            && let Some(account) = self.by_name(&former).await?
-        {
-            return Ok((former, Some(account)));
+        if typed.trim().is_empty() {
+            return Ok((String::new(), None));
         }
-        match name {
-            Some(name) => {
-                let account = self.by_name(&name).await?;
-                Ok((name, account))
-            }
-            None => Ok((typed.trim().chars().take(200).collect::<String>().to_lowercase(), None)),
-        }
+        let (name, former) = (names::canonical(typed), names::former_spelling(typed));
+        let by_former = match former.as_ref().filter(|former| name.as_ref() != Some(*former)) {
+            Some(former) => self.by_name(former).await?,
+            None => None,
+        };
+        let by_name = match &name {
+            Some(name) => self.by_name(name).await?,
+            None => None,
+        };
+        // No name begins with a space, so that this is nobody else's. Typed once more, it is the same.
+        let of_nobody = || format!(" {}", typed.trim_matches(' ').chars().take(200).collect::<String>().to_lowercase());
+        Ok((name.or(former).unwrap_or_else(of_nobody), by_former.or(by_name)))
     }
 
     /// The account that a passkey of the present RP ID belongs to. `id`: base64url.

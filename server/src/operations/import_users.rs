@@ -77,6 +77,11 @@ impl Person {
         }
         Ok(names)
     }
+
+    /// The same as former versions wrote them. Who was imported then has such a name.
+    fn former_names(&self) -> impl Iterator<Item = String> {
+        self.login_names.iter().chain(&self.email).filter_map(|name| accounts::former_spelling(name))
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -123,8 +128,8 @@ async fn import(context: &Context, actor: &Actor, line: &Line, firebase: Option<
         Err(why) => return Ok(refused("", why)),
     };
     let shown = person.login_names.first().or(person.email.as_ref()).cloned().unwrap_or_default();
-    let names = match person.names() {
-        Ok(names) => names,
+    let names: Vec<String> = match person.names() {
+        Ok(names) => names.into_iter().chain(person.former_names()).collect(),
         Err(why) => return Ok(refused(&shown, why)),
     };
     let digest = match judge(context, &person, firebase).await? {

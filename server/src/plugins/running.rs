@@ -294,7 +294,10 @@ impl Running {
         if !self.settings.observe {
             return asking.await;
         }
-        let late = |_| Err("time: it is observed only, and a request waits one second for it".to_owned());
+        let late = |_| {
+            metrics::counter!("symbolon_plugin_calls_total", "plugin" => self.name.clone(), "outcome" => "time").increment(1);
+            Err("time: it is observed only, and a request waits one second for it".to_owned())
+        };
         tokio::time::timeout(OBSERVED, asking).await.unwrap_or_else(late)
     }
 

@@ -69,7 +69,7 @@ struct State {
     opened: Instant,
     version: Option<Version>,
     requests: usize,
-    /// Bodies of requests that have not come whole, and since when.
+    /// Bodies of requests that have not come whole, and when the last piece came.
     bodies: BTreeMap<u64, Instant>,
     /// Answers that are not wholly written, and since when.
     answers: BTreeMap<u64, Instant>,
@@ -149,17 +149,17 @@ impl State {
         self.requests > 0 || !self.answers.is_empty()
     }
 
-    /// `limits`: as they are in this moment, by the places that are left.
-    fn verdict(&self, now: Instant, limits: &Limits) -> Verdict {
+    /// `limits`: as they are in this moment, by the places that are left. `usual`: what is under way ends by these.
+    fn verdict(&self, now: Instant, limits: &Limits, usual: &Limits) -> Verdict {
         let is_over = |since: Option<Instant>, limit: Duration| since.is_some_and(|it| now.duration_since(it) >= limit);
-        let oldest = |all: &BTreeMap<u64, Instant>| all.values().next().copied();
+        let oldest = |all: &BTreeMap<u64, Instant>| all.values().min().copied();
         if is_over(self.blocked_since, limits.write) || is_over(oldest(&self.answers), limits.write) {
             return Verdict::Close("an answer was not taken in time");
         }
         if is_over(oldest(&self.bodies), limits.request) {
             return Verdict::Close("the body of a request did not come in time");
         }
-        if is_over(self.ending_since, limits.request + limits.write) {
+        if is_over(self.ending_since, usual.request + usual.write) {
             return Verdict::Close("the connection was asked to end, and did not");
         }
         if self.is_busy() {
@@ -191,6 +191,15 @@ enum What {
     Body(u64),
     /// An answer that is not wholly written.
     Answer(u64),
+}
+
+impl UnderWay {
+    /// A piece has come: whoever sends slowly has not stopped. Whoever reads the body has a limit for all of it.
+    fn goes_on(&self) {
+        if let What::Body(body) = self.what {
+            self.watch.state().bodies.insert(body, Instant::now());
+        }
+    }
 }
 
 impl Drop for UnderWay {
@@ -280,6 +289,9 @@ where
             return Poll::Ready(None);
         };
         let frame = frame.map_err(Into::into)?;
+        if let Some(arriving) = &self.arriving {
+            arriving.goes_on();
+        }
         let length = frame.data_ref().map_or(0, Bytes::len);
         if !self.charge.add(length) {
             return Poll::Ready(Some(Err("too many bytes are held for this address".into())));
@@ -331,7 +343,7 @@ where
                 return;
             }
             _ = stopped.changed(), if watch.state().ending_since.is_none() => true,
-            _ = look.tick() => match watch.state().verdict(Instant::now(), &limits.at(&place)) {
+            _ = look.tick() => match watch.state().verdict(Instant::now(), &limits.at(&place), &limits) {
                 Verdict::Keep => false,
                 Verdict::End => true,
                 Verdict::Close(why) => {

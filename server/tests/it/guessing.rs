@@ -175,6 +175,10 @@ async fn guesses_at_codes_are_counted_like_those_at_passwords() {
 
         let mut thief = Browser::at(STRANGER);
         let mut page = at_the_code(&world, &mut thief).await;
+        for _ in 0..3 {
+            page = thief.submit(&world, &page, &[("code", "no digit")], "continue").await;
+            assert!(page.asks_for("code") && !page.says("The code is not right"), "no try: {}", page.html);
+        }
         for _ in 0..10 {
             page = thief.submit(&world, &page, &[("code", "000000")], "continue").await;
             assert!(page.says("The code is not right"), "{}", page.html);

@@ -3,6 +3,7 @@
 use crate::commands::symbolon;
 use crate::world::*;
 use serde_json::{Value as Json, json};
+use symbolon::store::Change;
 
 const SUB: &str = "7b1c6c1e-3f9d-4c5e-9a52-1d2f3a4b5c6d";
 
@@ -141,6 +142,27 @@ async fn a_line_that_is_wrong_is_refused_with_its_reason() {
     let (code, _, error) = symbolon(&world.file(), &["user", "import", "/nowhere.jsonl"], "").await;
     assert!(code == Some(1) && error.contains("/nowhere.jsonl"), "{error}");
     world.stop().await;
+}
+
+/// A former version wrote names of another width as they were. Whoever came in then does not come in a second time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_as_former_versions_wrote_it_is_taken() {
+    on_every_engine(|world| async move {
+        let owner = world.person("owner").await;
+        let wide = "\u{ff5a}\u{ff4f}\u{ff45}";
+        let mut change = Change::new(0);
+        change.run("INSERT INTO login_name (name, account) VALUES ($1, $2)", vec![wide.into(), owner.as_str().into()]);
+        world.running.shared.now().store.apply(change).await.unwrap();
+        let line = json!({ "login_names": [wide] }).to_string();
+        let (code, said, error) = import(&world, &line, &[]).await;
+        assert!(code == Some(1) && said.contains("already"), "{said}{error}");
+        let (code, said, error) = import(&world, &line, &["--skip-existing"]).await;
+        assert!(code == Some(0) && said.contains("0 added, 1 there already, 0 refused"), "{said}{error}");
+        let (code, said, error) = import(&world, &json!({ "login_names": ["zoe"] }).to_string(), &[]).await;
+        assert!(code == Some(0) && said.contains("1 added, 0 refused"), "the twin: {said}{error}");
+        world.stop().await;
+    })
+    .await;
 }
 
 /// More people than one message holds, and without a server too.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What a mail server answers to one command, or in the place of its greeting. `None`: it takes the connection and says nothing.
+/// What a mail server answers to one command, in the place of its greeting, or at the end of a letter. An empty answer: it says nothing to
+/// that. `None`: it takes the connection and says nothing.
 type Refusal = Arc<Mutex<Option<Said>>>;
 type Said = (&'static str, &'static str);
 const GREETING: &str = "220 ";
@@ -63,13 +64,19 @@ async fn converse(stream: TcpStream, (command, refusal): Said, greetings: Arc<Mu
     let mut lines = BufReader::new(read).lines();
     let greeting = if command == GREETING { refusal } else { "220 x ESMTP" };
     write.write_all(format!("{greeting}\r\n").as_bytes()).await.unwrap();
+    let mut is_letter = false;
     while let Ok(Some(line)) = lines.next_line().await {
-        let word = line.get(..4).unwrap_or_default().to_owned();
+        let word = if is_letter { line.clone() } else { line.get(..4).unwrap_or_default().to_owned() };
+        if is_letter && word != "." {
+            continue;
+        }
         if word == "EHLO" {
             greetings.lock().unwrap().push(line);
         }
-        let answer = if word == command { refusal } else { "250 ok" };
-        if write.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() {
+        let usual = if word == "DATA" { "354 go on" } else { "250 ok" };
+        let answer = if word == command { refusal } else { usual };
+        is_letter = answer.starts_with("354");
+        if !answer.is_empty() && write.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() {
             return;
         }
     }
@@ -102,7 +109,7 @@ async fn a_mail_server_that_hangs_delays_no_stop() {
 }
 
 /// 4xx is tried again, and so is all that the server has against us and not against the letter: at its greeting, at EHLO, at our sender, or
-/// at our password. What RCPT and DATA refuse for good is given up. RFC 5321 4.2.1.
+/// at our password, also where it says so at RCPT. What RCPT and DATA refuse for good is given up. RFC 5321 4.2.1.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_letter_is_tried_again_unless_it_is_refused_for_good() {
     for (command, answer, stays) in [
@@ -113,7 +120,9 @@ async fn a_letter_is_tried_again_unless_it_is_refused_for_good() {
         ("RCPT", "451 later", true),
         ("RCPT", "550 no such mailbox", false),
         ("RCPT", "535 who are you", true),
+        ("RCPT", "554 5.7.1 Relay access denied", true),
         ("DATA", "554 not this letter", false),
+        ("DATA", "250 not the code that asks for a letter", true),
     ] {
         let server = MailServer::open(Some((command, answer))).await;
         let world = server.world("ehlo = \"login.example.com\"").await;
@@ -135,6 +144,51 @@ async fn a_letter_is_tried_again_unless_it_is_refused_for_good() {
         assert_eq!(*server.connections.lock().unwrap() > 1, stays, "{answer}");
         world.stop().await;
     }
+}
+
+/// A letter that the server has taken does not leave again because QUIT gets no answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_leaves_once_though_nobody_says_goodbye() {
+    let server = MailServer::open(Some(("QUIT", ""))).await;
+    let world = server.world("").await;
+    ask_for_a_code(&world, "alice").await;
+    server.connected(1).await;
+    for _ in 0..200 {
+        if waiting(&world).await == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(waiting(&world).await, 0);
+    world.advance_s(130);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(*server.connections.lock().unwrap(), 1);
+    world.stop().await;
+}
+
+/// The lease of a letter begins when it is claimed. Letters before it that take long use none of it up.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_letter_of_a_batch_has_a_lease_of_its_own() {
+    let server = MailServer::open(Some((GREETING, "554 no service for you"))).await;
+    let world = server.world("").await;
+    for times in 1..=2 {
+        ask_for_a_code(&world, "alice").await;
+        server.connected(times).await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(waiting(&world).await, 2, "they come due together");
+    // The first one takes a second, in which two minutes go by. The second one hangs.
+    *server.refusal.lock().unwrap() = Some(("QUIT", ""));
+    world.advance_s(130);
+    server.connected(3).await;
+    *server.refusal.lock().unwrap() = None;
+    world.advance_s(130);
+    server.connected(4).await;
+    let app = world.running.shared.now();
+    let row = app.store.one("SELECT max(next_ms) FROM outbox", &[]).await.unwrap().unwrap();
+    assert!(row.int(0).unwrap() > app.now_ms(), "another worker would send it too");
+    drop(app);
+    world.stop().await;
 }
 
 /// The outbox has an end: beyond it letters are not written, and the sign-in goes on.

@@ -6,7 +6,7 @@ use crate::world::passkeys::options as options_of_page;
 use crate::world::*;
 use serde_json::{Value as Json, json};
 use symbolon_oauth::base64url;
-use symbolon_phone::authenticator::{Authenticator, USER_PRESENT, USER_VERIFIED};
+use symbolon_phone::authenticator::{Authenticator, NotDone, USER_PRESENT, USER_VERIFIED};
 
 async fn on_every_engine<T: Future<Output = ()>>(test: impl Fn(Screens) -> T) {
     for engine in engines() {
@@ -31,7 +31,7 @@ async fn proved(hand: &mut Hand<'_>, done: &Answer) -> Json {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_makes_a_passkey_and_signs_in_with_it() {
     on_every_engine(|scene| async move {
-        let mut hand = Hand::of(&scene, Authenticator::found_by_id());
+        let mut hand = Hand::of(&scene, Authenticator::default());
         let done = hand.add("alice").await;
         assert_eq!(proved(&mut hand, &done).await, json!([["pwd", "pop", "mfa"], "urn:both"]));
         let letter = scene.mailbox.wait("alice@example.com", 0).await.unwrap();
@@ -46,15 +46,19 @@ async fn an_app_makes_a_passkey_and_signs_in_with_it() {
         assert_eq!(done.status, 200, "{done:?}");
         assert_eq!(proved(&mut hand, &done).await, json!([["pop"], null]));
 
-        let step = hand.phone.begin().await;
-        let named = hand.phone.answer(&step, "security_key", &[("username", "alice")]).await;
+        // Bob's is found by its id alone.
+        scene.world.person("bob").await;
+        let mut bob = Hand::of(&scene, Authenticator::found_by_id());
+        bob.add("bob").await;
+        let step = bob.phone.begin().await;
+        assert_eq!(bob.keys.get(options(&step), &bob.origin), Err(NotDone::NoPasskey));
+        let named = bob.phone.answer(&step, "security_key", &[("username", "bob")]).await;
         assert_eq!(
             (named.kind(), &options(&named)["allowCredentials"][0]["id"]),
-            ("passkey", &json!(base64url::encode(&hand.keys.ids()[0])))
+            ("passkey", &json!(base64url::encode(&bob.keys.ids()[0])))
         );
-        hand.keys.tells_user_handle = false;
-        assert_eq!(hand.use_it(&named).await.status, 200);
-        hand.keys.tells_user_handle = true;
+        bob.keys.tells_user_handle = false;
+        assert_eq!(bob.use_it(&named).await.status, 200);
 
         let step = hand.phone.begin_with(&[("acr_values", "urn:two")]).await;
         let done = hand.use_it(&step).await;

@@ -446,13 +446,26 @@ impl Platforms {
     }
 }
 
+/// A passkey of this person's, made on the account page.
+pub async fn add_passkey(scene: &Screens, keys: &mut Authenticator, person: &str) {
+    let world = &scene.world;
+    let mut browser = Browser::default();
+    let page = browser.visit(world, "/account").await;
+    browser.submit_password(world, &page, person, PASSWORD).await;
+    let account = browser.visit(world, "/account").await;
+    let page = browser.submit(world, &account, &[], "add_passkey").await;
+    let made = keys.create(&operation_of_page(&page)["options"], &world.issuer).unwrap();
+    assert_eq!(browser.submit(world, &page, &[("passkey", &made.to_string())], "passkey").await.status, 303);
+    world.confirm(person).await;
+}
+
 /// Passkeys: offered, refused, made, used with and without a name, and with a new account.
 async fn walk_with_passkeys((schema, seen): Known<'_>) {
     let scene = Screens::with(Engine::Sqlite, |it| with_app(it).set("passkeys.offer", true)).await;
     for name in [NATIVE, BROWSER] {
         scene.world.person(name).await;
     }
-    let mut platforms = Platforms { native: Authenticator::found_by_id(), browser: Authenticator::found_by_id() };
+    let mut platforms = Platforms { native: Authenticator::default(), browser: Authenticator::default() };
     let mut walk = Walk::begin(&scene, (schema, seen), &[]).await;
     for failure in ["already_there", "cancelled", "no_passkey", "not_possible_here", "nonsense"] {
         walk.go("passkey", &[("passkey_failure", failure, failure)]).await;
@@ -464,15 +477,18 @@ async fn walk_with_passkeys((schema, seen): Known<'_>) {
     let mut walk = Walk::begin(&scene, (schema, seen), &[]).await;
     platforms.go(&mut walk).await;
     walk.is_done().await;
+    for name in [NATIVE, BROWSER] {
+        assert!(scene.world.confirm(name).await, "a passkey that was added with a password waits");
+    }
+    let mut by_id = Platforms { native: Authenticator::found_by_id(), browser: Authenticator::found_by_id() };
+    add_passkey(&scene, &mut by_id.native, NATIVE).await;
+    add_passkey(&scene, &mut by_id.browser, BROWSER).await;
     let mut walk = Walk::begin(&scene, (schema, seen), &[("prompt", "login")]).await;
     walk.go("security_key", &[("username", "", "")]).await;
     walk.go("security_key", &[("username", NATIVE, BROWSER)]).await.is_at("passkey");
     walk.go("passkey", &[("passkey", "{}", "{}")]).await;
-    platforms.go(&mut walk).await;
+    by_id.go(&mut walk).await;
     walk.is_done().await;
-    for name in [NATIVE, BROWSER] {
-        assert!(scene.world.confirm(name).await, "a passkey that was added with a password waits");
-    }
     let mut walk = Walk::begin(&scene, (schema, seen), &[("acr_values", "urn:both"), ("prompt", "login")]).await;
     walk.password().await.is_at("passkey");
     platforms.go(&mut walk).await;

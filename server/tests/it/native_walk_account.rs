@@ -1,6 +1,6 @@
 //! The walk of `native_walk`, through an account that has everything: each change on the app's screens beside its page.
 
-use crate::native_walk::{Known, Walk, see};
+use crate::native_walk::{Known, Walk, add_passkey, see};
 use crate::world::app_passkeys::{Hand, with_app};
 use crate::world::native::*;
 use crate::world::passkeys::options;
@@ -52,19 +52,6 @@ async fn signed_in(scene: &Screens, keys: &mut Authenticator) -> (Browser, Page)
     (browser, account)
 }
 
-/// A passkey of Bill's, made on his account page.
-async fn add_passkey(scene: &Screens, keys: &mut Authenticator) {
-    let world = &scene.world;
-    let mut browser = Browser::default();
-    let page = browser.visit(world, "/account").await;
-    browser.submit_password(world, &page, "bill", PASSWORD).await;
-    let account = browser.visit(world, "/account").await;
-    let page = browser.submit(world, &account, &[], "add_passkey").await;
-    let made = keys.create(&options(&page), &world.issuer).unwrap();
-    assert_eq!(browser.submit(world, &page, &[("passkey", &made.to_string())], "passkey").await.status, 303);
-    world.confirm("bill").await;
-}
-
 pub async fn walk((schema, seen): Known<'_>) {
     let scene = Screens::with(Engine::Sqlite, configuration).await;
     for name in ["nora", "bill"] {
@@ -74,7 +61,7 @@ pub async fn walk((schema, seen): Known<'_>) {
     let done = hand.add("nora").await;
     let tokens = hand.phone.redeem(&done.text("authorization_code")).await;
     let mut keys = Authenticator::default();
-    add_passkey(&scene, &mut keys).await;
+    add_passkey(&scene, &mut keys, "bill").await;
     // Both are signed in to the app on another device.
     for name in ["nora", "bill"] {
         let mut other = scene.genuine();

@@ -40,7 +40,8 @@ async fn ids_of_a_name_tell_nothing() {
             assert!(allowed.as_array().is_some_and(|all| !all.is_empty()), "{name}: {allowed}");
             (shape, allowed)
         };
-        let names = ["alice", "alice@example.com", "bob", "bob@example.com", "nobody", "nobody@example.com"];
+        // The last ones are names that nobody can have. They are none of the others either.
+        let names = ["alice", "alice@example.com", "bob", "bob@example.com", "nobody", "nobody@example.com", "alice\u{a0}", "\talice"];
         let mut seen = Vec::new();
         for name in names {
             seen.push(ids(name).await);
@@ -62,15 +63,43 @@ async fn ids_of_a_name_tell_nothing() {
     .await;
 }
 
+/// A name that was typed for another method decides nothing about a passkey that is found without one: it says itself whose it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_says_whose_it_is_whatever_name_was_typed() {
+    on_every_engine("", |keys| async move {
+        keys.world.person("bob").await;
+        let (mut alices, mut bobs) = (Authenticator::default(), Authenticator::default());
+        keys.add(&mut Browser::default(), &mut alices, "alice").await;
+        keys.add(&mut Browser::default(), &mut bobs, "bob").await;
+        keys.world.reload(|it| it.set("login.default.require", vec!["email", "passkey"])).await;
+        for (typed, owner) in [("alice", "bob"), ("alice", "alice"), ("nobody", "bob")] {
+            let hand = if owner == "bob" { &mut bobs } else { &mut alices };
+            let mut browser = Browser::default();
+            let page = keys.open(&mut browser).await;
+            let page = browser.submit(&keys.world, &page, &[("username", typed)], "continue").await;
+            let page = browser.submit(&keys.world, &page, &[], "use_passkey").await;
+            assert_eq!(options(&page)["allowCredentials"], json!([]), "{typed}: {}", page.html);
+            let done = keys.use_it(&mut browser, &page, hand).await;
+            assert!(done.has_code(), "{typed}: {}", done.html);
+            let account = browser.visit(&keys.world, "/account").await;
+            assert!(account.says(&format!("{owner}@example.com")), "{typed}: {}", account.html);
+        }
+        keys.world.stop().await;
+    })
+    .await;
+}
+
 /// W-08: the answer need not say whose passkey it is where the person is known. Where nobody is named, the name is asked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_without_a_handle_is_enough_after_a_name() {
     on_every_engine("", |keys| async move {
-        let mut phone = Authenticator::found_by_id();
-        keys.add(&mut Browser::default(), &mut phone, "alice").await;
+        let (mut phone, mut found) = (Authenticator::found_by_id(), Authenticator::default());
+        let mut own = Browser::default();
+        keys.add(&mut own, &mut phone, "alice").await;
+        keys.add(&mut own, &mut found, "alice").await;
         for handle in [None, Some(Json::Null), Some(json!(""))] {
-            let mut used = |page: &Page| {
-                let mut used = phone.get(&options(page), &keys.origin).unwrap();
+            let used = |platform: &mut Authenticator, page: &Page| {
+                let mut used = platform.get(&options(page), &keys.origin).unwrap();
                 let response = used["response"].as_object_mut().unwrap();
                 match &handle {
                     Some(handle) => drop(response.insert("userHandle".to_owned(), handle.clone())),
@@ -80,11 +109,11 @@ async fn an_answer_without_a_handle_is_enough_after_a_name() {
             };
             let mut browser = Browser::default();
             let page = keys.open(&mut browser).await;
-            let page = keys.answer(&mut browser, &page, &used(&page)).await;
+            let page = keys.answer(&mut browser, &page, &used(&mut found, &page)).await;
             refused(&page, "Type your name first");
             assert!(page.asks_for("username") && page.action("security_key"), "{}", page.html);
             let named = browser.submit(&keys.world, &page, &[("username", "alice")], "security_key").await;
-            assert!(keys.answer(&mut browser, &named, &used(&named)).await.has_code(), "the twin of {handle:?}");
+            assert!(keys.answer(&mut browser, &named, &used(&mut phone, &named)).await.has_code(), "the twin of {handle:?}");
         }
         keys.world.stop().await;
     })

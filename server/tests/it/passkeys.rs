@@ -21,8 +21,10 @@ pub async fn reason(keys: &Keys) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_passkey_is_made_and_signs_in_with_and_without_a_name() {
     on_every_engine("", |keys| async move {
-        let mut phone = Authenticator::found_by_id();
-        keys.add(&mut Browser::default(), &mut phone, "alice").await;
+        let (mut phone, mut found) = (Authenticator::found_by_id(), Authenticator::default());
+        let mut own = Browser::default();
+        keys.add(&mut own, &mut phone, "alice").await;
+        keys.add(&mut own, &mut found, "alice").await;
         let letter = keys.mailbox.wait("alice@example.com", 0).await.unwrap();
         assert!(letter.subject().is_some_and(|it| it.contains("A passkey was added")), "{}", letter.text);
 
@@ -33,7 +35,8 @@ async fn a_passkey_is_made_and_signs_in_with_and_without_a_name() {
         assert_eq!((asked["name"].as_str(), asked["mediation"].as_str()), (Some("passkey_get"), Some("conditional")));
         assert_eq!((&asked["options"]["allowCredentials"], asked["options"]["rpId"].as_str()), (&json!([]), Some("127.0.0.1")));
         assert!(page.html.contains("autocomplete=\"username webauthn\""), "{}", page.html);
-        let done = keys.use_it(&mut browser, &page, &mut phone).await;
+        assert_eq!(phone.get(&options(&page), &keys.origin), Err(NotDone::NoPasskey), "it is found by its id alone");
+        let done = keys.use_it(&mut browser, &page, &mut found).await;
         assert!(done.has_code(), "{}", done.html);
 
         // After a name, with the credential's id.

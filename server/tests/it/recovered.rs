@@ -1,13 +1,17 @@
 //! `symbolon recover --audit`: the input is judged first, times are compared, and only then something happens. 625-Q.
 
+use crate::backchannel;
 use crate::commands::symbolon;
+use crate::kiosks;
 use crate::receipts::{self, android, refused};
 use crate::restored_store::{keep, restore};
 use crate::world::*;
 use serde_json::{Value as Json, json};
+use symbolon::attesting::challenge;
 use symbolon::dpop;
 use symbolon::store::Change;
 use symbolon_attest::binding;
+use symbolon_oauth::jwk::PrivateKey;
 use symbolon_oauth::{base64url, jws};
 use symbolon_phone::element::Android;
 
@@ -218,15 +222,23 @@ async fn what_was_made_before_the_recovery_is_void() {
     world.stop().await;
 }
 
-/// The same of challenges for evidence: the copy does not know which were used.
+/// The same of challenges for evidence and for proofs of an attested key: the copy does not know which were used.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_challenge_of_before_the_recovery_is_void() {
     let mut scene = receipts::Scene::start(Engine::Sqlite).await;
     scene.world = scene.world.restarted(keep).await;
     let before = scene.phone("plain").any_challenge("plain").await;
+    let now = |scene: &receipts::Scene| scene.world.running.shared.now();
+    let fits = |scene: &receipts::Scene, text: &str| challenge::fits(&now(scene), text, now(scene).now_ms() / 1000);
+    let of_key = challenge::challenge(&now(&scene), now(&scene).now_ms()).unwrap();
+    scene.world = lose(scene.world).await;
+    scene.world.start_again(|it| it).await;
+    assert!(fits(&scene, &of_key), "in a store that nobody recovered");
     scene.world = lose(scene.world).await;
     told(&scene.world, &["recover"]).await;
     scene.world.start_again(|it| it).await;
+    assert!(!fits(&scene, &of_key));
+    assert!(fits(&scene, &challenge::challenge(&now(&scene), now(&scene).now_ms()).unwrap()), "the twin");
     let mut phone = scene.phone("plain");
     let after = phone.any_challenge("plain").await;
     for ((text, challenge), wanted) in [(before, refused()), (after, android())] {
@@ -235,5 +247,109 @@ async fn a_challenge_of_before_the_recovery_is_void() {
         let chain: Vec<String> = chain.iter().map(|it| base64url::encode(it)).collect();
         assert_eq!(phone.attest("android-key", &text, &[("chain", &chain.join("."))]).await, wanted);
     }
+    scene.world.stop().await;
+}
+
+/// The same of proofs without a nonce, where the configuration asks for none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_of_before_the_recovery_is_void() {
+    let key = new_key();
+    let world = Configuration::on(Engine::Sqlite).await.with("[dpop]\nnonce = false").start().await.restarted(keep).await;
+    let made = |world: &World, age_s: i64| {
+        let (url, jti, iat) = (world.url("/token"), fresh(), world.running.shared.now().now_ms() / 1000 - age_s);
+        let statement = symbolon_oauth::dpop::Statement { method: "POST", url: &url, nonce: None, access_token: None, jti: &jti, iat };
+        symbolon_oauth::dpop::make(&key, &statement).unwrap()
+    };
+    let send = async |world: &World, proof: &str| {
+        let (code, verifier) = world.code("openid").await;
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", "shop-ios"),
+            ("code", code.as_str()),
+            ("code_verifier", verifier.as_str()),
+            ("redirect_uri", NATIVE_BACK),
+        ];
+        let answer = Answer::to(world.http.post(world.url("/token")).form(&form).header("dpop", proof)).await;
+        (answer.status, answer.error().1.to_owned())
+    };
+    let taken = || (200, String::new());
+    let before = made(&world, 5);
+    assert_eq!(send(&world, &before).await, taken());
+    assert_eq!(send(&world, &before).await, (400, "use_dpop_nonce".to_owned()), "it is spent");
+    let mut world = lose(world).await;
+    world.start_again(|it| it).await;
+    assert_eq!(send(&world, &before).await, taken(), "a store that nobody recovered has forgotten it");
+    let mut world = lose(world).await;
+    told(&world, &["recover"]).await;
+    world.start_again(|it| it).await;
+    assert_eq!(send(&world, &before).await, (400, "use_dpop_nonce".to_owned()));
+    assert_eq!(send(&world, &made(&world, 0)).await, taken(), "the twin");
+    world.stop().await;
+}
+
+/// The same of a token by which a client names a person.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_hint_token_of_before_the_recovery_is_void() {
+    let mut scene = backchannel::Scene::start(Engine::Sqlite, "").await;
+    scene.world = scene.world.restarted(keep).await;
+    let now_s = |scene: &backchannel::Scene| scene.world.running.shared.now().now_ms() / 1000;
+    let hint = |scene: &backchannel::Scene, made_s: i64| {
+        let issuer = &scene.world.issuer;
+        let claims = json!({ "iss": "bank", "aud": issuer, "iat": made_s, "exp": made_s + 300, "jti": fresh(), "login_hint": "alice" });
+        jws::sign(&scene.signer, symbolon_oauth::backchannel::HINT_TYP, &claims).unwrap()
+    };
+    let ask = async |scene: &backchannel::Scene, hint: &str| {
+        let (issuer, now_s) = (&scene.world.issuer, now_s(scene));
+        let claims = json!({ "iss": "bank", "aud": issuer, "iat": now_s, "nbf": now_s, "exp": now_s + 300, "jti": fresh(),
+            "scope": "openid orders:read", "binding_message": "Pay 12.50 EUR", "login_hint_token": hint });
+        let request = jws::sign(&scene.signer, symbolon_oauth::request_object::TYP, &claims).unwrap();
+        let bank = Phone::new(&scene.world, "bank", backchannel::APP_BACK);
+        let mut bank = Phone { client_key: Some(&scene.signer), mode: Mode::Unattested, ..bank };
+        let answer = bank.post("/backchannel_authentication", &[("request", &request)]).await;
+        (answer.status, answer.error().1.to_owned())
+    };
+    let taken = || (200, String::new());
+    let before = hint(&scene, now_s(&scene) - 5);
+    assert_eq!(ask(&scene, &before).await, taken());
+    assert_eq!(ask(&scene, &before).await, (400, "invalid_request".to_owned()), "it is spent");
+    scene.world = lose(scene.world).await;
+    scene.world.start_again(|it| it).await;
+    assert_eq!(ask(&scene, &before).await, taken(), "a store that nobody recovered has forgotten it");
+    scene.world = lose(scene.world).await;
+    told(&scene.world, &["recover"]).await;
+    scene.world.start_again(|it| it).await;
+    assert_eq!(ask(&scene, &before).await, (400, "expired_login_hint_token".to_owned()));
+    assert_eq!(ask(&scene, &hint(&scene, now_s(&scene))).await, taken(), "the twin");
+    scene.world.stop().await;
+}
+
+/// The same of a kiosk's picture.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_of_before_the_recovery_is_void() {
+    fn phone<'a>(scene: &'a kiosks::Scene, own: &PrivateKey) -> Phone<'a> {
+        let phone = Phone::new(&scene.world, "member-app", kiosks::MEMBERS);
+        Phone { pushes: false, ..phone }.with_key(own.clone())
+    }
+    let own = new_key();
+    let mut scene = kiosks::Scene::start(Engine::Sqlite, "").await;
+    let kept = kiosks::member(&mut phone(&scene, &own), "orders:read").await;
+    scene.world = scene.world.restarted(keep).await;
+    let picture = async |scene: &kiosks::Scene| kiosks::nonce(&kiosks::challenge(&mut scene.gate(&scene.gates[0])).await);
+    let show = async |scene: &kiosks::Scene, picture: &str| {
+        let code = kiosks::proof(&phone(scene, &own), &kept.pass, Some(picture));
+        let answer = kiosks::show(&mut scene.gate(&scene.gates[0]), &code).await;
+        let why = answer.body["error_description"].as_str().unwrap_or_default();
+        (answer.status, why.contains("picture has changed"))
+    };
+    let before = picture(&scene).await;
+    assert_eq!(show(&scene, &before).await, (200, false));
+    scene.world = lose(scene.world).await;
+    scene.world.start_again(|it| it).await;
+    assert_eq!(show(&scene, &before).await, (200, false), "a store that nobody recovered takes it");
+    scene.world = lose(scene.world).await;
+    told(&scene.world, &["recover"]).await;
+    scene.world.start_again(|it| it).await;
+    assert_eq!(show(&scene, &before).await, (400, true));
+    assert_eq!(show(&scene, &picture(&scene).await).await, (200, false), "the twin");
     scene.world.stop().await;
 }

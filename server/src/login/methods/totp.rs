@@ -29,7 +29,11 @@ pub fn can_use(person: &Person) -> bool {
 }
 
 pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
-    price_of_code(What::Code, person, step, ("code", REFUSED))
+    match step {
+        // What has no digit is no try, as `check` says too.
+        Move::Answer { answer, .. } if digits(answer.text("code")).is_empty() => Vec::new(),
+        _ => price_of_code(What::Code, person, step, ("code", REFUSED)),
+    }
 }
 
 /// Codes of the authenticator and recovery codes draw on one budget.
