@@ -8,6 +8,7 @@ use crate::clients::proofs::Proofs;
 use crate::config::{Client, ClientPolicy};
 use crate::core::Core;
 use crate::error::Fault;
+use crate::outgoing::Target;
 use crate::store::tables::client::{CLAIM_PROOFS, KEEP_PROOFS, PROOFS_DUE};
 use crate::store::{Change, Row};
 use futures_util::StreamExt;

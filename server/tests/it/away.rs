@@ -68,6 +68,10 @@ async fn a_database_that_is_away_is_503_until_it_is_back() {
     let pushing = ask_for.form();
     let ask = async |path: &str, form: &[(&str, &str)]| world.http.post(world.url(path)).form(form).send().await.unwrap();
 
+    // The first page needs no database.
+    let mut browser = Browser::default();
+    let first = browser.open(&world, &ask_for).await;
+
     door.is_open.send(false).unwrap();
     for _ in 0..20 {
         for (path, form) in [("/par", &pushing[..]), ("/token", &renewing[..])] {
@@ -77,7 +81,7 @@ async fn a_database_that_is_away_is_503_until_it_is_back() {
             assert_eq!(answer.json::<serde_json::Value>().await.unwrap()["error"], "temporarily_unavailable");
         }
     }
-    let page = Browser::default().open(&world, &ask_for).await;
+    let page = browser.submit_password(&world, &first, "alice", PASSWORD).await;
     assert_eq!((page.status, page.name().as_deref()), (503, Some("error-away")), "{}", page.html);
     assert!(page.says("Wait half a minute") && !page.says("too many requests"), "{}", page.html);
     let native = app.answer_password(&step, "alice", PASSWORD).await;
