@@ -169,7 +169,7 @@ async fn a_newer_description_is_let_in_and_said() {
             let mut phone = scene.phone("plain");
             assert_eq!(phone.attest_android(|it| it.description_version = version).await, android(), "{version}");
             let entry = scene.world.entries("instance_attested").await.pop().unwrap();
-            assert_eq!(entry["detail"].get("newer_version"), newer.then(|| json!(true)).as_ref(), "{version}");
+            assert_eq!(entry["detail"].get("newer_version"), newer.then_some(json!(true)).as_ref(), "{version}");
             let (_, said) = told(&scene.world, &["check"]).await;
             assert_eq!(said.contains("client plain: 1 installations that attested in the last 7 days"), newer, "{version}: {said}");
         }
