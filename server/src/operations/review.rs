@@ -217,6 +217,22 @@ mod tests {
         "issuer = \"https://a.example\"\ntrusted_proxies = [\"10.0.0.1\"]\n[client.app]\nkind = \"native\"\nredirect_uris = [\"URI\"]\n";
 
     #[test]
+    fn that_openid_requests_name_their_redirect_uri_is_said() {
+        let says = |more: &str| {
+            let text = format!("{BASE}{more}").replace("URI", "https://app.example.com/cb");
+            let review = of_configuration(&Config::from_text(&text, "x", &|_| None).unwrap(), Path::new("."));
+            review.sections.iter().flat_map(|it| &it.findings).any(|it| it.text.contains("must name its redirect_uri"))
+        };
+        assert!(says("scopes = [\"openid\"]\n"));
+        // The twins: plain OAuth alone, and more than one to choose from.
+        assert!(!says("scopes = [\"offline_access\"]\n"));
+        let text =
+            format!("{BASE}scopes = [\"openid\"]\n").replace("\"URI\"", "\"https://app.example.com/a\", \"https://app.example.com/b\"");
+        let review = of_configuration(&Config::from_text(&text, "x", &|_| None).unwrap(), Path::new("."));
+        assert!(!review.sections.iter().flat_map(|it| &it.findings).any(|it| it.text.contains("must name its redirect_uri")));
+    }
+
+    #[test]
     fn a_policy_nobody_can_reach_is_named() {
         let base = "issuer = \"https://a.example\"\n[login.default]\nrequire = [\"password + totp\"]\n[client.app]\nkind = \"native\"\n\
             redirect_uris = [\"https://app.example.com/cb\"]\n[login.other]\nacr = \"urn:other\"\nrequire = [CHAIN]\n";

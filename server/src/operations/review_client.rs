@@ -53,6 +53,12 @@ pub(super) fn redirect_findings(client: &Client) -> Vec<Finding> {
             findings.push(Finding::weak(format!("{uri}: {what}")));
         }
     }
+    // Plain OAuth lets a request leave out the only one (RFC 6749 3.1.2.3).
+    if client.redirect_uris.len() == 1 && client.scopes.iter().any(|scope| scope == "openid") {
+        let what =
+            "a request with the scope openid must name its redirect_uri, though only one is registered (OpenID Connect Core 3.1.2.1)";
+        findings.push(Finding::fact(what));
+    }
     let consent_off = client.require_consent == Some(false);
     if consent_off && !client.first_party {
         let what = "require_consent = false though it is not first_party: people are not told what somebody else's client gets";
