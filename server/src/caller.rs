@@ -36,8 +36,8 @@ pub struct Caller {
     pub key: Option<ProvedKey>,
     /// The installation the request comes from, where the client is attested.
     pub instance: Option<Instance>,
-    /// What the installation proved, and what it may have for that; `None`: the client has no rules for installations.
-    pub tier: Option<(TierName, Tier)>,
+    /// What the installation proved; `None`: the client has no rules for installations.
+    pub tier: Option<TierName>,
     /// The certificate that tokens of this client are bound to (RFC 8705 3).
     pub certificate: Option<Binding>,
     /// What the request says, without the proof of the client: a request that is sent again has the same. For plug-ins alone.
@@ -106,7 +106,7 @@ impl Caller {
 
     /// What the tier may have, where there are tiers.
     pub fn tier_rules(&self) -> Option<&Tier> {
-        self.tier.as_ref().map(|it| &it.1)
+        self.client.attestation.as_ref()?.tier(self.tier?)
     }
 
     /// It is no stranger: what it asks for has entries in the audit, which strangers must not fill.
@@ -195,7 +195,7 @@ impl Callers {
         }
         let tier = client.attestation.as_ref().and_then(|rules| {
             let name = attested.as_ref().map_or(TierName::None, |it| it.tier);
-            Some((name, rules.tier(name)?))
+            rules.tier(name).map(|_| name)
         });
         let authenticated =
             own.proved || (client.authentication.attests() && attested.as_ref().is_some_and(|it| it.tier != TierName::None));

@@ -47,6 +47,8 @@ pub struct Granted {
     /// The value of the new session cookie. None: the session goes on as it was.
     pub cookie: Option<String>,
     pub code: String,
+    /// The statement that adds the grant. It conflicts if the session has a grant of this number.
+    pub(super) added: usize,
     burnt: Burnt,
 }
 
@@ -116,6 +118,7 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
     let (session, cookie) = session_of(authority, change, completing)?;
     let record = record_of((client, request), proven, change.now_ms());
     let (number, code) = code::grant(authority, change, &granting(authority, (client, request), proven, &session, &record))?;
+    let added = change.len() - 1;
     let burnt = Burnt {
         pushed: request.pushed.as_deref().map(|handle| pushed::burn(authority, change, handle)).transpose()?,
         object: request::burn_object(change, request),
@@ -141,7 +144,7 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
     entry.is_frequent = cookie.is_none() && completing.session_secret.is_some();
     entry.address = completing.place.address.map(|address| address.to_string());
     change.audit(entry.with("acr", acr(proven)).with("consented", proven.consented));
-    Ok(Completion::Granted(Granted { session, number, cookie, code, burnt }))
+    Ok(Completion::Granted(Granted { session, number, cookie, code, added, burnt }))
 }
 
 /// The browser's part of a native sign-in is over. The app comes for its proofs. The `request_uri` is spent by the same change.

@@ -69,32 +69,45 @@ pub(super) struct End {
 }
 
 impl Settling<'_> {
-    /// Writes what a move came to.
-    pub async fn settle(&self, mut moved: Moved) -> Result<Settled> {
+    /// Writes what a move came to. The number of a grant is random. Where the session has thousands of grants, one of them may have the
+    /// number already: then all of it is made once more, with another number.
+    pub async fn settle(&self, moved: Moved) -> Result<Settled> {
+        if self.session.is_some()
+            && let Some(settled) = self.settle_unless_taken(moved.clone()).await?
+        {
+            return Ok(settled);
+        }
+        let taken = || Fault::new("two numbers of grants in a row were taken").into();
+        self.settle_unless_taken(moved).await?.ok_or_else(taken)
+    }
+
+    /// None: the session has a grant of this number.
+    async fn settle_unless_taken(&self, mut moved: Moved) -> Result<Option<Settled>> {
         let mut draft = self.machine.draft(&moved, self.visitor)?;
         let end = self.finish(&mut moved, &mut draft).await?;
         if moved.is_only_begun() && end.is_none() {
-            return Ok(Settled::Asked(Box::new(moved.state)));
+            return Ok(Some(Settled::Asked(Box::new(moved.state))));
         }
         let burnt = self.burn(&mut draft);
         match self.machine.commit(&moved, draft).await? {
             Committed::Yes => moved.state.version += 1,
-            Committed::Late => return Ok(Settled::Late),
+            Committed::Late => return Ok(Some(Settled::Late)),
             Committed::Conflict(at) if burnt.refusal(at).is_some() => return Err(burnt.refused(at)),
             Committed::Conflict(at) if end.as_ref().is_some_and(|end| end.answered == Some(at)) => {
                 let over = if matches!(self.delivery, Delivery::Device(_)) { device::is_over() } else { backchannel::is_over() };
                 return Err(over.because("another answer was first, or it has just expired").into());
             }
+            Committed::Conflict(at) if end.as_ref().and_then(|end| end.granted.as_ref()).is_some_and(|it| it.added == at) => return Ok(None),
             Committed::Conflict(at) => {
                 let granted = end.as_ref().and_then(|end| end.granted.as_ref());
                 return Err(granted.map_or_else(|| over().because("a guard failed").into(), |granted| granted.refusal(at)));
             }
-            Committed::TurnedDown { event: OVERTAKEN, .. } => return Ok(Settled::Overtaken),
-            Committed::TurnedDown { event, problem } => return self.turn_down(moved, event, problem).await,
+            Committed::TurnedDown { event: OVERTAKEN, .. } => return Ok(Some(Settled::Overtaken)),
+            Committed::TurnedDown { event, problem } => return self.turn_down(moved, event, problem).await.map(Some),
         }
-        let Some(end) = end else { return Ok(Settled::Asked(Box::new(moved.state))) };
+        let Some(end) = end else { return Ok(Some(Settled::Asked(Box::new(moved.state)))) };
         let code = end.granted.map(|granted| granted.code);
-        Ok(Settled::Ended(Box::new(Finished { state: moved.state, code, cookie: end.cookie })))
+        Ok(Some(Settled::Ended(Box::new(Finished { state: moved.state, code, cookie: end.cookie }))))
     }
 
     async fn turn_down(&self, moved: Moved, event: &'static str, problem: Problem) -> Result<Settled> {

@@ -37,7 +37,7 @@ pub async fn decide(core: &Core, caller: &Caller, grant: &Grant, moment: Moment)
         client: caller.client_id.clone(),
         account: grant.account.clone(),
         scopes: grant.scope.iter().map(str::to_owned).collect(),
-        tier: caller.tier.as_ref().map(|(name, _)| name.as_str().to_owned()),
+        tier: caller.tier.map(|name| name.as_str().to_owned()),
         installation: caller.instance.as_ref().map(|instance| instance.jkt.clone()),
         address: Some(caller.address.to_string()),
         auth_time_ms: grant.request.auth_time_ms,

@@ -97,7 +97,7 @@ impl Joining<'_> {
         let tier = standing::tier_of(core, &grant.client, &instance).await?.as_deref().and_then(TierName::parse);
         let tier = tier.and_then(|name| first.attestation.as_ref()?.tier(name));
         let tier = tier.ok_or_else(|| over("the installation of app 1 is not let in any more"))?;
-        grant.must_go_on(caller.now_ms, &first, Some(&tier))?;
+        grant.must_go_on(caller.now_ms, &first, Some(tier))?;
         Ok((grant, sso_jkt, instance))
     }
 

@@ -19,9 +19,10 @@ pub async fn userinfo(app: &App, incoming: &Incoming) -> Result<Reply> {
     let client = app.clients.get(&grant.client).await?.ok_or_else(|| invalid("The access token is unknown, expired or ended."))?;
     // A tier that is let in no more has no API's scopes.
     let rules = accepted.tier.map(|name| client.attestation.as_ref().and_then(|it| it.tier(name)));
-    let tier = rules.map(|it| it.unwrap_or_else(|| Tier { scopes: Some(Vec::new()), ..Tier::default() }));
+    let nothing = Tier { scopes: Some(Vec::new()), ..Tier::default() };
+    let tier = rules.map(|it| it.unwrap_or(&nothing));
     let mut body = claims::of_scope(&grant.person, &scope);
-    body.extend(claims::told(&app.config, &client, tier.as_ref(), &grant, Place::Userinfo));
+    body.extend(claims::told(&app.config, &client, tier, &grant, Place::Userinfo));
     body.insert("sub".to_owned(), grant.account.into());
     Ok(reply::json(200, &body))
 }

@@ -221,7 +221,7 @@ struct Place {
 }
 
 /// What was taken, to be given back by success.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Charged {
     /// Of the browser or the network.
     own: Vec<Key>,

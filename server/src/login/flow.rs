@@ -48,6 +48,7 @@ pub struct Proven {
 }
 
 /// What a move comes to, before it is written.
+#[derive(Clone)]
 pub struct Moved {
     pub state: State,
     /// Nothing is left to ask. None: `state.pending` is the question, or `state.ended` the end.

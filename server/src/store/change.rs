@@ -47,6 +47,11 @@ impl Change {
         self.statements.len()
     }
 
+    #[cfg(feature = "faults")]
+    pub(super) fn position(&self, sql: &str) -> Option<usize> {
+        self.statements.iter().position(|it| it.sql == sql)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.statements.is_empty() && self.audit.is_empty()
     }
@@ -151,13 +156,16 @@ impl Draft {
     }
 
     /// The same for PostgreSQL, which refuses the entries of a transaction that begins later by its clock.
-    pub fn draw_until(&mut self, until_ms: i64, ids: &mut dyn FnMut(i64) -> [u8; 16]) -> (&[Statement], Option<Marker>) {
+    pub fn draw_until(&mut self, until_ms: i64, ids: &mut dyn FnMut(i64) -> [u8; 16]) -> Drawn<'_> {
         for (entry, security) in self.statements[self.first_entry..].iter_mut().zip(&self.is_security) {
             entry.sql = if *security { tables::audit::IN_TIME_SECURITY } else { tables::audit::IN_TIME_ROUTINE };
             entry.values.truncate(2);
             entry.values.push(until_ms.into());
         }
-        self.draw(ids)
+        let first_entry = self.first_entry;
+        let (statements, marker) = self.draw(ids);
+        let (own, entries) = statements.split_at(first_entry);
+        Drawn { own, entries, marker }
     }
 
     pub fn into_statements(self) -> Vec<Statement> {
@@ -176,6 +184,14 @@ impl Draft {
     pub fn goes_alone(&self) -> bool {
         self.goes_alone
     }
+}
+
+/// A change as PostgreSQL gets it.
+pub(super) struct Drawn<'a> {
+    pub own: &'a [Statement],
+    /// Audit entries: id, body, and until when they are taken.
+    pub entries: &'a [Statement],
+    pub marker: Option<Marker>,
 }
 
 /// The audit entry that tells whether a change was carried out, when its answer was lost.

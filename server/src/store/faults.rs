@@ -1,5 +1,6 @@
 //! A third engine for tests: it applies, loses, delays or refuses, as its plan says.
 
+use super::Change;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,6 +17,8 @@ pub enum Fate {
     Refuse,
     /// Applied after so many milliseconds.
     Delay(u64),
+    /// Not applied: this statement of the change conflicts.
+    Conflict(&'static str),
 }
 
 /// What the next changes meet. When the list is used up, changes are applied.
@@ -55,8 +58,12 @@ impl Plan {
         fates.push_back(fate);
     }
 
-    /// What the next change meets.
-    pub(super) fn next_fate(&self) -> Fate {
-        self.fates().pop_front().unwrap_or(Fate::Apply)
+    /// What this change meets. A conflict waits for a change with its statement.
+    pub(super) fn fate_of(&self, change: &Change) -> Fate {
+        let mut fates = self.fates();
+        match fates.front() {
+            Some(Fate::Conflict(sql)) if change.position(sql).is_none() => Fate::Apply,
+            _ => fates.pop_front().unwrap_or(Fate::Apply),
+        }
     }
 }

@@ -57,6 +57,7 @@ async fn apply_with_fate(store: &Store, fate: faults::Fate, change: Change) -> R
             store.apply(change).await
         }
         faults::Fate::Refuse => Err(NotApplied::Busy),
+        faults::Fate::Conflict(sql) => Err(change.position(sql).map_or(NotApplied::Busy, NotApplied::Conflict)),
     }
 }
 
@@ -157,7 +158,7 @@ impl Store {
             }
             Engine::Postgres(engine) => engine.apply(change.into_draft(), under_way).await,
             #[cfg(feature = "faults")]
-            Engine::Faulty(engine, plan) => Box::pin(apply_with_fate(engine, plan.next_fate(), change)).await,
+            Engine::Faulty(engine, plan) => Box::pin(apply_with_fate(engine, plan.fate_of(&change), change)).await,
         }
     }
 

@@ -4,6 +4,7 @@ use crate::world::mail::{NEW_PASSWORD, Post};
 use crate::world::*;
 use symbolon::store::Store;
 use symbolon::store::faults::{Fate, Plan};
+use symbolon::store::tables::app_grant;
 
 const NEW: [(&str, &str); 2] = [("new_password", NEW_PASSWORD), ("new_password_again", NEW_PASSWORD)];
 
@@ -293,6 +294,28 @@ async fn a_failed_write_leaves_the_question_open() {
     assert_eq!(failed.status, 503, "{}", failed.html);
     let again = browser.submit_password(&world, &page, "alice", PASSWORD).await;
     assert!(again.has_code(), "{}", again.html);
+    world.stop().await;
+}
+
+/// A session with thousands of grants has the drawn number already: another one is drawn, and nobody sees it. The twin: every number is taken,
+/// and the request fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_whose_number_is_taken_gets_another_one() {
+    let plan = Plan::new(Vec::new());
+    let world = Configuration::on(Engine::Sqlite).await.start_on(|store| Store::faulty(store, plan.clone()).unwrap()).await;
+    let mut browser = Browser::default();
+    let ask = Ask::native("openid orders:read");
+    browser.sign_in(&world, &ask, "alice").await;
+    plan.next(Fate::Conflict(app_grant::INSERT));
+    let page = browser.open(&world, &ask).await;
+    assert!(page.has_code(), "{}", page.html);
+    assert_eq!(world.audited("code_issued").await, 2, "the change that conflicted left nothing");
+    let (status, tokens) = world.exchange(&page.code(), &ask.verifier).await;
+    assert_eq!(status, 200, "{tokens}");
+    plan.next(Fate::Conflict(app_grant::INSERT));
+    plan.next(Fate::Conflict(app_grant::INSERT));
+    let failed = browser.open(&world, &ask).await;
+    assert_eq!(failed.status, 500, "{}", failed.html);
     world.stop().await;
 }
 

@@ -10,7 +10,11 @@ use super::tls_client_auth::CertificateName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use symbolon_oauth::client_attestation::MAX_LIFETIME_S;
+
+/// A tier whose table says nothing.
+static UNLIMITED: LazyLock<Tier> = LazyLock::new(Tier::default);
 
 pub(in crate::config) const SECTION: Section = Section {
     path: "client.ID.attestation",
@@ -181,18 +185,18 @@ impl AttestationRules {
     }
 
     /// What an installation of this tier may have; `None`: nothing, it is not let in.
-    pub fn tier(&self, name: TierName) -> Option<Tier> {
+    pub fn tier(&self, name: TierName) -> Option<&Tier> {
         if self.observe {
-            return Some(self.tier.get(&name).cloned().unwrap_or_default());
+            return Some(self.tier.get(&name).unwrap_or(&UNLIMITED));
         }
         self.enforced_tier(name)
     }
 
-    fn enforced_tier(&self, name: TierName) -> Option<Tier> {
+    fn enforced_tier(&self, name: TierName) -> Option<&Tier> {
         if self.tier.is_empty() {
-            return (name != TierName::None).then(Tier::default);
+            return (name != TierName::None).then_some(&*UNLIMITED);
         }
-        self.tier.get(&name).cloned()
+        self.tier.get(&name)
     }
 }
 

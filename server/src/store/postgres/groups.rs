@@ -1,13 +1,17 @@
 //! Changes that wait leave together: one transaction, one flight, one wait for the disk. Whoever shares a row with a change under way waits
 //! for it; whoever cannot go with the others goes alone. No requester can cancel what was sent.
 
-use super::super::change::{Applied, Draft, Expect, Marker, NotApplied, Statement};
+use super::super::change::{Applied, Draft, Drawn, Expect, Marker, NotApplied, Statement};
+use super::super::tables::audit;
 use super::pool::{PATIENCE, Shared};
 use super::queue::{Outcome, Waiting};
-use super::wire::{Broken, Said, Wire};
+use super::super::value::Value;
+use super::wire::{Broken, Said, Wire, array};
 use crate::error::Fault;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_postgres::types::Type;
 
 /// How often a change that lost a race inside PostgreSQL is tried.
 const ATTEMPTS: u32 = 5;
@@ -58,20 +62,15 @@ impl Why {
 }
 
 /// All statements of all changes, one Sync. A guard that fails divides by zero inside the server, so nothing of the flight is committed.
-async fn fly(wire: &mut Wire, changes: &[&[Statement]]) -> Flown {
+async fn fly(wire: &mut Wire, changes: &[Drawn<'_>]) -> Flown {
     if wire.begin().await.is_err() {
         return Flown::NotSent;
     }
-    for statement in changes.iter().copied().flatten() {
-        let guard = match statement.expect {
-            Expect::Exactly(wanted) => Some(wanted),
-            Expect::Any => None,
-        };
-        if wire.add(statement.sql, guard, &statement.values).is_err() {
-            // A value that the protocol cannot carry. What is in the buffer must never be sent.
-            wire.give_up();
-            return Flown::Refused(changes.len().saturating_sub(1), Why::Failed(Fault::new("a value is too long for PostgreSQL")));
-        }
+    let mut own = changes.iter().flat_map(|change| change.own);
+    if own.try_for_each(|statement| add(wire, statement)).and_then(|()| add_entries(wire, changes)).is_err() {
+        // A value that the protocol cannot carry. What is in the buffer must never be sent.
+        wire.give_up();
+        return Flown::Refused(changes.len().saturating_sub(1), Why::Failed(Fault::new("a value is too long for PostgreSQL")));
     }
     match wire.fly().await {
         Ok(()) => Flown::Applied,
@@ -79,14 +78,41 @@ async fn fly(wire: &mut Wire, changes: &[&[Statement]]) -> Flown {
         Err(Broken::Unsure) => Flown::Unsure,
         Err(Broken::Said(said)) => {
             let (mut at, mut before) = (0, said.executed);
-            while at + 1 < changes.len() && before >= changes[at].len() {
-                before -= changes[at].len();
+            while at + 1 < changes.len() && before >= changes[at].own.len() {
+                before -= changes[at].own.len();
                 at += 1;
             }
             Flown::Refused(at, Why::of(&said, before))
         }
         Err(Broken::Unreadable(fault)) => Flown::Refused(0, Why::Failed(fault)),
     }
+}
+
+fn add(wire: &mut Wire, statement: &Statement) -> io::Result<()> {
+    let guard = match statement.expect {
+        Expect::Exactly(wanted) => Some(wanted),
+        Expect::Any => None,
+    };
+    wire.add(statement.sql, guard, &statement.values)
+}
+
+/// The audit entries of all changes go in last. One statement adds those of one table.
+fn add_entries(wire: &mut Wire, changes: &[Drawn<'_>]) -> io::Result<()> {
+    const TABLES: [(&str, &str); 2] =
+        [(audit::IN_TIME_SECURITY, audit::ALL_IN_TIME_SECURITY), (audit::IN_TIME_ROUTINE, audit::ALL_IN_TIME_ROUTINE)];
+    for (one, all) in TABLES {
+        let entries: Vec<&Statement> = changes.iter().flat_map(|change| change.entries).filter(|entry| entry.sql == one).collect();
+        match entries[..] {
+            [] => {}
+            [entry] => add(wire, entry)?,
+            [first, ..] => {
+                let column = |at: usize| entries.iter().map(move |entry| entry.values.get(at).unwrap_or(&Value::Null));
+                let until = first.values.get(2).cloned().unwrap_or(Value::Null);
+                wire.add(all, None, &[array(&Type::BYTEA, column(0))?, array(&Type::TEXT, column(1))?, until])?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// One of the node's writers.
@@ -100,7 +126,7 @@ pub(super) async fn write(shared: Arc<Shared>) {
 }
 
 /// The flight of a group. When its time is over the server is told to end it, and says what it was at.
-async fn fly_in_time(shared: &Arc<Shared>, wire: &mut Wire, changes: &[&[Statement]]) -> Flown {
+async fn fly_in_time(shared: &Arc<Shared>, wire: &mut Wire, changes: &[Drawn<'_>]) -> Flown {
     let process = wire.process;
     let mut flight = std::pin::pin!(fly(wire, changes));
     if let Ok(flown) = tokio::time::timeout(GROUP_TIME, &mut flight).await {
@@ -119,12 +145,12 @@ async fn fly_group(shared: &Arc<Shared>, wire: &mut Option<Wire>, mut group: Vec
             Err(fault) => return answer_all(shared, group, || Err(NotApplied::Fault(fault.clone()))),
         };
         let mut marker = None;
-        let mut drawn: Vec<&[Statement]> = Vec::with_capacity(group.len());
+        let mut drawn: Vec<Drawn<'_>> = Vec::with_capacity(group.len());
         let until_ms = ready.server_ms() + ROUND_MS;
         for waiting in &mut group {
-            let (statements, own) = waiting.draft.draw_until(until_ms, &mut |now_ms| shared.ids.next(now_ms));
-            drawn.push(statements);
-            marker = marker.or(own);
+            let change = waiting.draft.draw_until(until_ms, &mut |now_ms| shared.ids.next(now_ms));
+            marker = marker.or(change.marker);
+            drawn.push(change);
         }
         match fly_in_time(shared, ready, &drawn).await {
             Flown::Applied => return answer_all(shared, group, || Ok(Applied)),
@@ -211,8 +237,9 @@ async fn try_alone(shared: &Arc<Shared>, draft: &mut Draft) -> Result<(Flown, Op
     let mut lease = shared.lease().await.map_err(NotApplied::Fault)?;
     let wire = lease.ready().await.map_err(NotApplied::Fault)?;
     let until_ms = wire.server_ms() + ROUND_MS;
-    let (statements, marker) = draft.draw_until(until_ms, &mut |now_ms| shared.ids.next(now_ms));
-    let flown = tokio::time::timeout(PATIENCE, fly(wire, &[statements])).await.unwrap_or(Flown::Lost);
+    let change = draft.draw_until(until_ms, &mut |now_ms| shared.ids.next(now_ms));
+    let marker = change.marker;
+    let flown = tokio::time::timeout(PATIENCE, fly(wire, &[change])).await.unwrap_or(Flown::Lost);
     if matches!(flown, Flown::Lost | Flown::NotSent) {
         shared.note_loss();
     }

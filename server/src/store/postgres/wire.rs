@@ -8,6 +8,7 @@ use fallible_iterator::FallibleIterator;
 use postgres_protocol::IsNull;
 use postgres_protocol::message::backend::{DataRowBody, ErrorFields, Message, RowDescriptionBody};
 use postgres_protocol::message::frontend;
+use postgres_protocol::types::{self, ArrayDimension};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -481,17 +482,27 @@ fn is_about_standby(mut fields: ErrorFields<'_>) -> io::Result<bool> {
     Ok(is_warning && !is_other)
 }
 
+fn write(value: &Value, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+    match value {
+        Value::Int(number) => out.extend_from_slice(&number.to_be_bytes()),
+        Value::Text(text) => out.extend_from_slice(text.as_bytes()),
+        Value::Bytes(bytes) => out.extend_from_slice(bytes),
+        Value::Null => return Ok(IsNull::Yes),
+    }
+    Ok(IsNull::No)
+}
+
+/// Values of several rows as one: an array in PostgreSQL's binary format.
+pub fn array<'a>(of: &Type, values: impl ExactSizeIterator<Item = &'a Value>) -> io::Result<Value> {
+    let len = i32::try_from(values.len()).map_err(io::Error::other)?;
+    let mut bytes = BytesMut::new();
+    types::array_to_sql(Some(ArrayDimension { len, lower_bound: 1 }), of.oid(), values, write, &mut bytes)
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(Value::from(&bytes[..]))
+}
+
 fn bind(name: &str, values: &[Value], out: &mut BytesMut) -> io::Result<()> {
     let binary = [1_i16];
-    let write = |value: &Value, out: &mut BytesMut| {
-        match value {
-            Value::Int(number) => out.extend_from_slice(&number.to_be_bytes()),
-            Value::Text(text) => out.extend_from_slice(text.as_bytes()),
-            Value::Bytes(bytes) => out.extend_from_slice(bytes),
-            Value::Null => return Ok(IsNull::Yes),
-        }
-        Ok(IsNull::No)
-    };
     frontend::bind("", name, binary, values, write, binary, out).map_err(|error| match error {
         frontend::BindError::Conversion(error) => io::Error::other(error.to_string()),
         frontend::BindError::Serialization(error) => error,

@@ -29,6 +29,20 @@ macro_rules! in_time {
 pub const IN_TIME_SECURITY: &str = in_time!("audit_security");
 pub const IN_TIME_ROUTINE: &str = in_time!("audit_routine");
 
+/// The same of several entries: $1 has their ids, $2 their bodies.
+macro_rules! all_in_time {
+    ($table:literal) => {
+        concat!(
+            "INSERT INTO ",
+            $table,
+            " (id, body) SELECT id, CASE WHEN date_part('epoch', now()) * 1000 < CAST($3 AS BIGINT) THEN body END \
+            FROM unnest(CAST($1 AS BYTEA[]), CAST($2 AS TEXT[])) AS entry (id, body)"
+        )
+    };
+}
+pub const ALL_IN_TIME_SECURITY: &str = all_in_time!("audit_security");
+pub const ALL_IN_TIME_ROUTINE: &str = all_in_time!("audit_routine");
+
 /// PostgreSQL alone. Whether a change was carried out, where its answer was lost. The message waits for the disk and for the standby, as
 /// every commit does, and so for all that came before it.
 macro_rules! find {
