@@ -91,6 +91,7 @@ mod native_guessing;
 mod native_passkeys;
 mod native_random;
 mod native_return;
+mod native_return_kinds;
 mod native_sso;
 mod native_sso_android;
 mod native_walk;

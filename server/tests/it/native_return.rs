@@ -1,5 +1,5 @@
 //! `browser_return=sw`, seen from all sides: what the browser keeps, who gets on without the handle, and what happens between the proof and
-//! the return. The flow itself is in native_detour.rs.
+//! the return. The flow itself is in native_detour.rs. What else than a password is proved there is in native_return_kinds.rs.
 
 use crate::commands::told;
 use crate::native_detour::*;
@@ -8,14 +8,15 @@ use crate::world::*;
 use serde_json::json;
 
 /// Sends the person to the browser: the sign-in that waits.
-async fn leave(phone: &mut Phone<'_>, more: &[(&str, &str)]) -> Answer {
+pub async fn leave(phone: &mut Phone<'_>, more: &[(&str, &str)]) -> Answer {
     let step = begin_both_ways(phone, more).await;
     let sent = phone.answer(&step, "browser", &[]).await;
     assert!(sent.body.get("auth_session").is_some(), "{sent:?}");
     sent
 }
 
-fn handle_of(back: &Page) -> String {
+/// The one-time handle that the browser brings back.
+pub fn handle_of(back: &Page) -> String {
     back.parameters().get("browser_return").unwrap_or_else(|| panic!("no handle: {back:?}")).clone()
 }
 
