@@ -22,6 +22,8 @@ pub struct Passkeys {
     pub next_failure: Mutex<Option<&'static str>>,
     /// The person picks a passkey where a field can be filled with one.
     pub fills: bool,
+    /// Another phone beside this device. Its camera reads a QR code here, and its passkey answers where this device has none.
+    pub nearby: Option<Arc<Passkeys>>,
 }
 
 impl Passkeys {
@@ -29,13 +31,13 @@ impl Passkeys {
     pub async fn install(server: &str, system: System) -> Result<Self, Trouble> {
         let is_associated = is_associated(server, &system).await?;
         let (authenticator, next_failure) = (Arc::default(), Mutex::default());
-        Ok(Self { authenticator, system, server: server.to_owned(), is_associated, next_failure, fills: false })
+        Ok(Self { authenticator, system, server: server.to_owned(), is_associated, next_failure, fills: false, nearby: None })
     }
 
     /// The same phone's passkeys for another app on it.
     pub async fn for_app(&self, system: System) -> Result<Self, Trouble> {
         let other = Self::install(&self.server, system).await?;
-        Ok(Self { authenticator: Arc::clone(&self.authenticator), fills: self.fills, ..other })
+        Ok(Self { authenticator: Arc::clone(&self.authenticator), fills: self.fills, nearby: self.nearby.clone(), ..other })
     }
 
     /// What the phone keeps.
@@ -76,7 +78,7 @@ impl Passkeys {
         let (origin, mut authenticator) = (self.origin(rp_id), self.authenticator());
         let done = match operation.name.as_str() {
             "passkey_create" => authenticator.create(options, &origin),
-            "passkey_get" => authenticator.get(options, &origin),
+            "passkey_get" => authenticator.get(options, &origin).or_else(|why| self.get_nearby(why, options, &origin)),
             "passkey_signal" => {
                 authenticator.forget_others(options);
                 Ok(Value::Null)
@@ -84,6 +86,14 @@ impl Passkeys {
             _ => Err(NotDone::NotPossibleHere),
         };
         done.map(|document| document.to_string()).map_err(|why| why.as_str().to_owned())
+    }
+
+    /// The same by the phone beside this device. The platform says that the passkey is another device's.
+    fn get_nearby(&self, why: NotDone, options: &Value, origin: &str) -> Result<Value, NotDone> {
+        let nearby = self.nearby.as_ref().filter(|_| why == NotDone::NoPasskey).ok_or(why)?;
+        let mut document = nearby.authenticator().get(options, origin)?;
+        document["authenticatorAttachment"] = "cross-platform".into();
+        Ok(document)
     }
 }
 

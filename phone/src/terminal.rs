@@ -18,6 +18,8 @@ pub struct Terminal<'a> {
     kinds: Mutex<Vec<String>>,
     /// The secret of the person's authenticator app.
     authenticator: Mutex<Option<String>>,
+    /// The recovery codes that the person has written down.
+    codes: Mutex<Vec<String>>,
     buttons: Mutex<Vec<&'a str>>,
     letters: Mutex<usize>,
     /// What the app can do beside drawing. None: it knows no operation.
@@ -50,6 +52,11 @@ impl<'a> Terminal<'a> {
         lock(&self.kinds).clone()
     }
 
+    /// The recovery codes that were shown last.
+    pub fn codes(&self) -> Vec<String> {
+        lock(&self.codes).clone()
+    }
+
     /// The button that the person presses: one that they look for, else the first.
     fn press(&self, step: &Step) -> Option<String> {
         let mut buttons = lock(&self.buttons);
@@ -76,8 +83,10 @@ impl<'a> Terminal<'a> {
 
     async fn answer(&self, step: &Step) -> Result<Pressed, Trouble> {
         for content in &step.content {
-            if let Content::Authenticator { secret, .. } = content {
-                *lock(&self.authenticator) = Some(secret.replace(' ', ""));
+            match content {
+                Content::Authenticator { secret, .. } => *lock(&self.authenticator) = Some(secret.replace(' ', "")),
+                Content::Codes { codes } => lock(&self.codes).clone_from(codes),
+                _ => {}
             }
         }
         let action = self.press(step).ok_or_else(|| Trouble(format!("the step {:?} has no button", step.kind)))?;

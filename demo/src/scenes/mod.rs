@@ -23,12 +23,14 @@ mod kiosk_confirm;
 mod kiosk_relay;
 mod known_device;
 mod lost_answers;
+mod lost_phone;
 mod moved_people;
 mod native_attacks;
 mod native_sign_in;
 mod native_step_up;
 mod new_factor;
 mod next_api;
+mod no_password;
 mod own_account;
 mod passkeys;
 mod payment;
@@ -44,6 +46,7 @@ mod television_app;
 mod tiers;
 mod two_apps;
 mod wallet;
+mod web_only;
 mod wrong_tokens;
 
 use crate::stage::Stage;
@@ -77,7 +80,10 @@ pub const SCENES: &[Scene] = &[
     genuine_app::SCENE,
     native_sign_in::SCENE,
     native_attacks::SCENE,
+    web_only::SCENE,
     passkeys::SCENE,
+    no_password::SCENE,
+    lost_phone::SCENE,
     own_account::SCENE,
     native_step_up::SCENE,
     known_device::SCENE,
