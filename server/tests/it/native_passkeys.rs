@@ -194,6 +194,50 @@ async fn another_persons_passkey_proves_another_person() {
     .await;
 }
 
+/// 300-H: without a good signature the id of somebody and a made-up one get one answer. The twin: the owner's signature hears that a name
+/// is missing, and signs in with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_nobody_signed_for_tells_nothing() {
+    on_every_engine(|scene| async move {
+        scene.world.person("bob").await;
+        let mut bob = Hand::of(&scene, Authenticator::found_by_id());
+        bob.add("bob").await;
+        bob.keys.tells_user_handle = false;
+        let step = bob.phone.begin().await;
+        let named = bob.phone.answer(&step, "security_key", &[("username", "nobody")]).await;
+        let made_up = options(&named)["allowCredentials"][0]["id"].clone();
+        let real = Json::from(base64url::encode(&bob.keys.ids()[0]));
+        assert!(made_up.is_string() && made_up != real, "{made_up}");
+        for (member, value, problem) in [
+            ("signature", "MAYCAQECAQE", "passkey_unknown"),
+            ("clientDataJSON", "e30", "passkey_unreadable"),
+            ("authenticatorData", "AAAA", "passkey_unreadable"),
+        ] {
+            let mut seen = Vec::new();
+            for id in [&real, &made_up] {
+                let step = bob.phone.begin().await;
+                let mut answer = bob.keys.answer_with(0, options(&step), &bob.origin).unwrap();
+                (answer["id"], answer["rawId"]) = (id.clone(), id.clone());
+                answer["response"][member] = value.into();
+                let said = bob.send(&step, &answer).await;
+                refused(&said, problem);
+                let mut shown = said.step().clone();
+                shown["operation"]["options"]["challenge"].take();
+                seen.push((said.status, shown));
+            }
+            assert_eq!(seen[0], seen[1], "{member}");
+        }
+        let step = bob.phone.begin().await;
+        let unnamed = bob.keys.answer_with(0, options(&step), &bob.origin).unwrap();
+        let said = bob.send(&step, &unnamed).await;
+        refused(&said, "passkey_without_person");
+        let named = bob.phone.answer(&said, "security_key", &[("username", "bob")]).await;
+        assert_eq!(bob.use_it(&named).await.status, 200, "the twin");
+        scene.world.stop().await;
+    })
+    .await;
+}
+
 /// 375-W, 292-H: what answered one sign-in is good for no other, whichever face began it. The same request once more gets the same code.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_answers_one_sign_in() {
