@@ -344,6 +344,47 @@ async fn an_account_is_made_with_a_passkey() {
     .await;
 }
 
+/// A passkey that a sign-up refuses stays on the phone: the code says which one is kept. The twin refuses nothing and says nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_that_a_sign_up_refused_is_signalled_away() {
+    on_every_engine(|scene| async move {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let root = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
+        let file = scene.world.directory.join("makers.pem");
+        std::fs::write(&file, root.pem()).unwrap();
+        let strict = format!("[passkeys]\nattestation = \"direct\"\nattestation_roots = ['{}']\nsynced = false\n", file.display());
+        let open = "[passkeys]\nattestation = \"none\"\nattestation_roots = []\nsynced = true\n";
+        scene.world.reload(|it| it.with("[login.default]\nrequire = [\"passkey\", \"password\"]")).await;
+        for (address, refuses) in [("nora@example.com", true), ("nils@example.com", false)] {
+            scene.world.reload(|it| it.with(if refuses { &strict } else { open })).await;
+            let (mut hand, mut gone) = (Hand::of(&scene, Authenticator::default()), Authenticator::default());
+            let seen = scene.mailbox.letters().len();
+            let step = hand.phone.begin_with(&[("prompt", "create")]).await;
+            let step = hand.phone.answer(&step, "continue", &[("email", address), ("name", "New")]).await;
+            let code = scene.code_of_letter(address, seen).await;
+            let mut step = hand.phone.answer(&step, "continue", &[("email_code", &code)]).await;
+            assert_eq!(step.kind(), "enrol_passkey", "{step:?}");
+            if refuses {
+                let made = gone.create(options(&step), &hand.origin).unwrap();
+                step = hand.send(&step, &made).await;
+                refused(&step, "passkey_synced");
+                scene.world.reload(|it| it.with(open)).await;
+            }
+            let done = hand.make(&step).await;
+            let told = &done.body["operation"];
+            assert_eq!((done.status, told.is_null()), (200, !refuses), "{done:?}");
+            if refuses {
+                let kept = json!([base64url::encode(&hand.keys.ids()[0])]);
+                assert_eq!((&told["name"], &told["options"]["allAcceptedCredentialIds"]), (&json!("passkey_signal"), &kept));
+                gone.forget_others(&told["options"]);
+                assert!(gone.ids().is_empty(), "the refused one is of the same person: {told}");
+            }
+        }
+        scene.world.stop().await;
+    })
+    .await;
+}
+
 /// After a password the app's person is offered a passkey, once; "not now" holds in the browser too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_passkey_is_offered_once_over_both_faces() {
