@@ -356,7 +356,7 @@ async fn a_passkey_that_a_sign_up_refused_is_signalled_away() {
         let open = "[passkeys]\nattestation = \"none\"\nattestation_roots = []\nsynced = true\n";
         scene.world.reload(|it| it.with("[login.default]\nrequire = [\"passkey\", \"password\"]")).await;
         for (address, refuses) in [("nora@example.com", true), ("nils@example.com", false)] {
-            scene.world.reload(|it| it.with(if refuses { &strict } else { open })).await;
+            scene.world.reload(|it| it.with(if refuses { strict.as_str() } else { open })).await;
             let (mut hand, mut gone) = (Hand::of(&scene, Authenticator::default()), Authenticator::default());
             let seen = scene.mailbox.letters().len();
             let step = hand.phone.begin_with(&[("prompt", "create")]).await;
