@@ -390,6 +390,50 @@ async fn proofs_of_a_session_that_has_ended_do_not_come_back() {
     }
 }
 
+/// Of two proofs of one method the newer one stays: the app's is not replaced by an older one of the browser's session. The twin: the
+/// browser's newer one takes the place of the app's.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_proof_of_the_browser_replaces_no_newer_one() {
+    let scene = Screens::with(Engine::Sqlite, |it| it.with("[login.two-factor]\nrequire = [\"password + email\"]")).await;
+    let (world, verifier) = (&scene.world, verifier());
+    world.person("bob").await;
+    for (person, is_newer_here) in [("alice", true), ("bob", false)] {
+        let (address, mut browser, mut phone) = (format!("{person}@example.com"), Browser::default(), scene.genuine());
+        if is_newer_here {
+            let page = browser.visit(world, "/account").await;
+            assert_eq!(browser.submit_password(world, &page, person, PASSWORD).await.status, 303);
+            world.advance_s(100);
+        }
+        let step = begin_both_ways(&mut phone, &[("acr_values", "urn:two")]).await;
+        let seen = scene.mailbox.letters().len();
+        let step = phone.answer_password(&step, person, PASSWORD).await;
+        assert_eq!(step.kind(), "email_code", "{step:?}");
+        scene.code_of_letter(&address, seen).await;
+        if !is_newer_here {
+            world.advance_s(100);
+        }
+        let sent = phone.answer(&step, "browser", &[]).await;
+        let seen = scene.mailbox.letters().len();
+        let mut page = through_a_session(&scene, &mut browser, &sent).await;
+        assert_eq!(page.asks_for("password"), !is_newer_here, "{}", page.html);
+        if !is_newer_here {
+            page = browser.submit_password(world, &page, person, PASSWORD).await;
+        } else if page.kind() == "email_send" {
+            page = browser.submit(world, &page, &[], "send").await;
+        }
+        let code = scene.code_of_letter(&address, seen).await;
+        let back = browser.submit(world, &page, &[("email_code", &code)], "continue").await;
+        let done = bring(&mut phone, &sent, &back.parameters()["browser_return"]).await;
+        assert_eq!(done.status, 200, "{done:?}");
+        let code = done.text("authorization_code");
+        let form = [("grant_type", "authorization_code"), ("code", code.as_str()), ("code_verifier", verifier.as_str())];
+        let tokens = phone.post("/token", &form).await;
+        let proved_s = claims(&tokens.text("id_token"))["auth_time"].as_i64().unwrap();
+        assert!(phone.now_s() - proved_s < 90, "{person}: the oldest proof that counts is of {proved_s}, and it is {}", phone.now_s());
+    }
+    scene.world.stop().await;
+}
+
 /// Nothing is eased on the way: the app would weigh what comes back by its own circumstances, and ask for the same again without end.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_eased_on_the_way_back_to_an_app() {
