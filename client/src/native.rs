@@ -15,7 +15,7 @@ use std::task::Poll;
 pub const BROWSER: &str = "browser";
 /// A sign-in with more steps than this goes round in a circle.
 const MOST_STEPS: usize = 100;
-/// How often the same answer is sent while another one is being checked.
+/// How often the same answer is sent while another one is being checked, or the server is away for a moment.
 const MOST_BUSY: usize = 3;
 /// A person waits before the screen meanwhile.
 const MOST_WAIT_S: u64 = 5;
@@ -208,7 +208,7 @@ pub(crate) struct Under<'a> {
 impl Client {
     /// Signs in on the app's own screens. Where the server or the person wants the browser, it goes on there, and comes back with a code,
     /// or (see [`SignIn::coming_back`]) to the app's screens. An installation that may not use native screens signs in with the browser
-    /// from the beginning.
+    /// from the beginning. One that may not show the account (`prompt=manage`) is refused: the browser's sign-in has no such prompt.
     pub async fn sign_in_natively(&self, request: &SignIn, screens: &dyn Screens) -> Result<SignedIn, Trouble> {
         let begun = self.start(request).await?;
         let saved = self.saved().await?.filter(|_| request.is_beside);
@@ -220,7 +220,7 @@ impl Client {
             reply = self.0.server.challenge(&begin_parameters(&begun, request, None)).await?;
         }
         if reply.error() == "unauthorized_client" {
-            return self.sign_in(request).await;
+            return if manages { Err(reply.trouble()) } else { self.sign_in(request).await };
         }
         let under = Under { pending: begun.into_pending(), request: Some(request), saved };
         self.go_on_natively(under, reply, screens).await
@@ -278,11 +278,12 @@ impl Client {
         self.come_back(under, came, screens).await?.ok_or_else(elsewhere)
     }
 
-    /// Sends an answer. `None`: another one is still being checked.
+    /// Sends an answer. `None`: another one is still being checked. While the server is away for a moment it is sent again too.
     pub(crate) async fn send_answer(&self, form: &[(&str, &str)]) -> Result<Option<Reply>, Trouble> {
-        for _ in 0..MOST_BUSY {
+        for left in (0..MOST_BUSY).rev() {
             let reply = self.0.server.challenge(form).await?;
-            if reply.error() != "busy" {
+            let is_soon_back = reply.error() == "temporarily_unavailable" && reply.retry_after_s.is_some_and(|it| it <= MOST_WAIT_S);
+            if reply.error() != "busy" && !(is_soon_back && left > 0) {
                 return Ok(Some(reply));
             }
             self.0.server.platform.device.wait(reply.retry_after_s.unwrap_or(1).min(MOST_WAIT_S)).await;

@@ -19,7 +19,7 @@ use x509_parser::prelude::*;
 const MAX_BYTES: usize = 32 * 1024;
 const SHAPE: Unreadable = Unreadable("the attestation object is not fmt, attStmt and authData in CBOR");
 const STATEMENT: Unreadable = Unreadable("the attestation statement lacks a member, has one twice, or has one of another type");
-/// 1.3.6.1.4.1.45724.1.1.4: the AAGUID, in a leaf of the format packed.
+/// 1.3.6.1.4.1.45724.1.1.4: the AAGUID, in a leaf of the formats packed and tpm.
 const AAGUID_EXTENSION: &str = "1.3.6.1.4.1.45724.1.1.4";
 /// 1.2.840.113635.100.8.2: the nonce, in a leaf of Apple's.
 const APPLE_NONCE: &str = "1.2.840.113635.100.8.2";
@@ -50,6 +50,8 @@ pub struct Attestation {
     pub kind: Kind,
     /// A chain to a trusted root was asked for and found.
     pub trusted: bool,
+    /// The signature by which a maker vouches covers the AAGUID. Else the AAGUID is a claim, also where the statement is trusted (388-W).
+    pub vouches_for_aaguid: bool,
 }
 
 /// The attestation object. WebAuthn Level 3, 6.5.
@@ -203,8 +205,10 @@ pub(crate) fn judge(statement: &Statement<'_>, trust: Option<Trust<'_>>) -> Resu
         }
     };
     let trusted = kind == Kind::Certificates && trust.is_some() && rules.0.is_empty();
+    // 8.6: what a statement of U2F signs has no authenticator data.
+    let vouches_for_aaguid = kind == Kind::Certificates && statement.object.format != "fido-u2f";
     let format = statement.object.format.chars().take(32).collect();
-    Ok((Attestation { format, kind, trusted }, rules.0))
+    Ok((Attestation { format, kind, trusted, vouches_for_aaguid }, rules.0))
 }
 
 /// 8.2, without certificates: signed by the credential's own key.
@@ -226,11 +230,16 @@ fn judge_packed(statement: &Statement<'_>, leaf: &X509Certificate<'_>, rules: &m
     let named = subject.iter_country().next().is_some() && subject.iter_organization().next().is_some() && common;
     rules.rule(named && unit, "the subject of the statement's certificate is not an authenticator's");
     rules.rule(!is_ca(leaf), "the statement's certificate is a CA's");
+    judge_aaguid(leaf, statement.credential, rules);
+    Ok(())
+}
+
+/// 8.2.1, 8.3.1: a certificate that names a kind of authenticator names the credential's.
+fn judge_aaguid(leaf: &X509Certificate<'_>, credential: &AttestedCredential<'_>, rules: &mut Rules) {
     if let Some(found) = leaf.extensions().iter().find(|one| one.oid.to_id_string() == AAGUID_EXTENSION) {
-        let is_same = Reader::new(found.value).octets().is_ok_and(|aaguid| aaguid == statement.credential.aaguid);
+        let is_same = Reader::new(found.value).octets().is_ok_and(|aaguid| aaguid == credential.aaguid);
         rules.rule(is_same && !found.critical, "the certificate is of another kind of authenticator");
     }
-    Ok(())
 }
 
 /// 8.8: the digest of what would be signed stands in the leaf, whose key is the credential's.

@@ -165,6 +165,8 @@ fn every_collected_registration_and_every_lie_about_it() {
         let hex: String = facts.aaguid.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, it["aaguid_hex"].as_str().unwrap(), "{id}");
         assert_eq!(facts.attestation.kind == Kind::None, it["attestation_format"] == "none", "{id}");
+        let vouches = facts.attestation.kind == Kind::Certificates && it["attestation_format"] != "fido-u2f";
+        assert_eq!(facts.attestation.vouches_for_aaguid, vouches, "{id}");
         for (lie, rule) in asked.lies() {
             let found = broken(&lie.register(&response, &cose::OFFERED, None));
             assert!(found.contains(&rule), "{id}: {rule}, {found:?}");

@@ -118,6 +118,44 @@ async fn a_busy_sign_in_goes_on() {
     }
 }
 
+/// A server that is away for a moment gets the same answer again. One that asks for more time, or stays away, is `Later`.
+#[tokio::test]
+async fn a_server_that_is_away_for_a_moment_gets_the_answer_again() {
+    const TWO: &[(&str, &str)] = &[("retry-after", "2")];
+    const FIVE: &[(&str, &str)] = &[("retry-after", "5")];
+    const SIX: &[(&str, &str)] = &[("retry-after", "6")];
+    for (status, wait, times, sent, is_done) in
+        [(503, TWO, 2, 4, true), (429, FIVE, 1, 3, true), (503, TWO, 3, 4, false), (503, SIX, 1, 2, false)]
+    {
+        let (world, thumb) = (world(), Thumb::default());
+        world.server.next(CHALLENGE, step());
+        for _ in 0..times {
+            world.server.next(CHALLENGE, Luck::Answer(status, wait, json!({ "error": "temporarily_unavailable" })));
+        }
+        world.server.next(CHALLENGE, Luck::Answer(200, &[], json!({ "authorization_code": "c" })));
+        let outcome = world.client.sign_in_natively(&SignIn::new("orders"), &thumb).await;
+        assert_eq!((*thumb.shown.lock().unwrap(), world.server.count(CHALLENGE)), (1, sent), "{status} {wait:?} {times}");
+        match outcome {
+            Ok(_) => assert!(is_done, "{status} {wait:?} {times}"),
+            Err(why) => assert!(!is_done && matches!(why, Trouble::Later { after_s: Some(_), .. }), "{status} {wait:?} {times}: {why}"),
+        }
+    }
+}
+
+/// An app that may not show the account is refused: the browser's sign-in has no `prompt=manage`. The twin: a sign-in goes on there.
+#[tokio::test]
+async fn the_account_of_an_app_that_may_not_show_it_leads_to_no_browser() {
+    let (world, thumb) = (world(), Thumb::default());
+    let refused = || Luck::Answer(400, &[], json!({ "error": "unauthorized_client" }));
+    world.server.next(CHALLENGE, refused());
+    let why = world.client.sign_in_natively(&manage(), &thumb).await.unwrap_err();
+    assert!(matches!(why, Trouble::Refused { ref error, .. } if error == "unauthorized_client"), "{why}");
+    assert_eq!((world.server.count("/par"), world.stored().as_deref()), (0, Some("sr-1")));
+    world.server.next(CHALLENGE, refused());
+    world.client.sign_in_natively(&SignIn::new("orders"), &thumb).await.unwrap();
+    assert_eq!(world.server.count("/par"), 1, "the twin");
+}
+
 fn to_browser() -> Luck {
     let body = json!({ "error": "redirect_to_web", "request_uri": "urn:x", "expires_in": 90, "auth_session": "sl_2" });
     Luck::Answer(403, &[], body)

@@ -1,6 +1,6 @@
 //! The format `tpm`. WebAuthn Level 3, 8.3; the structures are of "Trusted Platform Module Library, Part 2: Structures".
 
-use super::{Rules, STATEMENT, Statement, is_ca, signed_by_leaf};
+use super::{Rules, STATEMENT, Statement, is_ca, judge_aaguid, signed_by_leaf};
 use crate::Unreadable;
 use crate::cose::{ES256, ES384, ES512, PublicKey, RS256};
 use aws_lc_rs::digest::{self as hash, Algorithm};
@@ -41,6 +41,7 @@ pub(super) fn judge(statement: &Statement<'_>, leaf: &X509Certificate<'_>, rules
     let usage = leaf.extended_key_usage().ok().flatten();
     let is_for_attestation = usage.is_some_and(|usage| usage.value.other.iter().any(|one| one.to_id_string() == AIK));
     rules.rule(is_for_attestation, "the certificate is not for attestation");
+    judge_aaguid(leaf, statement.credential, rules);
     Ok(())
 }
 

@@ -74,8 +74,11 @@ impl Run<'_> {
 impl Run<'_> {
     /// A platform that has made a passkey in vain hears at the end which ones are kept. What is made in its place is among them then.
     pub(super) fn signal_what_is_kept(&mut self, made: Option<&str>) {
-        let (Some(account), Some(handle)) = (self.person.account.as_ref(), made) else { return };
-        let options = options::signal_all_accepted(self.machine.rp_id(), handle.as_bytes(), &kept_ids(account, self.machine.rp_id()));
+        let Some(handle) = made else { return };
+        let rp_id = self.machine.rp_id();
+        // Who signs up has no account yet, and nothing that is kept.
+        let kept = self.person.account.as_ref().map(|account| kept_ids(account, rp_id)).unwrap_or_default();
+        let options = options::signal_all_accepted(rp_id, handle.as_bytes(), &kept);
         self.state.signal = Some(Operation::PasskeySignal { options });
     }
 

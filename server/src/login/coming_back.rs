@@ -10,7 +10,8 @@ use crate::error::{Fault, Result};
 use tokio::time::Instant;
 
 impl Machine {
-    /// The proofs are weighed by the present rules, together with what was proved before. Only the same person is taken.
+    /// The proofs are weighed by the present rules, together with what was proved before. Only the same person is taken, and of each
+    /// method the newer proof.
     pub async fn come_back(&self, answering: &Answering, rules: &Rules, brought: Brought, visitor: &Visitor<'_>) -> Result<Judged> {
         let came = Instant::now();
         self.must_not_be_too_fast(visitor.address)?;
@@ -27,7 +28,7 @@ impl Machine {
             return Err(changed());
         }
         for proof in proofs {
-            state.prove(&subject.account, subject.version, proof);
+            state.take_in(&subject.account, subject.version, proof);
         }
         if let Some(own) = state.subject.as_mut().filter(|own| own.session.is_none()) {
             own.session = subject.session;

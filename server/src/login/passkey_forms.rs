@@ -138,7 +138,11 @@ fn judge(
     if !asks {
         verdict.failed.retain(|failed| !matches!(failed.name, "attestation" | "format"));
     }
-    let facts = verdict.facts;
+    let mut facts = verdict.facts;
+    // 388-W: an AAGUID that no maker has signed makes no kind where kinds are asked for.
+    if asks && !facts.attestation.vouches_for_aaguid {
+        facts.aaguid = [0; 16];
+    }
     if !verdict.failed.is_empty() {
         let why: Vec<String> = verdict.failed.iter().map(|failed| format!("{}: {}", failed.name, failed.detail)).collect();
         return Err((problem_of(&verdict.failed, &rp.rules.accepted), why.join("; ")));

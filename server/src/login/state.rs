@@ -215,6 +215,14 @@ impl State {
         self.candidate = None;
     }
 
+    /// Adds a proof that was made elsewhere. One of the same method that is as new stays.
+    pub fn take_in(&mut self, account: &str, version: i64, proof: Proof) {
+        let is_same = self.subject.as_ref().is_some_and(|subject| subject.account == account && subject.version == version);
+        if !(is_same && self.proofs.iter().any(|own| own.method == proof.method && own.at_ms >= proof.at_ms)) {
+            self.prove(account, version, proof);
+        }
+    }
+
     /// The method for which this button leads the person to somebody else. Only a browser can go there.
     pub fn outside(&self, action: &str) -> Option<MethodName> {
         let chosen = action.strip_prefix("use_").map(|word| MethodName::new(word.to_owned()));

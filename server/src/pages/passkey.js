@@ -76,7 +76,11 @@
     if (form.elements.passkey.value) return;
     event.preventDefault();
     say("waiting");
-    begin().catch((error) => { say(heard(error?.name)); return offer(); }).catch(() => {});
+    begin().catch((error) => {
+      say(heard(error?.name));
+      // Whoever closed a window in which a passkey is made gets none quietly.
+      if (!makes) return offer();
+    }).catch(() => {});
   });
 
   // Without a window: whatever goes wrong here is nobody's concern.

@@ -185,6 +185,25 @@ async fn a_session_that_its_person_ends_is_forgotten() {
     scene.world.stop().await;
 }
 
+/// An app that may not show the account is told so, and no browser is opened: its sign-in has no `prompt=manage`. The twin may show it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_may_not_show_the_account_is_told_so() {
+    let scene = scene().await;
+    let phone = scene.phone();
+    let request = SignIn::new("openid orders:read");
+    phone.client.sign_in_natively(&request, &Terminal::new(Person::with_password("alice", PASSWORD))).await.unwrap();
+    let manage = request.beside_session().with("prompt", "manage");
+    let screens = Terminal::new(Person { buttons: vec!["browser"], ..Person::with_password("alice", PASSWORD) });
+    let refused = phone.client.sign_in_natively(&manage, &screens).await.unwrap_err();
+    assert!(matches!(refused, Trouble::Refused { ref error, .. } if error == "unauthorized_client"), "{refused}");
+    assert!(screens.kinds().is_empty() && phone.pages().await.is_empty(), "no browser was opened");
+    assert!(phone.client.is_signed_in().await.unwrap());
+    scene.world.reload(|it| it.set("client.app.manage", vec!["apps"])).await;
+    let left = phone.client.sign_in_natively(&manage, &screens).await.unwrap_err();
+    assert_eq!(left, Trouble::InBrowser(scene.world.url("/account")), "the twin");
+    scene.world.stop().await;
+}
+
 /// `browser_return=sw`: the browser proves the password, and the app's own screens ask for what is missing. A person who
 /// says no there finds the same step.
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,12 @@
 //! A native sign-in that goes on in the browser: an ordinary code flow, whose page asks whether the person started it.
 
+use crate::native_walk::add_passkey;
+use crate::world::app_passkeys::with_app;
 use crate::world::native::*;
+use crate::world::passkeys::options;
 use crate::world::*;
 use symbolon_oauth::pkce;
+use symbolon_phone::authenticator::Authenticator;
 
 const VERIFIER: [u8; 32] = [5; 32];
 
@@ -388,6 +392,47 @@ async fn proofs_of_a_session_that_has_ended_do_not_come_back() {
         }
         scene.world.stop().await;
     }
+}
+
+/// Of two proofs of one method the newer one stays: the app's is not replaced by an older one of the browser's session. The twin: the
+/// browser's newer one takes the place of the app's.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_proof_of_the_browser_replaces_no_newer_one() {
+    let scene = Screens::with(Engine::Sqlite, with_app).await;
+    let (world, verifier) = (&scene.world, verifier());
+    world.person("bob").await;
+    for (person, is_newer_here) in [("alice", true), ("bob", false)] {
+        let (mut keys, mut browser, mut phone) = (Authenticator::default(), Browser::default(), scene.genuine());
+        add_passkey(&scene, &mut keys, person).await;
+        if is_newer_here {
+            let page = browser.visit(world, "/account").await;
+            assert_eq!(browser.submit_password(world, &page, person, PASSWORD).await.status, 303);
+            world.advance_s(100);
+        }
+        let step = begin_both_ways(&mut phone, &[("acr_values", "urn:both")]).await;
+        let step = phone.answer_password(&step, person, PASSWORD).await;
+        assert_eq!((step.error(), step.kind()), (ASKED, "passkey"), "{step:?}");
+        if !is_newer_here {
+            world.advance_s(100);
+        }
+        let sent = phone.answer(&step, "browser", &[]).await;
+        let mut page = through_a_session(&scene, &mut browser, &sent).await;
+        assert_eq!(page.asks_for("password"), !is_newer_here, "{}", page.html);
+        if !is_newer_here {
+            page = browser.submit_password(world, &page, person, PASSWORD).await;
+        }
+        assert_eq!(page.name().as_deref(), Some("passkey"), "{}", page.html);
+        let used = keys.get(&options(&page), &world.issuer).unwrap().to_string();
+        let back = browser.submit(world, &page, &[("passkey", &used)], "passkey").await;
+        let done = bring(&mut phone, &sent, &back.parameters()["browser_return"]).await;
+        assert_eq!(done.status, 200, "{done:?}");
+        let code = done.text("authorization_code");
+        let form = [("grant_type", "authorization_code"), ("code", code.as_str()), ("code_verifier", verifier.as_str())];
+        let tokens = phone.post("/token", &form).await;
+        let proved_s = claims(&tokens.text("id_token"))["auth_time"].as_i64().unwrap();
+        assert!(phone.now_s() - proved_s < 90, "{person}: the oldest proof that counts is of {proved_s}, and it is {}", phone.now_s());
+    }
+    scene.world.stop().await;
 }
 
 /// Nothing is eased on the way: the app would weigh what comes back by its own circumstances, and ask for the same again without end.

@@ -194,6 +194,50 @@ async fn another_persons_passkey_proves_another_person() {
     .await;
 }
 
+/// 300-H: without a good signature the id of somebody and a made-up one get one answer. The twin: the owner's signature hears that a name
+/// is missing, and signs in with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_nobody_signed_for_tells_nothing() {
+    on_every_engine(|scene| async move {
+        scene.world.person("bob").await;
+        let mut bob = Hand::of(&scene, Authenticator::found_by_id());
+        bob.add("bob").await;
+        bob.keys.tells_user_handle = false;
+        let step = bob.phone.begin().await;
+        let named = bob.phone.answer(&step, "security_key", &[("username", "nobody")]).await;
+        let made_up = options(&named)["allowCredentials"][0]["id"].clone();
+        let real = Json::from(base64url::encode(&bob.keys.ids()[0]));
+        assert!(made_up.is_string() && made_up != real, "{made_up}");
+        for (member, value, problem) in [
+            ("signature", "MAYCAQECAQE", "passkey_unknown"),
+            ("clientDataJSON", "e30", "passkey_unreadable"),
+            ("authenticatorData", "AAAA", "passkey_unreadable"),
+        ] {
+            let mut seen = Vec::new();
+            for id in [&real, &made_up] {
+                let step = bob.phone.begin().await;
+                let mut answer = bob.keys.answer_with(0, options(&step), &bob.origin).unwrap();
+                (answer["id"], answer["rawId"]) = (id.clone(), id.clone());
+                answer["response"][member] = value.into();
+                let said = bob.send(&step, &answer).await;
+                refused(&said, problem);
+                let mut shown = said.step().clone();
+                shown["operation"]["options"]["challenge"].take();
+                seen.push((said.status, shown));
+            }
+            assert_eq!(seen[0], seen[1], "{member}");
+        }
+        let step = bob.phone.begin().await;
+        let unnamed = bob.keys.answer_with(0, options(&step), &bob.origin).unwrap();
+        let said = bob.send(&step, &unnamed).await;
+        refused(&said, "passkey_without_person");
+        let named = bob.phone.answer(&said, "security_key", &[("username", "bob")]).await;
+        assert_eq!(bob.use_it(&named).await.status, 200, "the twin");
+        scene.world.stop().await;
+    })
+    .await;
+}
+
 /// 375-W, 292-H: what answered one sign-in is good for no other, whichever face began it. The same request once more gets the same code.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_answers_one_sign_in() {
@@ -295,6 +339,47 @@ async fn an_account_is_made_with_a_passkey() {
         assert_eq!(proved(&mut hand, &done).await, json!([["pop", "otp"], null]));
         assert_eq!((scene.world.audited("registered").await, scene.world.audited("passkey_enrolled").await), (1, 1));
         assert_eq!(hand.sign_in().await.status, 200);
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// A passkey that a sign-up refuses stays on the phone: the code says which one is kept. The twin refuses nothing and says nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_that_a_sign_up_refused_is_signalled_away() {
+    on_every_engine(|scene| async move {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let root = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
+        let file = scene.world.directory.join("makers.pem");
+        std::fs::write(&file, root.pem()).unwrap();
+        let strict = format!("[passkeys]\nattestation = \"direct\"\nattestation_roots = ['{}']\nsynced = false\n", file.display());
+        let open = "[passkeys]\nattestation = \"none\"\nattestation_roots = []\nsynced = true\n";
+        scene.world.reload(|it| it.with("[login.default]\nrequire = [\"passkey\", \"password\"]")).await;
+        for (address, refuses) in [("nora@example.com", true), ("nils@example.com", false)] {
+            scene.world.reload(|it| it.with(if refuses { strict.as_str() } else { open })).await;
+            let (mut hand, mut gone) = (Hand::of(&scene, Authenticator::default()), Authenticator::default());
+            let seen = scene.mailbox.letters().len();
+            let step = hand.phone.begin_with(&[("prompt", "create")]).await;
+            let step = hand.phone.answer(&step, "continue", &[("email", address), ("name", "New")]).await;
+            let code = scene.code_of_letter(address, seen).await;
+            let mut step = hand.phone.answer(&step, "continue", &[("email_code", &code)]).await;
+            assert_eq!(step.kind(), "enrol_passkey", "{step:?}");
+            if refuses {
+                let made = gone.create(options(&step), &hand.origin).unwrap();
+                step = hand.send(&step, &made).await;
+                refused(&step, "passkey_synced");
+                scene.world.reload(|it| it.with(open)).await;
+            }
+            let done = hand.make(&step).await;
+            let told = &done.body["operation"];
+            assert_eq!((done.status, told.is_null()), (200, !refuses), "{done:?}");
+            if refuses {
+                let kept = json!([base64url::encode(&hand.keys.ids()[0])]);
+                assert_eq!((&told["name"], &told["options"]["allAcceptedCredentialIds"]), (&json!("passkey_signal"), &kept));
+                gone.forget_others(&told["options"]);
+                assert!(gone.ids().is_empty(), "the refused one is of the same person: {told}");
+            }
+        }
         scene.world.stop().await;
     })
     .await;

@@ -17,7 +17,7 @@ pub const BROWSER: &str = "bert";
 /// They, and the two whose account is walked through.
 const PEOPLE: [&str; 4] = [NATIVE, BROWSER, "nora", "bill"];
 
-fn docs(name: &str) -> PathBuf {
+pub fn docs(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name)
 }
 
@@ -29,7 +29,7 @@ fn same(text: &str) -> String {
 const FILES: &str = "[api.files]\naudience = \"https://api.example.com/files\"\n[api.files.authorization_details.files]\n\
         text = \"Read these files\"\nschema = { properties = { paths = { } } }\n[login.mail]\nrequire = [\"password + email\"]\nacr = \"urn:mail\"\n";
 
-fn schema() -> jsonschema::Validator {
+pub fn schema() -> jsonschema::Validator {
     let schema: Json = serde_json::from_str(&std::fs::read_to_string(docs("steps.schema.json")).unwrap()).unwrap();
     jsonschema::validator_for(&schema).unwrap()
 }

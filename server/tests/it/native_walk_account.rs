@@ -1,10 +1,11 @@
 //! The walk of `native_walk`, through an account that has everything: each change on the app's screens beside its page.
 
-use crate::native_walk::{Known, Walk, add_passkey, see};
+use crate::native_walk::{Known, Walk, add_passkey, docs, schema, see};
 use crate::world::app_passkeys::{Hand, with_app};
 use crate::world::native::*;
 use crate::world::passkeys::options;
 use crate::world::*;
+use serde_json::Value as Json;
 use symbolon_phone::authenticator::Authenticator;
 
 fn configuration(it: Configuration) -> Configuration {
@@ -148,4 +149,33 @@ async fn authenticator<'a>(scene: &'a Screens, hand: &mut Hand<'a>, (schema, see
     let answer = hand.phone.answer(&step, "remove_totp", &[]).await;
     let phone = scene.genuine();
     Walk::at(scene, (schema, seen), (phone, answer), (browser, page)).is_at("remove_totp");
+}
+
+/// The blocks of JSON behind this mark, with nothing in the place of dots.
+fn blocks(page: &str, mark: &str) -> Vec<Json> {
+    let texts = page.split(mark).skip(1).map(|part| part.split("\n```").next().unwrap().replace("...", ""));
+    texts.map(|text| serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))).collect()
+}
+
+/// A step that docs/native.md shows is such as the server sends: it fits the schema, and has the fields of its example in docs/steps.md.
+#[test]
+fn the_guide_shows_steps_as_the_server_sends_them() {
+    let read = |name: &str| std::fs::read_to_string(docs(name)).unwrap();
+    let (schema, examples) = (schema(), read("steps.md"));
+    let all = blocks(&read("native.md"), "\n```json\n");
+    let shown: Vec<&Json> = all.iter().filter(|body| body.get("step").is_some()).collect();
+    assert!(!shown.is_empty(), "{all:?}");
+    for body in shown {
+        let problems: Vec<String> = schema.iter_errors(body).map(|error| error.to_string()).collect();
+        assert!(problems.is_empty(), "{problems:?}: {body:#}");
+        let step = &body["step"];
+        let example = blocks(&examples, &format!("\n### `{}`\n\n```json\n", step["kind"].as_str().unwrap())).remove(0);
+        assert_eq!(step["fields"], example["fields"], "{body:#}");
+        let texts = |step: &Json| step["text"].as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        let (own, other) = (texts(step), texts(&example));
+        assert!(own[0].starts_with("To continue to ") && own[1..] == other[1..], "{own:?} {other:?}");
+        let mut less = body.clone();
+        less["step"]["fields"][0].as_object_mut().unwrap().remove("keyboard");
+        assert!(!schema.is_valid(&less), "a field without a keyboard");
+    }
 }

@@ -12,7 +12,7 @@ use symbolon_oauth::base64url;
 use symbolon_phone::authenticator::Authenticator;
 
 /// The page on which this person makes a passkey.
-async fn making(keys: &Keys, browser: &mut Browser, person: &str) -> Page {
+pub async fn making(keys: &Keys, browser: &mut Browser, person: &str) -> Page {
     let page = browser.visit(&keys.world, "/account").await;
     if page.asks_for("password") {
         assert_eq!(browser.submit_password(&keys.world, &page, person, PASSWORD).await.status, 303);

@@ -4,6 +4,7 @@ use crate::passkeys::{reason, refused};
 use crate::world::passkeys::{on_every_engine, options};
 use crate::world::{Ask, Browser, PASSWORD, Page, totp};
 use serde_json::{Value as Json, json};
+use symbolon_oauth::base64url;
 use symbolon_phone::authenticator::{Authenticator, BACKED_UP, USER_PRESENT, USER_VERIFIED};
 
 /// Every lie of an answer is refused on the page, with the reason in the audit; the same sign-in then goes on with the truth.
@@ -114,6 +115,50 @@ async fn the_passkey_of_a_disabled_account_is_like_an_unknown_one() {
         assert_eq!((unknown.status, unknown.actions()), (disabled.status, disabled.actions()));
         assert_eq!(crate::commands::symbolon(&keys.world.file(), &["user", "enable", "alice"], "").await.0, Some(0));
         assert!(keys.use_it(&mut browser, &unknown, &mut phone).await.has_code(), "the twin");
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// 300-H: whoever types a name gets ids for it. Without a good signature a real one and a made-up one get one answer. The twin: the owner's
+/// signature hears that a name is missing, and signs in with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_nobody_signed_for_tells_nothing() {
+    on_every_engine("", |keys| async move {
+        keys.world.person("bob").await;
+        let (mut phone, mut browser) = (Authenticator::found_by_id(), Browser::default());
+        keys.add(&mut Browser::default(), &mut phone, "bob").await;
+        phone.tells_user_handle = false;
+        let page = keys.open(&mut browser).await;
+        let named = browser.submit(&keys.world, &page, &[("username", "nobody")], "security_key").await;
+        let made_up = options(&named)["allowCredentials"][0]["id"].clone();
+        let real = Json::from(base64url::encode(&phone.ids()[0]));
+        assert!(made_up.is_string() && made_up != real, "{made_up}");
+        for (member, value, words) in [
+            ("signature", "MAYCAQECAQE", "does not work here any more"),
+            ("clientDataJSON", "e30", "no passkey"),
+            ("authenticatorData", "AAAA", "no passkey"),
+        ] {
+            let mut seen = Vec::new();
+            for id in [&real, &made_up] {
+                let mut fresh = Browser::default();
+                let page = keys.open(&mut fresh).await;
+                let mut answer = phone.answer_with(0, &options(&page), &keys.origin).unwrap();
+                (answer["id"], answer["rawId"]) = (id.clone(), id.clone());
+                answer["response"][member] = value.into();
+                let page = keys.answer(&mut fresh, &page, &answer).await;
+                refused(&page, words);
+                seen.push((page.status, page.title(), page.problem(), page.actions()));
+            }
+            assert_eq!(seen[0], seen[1], "{member}");
+        }
+        let mut owner = Browser::default();
+        let page = keys.open(&mut owner).await;
+        let unnamed = phone.answer_with(0, &options(&page), &keys.origin).unwrap();
+        let page = keys.answer(&mut owner, &page, &unnamed).await;
+        refused(&page, "Type your name first");
+        let named = owner.submit(&keys.world, &page, &[("username", "bob")], "security_key").await;
+        assert!(keys.use_it(&mut owner, &named, &mut phone).await.has_code(), "the twin");
         keys.world.stop().await;
     })
     .await;

@@ -1,9 +1,18 @@
 //! The present configuration says which kinds of passkeys count: for one that is made, one that is used, and one that was used before.
 
-use crate::world::passkeys::{Keys, on_every_engine};
-use crate::world::{Ask, Browser, PASSWORD};
+use crate::passkey_answers::making;
+use crate::passkeys::{reason, refused};
+use crate::world::passkeys::{Keys, on_every_engine, options};
+use crate::world::{Ask, Browser, PASSWORD, Page};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use rcgen::{CertificateParams, DnType, Issuer, KeyPair};
+use serde_json::Value as Json;
 use symbolon::store::{Change, Expect};
+use symbolon_oauth::{base64url, digest};
 use symbolon_phone::authenticator::Authenticator;
+
+const LISTED: &str = "aaguids = [\"07070707-0707-0707-0707-070707070707\"]";
 
 /// As if a maker had said what the passkeys of this kind are, or all of them.
 async fn attest(keys: &Keys, sql: &'static str) {
@@ -13,16 +22,96 @@ async fn attest(keys: &Keys, sql: &'static str) {
     app.store.apply(change).await.unwrap();
 }
 
-/// The makers that are believed, and a further rule.
-async fn rule(keys: &Keys, more: &str) {
+/// The maker that is believed, and a further rule.
+async fn rule(keys: &Keys, more: &str) -> Maker {
     let file = keys.world.directory.join("makers.pem");
-    let key = rcgen::KeyPair::generate().unwrap();
-    std::fs::write(&file, rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    std::fs::write(&file, CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem()).unwrap();
     let text = match more {
         "" => "[passkeys]\nattestation = \"none\"\nattestation_roots = []\naaguids = []\nsynced = true\n".to_owned(),
         more => format!("[passkeys]\nattestation = \"direct\"\nattestation_roots = ['{}']\n{more}\n", file.display()),
     };
     keys.world.reload(|it| it.with(&text)).await;
+    Maker { key }
+}
+
+/// Makes authenticators whose kind it can vouch for.
+struct Maker {
+    key: KeyPair,
+}
+
+impl Maker {
+    /// The platform's answer to the page, with a statement of this format.
+    fn vouched(&self, keys: &Keys, page: &Page, format: &str) -> Json {
+        let mut made = Authenticator::security_key().create(&options(page), &keys.origin).unwrap();
+        let bytes = |member: &str| base64url::decode(made["response"][member].as_str().unwrap()).unwrap();
+        let (object, hash) = (bytes("attestationObject"), digest::sha256(&bytes("clientDataJSON")));
+        // The authenticator data stand last, behind a length of one byte. Their end is the key.
+        let at = object.windows(9).position(|part| part == b"\x68authData").unwrap();
+        let data = &object[at + 11..];
+        let (id, key) = data[55..].split_at(data.len() - 55 - 77);
+        let point = [&[4u8][..], &key[10..42], &key[45..]].concat();
+        let (members, signed) = match format {
+            "fido-u2f" => (&b"\xa2"[..], [&[0u8][..], &data[..32], &hash, id, &point].concat()),
+            _ => (&b"\xa3\x63alg\x26"[..], [data, &hash].concat()),
+        };
+        let (leaf, signer) = self.leaf();
+        let signature = signer.sign(&SystemRandom::new(), &signed).unwrap().as_ref().to_vec();
+        let sized = |bytes: &[u8]| [&[0x59u8][..], &u16::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
+        let statement = [members, b"\x63sig", &sized(&signature), b"\x63x5c\x81", &sized(&leaf)].concat();
+        let name = [&[0x60 + u8::try_from(format.len()).unwrap()][..], format.as_bytes()].concat();
+        let whole = [&b"\xa3\x63fmt"[..], &name, b"\x67attStmt", &statement, &object[at..]].concat();
+        made["response"]["attestationObject"] = base64url::encode(&whole).into();
+        made
+    }
+
+    /// The certificate of a lot of authenticators, and its key.
+    fn leaf(&self) -> (Vec<u8>, EcdsaKeyPair) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        for (kind, text) in [
+            (DnType::CountryName, "SE"),
+            (DnType::OrganizationName, "Maker"),
+            (DnType::OrganizationalUnitName, "Authenticator Attestation"),
+            (DnType::CommonName, "Lot 1"),
+        ] {
+            params.distinguished_name.push(kind, text);
+        }
+        let by_maker = Issuer::new(CertificateParams::new(Vec::new()).unwrap(), &self.key);
+        let leaf = params.signed_by(&key, &by_maker).unwrap().der().to_vec();
+        (leaf, EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &key.serialize_der()).unwrap())
+    }
+}
+
+/// 388-W: a statement of U2F signs no AAGUID, so that the one beside it is a claim, whoever made the authenticator. The twins: the same maker's
+/// statement of the format packed, and one of U2F where no kinds are listed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_signs_no_aaguid_makes_no_kind() {
+    on_every_engine("", |keys| async move {
+        let nothing = "00000000-0000-0000-0000-000000000000";
+        let kept = async |keys: &Keys| {
+            let entry = keys.world.entries("passkey_enrolled").await.pop().unwrap();
+            entry["detail"]["aaguid"].as_str().unwrap().to_owned()
+        };
+        let maker = rule(&keys, LISTED).await;
+        let mut browser = Browser::default();
+        let page = making(&keys, &mut browser, "alice").await;
+        let page = keys.answer(&mut browser, &page, &maker.vouched(&keys, &page, "fido-u2f")).await;
+        refused(&page, "This kind of passkey is not accepted here.");
+        assert!(reason(&keys).await.contains(&format!("the kind {nothing} is not accepted: fido-u2f")), "{}", reason(&keys).await);
+        assert_eq!(keys.world.audited("passkey_enrolled").await, 0);
+        let done = keys.answer(&mut browser, &page, &maker.vouched(&keys, &page, "packed")).await;
+        assert_eq!((done.status, kept(&keys).await.as_str()), (303, "07070707-0707-0707-0707-070707070707"), "the twin: {}", done.html);
+
+        keys.world.person("bob").await;
+        let maker = rule(&keys, "aaguids = []").await;
+        let mut browser = Browser::default();
+        let page = making(&keys, &mut browser, "bob").await;
+        let done = keys.answer(&mut browser, &page, &maker.vouched(&keys, &page, "fido-u2f")).await;
+        assert_eq!((done.status, kept(&keys).await.as_str()), (303, nothing), "no kinds are listed: {}", done.html);
+        keys.world.stop().await;
+    })
+    .await;
 }
 
 /// 388-W: a proof by a passkey that is refused now is gone, in every session, and the passkey proves nobody any more. Another kind, and the same
@@ -41,9 +130,8 @@ async fn a_kind_that_is_refused_proves_nothing_any_more() {
         assert!(keys.use_it(&mut by_phone, &page, &mut phone).await.has_code());
         let page = keys.open(&mut by_key).await;
         assert!(keys.use_it(&mut by_key, &page, &mut key).await.has_code());
-        let listed = "aaguids = [\"07070707-0707-0707-0707-070707070707\"]";
         for (sql, more, says) in [
-            (ALL, listed, "the kind ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4 is not accepted"),
+            (ALL, LISTED, "the kind ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4 is not accepted"),
             (ALL, "aaguids = []\nsynced = false", "a synced passkey"),
             (KEYS, "aaguids = []\nsynced = true", "no statement of a maker"),
         ] {

@@ -1,6 +1,7 @@
 package androidx.credentials
 
 import android.content.Context
+import android.view.View
 
 abstract class CreateCredentialRequest
 abstract class CreateCredentialResponse
@@ -37,6 +38,12 @@ class PublicKeyCredential(val authenticationResponseJson: String) : Credential()
 class GetCredentialRequest(val credentialOptions: List<CredentialOption>, val origin: String? = null)
 
 class GetCredentialResponse(val credential: Credential)
+
+class PendingGetCredentialRequest(val request: GetCredentialRequest, val callback: (GetCredentialResponse) -> Unit)
+
+var View.pendingGetCredentialRequest: PendingGetCredentialRequest?
+    get() = TODO()
+    set(value) { TODO() }
 
 interface CredentialManager {
     suspend fun createCredential(context: Context, request: CreateCredentialRequest): CreateCredentialResponse

@@ -94,7 +94,7 @@ pub async fn check(context: &Context<'_>, person: &Person, secret: &Json, answer
     }
     let response = match AssertionResponse::parse(answer.text(operation::FIELD)) {
         Ok(response) => response,
-        Err(why) => return Ok(wrong("passkey_unreadable", why.0)),
+        Err(why) => return Ok(wrong(UNREADABLE, why.0)),
     };
     let id = base64url::encode(&response.id);
     let row = context.store.one(READ, &[context.relying_party.id.into(), id.as_str().into()]).await?;
@@ -107,27 +107,28 @@ pub async fn check(context: &Context<'_>, person: &Person, secret: &Json, answer
     let own = kept.as_ref().filter(|kept| account.is_some_and(|account| account.id == kept.account));
     let challenge = secret.challenge()?;
     let judged = judge(&context.relying_party, &challenge, &response, own);
-    let Some(kept) = own else { return Ok(wrong(UNKNOWN, "no such passkey of this person, or the account is disabled")) };
+    // 300-H: what cannot be read is so for every id, and without a good signature every id is unknown.
+    let (kept, facts) = match (judged, own) {
+        (Err((problem @ UNREADABLE, why)), _) => return Ok(wrong(problem, &why)),
+        (_, None) => return Ok(wrong(UNKNOWN, "no such passkey of this person, or the account is disabled")),
+        (Err((problem, why)), Some(_)) => return Ok(wrong(problem, &why)),
+        (Ok(facts), Some(kept)) => (kept, facts),
+    };
     // Only an account that was named, or is proved, is known without it.
     let is_named = person.is_subject || !person.name.is_empty();
     match &response.user_handle {
-        Some(handle) if !digest::equal(handle, kept.handle.as_bytes()) => {
-            return Ok(wrong(UNKNOWN, "the user handle is another account's"));
-        }
-        None if !is_named => return Ok(wrong("passkey_without_person", "the answer has no user handle")),
-        _ => {}
-    }
-    match judged {
-        Ok(facts) => {
+        Some(handle) if !digest::equal(handle, kept.handle.as_bytes()) => Ok(wrong(UNKNOWN, "the user handle is another account's")),
+        None if !is_named => Ok(wrong("passkey_without_person", "the answer has no user handle")),
+        _ => {
             let is_elsewhere = response.attachment.as_deref() == Some("cross-platform");
             Ok(weigh(&context.relying_party, kept, (&id, is_elsewhere), &facts))
         }
-        Err((problem, why)) => Ok(wrong(problem, &why)),
     }
 }
 
 /// One answer for an unknown passkey, a wrong signature and a disabled account.
 const UNKNOWN: &str = "passkey_unknown";
+const UNREADABLE: &str = "passkey_unreadable";
 
 /// What the platform says in the place of an answer, and what the person can do.
 pub fn not_done(answer: &Answer<'_>) -> Option<Problem> {
@@ -191,7 +192,7 @@ fn judge(
         counter: kept.map_or(0, |kept| kept.counter),
         backup_eligible: kept.is_some_and(|kept| kept.backup_eligible),
     };
-    let verdict = assertion(response, &expected).map_err(|why| ("passkey_unreadable", why.0.to_owned()))?;
+    let verdict = assertion(response, &expected).map_err(|why| (UNREADABLE, why.0.to_owned()))?;
     if verdict.holds() {
         return Ok(verdict.facts);
     }
