@@ -101,7 +101,7 @@ fn wants_codes(filling: &Filling<'_>) -> bool {
         (Journey::Register { draft: Some(draft) }, None) => &Account { email: Some(draft.email.clone()), ..nobody },
         _ => &nobody,
     };
-    !account.may_have_codes() && filling.policy.takes_codes(account)
+    (!account.may_have_codes() || filling.state.loses_codes()) && filling.policy.takes_codes(account)
 }
 
 fn refused(problem: &'static str, why: String) -> Filled {

@@ -7,7 +7,7 @@ use super::effect::{Effect, Source};
 use super::enrolment::{Enrolling, Fact, Means, Waiting};
 use super::flow::{Go, Run};
 use super::journey::{Form, Journey};
-use super::proof::{MethodName, Proof};
+use super::proof::MethodName;
 use super::rights::Rights;
 use super::step::{Step, Text};
 use crate::audit::Entry;
@@ -77,9 +77,7 @@ impl Run<'_> {
     pub(super) fn begin_again(&mut self, form: Form) -> std::result::Result<(), Fault> {
         let by = if self.has_ticket() { "a ticket" } else { "waiting" };
         let account = self.person.account.as_ref().ok_or_else(|| Fault::new("a way back for nobody"))?;
-        let is_of_now = |proof: &Proof| proof.at_ms >= self.state.started_ms;
-        let is_shown = |method: &MethodName| self.state.proofs.iter().any(|proof| proof.method == *method && is_of_now(proof));
-        let (loses_totp, loses_passkeys) = (!is_shown(&MethodName::TOTP), !is_shown(&MethodName::PASSKEY));
+        let (loses_totp, loses_passkeys) = (!self.state.is_shown(&MethodName::TOTP), !self.state.is_shown(&MethodName::PASSKEY));
         let mut effects = removals(account, loses_totp, loses_passkeys);
         // A new password ends them by itself.
         if form != Form::NewPassword {

@@ -252,6 +252,47 @@ async fn a_person_with_a_lost_passkey_alone_makes_another_one() {
     .await;
 }
 
+/// W-59: the old recovery codes go with what is lost, and the new passkey brings new ones. The twin is the test above: no chain takes codes.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_begins_anew_with_a_passkey_gets_new_recovery_codes() {
+    passkeys::on_every_engine("[login.default]\nrequire = [\"passkey\", \"email + recovery\"]", |keys| async move {
+        let world = &keys.world;
+        let (mut lost, mut new) = (Authenticator::default(), Authenticator::default());
+        let mut inside = Browser::default();
+        let seen = keys.mailbox.letters().len();
+        let page = inside.visit(world, "/register").await;
+        let page = inside.submit(world, &page, &[("email", "nora@example.com"), ("name", "Nora")], "continue").await;
+        let code = keys.mailbox.wait_for_code("nora@example.com", seen).await.unwrap();
+        let page = inside.submit(world, &page, &[("email_code", &code)], "continue").await;
+        let page = keys.make(&mut inside, &page, &mut lost).await;
+        let old = page.codes();
+        assert_eq!((page.kind(), old.len()), ("recovery_codes", 10), "{}", page.html);
+        let done = inside.submit(world, &page, &[], "continue").await;
+        assert_eq!(done.status, 303, "{}", done.html);
+        let mut browser = Browser::default();
+        let page = asked_for_passkey(&keys, &mut browser).await;
+        browser.submit(world, &page, &[], "regain").await;
+        world.advance_s(73 * HOUR_S);
+        let mut browser = Browser::default();
+        let page = asked_for_passkey(&keys, &mut browser).await;
+        let page = browser.submit(world, &page, &[], "regain").await;
+        let page = keys.make(&mut browser, &page, &mut new).await;
+        let codes = page.codes();
+        assert_eq!((page.kind(), codes.len()), ("recovery_codes", 10), "{}", page.html);
+        let done = browser.submit(world, &page, &[], "continue").await;
+        assert_eq!(done.status, 303, "{}", done.html);
+        for (code, fits) in [(&old[0], false), (&codes[0], true)] {
+            let mut browser = Browser::default();
+            let page = asked_for_passkey(&keys, &mut browser).await;
+            let page = if page.asks_for("recovery_code") { page } else { browser.submit(world, &page, &[], "use_recovery").await };
+            let done = browser.submit(world, &page, &[("recovery_code", code)], "continue").await;
+            assert_eq!(done.status == 303, fits, "{}", done.html);
+        }
+        keys.world.stop().await;
+    })
+    .await;
+}
+
 /// With the passkey that was forgotten for a moment, the same way signs in and changes nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reset_without_a_password_signs_in_with_the_passkey() {
