@@ -42,7 +42,7 @@ pub use api::{Api, ApiScope, DetailType, TokenFormat};
 pub use attestation::{Attesting, StatusList, StatusListSource};
 pub use brand::Brand;
 pub use claim_names::is_reserved;
-pub use claims::{Claim, Link, claims};
+pub use claims::{Claim, Link, claims, clients_on};
 pub use client::{
     AndroidApp, AttestationRules, AttesterX5c, BackchannelRules, CertificateName, Client, ClientAuthentication, ClientKind, ContinuePage,
     DEBUG_CERTIFICATE, DeviceNetwork, DeviceRules, Fingerprint, GRANTS, Handover, IosApp, IosBuild, Jwks, KioskDevice, KioskMode,
@@ -71,7 +71,7 @@ pub use session::Session;
 pub use signing::Signing;
 pub use span::Span;
 pub use tls::Tls;
-pub use url::authority;
+pub use url::{authority, name_of};
 
 /// All sections, in the order in which they are shown.
 pub fn sections() -> Vec<&'static docs::Section> {
