@@ -1,4 +1,5 @@
-//! The phone's link dispatcher: which installed app opens an address. The rules are those of the platforms.
+//! The phone's link dispatcher: which installed app opens an address. The rules are those of the platforms, for files as this server writes
+//! them: an app is named once, and each component is one path. Patterns, exclusions and files without a list of paths it does not know.
 //!
 //! - An https link opens an app only if the host's association file names it. The file is fetched once, when the app is installed.
 //! - It opens the app when a person taps the link on a page of another host. After a redirect alone the browser keeps it.

@@ -13,19 +13,22 @@ pub use needs::{Needs, add_needs, algorithms_of};
 
 use crate::bounded::BoundedMap;
 use crate::clock::Clock;
-use crate::config::{Client, Config};
+use crate::config::{Client, ClientPolicy, Config};
 use crate::error::Fault;
 use crate::limits::Limits;
+use crate::links::held::Held;
 use crate::outgoing::Outgoing;
 use crate::store::tables::client::{READ, USE};
 use crate::store::{Change, Expect, Row, Store};
 use crate::stored_bytes::StoredBytes;
+use documents::{Flight, Tried};
 use names::Reserved;
 use needs::{count_needs, read_needs};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use strangers::Ground;
 use symbolon_oauth::digest;
 
 /// How old an answer may be: other nodes hear of an import after a minute.
@@ -56,7 +59,9 @@ pub struct Clients {
     round: AtomicU64,
     needs: RwLock<Arc<Needs>>,
     /// What clients that register themselves may not be called.
-    pub reserved: Reserved,
+    reserved: Reserved,
+    /// Hosts that phones know as an app's, for longer than the configuration does.
+    held: RwLock<Arc<Held>>,
     /// What reads the documents of clients. None: nothing is read, and only what the store has counts.
     documents: Option<(Outgoing, Arc<Limits>, Arc<StoredBytes>)>,
     flights: documents::Flights,
@@ -81,6 +86,7 @@ impl Clients {
             round: AtomicU64::new(0),
             needs: RwLock::new(Arc::new(needs)),
             reserved: Reserved::new(config),
+            held: RwLock::new(Arc::new(Held::read(store, clock()).await?)),
             documents: None,
             flights: documents::Flights::new(KEPT),
         })
@@ -109,28 +115,59 @@ impl Clients {
         }
         let Some(reading) = self.reading() else { return Ok(None) };
         let flight = self.flight(id);
-        let _alone = flight.lock().await;
-        // Somebody else may have read it meanwhile.
+        let in_vain = flight.in_vain();
+        let _alone = flight.alone.lock().await;
+        // Somebody else may have read it meanwhile, or tried in vain.
         if let Some(found) = self.get(id).await? {
             return Ok(Some(found));
         }
-        if !reading.meet(id, address).await? {
+        if flight.in_vain() != in_vain {
             return Ok(None);
         }
-        self.forget_one(id);
-        self.get(id).await
+        match reading.meet(id, address).await? {
+            Tried::Kept => {
+                self.forget_one(id);
+                self.get(id).await
+            }
+            Tried::InVain => {
+                flight.note_in_vain();
+                Ok(None)
+            }
+            Tried::NotAtAll => Ok(None),
+        }
     }
 
     fn reading(&self) -> Option<documents::Reading<'_>> {
         let (outgoing, limits, stored) = self.documents.as_ref()?;
         let (config, reserved, store, now_ms) = (&*self.config, &self.reserved, &self.store, (self.clock)());
-        Some(documents::Reading { config, reserved, store, outgoing, limits, stored, now_ms })
+        Some(documents::Reading { config, reserved, held: self.held(), store, outgoing, limits, stored, now_ms })
+    }
+
+    fn held(&self) -> Arc<Held> {
+        Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the held hosts again, with those that other nodes have written.
+    pub async fn refresh_held(&self) -> Result<(), Fault> {
+        let fresh = Held::read(&self.store, (self.clock)()).await?;
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        Ok(())
+    }
+
+    /// Why a client is none that may register itself by this policy.
+    pub fn objection(&self, policy: &ClientPolicy, client: &Client) -> Option<&'static str> {
+        let held = self.held();
+        strangers::objection(self.ground(&held), policy, client)
+    }
+
+    fn ground<'a>(&'a self, held: &'a Held) -> Ground<'a> {
+        Ground { config: &self.config, reserved: &self.reserved, held, now_ms: (self.clock)() }
     }
 
     /// Of many who want one document at the same time, one asks for it.
-    fn flight(&self, id: &str) -> Arc<tokio::sync::Mutex<()>> {
+    fn flight(&self, id: &str) -> Arc<Flight> {
         self.flights.get(id).unwrap_or_else(|| {
-            let made = Arc::<tokio::sync::Mutex<()>>::default();
+            let made = Arc::<Flight>::default();
             self.flights.insert(id.to_owned(), Arc::clone(&made));
             made
         })
@@ -173,8 +210,9 @@ impl Clients {
             tracing::error!(client = id, ?problems, "a registered client breaks the rules and is left out");
             return Ok(None);
         }
-        if let Err(why) = strangers::of_row(&self.config, &self.reserved, &mut client, &row, now_ms)? {
-            tracing::warn!(client = id, why, "a client that registered itself is left out");
+        let held = self.held();
+        if let Err(why) = strangers::of_row(self.ground(&held), id, &mut client, &row)? {
+            tracing::warn!(client = id, why, "a client of the store is left out");
             return Ok(None);
         }
         Ok((!client.disabled).then(|| Arc::new(client)))
@@ -187,17 +225,19 @@ impl Clients {
         if policy.is_none() || policy != row.opt_text("policy")? {
             return Ok(None);
         }
+        let counts = now_ms - fetched_ms < documents::LONGEST_MS;
+        // Read, or tried in vain, a moment ago.
         if row.opt_int("fresh_ms")?.is_some_and(|at_ms| now_ms < at_ms) {
-            return Ok(Some(row));
+            return Ok(counts.then_some(row));
         }
         // One asks; the others take what there is.
         let flight = self.flight(id);
-        if let (Some(reading), Ok(_alone)) = (self.reading(), flight.try_lock())
+        if let (Some(reading), Ok(_alone)) = (self.reading(), flight.alone.try_lock())
             && reading.read_again(id, &row).await?
         {
             return self.store.one(READ, &[id.into()]).await;
         }
-        Ok((now_ms - fetched_ms < documents::LONGEST_MS).then_some(row))
+        Ok(counts.then_some(row))
     }
 
     /// What was read of this client does not count any more. Other nodes hear of it after a minute.

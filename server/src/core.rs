@@ -206,6 +206,7 @@ impl Core {
     pub async fn look_at_links(&self) -> Result<(), Fault> {
         let now_ms = self.now_ms();
         held::hold_on(&self.config, &self.store, now_ms).await?;
+        self.clients.refresh_held().await?;
         proved::look(&self.config, &self.store, &self.outgoing, &self.proved_links, now_ms).await
     }
 

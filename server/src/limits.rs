@@ -123,6 +123,14 @@ impl Limits {
         }
     }
 
+    /// The site of an IPv6 address: a provider gives out whole /48s, and each has 65,536 lines. An IPv4 address is one line alone.
+    pub fn site(address: IpAddr) -> Option<String> {
+        match address.to_canonical() {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(v6) => Some(format!("site {:x?}", &v6.segments()[..3])),
+        }
+    }
+
     /// Is a line about a kiosk due, one an hour for a place? Then how many there were without one.
     pub fn kiosk_line(&self, place: u16) -> Option<u32> {
         let silent = self.kiosk_silent.get(&place).unwrap_or(0);

@@ -46,6 +46,21 @@ authentication = "attest_jwt_client_auth_dpop"
 unsafe_private_schemes = true
 ios = { app_ids = ["ABCDE12345.com.example.shop"] }
 
+[client.shop-attested-link]
+kind = "native"
+name = "Example Shop"
+owner = "shop"
+first_party = true
+apis = { orders = ["orders:read"] }
+redirect_uris = ["https://links.shop.test/attested"]
+authentication = "attest_jwt_client_auth_dpop"
+[client.shop-attested-link.app]
+ios = ["ABCDE12345.com.example.shop"]
+[client.shop-attested-link.attestation]
+ios = { app_ids = ["ABCDE12345.com.example.shop"] }
+[client.shop-attested-link.continue]
+host = "go.signin.test"
+
 [host."links.shop.test"]
 owner = "shop"
 [host."go.signin.test"]
@@ -71,7 +86,8 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     by_link(stage, &phone).await?;
     on_android(stage).await?;
     mailed(stage).await?;
-    lent(stage, &phone).await
+    lent(stage, &phone).await?;
+    lent_with_a_link(stage, &phone).await
 }
 
 /// The attacker begins in his own genuine app, mails the link, and calls.
@@ -206,7 +222,7 @@ fn button(html: &str) -> String {
     link.replace("&amp;", "&").replace("&#x2f;", "/").replace("&#x3b;", ";")
 }
 
-/// The last act: somebody's genuine, attested app lends its request.
+/// Somebody's genuine, attested app lends its request.
 async fn lent(stage: &mut Stage, phone: &Dispatcher) -> Result<(), Trouble> {
     let back = "com.example.shop:/attested";
     let fake = stage.app("shop-attested-scheme", back).await?;
@@ -228,7 +244,28 @@ async fn lent(stage: &mut Stage, phone: &Dispatcher) -> Result<(), Trouble> {
         "The attacker's own genuine app starts the sign-in, and lends its request_uri to the malicious app on the person's phone",
         opened == Opened::App("malicious") && got.is_ok_and(|it| it.is_some()),
         "Attestation, PKCE and the key all hold, and still the attacker has the person's tokens: the malicious app hands the code back. \
-         With a shared scheme this works. Only a claimed link stops it, as above.",
+         With a shared scheme this works. Only a claimed link stops it.",
+    );
+    Ok(())
+}
+
+/// The same app and the same loan, with another way back.
+async fn lent_with_a_link(stage: &mut Stage, phone: &Dispatcher) -> Result<(), Trouble> {
+    let (client, back) = ("shop-attested-link", "https://links.shop.test/attested");
+    let attackers = stage.phone(client, back)?.attested_by(&stage.world.maker, genuine_app::APP_ID);
+    let address = attackers.client.begin(&SignIn::new("orders:read")).await?;
+    let malicious = stage.app(client, back).await?;
+    let page = signs_in(stage, &malicious, &address, &format!("http://{PAGE}/c/")).await?;
+    let link = button(&continue_page(stage, &malicious, page.rsplit('/').next().unwrap_or_default(), "").await?);
+    let opened = phone.open(&link, Gesture::TapOn(PAGE));
+    let persons = stage.phone(client, back)?.attested_by(&stage.world.maker, genuine_app::APP_ID);
+    let is_taken = persons.client.finish(&link).await.is_ok_and(|it| it.is_some());
+    let has_tokens = attackers.client.is_signed_in().await?;
+    stage.act(
+        "The attacker's genuine app lends a request_uri again, and this time the way back is a claimed link",
+        link.starts_with(back) && opened == Opened::App("shop") && !is_taken && !has_tokens,
+        "The person's phone opens the shop's genuine app, which did not begin this sign-in and drops the answer. The malicious app has nothing to \
+         hand back, and the attacker gets nothing.",
     );
     Ok(())
 }

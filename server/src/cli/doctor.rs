@@ -1,7 +1,7 @@
 //! `symbolon links doctor`: a table of what was looked at, worst first, or the same as JSON.
 
 use super::screen::{Screen, Stop};
-use crate::config::{Config, Fingerprint};
+use crate::config::{ClientKind, Config, Fingerprint};
 use crate::links::doctor::check::{Check, Level};
 use crate::links::doctor::{self, APPLE_CDN, Options};
 use crate::links::files::Platform;
@@ -42,6 +42,11 @@ pub async fn doctor(config: &Config, screen: &Screen, arguments: &Doctor) -> Res
         return Err(Problem::not_found(format!("the configuration has no client {id}")).into());
     }
     let checks = doctor::examine(config, &options(arguments)?).await;
+    if checks.is_empty()
+        && let Some(why) = nothing_found(config, arguments)
+    {
+        return Err(Problem::not_found(why).into());
+    }
     let count = |level| checks.iter().filter(|it| it.level == level).count();
     let (faults, warnings) = (count(Level::Fault), count(Level::Warning));
     if screen.is_json() {
@@ -51,12 +56,36 @@ pub async fn doctor(config: &Config, screen: &Screen, arguments: &Doctor) -> Res
         checks.iter().flat_map(words).try_for_each(|it| screen.row(&it))?;
         let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         screen.line(match (checks.is_empty(), faults) {
-            (true, _) => "There is nothing to look at: no client is native.".to_owned(),
+            (true, _) => no_app(config).to_owned(),
             (_, 0) => format!("No fault. {}.", plural(warnings, "warning")),
             _ => format!("{}, {}.", plural(faults, "fault"), plural(warnings, "warning")),
         })?;
     }
     Ok(u8::from(faults > 0))
+}
+
+/// Why the client or the platform that was asked about has nothing to look at. `None`: nobody asked for one.
+fn nothing_found(config: &Config, arguments: &Doctor) -> Option<String> {
+    let platform = arguments.platform.as_deref();
+    let Some(id) = &arguments.client else {
+        return platform.map(|platform| format!("no enabled native client has an app on {platform}"));
+    };
+    let client = config.client.get(id)?;
+    Some(match platform {
+        _ if client.disabled => format!("client {id} is disabled: no file names its app"),
+        _ if client.kind != ClientKind::Native => format!("client {id} is not native: its links open no app"),
+        Some(platform) => format!("client {id} has no app on {platform}: add it to [client.{id}.app]"),
+        None => format!("client {id} has no app: add it to [client.{id}.app]"),
+    })
+}
+
+/// Where nothing was asked for by name.
+fn no_app(config: &Config) -> &'static str {
+    if config.client.values().any(|it| it.kind == ClientKind::Native) {
+        "There is nothing to look at: every native client is disabled."
+    } else {
+        "There is nothing to look at: no client is native."
+    }
 }
 
 fn options(arguments: &Doctor) -> Result<Options, Problem> {
@@ -70,7 +99,7 @@ fn options(arguments: &Doctor) -> Result<Options, Problem> {
     let platform = arguments.platform.as_deref().map(|it| if it == "ios" { Platform::Apple } else { Platform::Android });
     let cdn = arguments.apple_cdn.trim_end_matches('/');
     let apple_cdn = (cdn != "none").then(|| cdn.to_owned());
-    Ok(Options { client: arguments.client.clone(), platform, certificate, apple_cdn, outgoing })
+    Ok(Options { client: arguments.client.clone(), hosts: None, platform, certificate, apple_cdn, outgoing })
 }
 
 fn words(check: &Check) -> Vec<String> {

@@ -3,13 +3,14 @@
 
 use super::names::Reserved;
 use super::proofs::Proofs;
-use super::strangers;
+use super::strangers::{self, Ground};
 use crate::config::{Client, ClientAuthentication, ClientPolicy, Config, authority, proving_host};
 use crate::error::Fault;
 use crate::limits::Limits;
+use crate::links::held::Held;
 use crate::operations::metadata;
 use crate::outgoing::{Answer, Outgoing, Target};
-use crate::store::tables::client::{IS_THERE, KEEP_DOCUMENT};
+use crate::store::tables::client::{DOCUMENT_LATER, IS_THERE, KEEP_DOCUMENT};
 use crate::store::{Change, Expect, Row, Store};
 use crate::stored_bytes::{StoredBytes, Writer};
 use crate::web::headers;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use symbolon_oauth::jws;
 use symbolon_oauth::redirect::{RedirectKind, kind_of};
@@ -31,11 +33,23 @@ const WITHIN: Duration = Duration::from_secs(5);
 pub(super) const SHORTEST_MS: i64 = 5 * 60_000;
 const USUAL_MS: i64 = 60 * 60_000;
 pub const LONGEST_MS: i64 = 24 * 60 * 60_000;
+/// One that is known and could not be read is not asked for again before.
+const AGAIN_MS: i64 = 60_000;
+
+/// What became of a document that somebody named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tried {
+    Kept,
+    InVain,
+    /// It may not be asked for, or not now.
+    NotAtAll,
+}
 
 /// What reads documents.
 pub struct Reading<'a> {
     pub config: &'a Config,
     pub reserved: &'a Reserved,
+    pub held: Arc<Held>,
     pub store: &'a Store,
     pub outgoing: &'a Outgoing,
     pub limits: &'a Limits,
@@ -57,32 +71,60 @@ pub fn host_of(id: &str) -> Option<String> {
 
 impl Reading<'_> {
     /// Reads the document of a client that nobody has named here before, for somebody at this address.
-    pub async fn meet(&self, id: &str, address: IpAddr) -> Result<bool, Fault> {
-        let Some((host, policy)) = self.policy_of(id) else { return Ok(false) };
-        // Disabled by an operator, or there already.
-        if self.store.one(IS_THERE, &[id.into()]).await?.is_some() {
-            return Ok(false);
+    pub async fn meet(&self, id: &str, address: IpAddr) -> Result<Tried, Fault> {
+        let Some((host, policy)) = self.policy_of(id) else { return Ok(Tried::NotAtAll) };
+        let known = self.store.one(IS_THERE, &[id.into()]).await?;
+        // One that is there may be of another policy, or too old: then it is read anew, and people agree anew.
+        if let Some(row) = &known
+            && !self.may_be_read(row)?
+        {
+            return Ok(Tried::NotAtAll);
         }
         let by_source = Limits::place(&["document", &Limits::line(address)]);
         let by_host = Limits::place(&["document", &host]);
         if self.limits.strange_documents.check_key(&by_source).is_err() || self.limits.documents.check_key(&by_host).is_err() {
             tracing::info!(client = id, %address, "too many documents within a minute");
-            return Ok(false);
+            return Ok(Tried::NotAtAll);
         }
         // For as much as it may be: what is kept of a stranger is charged like everything that strangers have written.
         if self.stored.charge(Writer::Network(address), MOST_BYTES + MOST_KEYS_BYTES).is_err() {
             tracing::info!(client = id, %address, "documents of too many bytes");
-            return Ok(false);
+            return Ok(Tried::NotAtAll);
         }
-        self.read(id, policy, None).await
+        if self.read(id, policy, None).await? {
+            return Ok(Tried::Kept);
+        }
+        if known.is_some() {
+            self.put_off(id).await?;
+        }
+        Ok(Tried::InVain)
     }
 
-    /// Reads a document again that may have changed. Answers whether anything was written.
+    /// Not if an operator disabled the client or imported it, nor if it was tried a moment ago.
+    fn may_be_read(&self, row: &Row) -> Result<bool, Fault> {
+        let Some(fetched_ms) = row.opt_int("fetched_ms")? else { return Ok(false) };
+        let was_tried = row.opt_int("fresh_ms")?.is_some_and(|at_ms| self.now_ms < at_ms) && self.now_ms - fetched_ms >= LONGEST_MS;
+        Ok(row.text("state")? == "active" && !was_tried)
+    }
+
+    /// Reads a document again that may have changed. Answers whether anything of it was written.
     pub async fn read_again(&self, id: &str, row: &Row) -> Result<bool, Fault> {
-        match self.policy_of(id) {
-            Some((_, policy)) => self.read(id, policy, Some(row)).await,
-            None => Ok(false),
+        let Some((_, policy)) = self.policy_of(id) else { return Ok(false) };
+        let was_read = self.read(id, policy, Some(row)).await?;
+        if !was_read {
+            self.put_off(id).await?;
         }
+        Ok(was_read)
+    }
+
+    async fn put_off(&self, id: &str) -> Result<(), Fault> {
+        let mut change = Change::new(self.now_ms);
+        change.run_expecting(DOCUMENT_LATER, vec![id.into(), (self.now_ms + AGAIN_MS).into()], Expect::Any);
+        self.store.apply(change).await.map(|_| ()).map_err(|it| it.into_fault("putting a client metadata document off"))
+    }
+
+    fn ground(&self) -> Ground<'_> {
+        Ground { config: self.config, reserved: self.reserved, held: &self.held, now_ms: self.now_ms }
     }
 
     fn policy_of(&self, id: &str) -> Option<(String, (&str, &ClientPolicy))> {
@@ -112,7 +154,7 @@ impl Reading<'_> {
             let address = address.as_str().filter(|it| is_of_one_origin(it, id)).ok_or("jwks_uri is of another origin")?.to_owned();
             members.insert("jwks".to_owned(), self.keys(&address).await?.0.into());
         }
-        judge(self.config, self.reserved, policy, (id, members)).map(|client| (client, fresh_ms))
+        judge(self.ground(), policy, (id, members)).map(|client| (client, fresh_ms))
     }
 
     /// A key set at this address, and for how long it need not be read again.
@@ -168,7 +210,7 @@ impl Reading<'_> {
     }
 }
 
-/// Who serves the document at an address is the owner of its host.
+/// Who serves the document speaks for its host. What that says of schemes, [`Proofs::proved`] knows.
 fn proofs_of(id: &str, now_ms: i64) -> Proofs {
     Proofs { challenge: String::new(), hosts: authority(id).into_iter().map(|host| (host, now_ms)).collect::<BTreeMap<_, _>>() }
 }
@@ -199,12 +241,7 @@ fn fresh_ms(answer: &Answer) -> i64 {
 }
 
 /// The rules for documents, and then those for every client that nobody has looked at.
-fn judge(
-    config: &Config,
-    reserved: &Reserved,
-    policy: &ClientPolicy,
-    (id, mut members): (&str, Map<String, Json>),
-) -> Result<Client, String> {
+fn judge(ground: Ground<'_>, policy: &ClientPolicy, (id, mut members): (&str, Map<String, Json>)) -> Result<Client, String> {
     for name in ["client_secret", "client_secret_expires_at", "software_statement"] {
         if members.contains_key(name) {
             return Err(format!("{name} has no place in a document that everybody reads"));
@@ -214,7 +251,7 @@ fn judge(
     members.entry("token_endpoint_auth_method").or_insert_with(|| "none".into());
     members.entry("scope").or_insert_with(|| policy.whole_scope().into());
     let no_secret = |_: &str| Err(vec!["a client that is a document has no secret".to_owned()]);
-    let read = metadata::read(config, &members.into(), &no_secret).map_err(|problems| problems.join("; "))?;
+    let read = metadata::read(ground.config, &members.into(), &no_secret).map_err(|problems| problems.join("; "))?;
     let mut client = read.client;
     if !matches!(client.authentication, ClientAuthentication::None | ClientAuthentication::PrivateKeyJwt) {
         return Err("token_endpoint_auth_method: only none and private_key_jwt".to_owned());
@@ -224,15 +261,32 @@ fn judge(
     if !super::proofs::addresses(&client).all(is_own) {
         return Err("an address is of another origin than the document".to_owned());
     }
-    if let Some(what) = strangers::objection(config, reserved, policy, &client) {
+    if let Some(what) = strangers::objection(ground, policy, &client) {
         return Err(what.to_owned());
     }
     policy.lay_over(&mut client);
     Ok(client)
 }
 
-/// Documents that are being read: of many who want one at the same time, one asks.
-pub type Flights = crate::bounded::BoundedMap<String, Arc<tokio::sync::Mutex<()>>>;
+/// A document that is being read: of many who want it at the same time, one asks.
+#[derive(Default)]
+pub struct Flight {
+    pub alone: tokio::sync::Mutex<()>,
+    /// How often it was asked for in vain. Whoever waited meanwhile asks no more.
+    in_vain: AtomicU32,
+}
+
+impl Flight {
+    pub fn in_vain(&self) -> u32 {
+        self.in_vain.load(Ordering::Acquire)
+    }
+
+    pub fn note_in_vain(&self) {
+        self.in_vain.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+pub type Flights = crate::bounded::BoundedMap<String, Arc<Flight>>;
 
 #[cfg(test)]
 mod tests {

@@ -52,7 +52,7 @@ impl Clients {
     /// One asks; the others take what there is.
     async fn read_keys_alone(&self, id: &str, uri: &str, body: &str) -> Result<bool, Fault> {
         let flight = self.flight(id);
-        match flight.try_lock() {
+        match flight.alone.try_lock() {
             Ok(_alone) => self.read_keys(id, uri, body).await,
             Err(_) => Ok(false),
         }
@@ -66,7 +66,7 @@ impl Clients {
             return Ok(Some(client));
         }
         let flight = self.flight(id);
-        let alone = flight.lock().await;
+        let alone = flight.alone.lock().await;
         // Somebody else may have read them meanwhile.
         let Some(client) = self.get(id).await? else { return Ok(None) };
         if texts.iter().flatten().all(|text| has_key_of(&client, text)) {

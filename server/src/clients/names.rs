@@ -4,6 +4,7 @@ use crate::config::Config;
 use icu_properties::CodePointMapData;
 use icu_properties::props::Script;
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -17,36 +18,101 @@ const LEAST_LIKE: usize = 6;
 /// Letters and digits that are read as a Latin letter. What is not here, the rule of one script finds.
 const READ_AS: [(&str, char); 26] = [
     ("аαａ4@", 'a'),
-    ("вβ8", 'b'),
-    ("сςϲ", 'c'),
-    ("ԁ", 'd'),
-    ("еєε3", 'e'),
+    ("вβ8ßɓ", 'b'),
+    ("сςϲɔ", 'c'),
+    ("ԁđðɖɗ", 'd'),
+    ("еєε3əɛǝ", 'e'),
     ("ƒ", 'f'),
-    ("ɡ9", 'g'),
-    ("һн", 'h'),
+    ("ɡ9ǥ", 'g'),
+    ("һнħ", 'h'),
     ("іι1!|ıl", 'l'),
     ("ј", 'j'),
-    ("кκ", 'k'),
-    ("і", 'l'),
+    ("кκĸƙ", 'k'),
+    ("ł", 'l'),
     ("мμ", 'm'),
-    ("ոη", 'n'),
-    ("оοσօ0", 'o'),
-    ("рρ", 'p'),
+    ("ոηŋ", 'n'),
+    ("оοσօ0ø", 'o'),
+    ("рρþ", 'p'),
     ("ԛ", 'q'),
     ("г", 'r'),
     ("ѕ5$", 's'),
-    ("тτ7", 't'),
-    ("υս", 'u'),
+    ("тτ7ŧ", 't'),
+    ("υսʋ", 'u'),
     ("νѵ", 'v'),
     ("ԝω", 'w'),
     ("хχ", 'x'),
-    ("уγ", 'y'),
-    ("z2", 'z'),
+    ("уγƴɣ", 'y'),
+    ("z2ʒ", 'z'),
 ];
+
+/// Scripts in everyday use (UAX #31, table 5). Letters of the others are mostly seen where they look like these.
+const EVERYDAY: [Script; 31] = [
+    Script::Common,
+    Script::Inherited,
+    Script::Arabic,
+    Script::Armenian,
+    Script::Bengali,
+    Script::Bopomofo,
+    Script::Cyrillic,
+    Script::Devanagari,
+    Script::Ethiopic,
+    Script::Georgian,
+    Script::Greek,
+    Script::Gujarati,
+    Script::Gurmukhi,
+    Script::Han,
+    Script::Hangul,
+    Script::Hebrew,
+    Script::Hiragana,
+    Script::Kannada,
+    Script::Katakana,
+    Script::Khmer,
+    Script::Lao,
+    Script::Latin,
+    Script::Malayalam,
+    Script::Myanmar,
+    Script::Oriya,
+    Script::Sinhala,
+    Script::Tamil,
+    Script::Telugu,
+    Script::Thaana,
+    Script::Thai,
+    Script::Tibetan,
+];
+
+/// Where Latin letters stand that scholars write and hardly anybody else: small capitals, letters with strokes, turned letters.
+const RARE: [RangeInclusive<char>; 7] = [
+    '\u{180}'..='\u{2af}',
+    '\u{1d00}'..='\u{1dbf}',
+    '\u{2180}'..='\u{2188}',
+    '\u{2c60}'..='\u{2c7f}',
+    '\u{a720}'..='\u{a7ff}',
+    '\u{ab30}'..='\u{ab6f}',
+    '\u{1df00}'..='\u{1dfff}',
+];
+/// Those of them that are in living orthographies: Akan, Azerbaijani, Ewe, Hausa, Kanuri, Skolt Sami. Letters with accents are taken apart
+/// before.
+const LIVING: &str = "əǝɓɔɖɗɛƒɣƙƴʋʒǥ";
+
+/// Letters in circles, in squares and of flags, each with the place of its `a`: no decomposition knows them.
+const SIGNS: [(RangeInclusive<char>, char); 3] =
+    [('\u{1f150}'..='\u{1f169}', '\u{1f150}'), ('\u{1f170}'..='\u{1f189}', '\u{1f170}'), ('\u{1f1e6}'..='\u{1f1ff}', '\u{1f1e6}')];
+
+fn without_sign(letter: char) -> char {
+    let Some((_, first)) = SIGNS.iter().find(|(range, _)| range.contains(&letter)) else { return letter };
+    char::from_u32(u32::from('a') + u32::from(letter) - u32::from(*first)).unwrap_or(letter)
+}
+
+/// Are all of its letters ones that people write today?
+fn is_everyday(name: &str) -> bool {
+    let scripts = CodePointMapData::<Script>::new();
+    let is_rare = |letter: char| RARE.iter().any(|range| range.contains(&letter)) && !LIVING.contains(letter);
+    name.nfkd().flat_map(char::to_lowercase).all(|letter| EVERYDAY.contains(&scripts.get(letter)) && !is_rare(letter))
+}
 
 /// The name as the eye takes it: no case, no accents, no spaces and signs, and one letter for those that look alike.
 fn skeleton(name: &str) -> String {
-    let plain = name.nfkd().filter(|letter| !is_combining_mark(*letter)).flat_map(char::to_lowercase);
+    let plain = name.nfkd().filter(|letter| !is_combining_mark(*letter)).flat_map(char::to_lowercase).map(without_sign);
     let read = plain.map(|letter| match READ_AS.iter().find(|(like, _)| like.contains(letter)) {
         Some((_, as_letter)) => *as_letter,
         None if letter == 'i' => 'l',
@@ -90,6 +156,9 @@ impl Reserved {
         if name.chars().count() > LONGEST || own.is_empty() {
             return Some("client_name: between 1 and 60 characters, with a letter or a digit among them.");
         }
+        if !is_everyday(name) {
+            return Some("client_name: only letters that people write today.");
+        }
         if !is_of_one_script(name) {
             return Some("client_name: its letters come from several scripts.");
         }
@@ -131,13 +200,40 @@ mod tests {
             "Pay",
             "P\u{430}y",
             "\u{420}\u{430}\u{443}",
+            "ᴇxᴀᴍᴘʟᴇ ꜱʜᴏᴘ",
+            "ᴘᴀʏ",
+            "ꓑꓮꓬ",
+            "ᏢᎪᎽ",
+            "Exampłe Shøp",
+            "Exⱥmple Ɇxtra",
+            "Pɑy",
+            "Paყ",
+            "Ɛxamplǝ Shop",
+            "🅟🅐🅨",
+            "🇵🇦🇾",
             "",
             "…",
             &"x".repeat(61),
         ] {
             assert!(reserved.objection(bad).is_some(), "{bad}");
         }
-        for good in ["Budget planner", "Payroll", "Bücher & mehr", "東京カレンダー app", "Хлеб", "7digital", "Sample Store"] {
+        for good in [
+            "Budget planner",
+            "Payroll",
+            "Bücher & mehr",
+            "東京カレンダー app",
+            "Хлеб",
+            "7digital",
+            "Sample Store",
+            "Bakı xəbərləri",
+            "Ƙwallo",
+            "Łódź Tram",
+            "Đà Nẵng",
+            "Știri",
+            "Smørrebrød 🍞",
+            "تقويم",
+            "हिन्दी",
+        ] {
             assert_eq!(reserved.objection(good), None, "{good}");
         }
     }

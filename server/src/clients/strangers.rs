@@ -2,15 +2,26 @@
 
 use super::names::Reserved;
 use super::proofs::{Proofs, hosts_of, set_aside};
-use crate::config::{Client, ClientPolicy, Config, Origin, Stranger, authority};
+use crate::config::{Client, ClientPolicy, Config, Origin, Proved, Stranger, authority};
 use crate::error::Fault;
+use crate::links::held::Held;
 use crate::store::Row;
 
 /// No client needs more addresses than this, and each may have to be proved.
 pub const MOST_ADDRESSES: usize = 10;
 
+/// What a client of the store is judged by, whatever its policy is.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    pub config: &'a Config,
+    pub reserved: &'a Reserved,
+    pub held: &'a Held,
+    pub now_ms: i64,
+}
+
 /// Why the client is none that may stand beside those of the configuration.
-pub fn objection(config: &Config, reserved: &Reserved, policy: &ClientPolicy, client: &Client) -> Option<&'static str> {
+pub fn objection(ground: Ground<'_>, policy: &ClientPolicy, client: &Client) -> Option<&'static str> {
+    let Ground { config, reserved, held, now_ms } = ground;
     if client.redirect_uris.len() > MOST_ADDRESSES || client.post_logout_redirect_uris.len() > MOST_ADDRESSES {
         return Some("redirect_uris and post_logout_redirect_uris have at most ten addresses each.");
     }
@@ -20,26 +31,30 @@ pub fn objection(config: &Config, reserved: &Reserved, policy: &ClientPolicy, cl
     }
     config
         .objection_to_addresses(client)
+        .or_else(|| held.objection(hosts_of(client), None, now_ms))
         .or_else(|| policy.objection(client))
         .or_else(|| client.name.as_deref().and_then(|name| reserved.objection(name)))
 }
 
-/// What a row says of a client that registered itself. The error is for the log: the client is left out.
-pub fn of_row(config: &Config, reserved: &Reserved, client: &mut Client, row: &Row, now_ms: i64) -> Result<Result<(), String>, Fault> {
-    let Some(name) = row.opt_text("policy")? else { return Ok(Ok(())) };
+/// What a row says of a client that registered itself, or was imported. The error is for the log: the client is left out.
+pub fn of_row(ground: Ground<'_>, id: &str, client: &mut Client, row: &Row) -> Result<Result<(), String>, Fault> {
+    let Ground { config, held, now_ms, .. } = ground;
+    let Some(name) = row.opt_text("policy")? else {
+        return Ok(held.objection_to_import(client, now_ms).map_or(Ok(()), |what| Err(what.to_owned())));
+    };
     let Some(policy) = config.client_registration.get(name) else { return Ok(Err(format!("there is no [client_registration.{name}]"))) };
     let (changed_ms, until_ms) = (row.int("changed_ms")?, row.int("until_ms")?);
     if until_ms <= now_ms {
         return Ok(Err("nobody used it for too long".to_owned()));
     }
-    if let Some(what) = objection(config, reserved, policy, client) {
+    if let Some(what) = objection(ground, policy, client) {
         return Ok(Err(what.to_owned()));
     }
     let proofs: Proofs = match serde_json::from_str(row.text("proofs")?) {
         Ok(proofs) => proofs,
         Err(error) => return Ok(Err(format!("its proofs cannot be read: {error}"))),
     };
-    set_origin(client, (name, policy), &proofs, (changed_ms, until_ms), now_ms);
+    set_origin(client, (name, policy), proofs.proved(id, policy, now_ms), (changed_ms, until_ms));
     if let Origin::Stranger(stranger) = &mut client.origin {
         stranger.keys_uri = row.opt_text("keys_uri")?.map(str::to_owned);
     }
@@ -47,15 +62,8 @@ pub fn of_row(config: &Config, reserved: &Reserved, client: &mut Client, row: &R
 }
 
 /// Makes a stranger of the client: what its policy says is laid over it, and what nobody has proved does not count.
-pub fn set_origin(
-    client: &mut Client,
-    (name, policy): (&str, &ClientPolicy),
-    proofs: &Proofs,
-    (changed_ms, until_ms): (i64, i64),
-    now_ms: i64,
-) {
+pub fn set_origin(client: &mut Client, (name, policy): (&str, &ClientPolicy), proved: Proved, (changed_ms, until_ms): (i64, i64)) {
     policy.lay_over(client);
-    let proved = proofs.proved(policy, now_ms);
     let waiting = if policy.unproved_schemes { Vec::new() } else { set_aside(client, &proved) };
     let kept_ms = policy.grants_last.ms() + policy.unused.ms();
     let stranger = Stranger { policy: name.to_owned(), proved, waiting, changed_ms, until_ms, kept_ms, keys_uri: None };

@@ -4,7 +4,7 @@
 use super::client::Client;
 use super::host::LinkHost;
 use super::passkeys::Passkeys;
-use super::url::{authority, read_url};
+use super::url::{authority, name_of, read_url};
 use std::collections::{BTreeMap, BTreeSet};
 
 type Clients = BTreeMap<String, Client>;
@@ -55,9 +55,9 @@ pub fn claims(clients: &Clients) -> BTreeMap<String, Claim<'_>> {
     all
 }
 
-/// Without the port.
-fn name_of(authority: &str) -> &str {
-    authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|it| it.is_ascii_digit())).map_or(authority, |it| it.0)
+/// Every client with an address on a host of this name, whether it has an app or not.
+pub fn clients_on<'a>(clients: &'a Clients, name: &'a str) -> impl Iterator<Item = (&'a String, &'a Client)> {
+    clients.iter().filter(move |(_, client)| addresses(client).filter_map(|uri| authority(uri)).any(|host| name_of(&host) == name))
 }
 
 /// What stops the start. A host of two owners does, an app on the issuer's host, somebody else's client on a host of passkeys, and a path
@@ -76,8 +76,9 @@ pub(super) fn problems(ground: Ground<'_>) -> Vec<String> {
         found.extend(of_passkeys(ground, client).into_iter().map(|it| format!("[client.{id}]: {it}")));
     }
     for (host, claim) in claims(clients) {
-        if hosts.get(&host).is_some_and(|it| it.continue_page) {
-            found.push(format!("[host.{host:?}]: continue_page = true, but links on it open an app. Use another host for the page"));
+        let tables = || hosts.iter().filter(|(table, _)| name_of(table) == name_of(&host));
+        if let Some((table, _)) = tables().find(|(_, it)| it.continue_page) {
+            found.push(format!("[host.{table:?}]: continue_page = true, but links on it open an app. Use another host for the page"));
         }
         if is_issuers(&host) {
             let first = claim.links.first().map_or("", |it| it.client_id);
@@ -86,9 +87,8 @@ pub(super) fn problems(ground: Ground<'_>) -> Vec<String> {
             ));
         }
         found.extend(of_owners(clients, &host));
-        if let Some(table) = hosts.get(&host).filter(|it| it.owner != claim.owner) {
-            found
-                .push(format!("[host.{host:?}]: owner is {:?}, but the clients with links on it belong to {:?}", table.owner, claim.owner));
+        for (table, it) in tables().filter(|(_, it)| it.owner != claim.owner) {
+            found.push(format!("[host.{table:?}]: owner is {:?}, but the clients with links on it belong to {:?}", it.owner, claim.owner));
         }
         let is_pattern = |path: &str| path.contains('*') || path.contains("$(");
         for link in claim.links.iter().filter(|it| is_pattern(&it.path)) {
@@ -101,10 +101,8 @@ pub(super) fn problems(ground: Ground<'_>) -> Vec<String> {
 /// Everybody with an address on the host says the same owner.
 fn of_owners(clients: &Clients, host: &str) -> Vec<String> {
     let mut owners: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (id, client) in clients {
-        if addresses(client).any(|it| authority(it).as_deref() == Some(host)) {
-            owners.entry(client.owner(id)).or_default().insert(id);
-        }
+    for (id, client) in clients_on(clients, name_of(host)) {
+        owners.entry(client.owner(id)).or_default().insert(id);
     }
     let mut found = Vec::new();
     if owners.len() > 1 {
@@ -156,7 +154,7 @@ fn of_passkeys(ground: Ground<'_>, client: &Client) -> Vec<String> {
         return Vec::new();
     }
     let apps = claims(ground.clients);
-    let is_served = |host: &String| apps.contains_key(host) || ground.hosts.contains_key(host);
+    let is_served = |host: &String| apps.keys().chain(ground.hosts.keys()).any(|own| name_of(own) == name_of(host));
     let is_of_passkeys = |host: &String| {
         let Ground { issuer, passkeys, .. } = ground;
         passkeys.are_of_host(issuer, host) || (is_served(host) && passkeys.are_in_reach_of(issuer, host))
@@ -171,7 +169,7 @@ pub(super) fn of_registered(ground: Ground<'_>, client: &Client) -> Vec<String> 
     let all = claims(ground.clients);
     let taken = addresses(client).filter_map(|uri| {
         let host = authority(uri)?;
-        let claim = all.get(&host)?;
+        let claim = all.iter().find(|(own, _)| name_of(own) == name_of(&host))?.1;
         (client.owner.as_deref() != Some(claim.owner)).then(|| format!("{uri}: {host} opens the app of {:?}", claim.owner))
     });
     taken.chain(of_passkeys(ground, client)).collect()
@@ -213,9 +211,14 @@ mod tests {
         let all = claims(&config.client);
         let claim = &all["links.example.com"];
         assert_eq!((claim.owner, claim.links.len(), claim.links[0].path.as_str()), ("shop", 1, "/ios"));
+        // The platforms know names and no ports.
+        let other_port = good.replace("https://links.example.com/second", "https://links.example.com:8443/second");
+        assert!(read(&other_port).is_ok(), "the twin: one owner on two ports");
         for (text, says) in [
             (good.replacen("\"shop\"", "\"other\"", 1), "different owners: ios, second"),
             (good.replace("owner = \"shop\"\n", ""), "different owners: ios, second"),
+            (other_port.replacen("\"shop\"", "\"other\"", 1), "different owners: ios, second"),
+            (format!("{good}[host.\"links.example.com:8443\"]\nowner = \"other\"\n"), "belong to \"shop\""),
             (good.replace("https://links.example.com/ios", "https://login.example.com/ios"), "the issuer's own host"),
             (good.replace("https://links.example.com/ios", "https://login.example.com:8443/ios"), "the issuer's own host"),
             (format!("{good}[host.\"login.example.com:8443\"]\nowner = \"shop\"\n"), "the issuer's own host"),
@@ -266,8 +269,10 @@ mod tests {
     fn a_registered_client_gets_no_address_on_an_apps_host() {
         let config = read(ONE).unwrap();
         let mut client = Client::new(ClientKind::Web);
-        client.redirect_uris = vec!["https://links.example.com/web".to_owned()];
-        assert!(of_registered(config.ground(), &client)[0].contains("opens the app of \"shop\""));
+        for uri in ["https://links.example.com:8443/web", "https://links.example.com/web"] {
+            client.redirect_uris = vec![uri.to_owned()];
+            assert!(of_registered(config.ground(), &client)[0].contains("opens the app of \"shop\""), "{uri}");
+        }
         client.owner = Some("shop".to_owned());
         assert!(of_registered(config.ground(), &client).is_empty());
         client.owner = None;

@@ -52,7 +52,7 @@ const KEYS: &[Key] = &[
         "hosts",
         Kind::Texts,
         "[]",
-        "Hosts of redirect URIs that you vouch for, compared exactly. Clients with addresses on other hosts prove them by a file.",
+        "Hosts of https redirect URIs that you vouch for, compared exactly. Clients prove other hosts, and every private-use scheme, by a file.",
     ),
     defaulted(
         "documents",
@@ -61,8 +61,14 @@ const KEYS: &[Key] = &[
         "Hosts whose client metadata documents are fetched: there a client is called by the https address of its document, and registers nothing. \
          Compared exactly.",
     ),
-    defaulted("per_network", Kind::Number, "10", "How many clients one network may register in an hour without a token of yours."),
-    defaulted("per_hour", Kind::Number, "1000", "How many clients may be registered in an hour in all."),
+    defaulted(
+        "per_network",
+        Kind::Number,
+        "10",
+        "How many clients one network may register in an hour without a token of yours. A network of IPv6 is a /64; a /48 may register four times \
+         as many.",
+    ),
+    defaulted("per_hour", Kind::Number, "1000", "How many clients may be registered in an hour without a token of yours, in all."),
     defaulted("unused", Kind::Time, r#""1d""#, "A client that nobody has used for so long is gone, once its last grant is over."),
     defaulted("grants_last", Kind::Time, r#""30d""#, "The absolute lifetime of its clients' grants."),
     defaulted("proof_lasts", Kind::Time, r#""30d""#, "How long the proof of a host counts. It is looked at again before."),

@@ -3,7 +3,7 @@
 use super::client::{Client, ClientKind, proving_host};
 use super::client_policy::{ClientPolicy, METHODS};
 use super::file::Config;
-use super::url::authority;
+use super::url::{authority, name_of};
 use std::collections::BTreeSet;
 use symbolon_oauth::redirect::{RedirectKind, kind_of};
 
@@ -45,7 +45,7 @@ impl Config {
     pub fn objection_to_addresses(&self, client: &Client) -> Option<&'static str> {
         let uris = || client.redirect_uris.iter().chain(&client.post_logout_redirect_uris);
         let (hosts, schemes) = (self.own_hosts(), self.own_schemes());
-        if uris().filter_map(|uri| authority(uri)).any(|host| hosts.contains(&host)) {
+        if uris().filter_map(|uri| authority(uri)).any(|host| hosts.contains(name_of(&host))) {
             return Some("redirect_uris: a host of this server, or of a client of its configuration, is nobody else's.");
         }
         if uris().filter_map(|uri| private_scheme(uri)).any(|scheme| schemes.contains(scheme)) {
@@ -55,10 +55,12 @@ impl Config {
         uris().any(is_nobodys).then_some("redirect_uris: a private-use scheme reverses a domain name that somebody owns (RFC 8252 7.1).")
     }
 
+    /// By their names: the platforms know no ports.
     fn own_hosts(&self) -> BTreeSet<String> {
         let of_clients = self.client.values().flat_map(|it| it.redirect_uris.iter().chain(&it.post_logout_redirect_uris));
         let https = of_clients.chain([&self.issuer]).chain(&self.passkeys.related_origins).filter_map(|uri| authority(uri));
-        https.chain(self.host.keys().cloned()).chain([self.passkeys.rp_id(&self.issuer)]).collect()
+        let all = https.chain(self.host.keys().cloned()).chain([self.passkeys.rp_id(&self.issuer)]);
+        all.map(|host| name_of(&host).to_owned()).collect()
     }
 
     fn own_schemes(&self) -> BTreeSet<&str> {

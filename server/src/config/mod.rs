@@ -42,13 +42,13 @@ pub use api::{Api, ApiScope, DetailType, TokenFormat};
 pub use attestation::{Attesting, StatusList, StatusListSource};
 pub use brand::Brand;
 pub use claim_names::is_reserved;
-pub use claims::{Claim, Link, claims};
+pub use claims::{Claim, Link, claims, clients_on};
 pub use client::{
     AndroidApp, AttestationRules, AttesterX5c, BackchannelRules, CertificateName, Client, ClientAuthentication, ClientKind, ContinuePage,
     DEBUG_CERTIFICATE, DeviceNetwork, DeviceRules, Fingerprint, GRANTS, Handover, IosApp, IosBuild, Jwks, KioskDevice, KioskMode,
-    KioskRules, Most, NativeApp, OnStale, OnWeakerPolicy, Origin, PlayDevice, PlayRules, Profile, RESPONSE_MODES, Receipts, Refresh,
-    RefreshMode, Right, Stranger, Tier, TierName, TlsClientAuth, TokenDelivery, USER_SCOPES, UserAuth, fapi, is_at_least, problem_of_id,
-    proving_host, version,
+    KioskRules, Most, NativeApp, OnStale, OnWeakerPolicy, Origin, PlayDevice, PlayRules, Profile, Proved, RESPONSE_MODES, Receipts,
+    Refresh, RefreshMode, Right, Stranger, Tier, TierName, TlsClientAuth, TokenDelivery, USER_SCOPES, UserAuth, fapi, is_at_least,
+    problem_of_id, proving_host, version,
 };
 pub use client_policy::ClientPolicy;
 pub use dpop::{Dpop, DpopRules};
@@ -71,7 +71,7 @@ pub use session::Session;
 pub use signing::Signing;
 pub use span::Span;
 pub use tls::Tls;
-pub use url::authority;
+pub use url::{authority, name_of};
 
 /// All sections, in the order in which they are shown.
 pub fn sections() -> Vec<&'static docs::Section> {

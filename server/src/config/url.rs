@@ -29,3 +29,8 @@ pub fn authority(uri: &str) -> Option<String> {
     let host = url.host_str()?;
     Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
+
+/// The host without its port. The platforms know names and no ports, so whose a host is, its name says.
+pub fn name_of(authority: &str) -> &str {
+    authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|it| it.is_ascii_digit())).map_or(authority, |it| it.0)
+}

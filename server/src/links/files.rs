@@ -54,8 +54,8 @@ pub fn of_host(config: &Config, host: &str, claim: Option<&Claim<'_>>) -> BTreeM
     });
     let opened: Vec<Opened<'_>> = opened.collect();
     let mut files = BTreeMap::new();
-    let of_links = opened.iter().flat_map(|it| links_of_android(it));
-    let statements: Vec<Json> = of_links.chain(sharing.iter().flat_map(|app| statements_of(app, GET_LOGIN_CREDS))).collect();
+    let mut statements = links_of_android(&opened);
+    statements.extend(statements_of(&sharing, GET_LOGIN_CREDS).into_iter().map(|(_, statement)| statement));
     if !statements.is_empty() {
         files.insert(Platform::Android, written(&Json::from(statements)));
     }
@@ -87,7 +87,7 @@ fn sharing(config: &Config) -> Vec<&NativeApp> {
 pub fn of_issuer(config: &Config) -> BTreeMap<Platform, Vec<u8>> {
     let apps = sharing(config);
     let mut files = BTreeMap::new();
-    let statements: Vec<Json> = apps.iter().flat_map(|app| statements_of(app, GET_LOGIN_CREDS)).collect();
+    let statements: Vec<Json> = statements_of(&apps, GET_LOGIN_CREDS).into_iter().map(|(_, statement)| statement).collect();
     if !statements.is_empty() {
         files.insert(Platform::Android, written(&Json::from(statements)));
     }
@@ -98,35 +98,52 @@ pub fn of_issuer(config: &Config) -> BTreeMap<Platform, Vec<u8>> {
     files
 }
 
-fn links_of_android(opened: &Opened<'_>) -> Vec<Json> {
-    let mut statements = statements_of(opened.app, HANDLE_ALL_URLS);
-    let components: Vec<Json> = opened.paths.iter().map(|path| json!({ "/": path })).collect();
-    for statement in &mut statements {
+fn links_of_android(opened: &[Opened<'_>]) -> Vec<Json> {
+    let apps: Vec<&NativeApp> = opened.iter().map(|it| it.app).collect();
+    let with_paths = |(package, mut statement): (&String, Json)| {
+        let of_package = opened.iter().filter(|it| it.app.android.contains_key(package));
+        let components = components_of(&distinct(of_package.flat_map(|it| it.paths.iter().copied())));
         // From Android 15 on. Before that, the app's own manifest says which paths it takes.
         statement["relation_extensions"] = json!({ HANDLE_ALL_URLS: { "dynamic_app_link_components": components } });
-    }
-    statements
+        statement
+    };
+    statements_of(&apps, HANDLE_ALL_URLS).into_iter().map(with_paths).collect()
 }
 
-fn statements_of(app: &NativeApp, relation: &str) -> Vec<Json> {
-    let statement = |(package, certificates): (&String, &BTreeMap<String, Fingerprint>)| {
-        let fingerprints = distinct(certificates.values().map(Fingerprint::hexadecimal));
+/// One for each package, however many clients have the app: Android 15 reads one list of paths for a package.
+fn statements_of<'a>(apps: &[&'a NativeApp], relation: &str) -> Vec<(&'a String, Json)> {
+    let mut by_package: BTreeMap<&'a String, Vec<&'a Fingerprint>> = BTreeMap::new();
+    for (package, certificates) in apps.iter().flat_map(|app| &app.android) {
+        by_package.entry(package).or_default().extend(certificates.values());
+    }
+    let statement = |(package, certificates): (&'a String, Vec<&'a Fingerprint>)| {
+        let fingerprints = distinct(certificates.into_iter().map(Fingerprint::hexadecimal));
         let target = json!({ "namespace": "android_app", "package_name": package, "sha256_cert_fingerprints": fingerprints });
-        json!({ "relation": [relation], "target": target })
+        (package, json!({ "relation": [relation], "target": target }))
     };
-    app.android.iter().map(statement).collect()
+    by_package.into_iter().map(statement).collect()
+}
+
+fn components_of(paths: &[&str]) -> Vec<Json> {
+    paths.iter().map(|path| json!({ "/": path })).collect()
+}
+
+/// Each app once, with the paths of all its clients. Apps of the same paths stand in one entry.
+fn details_of(opened: &[Opened<'_>]) -> Vec<Json> {
+    let mut entries: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
+    for id in distinct(opened.iter().flat_map(|it| it.app.ios.iter().chain(&it.app.app_clips)).map(String::as_str)) {
+        let own = opened.iter().filter(|it| it.app.ios.iter().chain(&it.app.app_clips).any(|own| own == id));
+        let paths = distinct(own.flat_map(|it| it.paths.iter().copied()));
+        match entries.iter_mut().find(|(_, known)| *known == paths) {
+            Some((ids, _)) => ids.push(id),
+            None => entries.push((vec![id], paths)),
+        }
+    }
+    entries.into_iter().map(|(ids, paths)| json!({ "appIDs": ids, "components": components_of(&paths) })).collect()
 }
 
 fn links_of_apple(opened: &[Opened<'_>], sharing: &[&NativeApp]) -> Option<Json> {
-    let details: Vec<Json> = opened
-        .iter()
-        .map(|it| (distinct(it.app.ios.iter().chain(&it.app.app_clips)), it))
-        .filter(|(ids, _)| !ids.is_empty())
-        .map(|(ids, it)| {
-            let components: Vec<Json> = it.paths.iter().map(|path| json!({ "/": path })).collect();
-            json!({ "appIDs": ids, "components": components })
-        })
-        .collect();
+    let details = details_of(opened);
     let mut file = if details.is_empty() { json!({}) } else { json!({ "applinks": { "details": details } }) };
     // An https callback of ASWebAuthenticationSession (iOS 17.4) asks for this one, and not for applinks.
     // Where passkeys are in reach it gives the origin of the RP ID.
@@ -211,6 +228,33 @@ app = { ios = ["ABCDE12345.com.example.b"] }
         assert_eq!(components, &json!([{ "/": "/a" }, { "/": "/a2" }, { "/": "/bye" }]));
         let other = of("other.example.com");
         assert!(!String::from_utf8(other[&Platform::Apple].clone()).unwrap().contains("example.b"));
+    }
+
+    /// Several clients may be one app, each with its own paths. The platforms read one entry for an app.
+    #[test]
+    fn an_app_of_several_clients_is_named_once() {
+        let two = format!(
+            "{TEXT}[client.c]\nkind = \"native\"\nowner = \"shop\"\nredirect_uris = [\"https://links.example.com/c\", \"https://links.example.com/a\"]\n\
+             [client.c.app]\nios = [\"ABCDE12345.com.example.a\"]\n[client.c.app.android.\"com.example.a\"]\nstore = \"{}\"\n",
+            "03".repeat(32)
+        );
+        let config = read(&two);
+        let files = of_host(&config, "links.example.com", claims(&config.client).get("links.example.com"));
+        let android = json_of(&files, Platform::Android);
+        assert_eq!(android.as_array().unwrap().len(), 1, "{android}");
+        let components = &android[0]["relation_extensions"][HANDLE_ALL_URLS]["dynamic_app_link_components"];
+        assert_eq!(components, &json!([{ "/": "/a" }, { "/": "/a2" }, { "/": "/bye" }, { "/": "/c" }]));
+        let fingerprints = android[0]["target"]["sha256_cert_fingerprints"].as_array().unwrap();
+        let ends: Vec<&str> = fingerprints.iter().map(|it| it.as_str().unwrap().rsplit(':').next().unwrap()).collect();
+        assert_eq!(ends, ["01", "02", "03"]);
+        let details = &json_of(&files, Platform::Apple)["applinks"]["details"];
+        let entry = |ids: &[&str], paths: &[&str]| json!({ "appIDs": ids, "components": components_of(paths) });
+        let expected = [
+            entry(&["ABCDE12345.com.example.a"], &["/a", "/a2", "/bye", "/c"]),
+            entry(&["ABCDE12345.com.example.a.Clip"], &["/a", "/a2", "/bye"]),
+            entry(&["ABCDE12345.com.example.b"], &["/b"]),
+        ];
+        assert_eq!(details, &json!(expected));
     }
 
     /// The issuer's pages are handed to no app: its files are about credentials, of first-party clients alone.

@@ -9,14 +9,18 @@ use crate::outgoing::Outgoing;
 use crate::store::tables::proved_link::{KEEP, READ};
 use crate::store::{Change, Expect, Store};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use symbolon_oauth::redirect::{RedirectKind, kind_of};
 use symbolon_oauth::{base64url, digest};
 
 const DAY_MS: i64 = 86_400_000;
 const COUNTS_MS: i64 = 30 * DAY_MS;
-/// A host that could not be asked is asked again at the next round.
+/// A host whose proof is so old is asked again.
 const AGAIN_MS: i64 = DAY_MS;
+/// One that was wrong, or could not be asked, is asked again after this time.
+const WRONG_AGAIN_MS: i64 = 3_600_000;
+/// Warnings of the doctor that leave it open whether another app gets the answer.
+const DOUBTS: [&str; 4] = ["other_package", "other_app", "substitution_variables", "includes"];
 
 /// Client and host.
 type Link = (String, String);
@@ -28,9 +32,18 @@ struct Proof {
     until_ms: i64,
 }
 
+/// When this process asked last, and what it found.
+struct Looked {
+    at_ms: i64,
+    verdict: Verdict,
+}
+
 /// The proofs of the store, as they were read last.
 #[derive(Default)]
-pub struct ProvedLinks(RwLock<Arc<BTreeMap<Link, Proof>>>);
+pub struct ProvedLinks {
+    proofs: RwLock<Arc<BTreeMap<Link, Proof>>>,
+    looked: Mutex<BTreeMap<Link, Looked>>,
+}
 
 impl ProvedLinks {
     pub async fn open(store: &Store) -> Result<Self, Fault> {
@@ -46,15 +59,40 @@ impl ProvedLinks {
             let link = (row.text("client")?.to_owned(), row.text("host")?.to_owned());
             read.insert(link, Proof { app: row.text("app")?.to_owned(), until_ms: row.int("until_ms")? });
         }
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(read);
+        *self.proofs.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(read);
         Ok(())
     }
 
     /// Until when it is proved that this host opens the client's app. `None`: it is not.
     fn until_ms(&self, client_id: &str, client: &Client, host: &str, now_ms: i64) -> Option<i64> {
-        let known = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
+        let known = Arc::clone(&self.proofs.read().unwrap_or_else(PoisonError::into_inner));
         let proof = known.get(&(client_id.to_owned(), host.to_owned()))?;
         (proof.app == app_of(client) && now_ms < proof.until_ms).then_some(proof.until_ms)
+    }
+
+    /// Is the host to be asked now? A proof is made anew each day, and what is not proved is asked for each hour.
+    fn is_due(&self, (client_id, client): (&str, &Client), host: &str, now_ms: i64) -> bool {
+        let is_young = |until_ms: i64| until_ms > now_ms + COUNTS_MS - AGAIN_MS;
+        if self.until_ms(client_id, client, host, now_ms).is_some_and(is_young) {
+            return false;
+        }
+        let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = looked.get(&(client_id.to_owned(), host.to_owned()));
+        last.is_none_or(|it| it.verdict.is_right() || now_ms - it.at_ms >= WRONG_AGAIN_MS)
+    }
+
+    /// Keeps what was found. Answers whether that is news, and says it then.
+    fn note(&self, (client_id, host): (&str, String), verdict: Verdict, at_ms: i64) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = looked.get(&(client_id.to_owned(), host.clone()));
+        let is_news = before.is_none_or(|it| it.verdict.codes() != verdict.codes() || it.verdict.opens != verdict.opens);
+        if is_news {
+            for (code, text) in &verdict.against {
+                tracing::warn!(client = client_id, host, code, text, "a link is not proved to open the app");
+            }
+        }
+        looked.insert((client_id.to_owned(), host), Looked { at_ms, verdict });
+        is_news
     }
 
     /// Is it proved that this address opens the client's own app? An operator may say so where this server cannot ask.
@@ -95,13 +133,18 @@ pub async fn look(config: &Config, store: &Store, outgoing: &Outgoing, links: &P
     let mut change = Change::new(now_ms);
     for (id, hosts) in links_of_apps(config) {
         let Some(client) = config.client.get(id) else { continue };
-        let is_young = |host: &String| links.until_ms(id, client, host, now_ms).is_some_and(|at_ms| at_ms > now_ms + COUNTS_MS - AGAIN_MS);
-        if hosts.iter().all(is_young) {
+        let due: BTreeSet<String> = hosts.into_iter().filter(|host| links.is_due((id, client), host, now_ms)).collect();
+        if due.is_empty() {
             continue;
         }
-        for host in opened_by(config, outgoing, id).await.intersection(&hosts) {
-            let values = vec![id.into(), host.as_str().into(), app_of(client).into(), (now_ms + COUNTS_MS).into()];
-            change.run_expecting(KEEP, values, Expect::Any);
+        let found = verdicts(config, outgoing, id, &due).await;
+        for host in due {
+            let verdict = found.get(&host).cloned().unwrap_or_default();
+            if verdict.is_right() {
+                let values = vec![id.into(), host.as_str().into(), app_of(client).into(), (now_ms + COUNTS_MS).into()];
+                change.run_expecting(KEEP, values, Expect::Any);
+            }
+            links.note((id, host), verdict, now_ms);
         }
     }
     if change.is_empty() {
@@ -111,22 +154,74 @@ pub async fn look(config: &Config, store: &Store, outgoing: &Outgoing, links: &P
     links.refresh(store).await
 }
 
-/// The hosts whose files are right for the client's app on every platform that it is on.
-async fn opened_by(config: &Config, outgoing: &Outgoing, client_id: &str) -> BTreeSet<String> {
-    let options =
-        Options { client: Some(client_id.to_owned()), platform: None, certificate: None, apple_cdn: None, outgoing: outgoing.clone() };
-    let checks = examine(config, &options).await;
-    let (mut right, mut wrong) = (BTreeSet::new(), BTreeSet::new());
-    for check in checks {
+/// What a look at one host found for one client, over all its platforms.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Verdict {
+    opens: bool,
+    /// What speaks against a proof: codes and words.
+    against: Vec<(&'static str, String)>,
+}
+
+impl Verdict {
+    fn is_right(&self) -> bool {
+        self.opens && self.against.is_empty()
+    }
+
+    /// The words may differ each time, as those of a network do.
+    fn codes(&self) -> Vec<&'static str> {
+        self.against.iter().map(|(code, _)| *code).collect()
+    }
+}
+
+/// Whether the files of these hosts are right for the client's app, on every platform that it is on.
+async fn verdicts(config: &Config, outgoing: &Outgoing, client_id: &str, hosts: &BTreeSet<String>) -> BTreeMap<String, Verdict> {
+    let options = Options {
+        client: Some(client_id.to_owned()),
+        hosts: Some(hosts.clone()),
+        platform: None,
+        certificate: None,
+        apple_cdn: None,
+        outgoing: outgoing.clone(),
+    };
+    let mut found: BTreeMap<String, Verdict> = BTreeMap::new();
+    for check in examine(config, &options).await {
         let Some(host) = check.host else { continue };
+        let verdict = found.entry(host).or_default();
         match check.level {
-            Level::Fault => {
-                tracing::warn!(client = client_id, host, code = check.code, text = check.text, "a link is not proved to open the app");
-                wrong.insert(host);
-            }
-            Level::Ok => drop(right.insert(host)),
-            Level::Warning => {}
+            Level::Ok => verdict.opens = true,
+            Level::Warning if !DOUBTS.contains(&check.code) => {}
+            Level::Fault | Level::Warning => verdict.against.push((check.code, check.text)),
         }
     }
-    right.difference(&wrong).cloned().collect()
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8252 8.6: a proof says that no other app gets the answer.
+    #[test]
+    fn what_speaks_against_a_proof_leaves_none() {
+        let verdict = |opens, codes: &[&'static str]| Verdict { opens, against: codes.iter().map(|it| (*it, String::new())).collect() };
+        assert!(verdict(true, &[]).is_right(), "the twin");
+        assert!(!verdict(true, &["other_package"]).is_right() && !verdict(false, &[]).is_right());
+    }
+
+    #[test]
+    fn what_is_wrong_is_asked_for_each_hour_and_said_once() {
+        let (links, key) = (ProvedLinks::default(), |host: &str| ("app", host.to_owned()));
+        let client = Client::new(ClientKind::Native);
+        let due = |now_ms: i64| links.is_due(("app", &client), "links.example.com", now_ms);
+        let wrong = || Verdict { opens: false, against: vec![("status", "a text".to_owned())] };
+        assert!(due(0));
+        assert!(links.note(key("links.example.com"), wrong(), 0), "said");
+        assert!(!due(WRONG_AGAIN_MS - 1) && due(WRONG_AGAIN_MS));
+        let other_words = Verdict { opens: false, against: vec![("status", "another text".to_owned())] };
+        assert!(!links.note(key("links.example.com"), other_words, WRONG_AGAIN_MS), "the same again");
+        assert!(!due(2 * WRONG_AGAIN_MS - 1));
+        assert!(links.note(key("links.example.com"), Verdict { opens: true, against: Vec::new() }, 0), "it is right now");
+        assert!(links.note(key("links.example.com"), wrong(), 0), "and wrong again");
+        assert!(links.is_due(("app", &client), "other.example.com", 1), "the twin: another host");
+    }
 }

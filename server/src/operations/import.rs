@@ -8,6 +8,7 @@ use super::problem::{Problem, Result};
 use super::sensitive::Sensitive;
 use crate::clients;
 use crate::config::Secret;
+use crate::links::held::Held;
 use crate::login::accounts;
 use crate::store::NotApplied;
 use serde_json::Value as Json;
@@ -29,11 +30,12 @@ pub async fn run(context: &Context, actor: &Actor, metadata: &Sensitive, how: Ho
         Json::Array(all) => all,
         one => vec![one],
     };
+    let held = Held::read(&context.store, context.now_ms).await?;
     let mut imported = Imported { dry_run: how.dry_run, ..Imported::default() };
     for (at, entry) in entries.into_iter().enumerate() {
         let name = entry["client_id"].as_str().or(entry["client_name"].as_str());
         let name = name.map_or_else(|| format!("entry {}", at + 1), str::to_owned);
-        match import(context, actor, entry, how).await? {
+        match import((context, &held), actor, entry, how).await? {
             Ok(read) => {
                 imported.accepted += 1;
                 let secret_made = read.secret.is_some();
@@ -60,7 +62,12 @@ fn slow_digest(plain: &str) -> std::result::Result<Secret, Vec<String>> {
 }
 
 /// Judges one entry and stores it; the inner error says everything that speaks against it.
-async fn import(context: &Context, actor: &Actor, entry: Json, how: How) -> Result<std::result::Result<Read, Vec<String>>> {
+async fn import(
+    (context, held): (&Context, &Held),
+    actor: &Actor,
+    entry: Json,
+    how: How,
+) -> Result<std::result::Result<Read, Vec<String>>> {
     let config = Arc::clone(&context.config);
     // The digest of a secret takes its time.
     let judged = tokio::task::spawn_blocking(move || metadata::read(&config, &entry, &slow_digest)).await;
@@ -68,6 +75,9 @@ async fn import(context: &Context, actor: &Actor, entry: Json, how: How) -> Resu
         Ok(read) => read,
         Err(problems) => return Ok(Err(problems)),
     };
+    if let Some(why) = held.objection_to_import(&read.client, context.now_ms) {
+        return Ok(Err(vec![why.to_owned()]));
+    }
     if context.config.client.contains_key(&read.id) {
         return Ok(Err(vec!["the configuration file has a client of this client_id, and it wins".to_owned()]));
     }

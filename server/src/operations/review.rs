@@ -17,7 +17,7 @@ use super::review_sign_in;
 use super::review_upstream::upstream_findings;
 use super::review_wallet::{expiring_findings, wallet_findings};
 use crate::config::{self, Api, Client, Config, TokenFormat};
-use crate::links::held;
+use crate::links::held::{self, Held};
 use crate::store::MOST_OFFSET_MS;
 use crate::upstream::moved;
 use std::collections::BTreeMap;
@@ -83,6 +83,7 @@ async fn read_store(context: &Context, actor: &Actor, config: &Config) -> Result
 }
 
 async fn read_registered(context: &Context, config: &Config, stored: &mut Stored) -> Result<()> {
+    let held = Held::read(&context.store, context.now_ms).await?;
     let mut after = String::new();
     loop {
         let rows = context.store.all_stale(REGISTERED, &[after.as_str().into()]).await?;
@@ -93,7 +94,8 @@ async fn read_registered(context: &Context, config: &Config, stored: &mut Stored
             }
             match serde_json::from_str::<Client>(row.text(1)?) {
                 Ok(client) => {
-                    let problems = config.judge_registered(&client);
+                    let mut problems = config.judge_registered(&client);
+                    problems.extend(held.objection_to_import(&client, context.now_ms).map(str::to_owned));
                     let left_out = |it| Finding::weak(format!("the registered client {id} is left out: {it}"));
                     stored.findings.extend(problems.into_iter().map(left_out));
                     stored.clients.insert(id.to_owned(), client);

@@ -4,7 +4,7 @@
 use super::outcome::Finding;
 use super::problem::{Problem, Result};
 use crate::clients::proofs::Proofs;
-use crate::config::{Assurance, Client, ClientKind, ClientPolicy, Config, proving_host};
+use crate::config::{Assurance, Client, ClientKind, ClientPolicy, Config, Proved};
 use crate::store::{Row, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_oauth::redirect::{RedirectKind, kind_of};
@@ -95,7 +95,7 @@ fn count(config: &Config, row: &Row, now_ms: i64, counted: &mut BTreeMap<(String
     let broken = |it: serde_json::Error| Problem::fault(format!("the registered client {id} cannot be read: {it}"));
     let client: Client = serde_json::from_str(row.text("body")?).map_err(broken)?;
     let proofs: Proofs = serde_json::from_str(row.text("proofs")?).map_err(broken)?;
-    let proved = proofs.proved(policy, now_ms);
+    let proved = proofs.proved(id, policy, now_ms);
     let grades: Vec<Grade> = client.redirect_uris.iter().map(|uri| grade((config, policy), &client, uri, &proved)).collect();
     for grade in &grades {
         counted.entry((name.to_owned(), *grade)).or_default().ways += 1;
@@ -111,8 +111,8 @@ fn count(config: &Config, row: &Row, now_ms: i64, counted: &mut BTreeMap<(String
     Ok(())
 }
 
-fn grade((config, policy): (&Config, &ClientPolicy), client: &Client, uri: &str, proved: &BTreeSet<String>) -> Grade {
-    let is_proved = proving_host(uri).is_some_and(|host| proved.contains(&host));
+fn grade((config, policy): (&Config, &ClientPolicy), client: &Client, uri: &str, proved: &Proved) -> Grade {
+    let is_proved = proved.vouches_for(uri);
     match kind_of(uri) {
         Some(RedirectKind::ClaimedHttps) if !is_proved => Grade::Unproved,
         Some(RedirectKind::ClaimedHttps) if client.kind != ClientKind::Native => Grade::Assured,
@@ -144,7 +144,8 @@ mod tests {
     fn each_way_back_has_its_grade() {
         let config = |more: &str| Config::from_text(&format!("issuer = \"https://a.example\"\n{more}"), "x", &|_| None).unwrap();
         let (plain, strict) = (config(""), config("assurance = \"proved\"\n"));
-        let (policy, proved) = (ClientPolicy::default(), BTreeSet::from(["app.example.com".to_owned()]));
+        let hosts = BTreeSet::from(["app.example.com".to_owned()]);
+        let (policy, proved) = (ClientPolicy::default(), Proved { hosts, ..Proved::default() });
         let lax = ClientPolicy { unproved_schemes: true, ..policy.clone() };
         let (site, app) = (Client::new(ClientKind::Web), Client::new(ClientKind::Native));
         for (config, policy, client, uri, expected) in [

@@ -1,8 +1,8 @@
 //! A registered client in the words of RFC 7591 2: what counts, and not what was asked for.
 
 use super::own::{Own, Secrets};
-use crate::clients::proofs::{Proofs, hosts_of};
-use crate::config::{Client, ClientKind, ClientPolicy, Dpop};
+use crate::clients::proofs::{Proofs, addresses, hosts_of};
+use crate::config::{Client, ClientKind, ClientPolicy, Dpop, proving_host};
 use crate::core::Core;
 use serde_json::{Map, Value as Json, json};
 
@@ -32,10 +32,11 @@ pub fn answer(core: &Core, policy: &ClientPolicy, own: &Own, secrets: &Secrets, 
 
 /// For each host: where its owner puts the challenge, and whether it was found there.
 fn proofs(policy: &ClientPolicy, own: &Own, now_ms: i64) -> Json {
-    let proved = own.proofs.proved(policy, now_ms);
+    let proved = own.proofs.proved(&own.id, policy, now_ms);
     let of = |host: String| {
+        let mut named = addresses(&own.client).filter(|uri| proving_host(uri).as_ref() == Some(&host));
         json!({
-            "proved": proved.contains(&host),
+            "proved": named.all(|uri| proved.vouches_for(uri)),
             "file": Proofs::address(&own.id, &host),
             "text": own.proofs.challenge,
             "host": host,

@@ -11,12 +11,12 @@ pub mod tokens;
 
 use crate::audit::Entry;
 use crate::clients::keys::MOST_BODY_BYTES;
-use crate::clients::proofs::{Proofs, hosts_of};
+use crate::clients::proofs::Proofs;
 use crate::clients::{add_needs, strangers};
 use crate::config::{Client, ClientPolicy, Secret};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
-use crate::links::held;
+use crate::limits::Limits;
 use crate::operations::sensitive::Sensitive;
 use crate::operations::{cutoff, metadata};
 use crate::store::tables::{attempt, client as table};
@@ -37,7 +37,6 @@ const HOUR_MS: i64 = 3_600_000;
 pub async fn register(core: &Core, admitted: &Admitted<'_>, asked: &Map<String, Json>, asking: Asking) -> Result<Json> {
     let (asked, source) = with_keys(core, admitted.policy, asked, asking).await?;
     let read = read(core, admitted.policy, &asked)?;
-    must_not_be_held(core, &read.client, asking).await?;
     let id = format!("r-{}", base64url::encode(&crate::seal::random::<16>()?));
     let token = base64url::encode(&crate::seal::random::<32>()?);
     let proofs = Proofs { challenge: base64url::encode(&crate::seal::random::<24>()?), ..Proofs::default() };
@@ -72,7 +71,7 @@ pub async fn register(core: &Core, admitted: &Admitted<'_>, asked: &Map<String, 
     match core.store.apply(change).await {
         Ok(_) => {}
         Err(NotApplied::Conflict(at)) if Some(at) == spent => return Err(tokens::no_such_token("its last use was taken just now").into()),
-        Err(NotApplied::Conflict(at)) if charged.contains(&at) => return Err(too_many(at == charged[0])),
+        Err(NotApplied::Conflict(at)) if charged.contains(&at) => return Err(too_many(charged.first() == Some(&at))),
         Err(other) => return Err(other.into()),
     }
     core.clients.forget_one(&own.id);
@@ -81,12 +80,19 @@ pub async fn register(core: &Core, admitted: &Admitted<'_>, asked: &Map<String, 
     Ok(described::answer(core, admitted.policy, &own, &secrets, asking.now_ms))
 }
 
-/// Counts against the policy, and without a token of the operator's against the caller's network. Answers the statements' places.
+/// Of one site's many IPv6 networks, so many count as networks.
+const NETWORKS_OF_A_SITE: u32 = 4;
+
+/// Counts a registration without a token against the policy, the caller's network and its site. A token has uses of its own: no flood of
+/// strangers shuts out whom the operator let in. Answers the statements' places, that of the policy first.
 fn charge(core: &Core, change: &mut Change, admitted: &Admitted<'_>, asking: Asking) -> Vec<usize> {
-    let network = admitted.token.is_none().then(|| (crate::limits::Limits::line(asking.address), admitted.policy.per_network.get()));
-    let all = (String::new(), admitted.policy.per_hour.get());
     let mut places = Vec::new();
-    for (whose, limit) in [Some(all), network].into_iter().flatten() {
+    if admitted.token.is_some() {
+        return places;
+    }
+    let (all, of_network) = (admitted.policy.per_hour.get(), admitted.policy.per_network.get());
+    let site = Limits::site(asking.address).map(|site| (site, of_network.saturating_mul(NETWORKS_OF_A_SITE)));
+    for (whose, limit) in [(String::new(), all), (Limits::line(asking.address), of_network)].into_iter().chain(site) {
         let (_, key) = core.keyring.mac("client registration", &[admitted.name.as_bytes(), whose.as_bytes()]);
         let until_ms = asking.now_ms + HOUR_MS;
         places.push(change.len());
@@ -125,21 +131,11 @@ fn read(core: &Core, policy: &ClientPolicy, asked: &Map<String, Json>) -> Result
     entry.entry("scope").or_insert_with(|| policy.whole_scope().into());
     let keyed = |plain: &str| Ok(Secret::keyed(&core.keyring, plain));
     let mut read = metadata::read(&core.config, &entry.into(), &keyed).map_err(|problems| objections::of_metadata(&problems))?;
-    if let Some(hint) = strangers::objection(&core.config, &core.clients.reserved, policy, &read.client) {
+    if let Some(hint) = core.clients.objection(policy, &read.client) {
         return Err(refused(hint).into());
     }
     policy.lay_over(&mut read.client);
     Ok(read)
-}
-
-/// A host that opened an app of the configuration is not given away while phones remember it.
-async fn must_not_be_held(core: &Core, client: &Client, asking: Asking) -> Result<()> {
-    for host in hosts_of(client) {
-        if held::is_held(&core.store, &host, asking.now_ms).await? {
-            return Err(refused("redirect_uris: a host that has opened an app of this server's is nobody else's for 90 days.").into());
-        }
-    }
-    Ok(())
 }
 
 fn body_of(client: &Client) -> Result<String> {
@@ -204,7 +200,6 @@ pub async fn replace(core: &Core, own: Own, asked: &Map<String, Json>, asking: A
     objections::to_replacement(core, &own.id, own.client.secret.as_ref(), asked)?;
     let (asked, source) = with_keys(core, policy, asked, asking).await?;
     let mut read = read(core, policy, &asked)?;
-    must_not_be_held(core, &read.client, asking).await?;
     // A secret that it has is not made anew.
     if let (Some(kept), true) = (&own.client.secret, read.client.authentication.uses_secret()) {
         (read.client.secret, read.secret) = (Some(kept.clone()), None);

@@ -3,7 +3,7 @@
 
 use super::keys::may_fetch;
 use super::own::{Asking, Own};
-use crate::clients::proofs::{Proofs, hosts_of};
+use crate::clients::proofs::{Proofs, hosts_of, to_prove};
 use crate::config::ClientPolicy;
 use crate::core::Core;
 use crate::error::Result;
@@ -21,7 +21,7 @@ type ToTarget = fn(&str) -> std::result::Result<Target, String>;
 pub async fn look(core: &Core, policy: &ClientPolicy, own: &mut Own, asking: Asking) -> Result<()> {
     let hosts = hosts_of(&own.client);
     own.proofs.hosts.retain(|host, _| hosts.contains(host));
-    let mut hosts: Vec<String> = hosts.into_iter().filter(|host| !policy.hosts.contains(host)).collect();
+    let mut hosts: Vec<String> = to_prove(&own.client, policy).into_iter().collect();
     hosts.sort_by_key(|host| own.proofs.hosts.get(host).copied());
     let mut refused = None;
     let mut asked = 0;

@@ -141,8 +141,66 @@ async fn a_document_that_breaks_a_rule_is_no_client() {
     world.advance_s(61);
     documents.json(ID, &with(native, "redirect_uris", json!([BACK, "net.example.planner:/cb", "http://127.0.0.1/cb"])));
     assert_eq!(status(&world, ID).await, 200, "the twin");
-    let own = Browser::default().open(&world, &Ask::new(ID, "net.example.planner:/cb", "openid")).await;
-    assert_eq!(own.status, 200, "whoever serves the document owns the scheme that its host reverses");
+    world.stop().await;
+}
+
+/// 017-R: whoever may put a file somewhere on a host is not the owner of the scheme that the host reverses.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheme_is_proved_by_a_document_below_well_known() {
+    for engine in engines() {
+        let (world, documents) = start(engine).await;
+        let scheme = "net.example.planner:/cb";
+        let opened = async |id: &str, uri: &str| Browser::default().open(&world, &Ask::new(id, uri, "openid")).await.status;
+        for (id, expected) in [(ID, 400), ("https://planner.example.net/.well-known/client.json", 200)] {
+            let native = with(with(document(), "application_type", json!("native")), "client_id", json!(id));
+            documents.json(id, &with(native, "redirect_uris", json!([BACK, scheme])));
+            assert_eq!(opened(id, BACK).await, 200, "{id}");
+            assert_eq!(opened(id, scheme).await, expected, "{id}");
+        }
+        world.stop().await;
+    }
+}
+
+/// The policy of the present configuration counts. Under another one the document is read anew, and people agree anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_whose_host_moves_to_another_policy_is_read_anew() {
+    for engine in engines() {
+        let (world, documents) = start(engine).await;
+        let mut browser = Browser::default();
+        let (ask, quiet) = (Ask::new(ID, BACK, "openid"), Ask::new(ID, BACK, "openid").with("prompt", "none"));
+        browser.sign_in(&world, &ask, "alice").await;
+        assert!(browser.open(&world, &quiet).await.has_code(), "remembered");
+        world.reload(|it| it.without("client_registration.web").with(&POLICY.replace("web", "renamed"))).await;
+        assert_eq!(browser.open(&world, &quiet).await.error().as_deref(), Some("consent_required"), "it works, and is asked about");
+        assert_eq!(documents.asked(), 2);
+        browser.sign_in(&world, &ask, "alice").await;
+        assert!(browser.open(&world, &quiet).await.has_code(), "the twin: agreed to anew");
+        assert_eq!(documents.asked(), 2, "and read once");
+        world.stop().await;
+    }
+}
+
+/// Whoever waited for a document that failed does not ask for it too, and one that is known is not tried again at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_fails_is_not_asked_for_by_everybody() {
+    let (world, documents) = start(Engine::Sqlite).await;
+    documents.say(ID, Says::Never);
+    let asked = futures_join(&world).await;
+    assert!(asked.iter().all(|status| *status == 400), "{asked:?}");
+    assert_eq!(documents.asked(), 1, "eight waited for one");
+    documents.json(ID, &document());
+    assert_eq!((status(&world, ID).await, documents.asked()), (200, 2), "the twin");
+    documents.say(ID, Says::Text(500, "", String::new()));
+    world.advance_s(3601);
+    let forgotten = async || {
+        world.running.shared.now().clients.forget_one(ID);
+        status(&world, ID).await
+    };
+    for _ in 0..3 {
+        assert_eq!((forgotten().await, documents.asked()), (200, 3), "the old one counts, and was tried a moment ago");
+    }
+    world.advance_s(61);
+    assert_eq!((forgotten().await, documents.asked()), (200, 4));
     world.stop().await;
 }
 

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 const APPLE: &str = "/.well-known/apple-app-site-association";
 const ANDROID: &str = "/.well-known/assetlinks.json";
 const ID: &str = "ABCDE12345.com.example.shop";
+const LOGIN_CREDS: &str = "delegate_permission/common.get_login_creds";
 
 /// Answers by path, as they are sent.
 type Answers = Arc<Mutex<BTreeMap<String, String>>>;
@@ -228,6 +229,8 @@ fn planted_for_android(file: &str) -> Vec<Planted> {
     vec![
         plant(answer(301, "location: https://www.shop.test/x\r\n", ""), "fault redirect, warning spoils_other_hosts"),
         plant(answer(404, "", ""), "fault status, warning spoils_other_hosts"),
+        plant(answer(503, "", ""), "fault status, warning spoils_other_hosts"),
+        plant(answer(421, "", ""), "fault host_mismatch, warning spoils_other_hosts"),
         plant(answer(200, "content-type: text/html\r\n", file), "fault content_type, warning spoils_other_hosts"),
         plant(json_answer(&format!("[{}]", " ".repeat(140_000))), "fault too_large, warning spoils_other_hosts"),
         // Far more than is read is too large too, and no host that cannot be reached.
@@ -251,6 +254,9 @@ fn planted_for_android(file: &str) -> Vec<Planted> {
             }),
             "warning other_package",
         ),
+        plant(changed(file, |it| it.as_array_mut().unwrap().push(json!({ "include": "https://shop.test/more.json" }))), "warning includes"),
+        plant(paths(json!([{ "/": "/callback", "?": { "code": "*" } }])), "warning only_success"),
+        plant(paths(json!([{ "/": "/callback", "?": { "token": "*" } }])), "fault path_missing, warning spoils_other_hosts"),
         plant(paths(json!([{ "/": "/other" }])), "fault path_missing, warning spoils_other_hosts"),
         plant(paths(json!([{ "/": "/c*", "exclude": true }, { "/": "/callback" }])), "fault path_excluded, warning spoils_other_hosts"),
     ]
@@ -267,6 +273,7 @@ fn planted_for_ios(file: &str) -> Vec<Planted> {
     vec![
         plant(answer(301, "location: https://www.shop.test/x\r\n", ""), "fault redirect"),
         plant(answer(403, "", ""), "fault status"),
+        plant(answer(421, "", ""), "fault host_mismatch"),
         plant(answer(200, "content-type: text/plain\r\n", file), "warning content_type"),
         plant(json_answer(&format!("[{}]", " ".repeat(140_000))), "fault too_large"),
         plant(json_answer("<html>"), "fault not_json, warning apple_copy_differs"),
@@ -278,6 +285,9 @@ fn planted_for_ios(file: &str) -> Vec<Planted> {
         ),
         plant(details(json!([entry(other, "/callback")])), "fault app_missing, warning apple_copy_differs"),
         plant(details(json!([entry(team, "/callback")])), "fault wrong_team, warning apple_copy_differs"),
+        plant(details(json!([entry(ID, "/callback"), entry(other, "*")])), "warning other_app, warning apple_copy_differs"),
+        plant(components(json!([{ "/": "/$(lang)/callback" }])), "warning substitution_variables, warning apple_copy_differs"),
+        plant(components(json!([{ "/": "/callback", "?": { "code": "*" } }])), "warning only_success, warning apple_copy_differs"),
         plant(details(json!([entry(other, "*"), entry(ID, "/callback")])), "fault swallowed, warning apple_copy_differs"),
         plant(
             changed(file, |it| drop(it.as_object_mut().unwrap().remove("webcredentials"))),
@@ -313,6 +323,12 @@ async fn every_planted_fault_is_found() {
     hosts.plant(APPLE, answer(301, "location: https://www.shop.test/x\r\n", ""));
     let (_, table) = hosts.doctor(&["--platform", "ios"]).await;
     assert!(table.contains("FAULT") && table.contains("or use www.shop.test in the redirect URI"), "{table}");
+    // So does a status that is the host's or its proxy's own fault.
+    for (status, says) in [(421, "the proxy has to pass the host name on"), (503, "broken or overloaded"), (401, "without a sign-in")] {
+        hosts.plant(APPLE, answer(status, "", ""));
+        let (_, table) = hosts.doctor(&["--platform", "ios"]).await;
+        assert!(table.contains(says), "{says}: {table}");
+    }
     hosts.right().await;
     let nobody = format!("http://127.0.0.1:{}", free_port());
     expect(hosts.found(&["--apple-cdn", &nobody]).await, "warning apple_unreachable", "Apple's network");
@@ -321,19 +337,57 @@ async fn every_planted_fault_is_found() {
     expect(other.found(&["--platform", "android"]).await, "fault unreachable, warning spoils_other_hosts", "another certificate");
     // The twin of them all.
     expect(hosts.found(&[]).await, "", "the right files");
+    // For the second of these: a right that the file gives on Android too.
+    hosts.plant(ANDROID, changed(&android, |it| it[0]["relation"].as_array_mut().unwrap().push(json!(LOGIN_CREDS))));
     for (change, expected) in [
         (hosts.configuration().without("client.shop-ios.app"), "warning no_app"),
-        (hosts.without_credentials(), "warning webcredentials_given"),
+        (hosts.without_credentials(), "warning login_creds_given, warning webcredentials_given"),
         (hosts.configuration().set("client.shop-ios.redirect_uris", vec!["com.example.shop:/callback"]), "warning no_https_redirect"),
     ] {
         std::fs::write(hosts.file(), change.text()).unwrap();
         expect(hosts.found(&[]).await, expected, expected);
     }
+    let issuer = Hosts::start("issuer.shop.test").await;
+    expect(of_issuer(&issuer, &android).await, "warning no_https_redirect, warning foreign_package", "the issuer's host");
     assert_eq!(seen, codes(), "each code has a planted fault");
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs/links.md")).unwrap();
     for code in codes() {
         assert!(page.contains(&format!("`{code}`")), "docs/links.md does not explain {code}");
     }
+}
+
+/// The issuer's host names the app, and one that nobody configured.
+async fn of_issuer(hosts: &Hosts, android: &str) -> Vec<(String, String)> {
+    let change = hosts.configuration().set("client.shop-ios.redirect_uris", vec!["com.example.shop:/callback"]);
+    let issuer = format!("https://issuer.shop.test:{}", hosts.port);
+    std::fs::write(hosts.file(), change.set("client.shop-ios.first_party", true).set("issuer", issuer).text()).unwrap();
+    let both = changed(android, |it| {
+        it[0]["relation"] = json!([LOGIN_CREDS]);
+        let mut other = it[0].clone();
+        other["target"]["package_name"] = json!("com.evil");
+        it.as_array_mut().unwrap().push(other);
+    });
+    hosts.plant(ANDROID, both);
+    hosts.found(&["--platform", "android", "--resolve", "issuer.shop.test=127.0.0.1"]).await
+}
+
+/// A filter that matches nothing is a slip of the pen, and says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_matches_nothing_is_no_success() {
+    let hosts = Hosts::start("links.shop.test").await;
+    let refused = async |change: Configuration, words: &[&str], says: &str| {
+        std::fs::write(hosts.file(), change.text()).unwrap();
+        let (code, said, error) = symbolon(&hosts.file(), &[&["links", "doctor", "--apple-cdn", "none"][..], words].concat(), "").await;
+        assert!(code == Some(1) && error.contains(says), "{words:?}: {said}{error}");
+    };
+    let no_android = || hosts.configuration().without("client.shop-ios.app.android");
+    refused(no_android(), &["--client", "shop-ios", "--platform", "android"], "client shop-ios has no app on android").await;
+    refused(no_android(), &["--platform", "android", "--client", "robot"], "client robot is not native").await;
+    refused(hosts.configuration(), &["--client", "shop-web"], "client shop-web is not native").await;
+    let disabled = hosts.configuration().set("client.shop-ios.disabled", true);
+    refused(disabled, &["--client", "shop-ios"], "client shop-ios is disabled").await;
+    std::fs::write(hosts.file(), hosts.configuration().text()).unwrap();
+    assert_eq!(hosts.doctor(&["--platform", "android"]).await.0, Some(0), "the twin");
 }
 
 /// W-39: an app that may not have the passkeys in reach need not be under `webcredentials`, and the doctor warns where it is.

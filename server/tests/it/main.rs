@@ -138,6 +138,7 @@ mod regain;
 mod registered;
 mod registered_keys;
 mod registration;
+mod registration_limits;
 mod registration_proofs;
 mod registration_words;
 mod remembered;

@@ -56,7 +56,7 @@ pub async fn open(engine: Engine) -> World {
 }
 
 /// A token of the operator's, by the command.
-async fn initial_token(world: &World, policy: &str, uses: &str) -> String {
+pub async fn initial_token(world: &World, policy: &str, uses: &str) -> String {
     let (code, said, error) = symbolon(&world.file(), &["client", "token", "make", policy, "--uses", uses], "").await;
     assert_eq!(code, Some(0), "{error}");
     said.lines().last().unwrap().trim().to_owned()

@@ -2,7 +2,7 @@
 
 use super::app::NativeApp;
 use super::fingerprint::Fingerprint;
-use super::origin::{Origin, Stranger, proving_host};
+use super::origin::{Origin, Stranger};
 use super::section::Client;
 use super::words::ClientKind;
 
@@ -27,8 +27,7 @@ impl Client {
 
     /// May an answer go to this address without a person who has seen where it leads (RFC 9700 4.11.2)?
     pub fn is_trusted_at(&self, uri: &str) -> bool {
-        let Some(stranger) = self.stranger() else { return true };
-        proving_host(uri).is_some_and(|host| stranger.proved.contains(&host))
+        self.stranger().is_none_or(|stranger| stranger.proved.vouches_for(uri))
     }
 
     /// Its requests are pushed, or made on its own screens. Where an app attests itself, nobody without the app begins a sign-in in its name.

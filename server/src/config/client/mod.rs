@@ -39,7 +39,7 @@ pub use keys::Jwks;
 pub use kiosk::{KioskDevice, KioskMode, KioskRules};
 pub use manage::Right;
 pub use onward::ContinuePage;
-pub use origin::{Origin, Stranger, proving_host};
+pub use origin::{Origin, Proved, Stranger, proving_host};
 pub use play::{PlayDevice, PlayRules};
 pub use refresh::{Most, OnStale, OnWeakerPolicy, Refresh, RefreshMode};
 pub use section::{Client, GRANTS, RESPONSE_MODES, USER_SCOPES};

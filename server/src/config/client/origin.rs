@@ -19,8 +19,8 @@ pub enum Origin {
 pub struct Stranger {
     /// The `[client_registration.NAME]`.
     pub policy: String,
-    /// Hosts whose owner has said that this client is theirs.
-    pub proved: BTreeSet<String>,
+    /// Hosts whose word counts for its addresses.
+    pub proved: Proved,
     /// Redirect URIs that do not count before their scheme is proved.
     pub waiting: Vec<String>,
     /// What people agreed to before is not agreed to any more: it was another client's word.
@@ -31,6 +31,22 @@ pub struct Stranger {
     pub kept_ms: i64,
     /// Where its keys are (RFC 7591 2, `jwks_uri`). None: in its metadata, or it has none.
     pub keys_uri: Option<String>,
+}
+
+/// Hosts whose word counts for the addresses of a client that registered itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Proved {
+    /// Their owner has said that the client is theirs.
+    pub hosts: BTreeSet<String>,
+    /// Their word counts for https addresses and for no scheme: an operator vouches for them, or they serve the client's document.
+    pub for_https: BTreeSet<String>,
+}
+
+impl Proved {
+    pub fn vouches_for(&self, uri: &str) -> bool {
+        let is_https = kind_of(uri) == Some(RedirectKind::ClaimedHttps);
+        proving_host(uri).is_some_and(|host| self.hosts.contains(&host) || (is_https && self.for_https.contains(&host)))
+    }
 }
 
 /// The host whose owner can vouch for an address: that of an https address, or the one that a private-use scheme reverses.
@@ -82,9 +98,10 @@ mod tests {
     fn only_a_proved_host_of_a_stranger_is_trusted() {
         let mut client = Client::new(ClientKind::Web);
         assert!(client.is_trusted_at("https://any.example/cb"), "an operator's");
+        let names = |name: &str| BTreeSet::from([name.to_owned()]);
         let stranger = Stranger {
             policy: "p".to_owned(),
-            proved: BTreeSet::from(["app.example.com".to_owned()]),
+            proved: Proved { hosts: names("app.example.com"), for_https: names("web.example.com") },
             waiting: Vec::new(),
             changed_ms: 0,
             until_ms: 0,
@@ -93,7 +110,9 @@ mod tests {
         };
         client.origin = Origin::Stranger(Box::new(stranger));
         assert!(client.is_trusted_at("https://app.example.com/cb") && client.is_trusted_at("com.example.app:/cb"));
+        assert!(client.is_trusted_at("https://web.example.com/cb"));
         for other in [
+            "com.example.web:/cb",
             "https://app.example.com.evil.test/cb",
             "https://sub.app.example.com/cb",
             "https://app.example.com:8443/cb",

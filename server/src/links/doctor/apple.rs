@@ -1,13 +1,14 @@
 //! apple-app-site-association as iOS reads it: `applinks` for links, `webcredentials` for https callbacks of a sign-in session.
 
 use super::check::{Check, Expected, Level};
+use super::component::{Answer, OTHERS, SUCCESS, component_fits};
 use super::pattern::fits;
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 
 const PRINT: &str = "replace the file by what `symbolon links print` says";
-/// What a successful answer carries beside the redirect URI.
-const ANSWER: [&str; 3] = ["code", "state", "iss"];
+/// The code where a path cannot be judged.
+const UNKNOWN: &str = "substitution_variables";
 
 pub fn judge(body: &[u8], expected: &[&Expected<'_>]) -> Vec<Check> {
     let file: Json = match serde_json::from_slice(body) {
@@ -24,7 +25,7 @@ pub fn judge(body: &[u8], expected: &[&Expected<'_>]) -> Vec<Check> {
             checks.extend(found.into_iter().map(|check| check.of(it.client_id)));
         }
         for id in &it.app.ios {
-            checks.extend(of_credentials(&file, id, it).map(|check| check.of(it.client_id)));
+            checks.extend(of_credentials(&file, id, it, expected).map(|check| check.of(it.client_id)));
         }
     }
     checks
@@ -42,27 +43,104 @@ fn details(file: &Json) -> Vec<(BTreeSet<&str>, &Json)> {
         .collect()
 }
 
+/// `applinks` of a file.
+struct Links<'a> {
+    details: Vec<(BTreeSet<&'a str>, &'a Json)>,
+    defaults: &'a Json,
+}
+
+/// The entry that decides, and whether it excludes the path.
+type Decision<'a> = Option<(&'a Json, bool)>;
+
 fn of_links(file: &Json, id: &str, of: &Expected<'_>, expected: &[&Expected<'_>]) -> Vec<Check> {
-    let all = details(file);
-    let own: Vec<&Json> = all.iter().filter(|(ids, _)| ids.contains(id)).map(|(_, entry)| *entry).collect();
-    if own.is_empty() {
-        return vec![missing(&all, id)];
+    let links = Links { details: details(file), defaults: &file["applinks"]["defaults"] };
+    if links.of_app(id).next().is_none() {
+        return vec![missing(&links.details, id)];
     }
-    let mut checks = Vec::new();
-    for path in &of.paths {
-        match own.iter().find_map(|entry| decides(entry, path)) {
-            None => checks.push(Check::fault("path_missing", format!("{id}: no component fits {path}"), PRINT)),
-            Some((component, true)) => {
-                let text = format!("{id}: {path} is excluded by {component}, which stands before any other that fits");
-                checks.push(Check::fault("path_excluded", text, PRINT));
-            }
-            Some((_, false)) => checks.extend(swallowed(&all, id, path, expected)),
-        }
-    }
-    if checks.iter().all(|it| it.level != Level::Fault) {
+    let mut checks: Vec<Check> = of.paths.iter().flat_map(|path| links.of_path(id, path, expected)).collect();
+    if checks.iter().all(|it| it.level != Level::Fault && it.code != UNKNOWN) {
         checks.push(Check::new(Level::Ok, "opens", format!("{id} opens {}", of.paths.join(", "))));
     }
     checks
+}
+
+impl<'a> Links<'a> {
+    fn of_app(&self, id: &str) -> impl Iterator<Item = &'a Json> {
+        self.details.iter().filter(move |(ids, _)| ids.contains(id)).map(|(_, entry)| *entry)
+    }
+
+    fn opens(&self, id: &str, path: &str, answer: &Answer) -> Decision<'a> {
+        self.of_app(id).find_map(|entry| self.decides(entry, path, answer))
+    }
+
+    fn of_path(&self, id: &str, path: &str, expected: &[&Expected<'_>]) -> Vec<Check> {
+        let decision = self.opens(id, path, &SUCCESS);
+        if !matches!(decision, Some((_, false))) && self.of_app(id).any(has_variables) {
+            let text = format!("{id}: whether {path} opens the app depends on substitution variables, which are not looked at");
+            return vec![Check::warning("substitution_variables", text, "write the paths of the redirect URIs themselves")];
+        }
+        match decision {
+            None => return vec![Check::fault("path_missing", format!("{id}: no component fits {path}"), PRINT)],
+            Some((component, true)) => {
+                let text = format!("{id}: {path} is excluded by {component}, which stands before any other that fits");
+                return vec![Check::fault("path_excluded", text, PRINT)];
+            }
+            Some((_, false)) => {}
+        }
+        let is_kept = |it: &&Answer| !matches!(self.opens(id, path, it), Some((_, false)));
+        let kept: Vec<&str> = OTHERS.iter().filter(is_kept).map(|it| it.what).collect();
+        let text = format!("{id}: {path} opens the app with a code, but not with {}", kept.join(" or "));
+        let only = (!kept.is_empty()).then(|| Check::warning("only_success", text, "leave the member ? out of the component"));
+        only.into_iter().chain(self.swallowed(id, path, expected).or_else(|| self.taken(id, path, expected))).collect()
+    }
+
+    /// An entry of another app, before ours, that takes the path.
+    fn swallowed(&self, id: &str, path: &str, expected: &[&Expected<'_>]) -> Option<Check> {
+        let is_ours = |other: &str| expected.iter().any(|it| it.paths.iter().any(|own| own == path) && is_app_of(it, other));
+        let before = self.details.iter().take_while(|(ids, _)| !ids.contains(id));
+        let other = before.filter(|(_, entry)| self.takes(entry, path)).flat_map(|it| &it.0).find(|it| !is_ours(it))?;
+        let text = format!("{other} stands before {id} and takes {path} too: on a phone with both, the other app gets the answer");
+        Some(Check::fault("swallowed", text, "give each app paths of its own, or hosts of its own"))
+    }
+
+    /// An app that the configuration does not know, in our entry or behind it. On a phone without ours, it takes the path.
+    fn taken(&self, id: &str, path: &str, expected: &[&Expected<'_>]) -> Option<Check> {
+        let from = self.details.iter().skip_while(|(ids, _)| !ids.contains(id)).filter(|(_, entry)| self.takes(entry, path));
+        let other = from.flat_map(|it| &it.0).find(|other| !expected.iter().any(|it| is_app_of(it, other)))?;
+        let text = format!("{other} is in the file and takes {path} too: on a phone with it, that app may get the answer");
+        Some(Check::warning("other_app", text, "take it out of the file, give it paths of its own, or add it to the client's app"))
+    }
+
+    fn takes(&self, entry: &'a Json, path: &str) -> bool {
+        matches!(self.decides(entry, path, &SUCCESS), Some((_, false)))
+    }
+
+    /// The first component that fits decides.
+    fn decides(&self, entry: &'a Json, path: &str, answer: &Answer) -> Decision<'a> {
+        if let Some(components) = entry["components"].as_array() {
+            let ignores_case = |it: &Json| {
+                let said = [it, &entry["defaults"], self.defaults].into_iter().find_map(|it| it["caseSensitive"].as_bool());
+                said == Some(false)
+            };
+            let found = components.iter().find(|it| component_fits(it, path, answer, ignores_case(it)))?;
+            return Some((found, found["exclude"] == true));
+        }
+        // The form of before iOS 13.
+        let found = entry["paths"].as_array()?.iter().find(|it| {
+            let text = it.as_str().unwrap_or_default();
+            fits(text.strip_prefix("NOT ").unwrap_or(text), path)
+        })?;
+        Some((found, found.as_str().is_some_and(|it| it.starts_with("NOT "))))
+    }
+}
+
+fn is_app_of(expected: &Expected<'_>, id: &str) -> bool {
+    expected.app.ios.iter().chain(&expected.app.app_clips).any(|own| own == id)
+}
+
+/// `$(lang)` and the like, Apple's own or the file's.
+fn has_variables(entry: &Json) -> bool {
+    entry["components"].to_string().contains("$(")
 }
 
 fn missing(all: &[(BTreeSet<&str>, &Json)], id: &str) -> Check {
@@ -81,58 +159,16 @@ fn missing(all: &[(BTreeSet<&str>, &Json)], id: &str) -> Check {
     }
 }
 
-/// An entry of another app, before ours, that takes the path.
-fn swallowed(all: &[(BTreeSet<&str>, &Json)], id: &str, path: &str, expected: &[&Expected<'_>]) -> Option<Check> {
-    let is_ours = |other: &str| {
-        expected
-            .iter()
-            .any(|it| it.paths.iter().any(|own| own == path) && it.app.ios.iter().chain(&it.app.app_clips).any(|own| own == other))
-    };
-    let before = all.iter().take_while(|(ids, _)| !ids.contains(id));
-    let other =
-        before.filter(|(_, entry)| matches!(decides(entry, path), Some((_, false)))).flat_map(|it| &it.0).find(|it| !is_ours(it))?;
-    let text = format!("{other} stands before {id} and takes {path} too: on a phone with both, the other app gets the answer");
-    Some(Check::fault("swallowed", text, "give each app paths of its own, or hosts of its own"))
-}
-
-/// The first component that fits decides; true means that it excludes.
-fn decides<'a>(entry: &'a Json, path: &str) -> Option<(&'a Json, bool)> {
-    if let Some(components) = entry["components"].as_array() {
-        let found = components.iter().find(|it| component_fits(it, path))?;
-        return Some((found, found["exclude"] == true));
-    }
-    // The form of before iOS 13.
-    let found = entry["paths"].as_array()?.iter().find(|it| {
-        let text = it.as_str().unwrap_or_default();
-        fits(text.strip_prefix("NOT ").unwrap_or(text), path)
-    })?;
-    Some((found, found.as_str().is_some_and(|it| it.starts_with("NOT "))))
-}
-
-fn component_fits(component: &Json, path: &str) -> bool {
-    let ignores_case = component["caseSensitive"] == false;
-    let shown = |text: &str| if ignores_case { text.to_lowercase() } else { text.to_owned() };
-    let path_fits = component.get("/").is_none_or(|it| it.as_str().is_some_and(|it| fits(&shown(it), &shown(path))));
-    let fragment_fits = component.get("#").is_none_or(|it| it.as_str().is_some_and(|it| fits(it, "")));
-    let query_fits = match component.get("?") {
-        None => true,
-        Some(Json::String(pattern)) => fits(pattern, "code=x&state=x&iss=x"),
-        Some(Json::Object(items)) => {
-            items.iter().all(|(name, it)| ANSWER.contains(&name.as_str()) && it.as_str().is_some_and(|it| fits(it, "x")))
-        }
-        Some(_) => false,
-    };
-    path_fits && fragment_fits && query_fits
-}
-
 /// iOS 17.4: `ASWebAuthenticationSession` with an https callback asks for `webcredentials`, and so do passkeys.
-fn of_credentials(file: &Json, id: &str, of: &Expected<'_>) -> Option<Check> {
+fn of_credentials(file: &Json, id: &str, of: &Expected<'_>, expected: &[&Expected<'_>]) -> Option<Check> {
     let has_links = !of.paths.is_empty();
     let named = file["webcredentials"]["apps"].as_array().is_some_and(|all| all.iter().any(|it| it == id));
     if !of.shares {
         let text =
             format!("{id}: webcredentials names it, so it may use the passkeys of this server, which the configuration does not allow");
-        return named.then(|| Check::warning("webcredentials_given", text, PRINT));
+        // Several clients may be one app.
+        let may_all_the_same = expected.iter().any(|it| it.shares && it.app.ios.iter().any(|own| own == id));
+        return (named && !may_all_the_same).then(|| Check::warning("webcredentials_given", text, PRINT));
     }
     if named {
         let what =
@@ -205,8 +241,11 @@ mod tests {
         let faulty = |file: &Json| codes(file)[0];
         assert_eq!(codes(&one(json!([{ "/": "/cb" }]))), right);
         assert_eq!(codes(&file(json!([{ "appID": ID, "paths": ["NOT /other", "/cb"] }]))), right);
-        for good in [json!([{ "/": "/CB", "caseSensitive": false }]), json!([{ "/": "/cb", "?": { "code": "?*" } }]), json!([{ "/": "*" }])]
-        {
+        for good in [
+            json!([{ "/": "/CB", "caseSensitive": false }]),
+            json!([{ "/": "/cb", "?": { "state": "*" } }, { "/": "/cb" }]),
+            json!([{ "/": "*" }]),
+        ] {
             assert_eq!(codes(&one(good.clone())), right, "{good}");
         }
         for (components, code) in [
@@ -230,6 +269,42 @@ mod tests {
         let named = one(json!([{ "/": "/cb" }]));
         assert_eq!(codes_of(&named, false), [("opens", Level::Ok), ("webcredentials_given", Level::Warning)]);
         assert_eq!((codes(&json!([]))[0].0, judge(b"<html>", &[])[0].code), ("wrong_shape", "not_json"));
+    }
+
+    /// What is inherited, what cannot be judged, and what opens with a code alone.
+    #[test]
+    fn defaults_variables_and_other_answers_count() {
+        let one = |components: Json| json!([{ "appIDs": [ID], "components": components }]);
+        let found = |details: Json, defaults: Json| {
+            let mut file = file(details);
+            file["applinks"]["defaults"] = defaults;
+            codes(&file).into_iter().filter(|(code, _)| *code != "credentials").collect::<Vec<_>>()
+        };
+        let upper = json!([{ "/": "/CB" }]);
+        let (loose, strict) = (json!({ "caseSensitive": false }), json!({ "caseSensitive": true }));
+        assert_eq!(found(one(upper.clone()), loose.clone()), [("opens", Level::Ok)]);
+        assert_eq!(found(one(upper.clone()), strict.clone()), [("path_missing", Level::Fault)]);
+        let mut own = one(upper);
+        own[0]["defaults"] = loose;
+        assert_eq!(found(own, strict), [("opens", Level::Ok)], "the entry's own go first");
+        let variable = json!([{ "/": "/$(lang)" }]);
+        assert_eq!(found(one(variable.clone()), Json::Null), [("substitution_variables", Level::Warning)]);
+        let beside = json!([variable[0], { "/": "/cb" }]);
+        assert_eq!(found(one(beside), Json::Null), [("opens", Level::Ok)], "the twin");
+        let with_code = json!([{ "/": "/cb", "?": { "code": "?*" } }]);
+        assert_eq!(found(one(with_code), Json::Null), [("only_success", Level::Warning), ("opens", Level::Ok)]);
+    }
+
+    /// L-09: an app that nobody configured, in our entry or behind it.
+    #[test]
+    fn another_app_that_takes_the_path_is_named() {
+        let other = "ABCDE12345.com.other";
+        let entry = |ids: &[&str], path: &str| json!({ "appIDs": ids, "components": [{ "/": path }] });
+        let found = |details: Json| codes(&file(details)).into_iter().map(|it| it.0).collect::<Vec<_>>();
+        let taken = ["other_app", "opens", "credentials"];
+        assert_eq!(found(json!([entry(&[ID], "/cb"), entry(&[other], "*")])), taken);
+        assert_eq!(found(json!([entry(&[ID, other], "/cb")])), taken);
+        assert_eq!(found(json!([entry(&[ID], "/cb"), entry(&[other], "/blog")])), ["opens", "credentials"], "the twin");
     }
 
     #[test]

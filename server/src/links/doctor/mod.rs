@@ -4,6 +4,7 @@
 pub mod android;
 pub mod apple;
 pub mod check;
+mod component;
 mod fetch;
 mod pattern;
 
@@ -13,6 +14,7 @@ use crate::config::{Client, Config, Fingerprint, authority, claims};
 use crate::outgoing::Outgoing;
 use check::{Check, Expected, Level};
 use fetch::Fetched;
+use std::collections::BTreeSet;
 use symbolon_oauth::redirect::{self, RedirectKind};
 
 /// Where Apple's network answers what phones get.
@@ -21,6 +23,8 @@ pub const APPLE_CDN: &str = "https://app-site-association.cdn-apple.com";
 pub struct Options {
     /// Only this client.
     pub client: Option<String>,
+    /// Only these hosts.
+    pub hosts: Option<BTreeSet<String>>,
     pub platform: Option<Platform>,
     /// The certificate that an app was signed with.
     pub certificate: Option<Fingerprint>,
@@ -33,7 +37,8 @@ pub struct Options {
 pub async fn examine(config: &Config, options: &Options) -> Vec<Check> {
     let mut checks = of_clients(config, options);
     checks.extend(options.certificate.iter().flat_map(|it| of_certificate(config, options, it)));
-    for (host, expected) in expectations(config) {
+    let is_wanted = |host: &String| options.hosts.as_ref().is_none_or(|only| only.contains(host));
+    for (host, expected) in expectations(config).into_iter().filter(|(host, _)| is_wanted(host)) {
         for platform in Platform::ALL.into_iter().filter(|it| options.platform.is_none_or(|only| only == *it)) {
             let expected: Vec<&Expected<'_>> = expected.iter().filter(|it| it.is_on(platform)).collect();
             if expected.iter().any(|it| is_asked(options, it.client_id)) {
@@ -204,12 +209,20 @@ mod tests {
                  [client.app.app]\nios = [\"ABCDE12345.com.example.shop\"]\n[client.app.app.android.\"com.example.shop\"]\nplay = \"{}\"\n",
             "14".repeat(32)
         );
-        let options = Options { client: None, platform: None, certificate: None, apple_cdn: None, outgoing: Outgoing::default() };
+        let options =
+            Options { client: None, hosts: None, platform: None, certificate: None, apple_cdn: None, outgoing: Outgoing::default() };
         let (mut judged, mut hosts) = (0, Vec::new());
         let rp_id = "[passkeys]\nrp_id = \"example.com\"\n";
         let without = text.replacen("[client.app.app]", "[client.app.app]\ncredentials = false", 1);
         // W-39: the platforms look at the host of the RP ID. An app that may not have the passkeys there is not under `webcredentials`.
-        for (text, more) in [(&text, ""), (&text, rp_id), (&without, rp_id)] {
+        // Another client of the same app, with a path and a certificate of its own.
+        let two = format!(
+            "{text}[client.second]\nkind = \"native\"\nowner = \"app\"\nredirect_uris = [\"https://links.example.com/second\"]\n\
+             [client.second.app]\nios = [\"ABCDE12345.com.example.shop\"]\napp_clips = [\"ABCDE12345.com.example.shop.Clip\"]\n\
+             [client.second.app.android.\"com.example.shop\"]\nother_store = \"{}\"\n",
+            "15".repeat(32)
+        );
+        for (text, more) in [(&text, ""), (&text, rp_id), (&without, rp_id), (&two, "")] {
             let config = Config::from_text(&format!("{text}{more}"), "x", &|_| None).unwrap();
             for (host, expected) in expectations(&config) {
                 let is_issuer = host == issuer_authority(&config);
@@ -223,7 +236,7 @@ mod tests {
                 hosts.push(host);
             }
         }
-        assert_eq!(judged, 10);
+        assert_eq!(judged, 14);
         assert_eq!(hosts[..4], ["links.example.com", "login.example.com", "links.example.com", "example.com"]);
     }
 }

@@ -33,4 +33,6 @@ pub const KEEP_DOCUMENT: &str = "INSERT INTO client (id, state, body, created_ms
     proofs = excluded.proofs, changed_ms = excluded.changed_ms, fetched_ms = excluded.fetched_ms, fresh_ms = excluded.fresh_ms, \
     until_ms = CASE WHEN client.until_ms > excluded.until_ms THEN client.until_ms ELSE excluded.until_ms END \
     WHERE client.fetched_ms IS NOT NULL AND client.state = 'active'";
-pub const IS_THERE: &str = "SELECT state FROM client WHERE id = $1";
+/// It could not be read: it is not asked for again before. What was read meanwhile stays.
+pub const DOCUMENT_LATER: &str = "UPDATE client SET fresh_ms = $2 WHERE id = $1 AND fetched_ms IS NOT NULL AND fresh_ms < $2";
+pub const IS_THERE: &str = "SELECT state, fetched_ms, fresh_ms FROM client WHERE id = $1";

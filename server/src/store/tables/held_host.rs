@@ -1,7 +1,6 @@
-//! `held_host`: hosts that open an app, and whose they are or were.
+//! `held_host`: hosts that open an app, by name, and whose they are or were. Rows of an earlier version have the port too.
 
 pub const READ: &str = "SELECT host, owner, until_ms FROM held_host WHERE until_ms > $1";
-pub const ONE: &str = "SELECT owner FROM held_host WHERE host = $1 AND until_ms > $2";
 /// The owner's time begins anew. Another owner's time has to be over, or taken over by the configuration.
 pub const HOLD: &str = "INSERT INTO held_host (host, owner, until_ms) VALUES ($1, $2, $3) \
     ON CONFLICT (host) DO UPDATE SET owner = excluded.owner, until_ms = excluded.until_ms";
