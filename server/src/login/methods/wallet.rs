@@ -45,6 +45,9 @@ struct Secret {
     platform: Option<Trip>,
     /// What came of it.
     learned: Option<Outcome>,
+    /// It was learned by the number that another device shows.
+    #[serde(default)]
+    by_number: bool,
 }
 
 /// The name of the method, behind which its links stand.
@@ -193,6 +196,8 @@ pub async fn learn(name: &str, context: &Context<'_>, secret: &Json, answer: &An
         Some(answered) if !answered.fits(answer.text("response_code")) => failed("wallet_failed", "another response_code"),
         Some(answered) => answered.outcome,
     });
+    // However the browser comes the next time: this is how it got the answer.
+    secret.by_number = is_by_number(answer);
     Ok(Some(as_json(&secret)?))
 }
 
@@ -216,10 +221,10 @@ pub async fn check(name: &str, context: &Context<'_>, _person: &Person, secret: 
     match answer.action {
         GO => leave(wallet, context),
         OTHER_DEVICE => invite(wallet, context),
-        RETURNED => judge(wallet, context, (read(secret)?, false)).await,
+        RETURNED => judge(wallet, context, read(secret)?).await,
         NUMBER if names_no_number(answer) => Ok(Verdict::wrong(Problem::in_field("no_code", NUMBER_FIELD), Vec::new())),
-        NUMBER if read(secret)?.trip.is_some_and(|trip| trip.elsewhere.is_some()) => judge(wallet, context, (read(secret)?, true)).await,
-        action if action == CREDENTIAL.action => judge(wallet, context, (read(secret)?, false)).await,
+        NUMBER if read(secret)?.trip.is_some_and(|trip| trip.elsewhere.is_some()) => judge(wallet, context, read(secret)?).await,
+        action if action == CREDENTIAL.action => judge(wallet, context, read(secret)?).await,
         _ => Ok(Verdict { checked: Checked::Nothing, effects: Vec::new() }),
     }
 }
@@ -266,9 +271,10 @@ fn again(wallet: &Wallet, context: &Context<'_>, problem: &str, why: &str) -> Re
     Ok(Verdict { checked: Checked::Again(asked(wallet, context)?, Problem::new(problem)), effects: vec![Effect::Audit(Box::new(refused))] })
 }
 
-async fn judge(wallet: &Wallet, context: &Context<'_>, (secret, on_other_device): (Secret, bool)) -> Result<Verdict> {
+async fn judge(wallet: &Wallet, context: &Context<'_>, secret: Secret) -> Result<Verdict> {
     let trip = secret.trip.as_ref().or(secret.platform.as_ref());
     let left_ms = trip.map_or(0, |trip| trip.left_ms);
+    let (is_ours, on_other_device) = (trip.is_some_and(|trip| wallet.is_ours(trip)), secret.by_number);
     // What was signed is what this request asks, else the proof counts for none.
     let is_signed = |details: &[Json]| trip.is_some_and(|trip| trip.transaction_data == wallet.transaction_data(details));
     let transaction = context.transaction.filter(|it| is_signed(&it.details)).map(|it| it.digest().to_owned());
@@ -276,6 +282,8 @@ async fn judge(wallet: &Wallet, context: &Context<'_>, (secret, on_other_device)
         // An answer counts for the request that is under way, and for no other.
         None => again(wallet, context, "wallet_failed", "an answer without a request"),
         Some(Outcome::Failed(problem, why)) => again(wallet, context, &problem, &why),
+        // It was learned a while ago perhaps, and is judged by what is configured now.
+        Some(Outcome::Known(_)) if !is_ours => again(wallet, context, "wallet_failed", "the configuration changed meanwhile"),
         Some(Outcome::Known(known)) => {
             let answered = Entry::ok("wallet_answered").with("wallet", wallet.name()).with("issuer", known.issuer.as_str());
             // What was posted is in the audit since then.
