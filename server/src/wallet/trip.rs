@@ -138,7 +138,8 @@ impl Wallet {
 
     fn sign(&self, trip: &Trip, way: Way<'_>, wallet_nonce: Option<&str>, now_ms: i64) -> Result<String, Fault> {
         let mut client_metadata = Map::new();
-        client_metadata.insert("client_name".to_owned(), json!(self.settings.purpose));
+        // Why we ask stands on our page: here a wallet shows who asks.
+        client_metadata.insert("client_name".to_owned(), json!(self.our_name));
         let request = Request {
             way,
             nonce: &trip.nonce,
