@@ -112,7 +112,10 @@ mod passkeys;
 mod passkeys_moved;
 mod play;
 #[cfg(feature = "plugins")]
+mod plugin_calls;
+#[cfg(feature = "plugins")]
 mod plugin_decisions;
+#[cfg(feature = "plugins")]
 mod plugin_evidence;
 #[cfg(feature = "plugins")]
 mod plugin_links;
