@@ -13,7 +13,7 @@ mod trip;
 pub use answer::{Answered, Outcome, keep, query, read as read_answer, response_code, void};
 pub use judge::{Heard, Known, Person, Refusal, Way};
 pub use load::Wallet;
-pub use trip::{Elsewhere, PROTOCOL, Trip};
+pub use trip::{Elsewhere, PROTOCOL, Trip, WALLET_STATE};
 
 use crate::config::Config;
 use crate::error::Fault;

@@ -187,6 +187,7 @@ mod upstream_sign_out;
 mod upstream_towards;
 mod user_codes;
 mod user_commands;
+mod wallet_app;
 mod wallet_attacks;
 mod wallet_elsewhere;
 mod wallet_payments;
