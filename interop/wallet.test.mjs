@@ -8,7 +8,7 @@ import { cborEncode, DataItem, DeviceResponse, Document, MDoc } from '@animo-id/
 import { Openid4vpClient } from '@openid4vc/openid4vp'
 import { SDJwtVcInstance } from '@sd-jwt/sd-jwt-vc'
 import * as jose from 'jose'
-import { browser, now, person, server } from './world.mjs'
+import { browser, formOf, now, onwardOf, person, server } from './world.mjs'
 
 const hasher = (data, alg) => createHash(alg.replace('-', '')).update(data).digest()
 const signer = (key) => async (data) => {
@@ -62,11 +62,11 @@ const callbacks = {
   signJwt: () => assert.fail('a wallet signs nothing but its presentation'),
 }
 
-// Begins a sign-in at this app, and reads what the wallet is asked.
-async function asked(app) {
+// Begins a sign-in at this app, and reads what the wallet is asked. `more`: further parameters of the app's request.
+async function asked(app, prefix = 'x509_hash', more = {}) {
   const { issuer } = await server()
   const back = `https://app.example.com/${app}`
-  const parameters = { client_id: `${app}-app`, redirect_uri: back, response_type: 'code', scope: 'openid', state: 'a'.repeat(24) }
+  const parameters = { client_id: `${app}-app`, redirect_uri: back, response_type: 'code', scope: 'openid', state: 'a'.repeat(24), ...more }
   const challenge = createHash('sha256').update('v'.repeat(43)).digest('base64url')
   const query = new URLSearchParams({ ...parameters, code_challenge: challenge, code_challenge_method: 'S256' })
   const browse = browser()
@@ -74,7 +74,7 @@ async function asked(app) {
   const client = new Openid4vpClient({ callbacks })
   const parsed = client.parseOpenid4vpAuthorizationRequest({ authorizationRequest: link.toString() })
   const request = await client.resolveOpenId4vpAuthorizationRequest({ authorizationRequestPayload: parsed.params })
-  assert.deepEqual([request.client.prefix, request.version], ['x509_hash', 100])
+  assert.deepEqual([request.client.prefix, request.version], [prefix, 100])
   return { browse, client, payload: request.authorizationRequestPayload }
 }
 
@@ -96,14 +96,16 @@ async function answered({ browse, client, payload }, vp_token) {
 }
 
 // With an SD-JWT. `change` bends what the holder signs.
-async function signIn({ key, credential }, change = {}) {
+async function signIn(held, change = {}) {
   const begun = await asked('wallet')
-  const { nonce, client_id: aud } = begun.payload
+  return answered(begun, { pid: [await presented(held, begun.payload, change)] })
+}
+
+async function presented({ key, credential }, { nonce, client_id: aud }, change) {
   const kbSigner = await signer(key)
   const holder = new SDJwtVcInstance({ hasher, hashAlg: 'sha-256', kbSigner, kbSignAlg: 'ES256' })
   const shown = { personal_administrative_number: true, address: { locality: true } }
-  const presentation = await holder.present(credential, shown, { kb: { payload: { iat: now(), aud, nonce, ...change } } })
-  return answered(begun, { pid: [presentation] })
+  return holder.present(credential, shown, { kb: { payload: { iat: now(), aud, nonce, ...change } } })
 }
 
 test('a wallet of others signs a person in', async () => {
@@ -123,6 +125,40 @@ test('what such a wallet must not do signs nobody in', async () => {
   await refused({ ...good, key: (await wallet('pid', ana)).key }, /That did not work/)
   await refused(await wallet('stranger', ana), /does not trust/)
   await refused(await wallet('pid', { ...ana, personal_administrative_number: '' }), /cannot sign you in/)
+})
+
+// A payment, at a verifier whom the wallet knows by the DNS name of its certificate. `signed`: what the holder signs of the item. Returns
+// the page that follows, and its browser.
+async function pay(held, signed) {
+  const details = [{ type: 'payment', amount: '12.50' }]
+  const begun = await asked('payment', 'x509_san_dns', { authorization_details: JSON.stringify(details) })
+  assert.equal(begun.payload.client_id, 'x509_san_dns:127.0.0.1')
+  const [item, ...others] = begun.payload.transaction_data
+  const read = JSON.parse(Buffer.from(item, 'base64url'))
+  assert.deepEqual([read.type, read.credential_ids, read.authorization_details, others], ['urn:utopia:payment', ['pid'], details, []])
+  return { html: await answered(begun, { pid: [await presented(held, begun.payload, signed(item))] }), browse: begun.browse }
+}
+
+const hashed = (item) => ({ transaction_data_hashes: [digest(item).toString('base64url')], transaction_data_hashes_alg: 'sha-256' })
+
+test('a wallet of others signs a payment, at a verifier with a DNS name', async () => {
+  const held = await wallet('pid', { ...ana, personal_administrative_number: 'UT-43' })
+  const { html, browse } = await pay(held, hashed)
+  assert.ok(html.includes('Pay once') && html.includes('12.50'), html)
+  const { form, action } = formOf(html)
+  let page = await browse(action, form)
+  const { issuer } = await server()
+  while (page.location?.startsWith(issuer)) page = await browse(page.location)
+  const end = onwardOf(page)
+  assert.ok(end.startsWith('https://app.example.com/payment?code='), end || page.html)
+})
+
+test('a payment that such a wallet does not sign as it was sent is none', async () => {
+  const held = await wallet('pid', { ...ana, personal_administrative_number: 'UT-43' })
+  for (const signed of [() => ({}), (item) => hashed(`${item}x`), (item) => ({ ...hashed(item), transaction_data_hashes_alg: 'sha-512' })]) {
+    const { html } = await pay(held, signed)
+    assert.ok(!html.includes('Pay once') && /That did not work/.test(html), html)
+  }
 })
 
 const licence = 'org.iso.18013.5.1.mDL'

@@ -128,7 +128,8 @@ function certificates(at) {
   const issuing = ['basicConstraints=critical,CA:TRUE,pathlen:0', 'keyUsage=critical,keyCertSign,cRLSign']
   for (const name of ['pid', 'stranger', 'verifier']) {
     make(`${name}-ca`, `/C=UT/O=Utopia/CN=${name} CA`, issuing)
-    make(name, `/C=UT/O=Utopia/CN=${name}`, [...leaf, 'subjectAltName=DNS:login.example.com'], ...below(`${name}-ca`))
+    // The second name is the issuer's host, which wallets compare with `x509_san_dns`.
+    make(name, `/C=UT/O=Utopia/CN=${name}`, [...leaf, 'subjectAltName=DNS:login.example.com,DNS:127.0.0.1'], ...below(`${name}-ca`))
   }
 }
 

@@ -218,12 +218,18 @@ pub(crate) struct Inner {
 impl Plugin {
     /// Makes one instance on trial, so that what does not fit the limits is known before anybody signs in.
     pub fn new(compiled: &Compiled, host: Arc<dyn Host>, limits: Limits) -> Result<Self, LoadError> {
+        Self::counting_on(compiled, host, limits, None)
+    }
+
+    /// The same. It goes on with the counters of the one whose place it takes.
+    pub fn counting_on(compiled: &Compiled, host: Arc<dyn Host>, limits: Limits, before: Option<&Self>) -> Result<Self, LoadError> {
         let needed = compiled.facts.memory;
         if needed > limits.memory {
             let (needs, limit) = (mebibytes(needed), mebibytes(limits.memory));
             return Err(LoadError(format!("it needs {needs} of memory, the limit is {limit}: set memory")));
         }
-        let inner = |host| Inner { compiled: compiled.clone(), host, limits, turns: Turns::new(&limits) };
+        let counters = before.map(|it| Arc::clone(&it.0.turns.counters)).unwrap_or_default();
+        let inner = |host| Inner { compiled: compiled.clone(), host, limits, turns: Turns::new(&limits, Arc::clone(&counters)) };
         let trial = Call { id: "trial".to_owned(), now_ms: 0 };
         inner(Arc::new(OnTrial(Arc::clone(&host))))
             .perform(trial, Instant::now() + limits.time, |store, exports| exports.instantiate(store))

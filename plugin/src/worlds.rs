@@ -3,11 +3,14 @@
 use crate::bindings::claims::symbolon::plugin::tokens;
 use crate::bindings::decision::symbolon::plugin::decisions;
 use crate::bindings::evidence::symbolon::plugin::evidences;
-use crate::bindings::method::symbolon::plugin::login::{AnswerField, Asked, Checked, Claim, Context, Effect, Person, Step, Verdict};
+use crate::bindings::method::symbolon::plugin::login::{
+    AnswerField, Asked, Checked, Claim, Context, Effect, Person, Problem, Step, Verdict,
+};
 use crate::call::Call;
 use crate::failure::{Failure, Reason};
+use crate::guest::Guest;
 use crate::load::{Exports, Plugin};
-use wasmtime::Error;
+use wasmtime::{Error, Store};
 
 /// Of one text for people.
 const TEXT: usize = 300;
@@ -43,64 +46,50 @@ fn other_world() -> Error {
 impl Plugin {
     /// World `method`: makes the question.
     pub async fn ask(&self, call: Call, context: Context, person: Person) -> Result<Asked, Failure> {
-        let answer = self.run(call, move |store, exports| {
+        let work = move |store: &mut Store<Guest>, exports: &Exports| {
             let Exports::Method(exports) = exports else { return Err(other_world()) };
             exports.instantiate(&mut *store)?.call_ask(store, &context, &person)
-        });
-        let asked = answer.await?.map_err(refused)?;
-        must_be_question(&asked).map_err(wrong)?;
-        Ok(asked)
+        };
+        self.run(call, work, |answer| good(answer, must_be_question)).await
     }
 
     /// World `method`: judges an answer.
     pub async fn check(&self, call: Call, given: Given) -> Result<Checked, Failure> {
         let Given { context, person, state, answer } = given;
-        let checked = self.run(call, move |store, exports| {
+        let work = move |store: &mut Store<Guest>, exports: &Exports| {
             let Exports::Method(exports) = exports else { return Err(other_world()) };
             exports.instantiate(&mut *store)?.call_check(store, &context, &person, &state, &answer)
-        });
-        let checked = checked.await?.map_err(refused)?;
-        must_be_verdict(&checked).map_err(wrong)?;
-        Ok(checked)
+        };
+        self.run(call, work, |answer| good(answer, must_be_verdict)).await
     }
 
     /// World `decision`.
     pub async fn decide(&self, call: Call, facts: decisions::Facts) -> Result<decisions::Verdict, Failure> {
-        let verdict = self.run(call, move |store, exports| {
+        let work = move |store: &mut Store<Guest>, exports: &Exports| {
             let Exports::Decision(exports) = exports else { return Err(other_world()) };
             exports.instantiate(&mut *store)?.call_decide(store, &facts)
-        });
-        let verdict = verdict.await?.map_err(refused)?;
-        match &verdict {
-            decisions::Verdict::Deny(why) | decisions::Verdict::StepUp(why) => must_be_text(why, TEXT, "a reason").map_err(wrong)?,
-            decisions::Verdict::Shorten(0) => return Err(wrong("tokens that live no second".to_owned())),
-            decisions::Verdict::Shorten(_) | decisions::Verdict::Allow => {}
-        }
-        Ok(verdict)
+        };
+        self.run(call, work, |answer| good(answer, must_be_decision)).await
     }
 
     /// World `claims`.
     pub async fn claims(&self, call: Call, facts: tokens::Facts) -> Result<Vec<Claim>, Failure> {
-        let answer = self.run(call, move |store, exports| {
+        let work = move |store: &mut Store<Guest>, exports: &Exports| {
             let Exports::Claims(exports) = exports else { return Err(other_world()) };
             exports.instantiate(&mut *store)?.call_claims(store, &facts)
-        });
-        let claims = answer.await?.map_err(refused)?;
-        must_be_claims(&claims).map_err(wrong)?;
-        Ok(claims)
+        };
+        self.run(call, work, |answer| good(answer, |claims: &Vec<Claim>| must_be_claims(claims))).await
     }
 }
 
 impl Plugin {
     /// World `evidence`.
     pub async fn verify(&self, call: Call, facts: evidences::Facts) -> Result<evidences::Verdict, Failure> {
-        let verdict = self.run(call, move |store, exports| {
+        let work = move |store: &mut Store<Guest>, exports: &Exports| {
             let Exports::Evidence(exports) = exports else { return Err(other_world()) };
             exports.instantiate(&mut *store)?.call_verify(store, &facts)
-        });
-        let verdict = verdict.await?.map_err(refused)?;
-        must_be_judgement(&verdict).map_err(wrong)?;
-        Ok(verdict)
+        };
+        self.run(call, work, |answer| good(answer, must_be_judgement)).await
     }
 }
 
@@ -109,11 +98,14 @@ fn refused(why: String) -> Failure {
     Failure::new(Reason::Refused, crate::guest::shortened(&why, TEXT))
 }
 
-fn wrong(why: String) -> Failure {
-    Failure::new(Reason::Answer, why)
-}
-
 type Judged = Result<(), String>;
+
+/// An answer that can be meant.
+fn good<T>(answer: Result<T, String>, must_be: fn(&T) -> Judged) -> Result<T, Failure> {
+    let answer = answer.map_err(refused)?;
+    must_be(&answer).map_err(|why| Failure::new(Reason::Answer, why))?;
+    Ok(answer)
+}
 
 /// Text for people, the audit or the store: not empty, not long, no control characters but those of lines.
 fn must_be_text(text: &str, most: usize, what: &str) -> Judged {
@@ -203,11 +195,30 @@ fn must_be_verdict(checked: &Checked) -> Judged {
             must_be_text(&leave.url, URL, "the address to go on at")?;
             must_be_state(&leave.state)
         }
-        Verdict::Wrong(problem) => must_be_text(&problem.text, TEXT, "a problem"),
+        Verdict::Wrong(problem) => must_be_problem(problem),
         Verdict::Again(again) => {
-            must_be_text(&again.problem.text, TEXT, "a problem")?;
-            must_be_question(&again.asked)
+            must_be_problem(&again.problem)?;
+            must_be_question(&again.asked)?;
+            let is_asked = |name: &String| again.asked.step.fields.iter().any(|field| field.name == *name);
+            match &again.problem.field {
+                Some(name) if !is_asked(name) => Err(format!("a problem is with the field {name}, which the question does not have")),
+                _ => Ok(()),
+            }
         }
+    }
+}
+
+/// The field is one of the question that was answered, which the server alone has still.
+fn must_be_problem(problem: &Problem) -> Judged {
+    must_be_text(&problem.text, TEXT, "a problem")?;
+    problem.field.as_ref().map_or(Ok(()), |name| must_be_name(name, "the field of a problem"))
+}
+
+fn must_be_decision(verdict: &decisions::Verdict) -> Judged {
+    match verdict {
+        decisions::Verdict::Deny(why) | decisions::Verdict::StepUp(why) => must_be_text(why, TEXT, "a reason"),
+        decisions::Verdict::Shorten(0) => Err("tokens that live no second".to_owned()),
+        decisions::Verdict::Shorten(_) | decisions::Verdict::Allow => Ok(()),
     }
 }
 

@@ -107,6 +107,7 @@ pub async fn start_on(config: Config, base: &Path, clock: Clock, store: Store) -
     let address = listener.local_addr().map_err(|it| Fault::new(it.to_string()))?;
     crate::nodes::announce(&app).await?;
     crate::login::waiting::note_rule(&app.store, app.now_ms()).await?;
+    app.plugins.measure(None);
     let shared = Shared::new(app);
     let (stop, stopped) = watch::channel(false);
     let mut tasks = workers::start(&shared, &stopped);
@@ -258,6 +259,7 @@ pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
             )));
         }
     }
+    app.plugins.measure(Some(&old.plugins));
     shared.replace(app);
     Ok(())
 }

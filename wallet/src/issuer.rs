@@ -7,11 +7,11 @@ use std::ops::RangeInclusive;
 use symbolon_attest::x509::{Chain, Dates, MAX_CERTIFICATE_BYTES, MAX_CERTIFICATES, signed_by};
 use symbolon_oauth::jwk::{KeySet, PublicKey};
 use symbolon_oauth::{base64, base64url};
-use x509_parser::extensions::ParsedExtension;
+use x509_parser::extensions::{ExtendedKeyUsage, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// ISO 18013-5 B.1.4: the extended key usage of those who sign mdocs.
-pub const MDOC_SIGNER: &str = "1.0.18013.5.1.2";
+const MDOC_SIGNER: &str = "1.0.18013.5.1.2";
 const P256: &str = "1.2.840.10045.3.1.7";
 
 /// One who is trusted.
@@ -87,6 +87,11 @@ impl Anchor {
         self.key_id.as_deref()
     }
 
+    /// Is it the same CA, in this certificate or another one? What one has issued is below the other as well.
+    pub fn is_same_ca(&self, other: &Self) -> bool {
+        self.spki == other.spki && self.subject == other.subject
+    }
+
     fn is_valid(&self, now_s: i64) -> bool {
         (self.not_before_s..=self.not_after_s).contains(&now_s)
     }
@@ -102,6 +107,17 @@ impl Anchor {
     }
 }
 
+/// What a chain's leaf signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signs {
+    /// An mdoc: a leaf with extended key usages must have that of those who sign them.
+    Mdoc,
+    /// An SD-JWT or a status list: no usage is named for it. A certificate of a TLS server or client alone is not for it.
+    Credential,
+    /// A verifier's request: a certificate of its web site is good for it.
+    Request,
+}
+
 /// The keys that may have signed something, and who that would be.
 pub struct Signed<'a> {
     pub key: PublicKey,
@@ -113,8 +129,8 @@ pub struct Signed<'a> {
     pub valid_s: RangeInclusive<i64>,
 }
 
-/// Judges a chain, leaf first. `purpose`: the extended key usage that a leaf with any must have.
-pub fn judge_chain<'a>(issuers: &'a [Issuer], der: &[&[u8]], purpose: Option<&str>, now_s: i64) -> Result<Signed<'a>, Unreadable> {
+/// Judges a chain, leaf first.
+pub fn judge_chain<'a>(issuers: &'a [Issuer], der: &[&[u8]], signs: Signs, now_s: i64) -> Result<Signed<'a>, Unreadable> {
     let chain = Chain::parse(der)?;
     let leaf = chain.leaf();
     let key = key_of(leaf).ok_or(Unreadable("the signer's certificate has no key of P-256"))?;
@@ -132,7 +148,7 @@ pub fn judge_chain<'a>(issuers: &'a [Issuer], der: &[&[u8]], purpose: Option<&st
     // Where it ends was judged above: an anchor need not be a root.
     failed.extend(chain.judge(&[], Dates::All(now_s)).into_iter().filter(|it| it.name != "chain_root"));
     failed.extend(chain.judge_extensions());
-    failed.extend(judge_leaf(leaf, purpose));
+    failed.extend(judge_leaf(leaf, signs));
     let authority_key_ids = chain.certificates.iter().filter_map(authority_key_id).collect();
     let name = found.map(|(issuer, _)| issuer.name.clone()).unwrap_or_default();
     let signer = Signer { issuer: name, authority: authority(leaf), authority_key_ids };
@@ -154,7 +170,7 @@ fn trusted(issuer: &Issuer, chain: &Chain<'_>, last_der: &[u8], now_s: i64) -> O
 }
 
 /// The rules for whoever signs credentials: no CA, and a key that may sign them.
-fn judge_leaf(leaf: &X509Certificate<'_>, purpose: Option<&str>) -> Option<Failed> {
+fn judge_leaf(leaf: &X509Certificate<'_>, signs: Signs) -> Option<Failed> {
     let fail = |detail: &str| Some(Failed::new("signer_usage", detail));
     if leaf.is_ca() {
         return fail("a CA has signed the credential itself");
@@ -163,12 +179,20 @@ fn judge_leaf(leaf: &X509Certificate<'_>, purpose: Option<&str>) -> Option<Faile
         Ok(usage) if usage.as_ref().is_none_or(|it| it.value.digital_signature()) => {}
         _ => return fail("the signer's key is not for signatures"),
     }
-    let purpose = purpose?;
+    if signs == Signs::Request {
+        return None;
+    }
     match leaf.extended_key_usage() {
         Ok(None) => None,
-        Ok(Some(usage)) if usage.value.other.iter().any(|it| it.to_id_string() == purpose) => None,
+        Ok(Some(usage)) if signs == Signs::Mdoc && usage.value.other.iter().any(|it| it.to_id_string() == MDOC_SIGNER) => None,
+        Ok(Some(usage)) if signs == Signs::Credential && !is_for_tls_alone(usage.value) => None,
         _ => fail("the signer's certificate is for another purpose"),
     }
+}
+
+fn is_for_tls_alone(usage: &ExtendedKeyUsage<'_>) -> bool {
+    let others = [usage.any, usage.code_signing, usage.email_protection, usage.time_stamping, usage.ocsp_signing];
+    (usage.server_auth || usage.client_auth) && !others.contains(&true) && usage.other.is_empty()
 }
 
 fn is_self_signed(certificate: &X509Certificate<'_>) -> bool {

@@ -3,7 +3,7 @@
 
 use crate::cbor::{self, Key, Raw};
 use crate::cose::{self, Sign1};
-use crate::issuer::{self, Issuer, MDOC_SIGNER};
+use crate::issuer::{self, Issuer, Signs};
 use crate::status::Reference;
 use crate::{Credential, Failed, Format, MAX_BYTES, Unreadable, Verdict};
 use aws_lc_rs::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
@@ -168,7 +168,7 @@ impl<'a> IssuerSigned<'a> {
         if chain.is_empty() {
             return Err(Unreadable("the issuer's signature has no x5chain"));
         }
-        let signed = issuer::judge_chain(expected.issuers, &chain, Some(MDOC_SIGNER), expected.now_s)?;
+        let signed = issuer::judge_chain(expected.issuers, &chain, Signs::Mdoc, expected.now_s)?;
         let mut failed = signed.failed;
         if !self.auth.is_es256() {
             failed.push(Failed::new("algorithm", "the issuer's signature is not ES256"));

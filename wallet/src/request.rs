@@ -156,7 +156,7 @@ pub fn open(object: &str, roots: &[issuer::Issuer], now_s: i64) -> Result<Map<St
     }
     let chain = issuer::x5c(jwt.header().get("x5c").ok_or(BAD)?)?;
     let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-    let signed = issuer::judge_chain(roots, &slices, None, now_s)?;
+    let signed = issuer::judge_chain(roots, &slices, issuer::Signs::Request, now_s)?;
     let says = jwt.verify(&signed.key).map_err(|_| BAD)?;
     let leaf = slices.first().copied().unwrap_or_default();
     let client_id = says.get("client_id").and_then(Value::as_str).unwrap_or_default();

@@ -147,7 +147,7 @@ fn judge_issuer(jwt: Unverified<'_>, expected: &Expected<'_>, failed: &mut Vec<F
     if let Some(header) = jwt.header().get("x5c") {
         let chain = issuer::x5c(header)?;
         let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-        let mut signed = issuer::judge_chain(expected.issuers, &chain, None, expected.now_s)?;
+        let mut signed = issuer::judge_chain(expected.issuers, &chain, issuer::Signs::Credential, expected.now_s)?;
         failed.append(&mut signed.failed);
         if jwt.verify(&signed.key).is_err() {
             failed.push(Failed::new("issuer_signature", "the issuer's signature is wrong"));

@@ -112,7 +112,7 @@ fn by_certificate(jwt: Unverified<'_>, header: &Value, expected: &Expected<'_>) 
     let unreadable = |why: Unreadable| Failed::new("status_list", why.0);
     let chain = issuer::x5c(header).map_err(unreadable)?;
     let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-    let signed = issuer::judge_chain(expected.issuers, &chain, None, expected.now_s).map_err(unreadable)?;
+    let signed = issuer::judge_chain(expected.issuers, &chain, issuer::Signs::Credential, expected.now_s).map_err(unreadable)?;
     if let Some(first) = signed.failed.into_iter().next() {
         return Err(first);
     }

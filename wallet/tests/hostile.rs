@@ -156,6 +156,30 @@ fn trust_comes_from_the_operator_alone() {
     assert_eq!(world.judge(&foreign), NOTHING);
 }
 
+/// V-18: below a CA that has certified web servers too, one of these issues no credential and no status list.
+#[test]
+fn a_certificate_for_tls_alone_issues_nothing() {
+    let uri = "https://status.example/1";
+    let mut world = World::new();
+    let by_its_use: [(&str, Option<&[u64]>, Option<&str>); 5] = [
+        ("a TLS server", Some(&[1, 3, 6, 1, 5, 5, 7, 3, 1]), Some("signer_usage")),
+        ("a TLS client", Some(&[1, 3, 6, 1, 5, 5, 7, 3, 2]), Some("signer_usage")),
+        ("any use", Some(&[2, 5, 29, 37, 0]), None),
+        ("another use", Some(&[1, 3, 6, 1, 4, 1, 99999, 1]), None),
+        ("no use is named", None, None),
+    ];
+    for (what, purpose, expected) in by_its_use {
+        let made = certify("Utopia", &[], purpose).unwrap();
+        world.issuer = CredentialIssuer { root_pem: made.root_pem, root_der: made.root_der, chain: vec![made.leaf_der], key: made.key };
+        world.trusted = vec![made::trust(&world.issuer, "https://utopia.example", true)];
+        let found = world.judge(&world.presented(&world.payload(), &[]));
+        assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{what}");
+        let token = world.issuer.status_list(uri, &[0], NOW_S, 600).unwrap();
+        let asked = status::Expected { issuers: &world.trusted, uri, now_s: NOW_S, skew_s: 60 };
+        assert_eq!(StatusList::read(&token, &asked).err().map(|it| it.name), expected, "{what}");
+    }
+}
+
 /// Keys of a configured `iss`, for credentials without certificates.
 #[test]
 fn a_key_is_trusted_for_its_iss_alone() {

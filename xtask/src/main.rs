@@ -45,7 +45,7 @@ fn main() -> ExitCode {
                 "cargo demo             the story, then a server that you may try; -- --list, --scene NAME, --all, --once\n\
                  cargo xtask test       everything a change must pass, on both engines\n\
                  cargo xtask bench      how fast, beside the machine's limits; --seconds N, --connections N, --quick, --big, --profile,\n\
-                 \x20                      --against FILE for another server, or --against keycloak\n\
+                 \x20                      --against FILE for another server, or --against keycloak, --plugins for a call of a plug-in\n\
                  cargo xtask fuzz       random input, by the million, for every parser of attest/, passkey/ and wallet/; TARGET, --seconds N\n\
                  cargo xtask simulate   a month of a million phones on bad networks; writes docs/refresh.md and its plot\n\
                  cargo xtask licences   licences and sources of all dependencies; --strict, for a release, fails where advisories were not checked\n\

@@ -6,7 +6,7 @@ use crate::guests::{call, runtime};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use symbolon_plugin::login::{Checked, Context, Effect, Person, Verdict};
+use symbolon_plugin::login::{Again, Checked, Context, Effect, Person, Problem, Verdict};
 use symbolon_plugin::{Compiled, Failure, Given, Host, HttpRequest, HttpResponse, Limits, Plugin, Reason, SendError, Severity, World};
 
 const ROUNDS: u32 = 3000;
@@ -168,11 +168,15 @@ fn is_within(checked: &Checked) -> bool {
         Effect::Letter(letter) => is_text(&letter.template, 32) && letter.values.len() <= 8,
         Effect::Raise => true,
     };
+    let is_problem = |problem: &Problem| {
+        let is_plain = |name: &String| is_text(name, 32) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        is_text(&problem.text, 300) && problem.field.as_ref().is_none_or(is_plain)
+    };
     let is_verdict = match &checked.verdict {
         Verdict::Proved => true,
         Verdict::ProvedExternal(id) => is_text(id, 256),
-        Verdict::Wrong(problem) => is_text(&problem.text, 300),
-        Verdict::Again(again) => again.asked.step.fields.len() <= 8 && again.asked.state.len() <= 4096 && is_text(&again.problem.text, 300),
+        Verdict::Wrong(problem) => is_problem(problem),
+        Verdict::Again(again) => again.asked.step.fields.len() <= 8 && again.asked.state.len() <= 4096 && is_problem(&again.problem),
         Verdict::Leave(leave) => is_text(&leave.url, 4096) && leave.state.len() <= 4096,
     };
     is_verdict && checked.effects.len() <= 8 && checked.effects.iter().all(is_effect)
@@ -185,12 +189,46 @@ async fn judged(plugin: &Plugin, host: &Feeding, bytes: &[u8]) -> Result<Checked
     plugin.check(call(5), Given { context, person, state: String::new(), answer: Vec::new() }).await
 }
 
-/// P-06, P-08, P-17
-#[tokio::test]
-async fn whatever_a_program_leaves_is_an_answer_or_a_failure() {
+fn fed() -> (Plugin, Arc<Feeding>) {
     let host = Arc::new(Feeding::default());
     let compiled = Compiled::new(&runtime(), &guest(), World::Method).unwrap();
     let plugin = Plugin::new(&compiled, Arc::clone(&host) as _, Limits { time: Duration::from_secs(10), ..Limits::default() }).unwrap();
+    (plugin, host)
+}
+
+/// P-17: the field that a problem is with becomes a name in pages and step documents. Where the question comes anew, it is one of that
+/// question. P-16: the failure names the call.
+#[tokio::test]
+async fn a_problem_is_with_a_field_that_there_is() {
+    let (plugin, host) = fed();
+    let wrong = || Block::new().word(516, 2).text(520, 1024, 12);
+    // One field, which is called "the".
+    let again = || {
+        let asked = Block::new().word(516, 3).text(520, 1024, 12).text(536, 864, 1);
+        asked.text(864, 1028, 3).text(872, 1024, 3).word(884, 16).text(560, 1024, 12)
+    };
+    let (the, say, word) = ((1028, 3), (1024, 3), (1032, 4));
+    let wrong_in = |(at, length): (u32, u32)| wrong().word(528, 1).text(532, at, length);
+    let again_in = |(at, length): (u32, u32)| again().word(568, 1).text(572, at, length);
+    for (block, field) in [(wrong(), None), (wrong_in(the), Some("the")), (again(), None), (again_in(the), Some("the"))] {
+        let checked = judged(&plugin, &host, &block.0).await.unwrap();
+        let (Verdict::Wrong(problem) | Verdict::Again(Again { problem, .. })) = &checked.verdict else { panic!("{checked:?}") };
+        assert_eq!(problem.field.as_deref(), field, "the twins");
+    }
+    let no_name = "the field of a problem has 1 to 32 lower-case letters";
+    for (block, why) in
+        [(wrong_in(say), no_name), (again_in(say), no_name), (again_in(word), "the field word, which the question does not")]
+    {
+        let failure = judged(&plugin, &host, &block.0).await.unwrap_err();
+        assert_eq!((failure.reason, failure.call_id.as_str()), (Reason::Answer, "c1"), "{failure}");
+        assert!(failure.detail.contains(why), "{failure}");
+    }
+}
+
+/// P-06, P-08, P-17
+#[tokio::test]
+async fn whatever_a_program_leaves_is_an_answer_or_a_failure() {
+    let (plugin, host) = fed();
     let good = good();
     let mut twins = BTreeMap::new();
     for bytes in &good {
@@ -210,7 +248,7 @@ async fn whatever_a_program_leaves_is_an_answer_or_a_failure() {
             }
             Err(failure) => {
                 let is_known = matches!(failure.reason, Reason::Answer | Reason::Limit | Reason::Refused);
-                assert!(is_known, "round {round}: {failure} {:?}", &bytes[..96]);
+                assert!(is_known && failure.call_id == "c1", "round {round}: {failure} {:?}", &bytes[..96]);
                 *counted.entry(failure.reason.as_str()).or_insert(0) += 1;
             }
         }

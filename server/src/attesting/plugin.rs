@@ -7,7 +7,7 @@ use crate::config::TierName;
 use crate::config::plugin::PluginWorld;
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::plugins::{self, EvidenceFound, EvidenceSituation};
+use crate::plugins::{self, EvidenceFound, EvidenceSituation, Unanswered};
 use crate::web::request::Incoming;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub async fn judged(core: &Core, case: &Arc<Case>, sent: Sent<'_>, name: &str) -
     let mut judged = Judged { platform: platform.into(), before, facts: json!({}), ..Judged::default() };
     let found = match core.plugins.verify(situation).await {
         Ok(found) => found,
-        Err(why) => return Err(failed(core, (case, sent.incoming), (name, &why)).await?),
+        Err(unanswered) => return Err(failed(core, (case, sent.incoming), (name, &unanswered)).await?),
     };
     match found {
         EvidenceFound::Refused(rules) => {
@@ -68,9 +68,10 @@ pub async fn judged(core: &Core, case: &Arc<Case>, sent: Sent<'_>, name: &str) -
 }
 
 /// The plug-in has judged nothing: the app may try again, and the audit says why.
-async fn failed(core: &Core, (case, incoming): (&Case, &Incoming), (name, why): (&str, &str)) -> Result<Error> {
-    tracing::warn!(plugin = name, why, "a plug-in for evidence failed");
-    let mut entry = plugins::failed(name, why).client(case.client_id.as_str()).address(incoming.address.to_string());
+async fn failed(core: &Core, (case, incoming): (&Case, &Incoming), (name, unanswered): (&str, &Unanswered)) -> Result<Error> {
+    let (why, call) = (unanswered.why.as_str(), unanswered.call.as_str());
+    tracing::warn!(plugin = name, call, why, "a plug-in for evidence failed");
+    let mut entry = plugins::failed(name, unanswered).client(case.client_id.as_str()).address(incoming.address.to_string());
     entry.instance = Some(case.jkt.clone());
     core.note_once(&[&case.client_id], entry, incoming.now_ms).await?;
     Ok(plugins::unavailable().because(format!("plug-in {name}: {why}")).audited().into())

@@ -1,9 +1,10 @@
 //! The native face. It says which clients may ask a person on screens of their own, and when the browser is needed all the same.
 
+use super::Authority;
 use super::consent::Assured;
 use super::request::AuthorizationRequest;
 use crate::caller::Caller;
-use crate::config::{Client, ClientAuthentication, Profile, TierName};
+use crate::config::{Client, ClientAuthentication, ClientKind, Profile, TierName};
 use crate::error::{Refused, Result};
 
 /// What assures that a first-party client drives the native face: a key that the *client* is known by. A DPoP key that nobody vouched
@@ -52,6 +53,14 @@ pub fn belongs_to_web(client: &Client, assured: Assured, request: &Authorization
     };
     let scope = request.asked_scope();
     client.web_only || by_tier || client.web_only_scopes.iter().any(|word| scope.contains(word))
+}
+
+/// The app's own https link, where it goes to this app and to nobody else. Whoever has the link gets what is sent by it, so it has to be
+/// what assures consent.
+pub fn own_link<'a>(authority: &Authority<'_>, (id, client): (&str, &Client), request: &'a AuthorizationRequest) -> Option<&'a str> {
+    let uri = request.back.redirect_uri.as_str();
+    let is_own = client.kind == ClientKind::Native && Assured::by_redirect(authority, (id, client), uri) == Assured::ClaimedHttps;
+    is_own.then_some(uri)
 }
 
 /// Is this the caller that the sign-in was begun by: the same client, the same installation, the same key?

@@ -4,6 +4,7 @@
 use super::auth_session::AuthSession;
 use super::pages as views;
 use super::reply::{self, Reply};
+use super::wallet;
 use crate::app::App;
 use crate::attesting::standing::{known_facts, platform_of};
 use crate::audit::Entry;
@@ -26,7 +27,8 @@ use crate::login::context::{self, Answer, Device, Visitor};
 use crate::login::flow::{Begin, Existing, Judged};
 use crate::login::journey::{Journey, Overview};
 use crate::login::machine::{Answering, Received, over};
-use crate::login::operation::Operation;
+use crate::login::methods::wallet::WALLET_RETURN;
+use crate::login::operation::{Operation, WALLET};
 use crate::login::row::Secret;
 use crate::login::state::{Away, Ended, Left, Rules, SaidNo, State, Subject};
 use crate::mail;
@@ -131,7 +133,7 @@ impl Face<'_> {
             user_agent: self.incoming.header("user-agent"),
             locale,
             now_ms: self.incoming.now_ms,
-            face: context::Face::App { origins: &self.origins, providers: &self.caller.client.native_providers },
+            face: context::Face::App { origins: &self.origins, providers: &self.caller.client.native_providers, link: None },
             signed_out: false,
         }
     }
@@ -314,6 +316,19 @@ impl Face<'_> {
         action.strip_prefix("use_upstream:").is_some_and(has_sdk) || action.strip_prefix("use_wallet:").is_some_and(has_way)
     }
 
+    /// The app's own link, where it says that it opens wallets itself and is opened again by that link.
+    fn wallet_link<'b>(&self, answer: &Answer<'_>, request: &'b AuthorizationRequest) -> Option<&'b str> {
+        let client = (self.caller.client_id.as_str(), &self.caller.client);
+        let wants_it = answer.text(WALLET_RETURN) == WANTED;
+        if wants_it { native::own_link(&self.app.authority(), client, request) } else { None }
+    }
+
+    /// Is this the button of a wallet, in an app that opens it by itself?
+    fn opens_wallet(&self, answer: &Answer<'_>, state: &State, request: &AuthorizationRequest) -> bool {
+        let leads_to_wallet = state.outside(answer.action).is_some_and(|method| method.wallet().is_some());
+        leads_to_wallet && answer.action != "other_account" && self.wallet_link(answer, request).is_some()
+    }
+
     /// Does this answer need a browser?
     fn exit(&self, answer: &Answer<'_>, state: &State, (request, rules): (&AuthorizationRequest, &Rules)) -> Option<Exit> {
         let action = answer.action;
@@ -326,7 +341,8 @@ impl Face<'_> {
         if !state.offers(action) {
             return None;
         }
-        if state.outside(action).is_some() && !self.stays_in_app(action, rules) {
+        let stays = self.stays_in_app(action, rules) || self.opens_wallet(answer, state, request);
+        if state.outside(action).is_some() && !stays {
             return Some(Exit { why: "the person goes on at a provider", comes_back: true });
         }
         let is_passkey = self.origins.is_empty() && action == "use_passkey";
@@ -343,8 +359,12 @@ impl Face<'_> {
         if let Some(exit) = self.exit(answer, &answering.state, (&request, &rules)) {
             return self.leave(&request, Some((answer, &answering)), exit).await;
         }
+        if answer.action == WALLET.action {
+            wallet::end_if_of_another(app, answer, &answering.state.id, self.incoming.now_ms).await?;
+        }
         let locale = self.locale(&request);
         let visitor = self.visitor(&locale);
+        let visitor = Visitor { face: visitor.face.with_link(self.wallet_link(answer, &request)), ..visitor };
         let judged = match answer.fields.get(BROWSER_RETURN) {
             Some(handle) => {
                 let brought = coming_back::brought(&app.authority(), handle, &answering, self.incoming.now_ms).await?;

@@ -219,7 +219,7 @@ impl Holder<'_> {
             user_agent: None,
             locale,
             now_ms: self.incoming.now_ms,
-            face: Face::App { origins: &[], providers },
+            face: Face::App { origins: &[], providers, link: None },
             signed_out: false,
         }
     }

@@ -17,6 +17,7 @@ use crate::login::context::Answer;
 use crate::login::machine::over;
 use crate::login::methods::upstream::RETURNED;
 use crate::login::methods::wallet as method;
+use crate::login::operation::WALLET;
 use crate::login::proof::MethodName;
 use crate::login::step::{Problem, Step, Text};
 use crate::stored_bytes::Writer;
@@ -103,7 +104,7 @@ pub async fn response(app: &App, incoming: &Incoming) -> Result<Reply> {
     if !keep.await? && !is_the_same(app, &trip, &code, incoming.now_ms).await? {
         return Err(malformed("This request was answered already.", "another answer to the same request").into());
     }
-    Ok(reply::json(200, &json!({ "redirect_uri": wallet.return_uri(handle, &code) })))
+    Ok(reply::json(200, &json!({ "redirect_uri": wallet.return_uri(&trip, handle, &code) })))
 }
 
 fn malformed(hint: &'static str, why: &str) -> Refused {
@@ -185,6 +186,23 @@ async fn other_browser(app: &App, incoming: &Incoming, (wallet, handle): (&Walle
     // A good code in the wrong browser: whoever began is not who has shown the credential.
     end(app, wallet, &trip, "the code was brought by another browser: the answer is void", incoming.now_ms).await?;
     Err(stray().into())
+}
+
+/// An app brings a code by its link, to the sign-in with this id. The code of another one is void: whoever began that one is not who has
+/// shown the credential.
+pub async fn end_if_of_another(app: &App, answer: &Answer<'_>, own: &[u8; 16], now_ms: i64) -> Result<()> {
+    let (handle, code) = (answer.text(wallet::WALLET_STATE), answer.text(WALLET.field));
+    for (_, wallet) in app.machine.wallets().all() {
+        let is_of_another = way_back(app, wallet, handle).is_some_and(|it| it.id != *own);
+        if !is_of_another {
+            continue;
+        }
+        let Ok(trip) = open_trip(app, wallet, handle, now_ms).await else { continue };
+        if answered(app, &trip, code, now_ms).await?.is_some() {
+            end(app, wallet, &trip, "the code was brought to another sign-in: the answer is void", now_ms).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn end(app: &App, wallet: &Wallet, trip: &Trip, why: &str, now_ms: i64) -> Result<()> {

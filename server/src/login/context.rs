@@ -64,6 +64,8 @@ pub struct Context<'a> {
     pub transaction: Option<&'a Transaction>,
     /// What the person signs in to, where the policy takes a wallet on another device.
     pub on_other_device: Option<&'a str>,
+    /// The link of the app that asks, by which a wallet comes back to it. None: a browser asks, or the app does not want that.
+    pub app_link: Option<&'a str>,
     pub now_ms: i64,
 }
 
@@ -155,10 +157,19 @@ pub enum Face<'a> {
     /// Our own pages in a browser.
     Browser,
     /// The screens of an app. `origins`: what its platform writes into the client data of a passkey. `providers`: whose SDK is in it.
-    App { origins: &'a [String], providers: &'a NativeProviders },
+    /// `link`: its own https link, where it wants a wallet to come back to it.
+    App { origins: &'a [String], providers: &'a NativeProviders, link: Option<&'a str> },
 }
 
-impl Face<'_> {
+impl<'a> Face<'a> {
+    /// The same with the app's link.
+    pub fn with_link(self, link: Option<&'a str>) -> Self {
+        match self {
+            Self::App { origins, providers, .. } => Self::App { origins, providers, link },
+            Self::Browser => Self::Browser,
+        }
+    }
+
     /// Can a passkey of this server be made and used here? Not in an app whose client names no app of its own.
     pub fn takes_passkeys(&self) -> bool {
         match self {

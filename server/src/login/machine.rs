@@ -267,6 +267,10 @@ impl Machine {
             voyage: None,
             transaction: None,
             on_other_device: None,
+            app_link: match visitor.face {
+                Face::Browser => None,
+                Face::App { link, .. } => link,
+            },
             now_ms: visitor.now_ms,
         }
     }

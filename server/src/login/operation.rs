@@ -41,6 +41,14 @@ pub const CREDENTIAL: Way = Way {
     failures: &["cancelled", "no_credential", "not_possible_here"],
 };
 
+/// An app opens a wallet by its link, and the app's own link brings the wallet's code back. An app alone gets it.
+pub const WALLET: Way = Way {
+    action: "open_wallet",
+    field: "response_code",
+    failure_field: "open_wallet_failure",
+    failures: &["cancelled", "not_possible_here"],
+};
+
 /// `options` are what the platforms' JSON parsers take: `PublicKeyCredential.parseCreationOptionsFromJSON` and
 /// `parseRequestOptionsFromJSON` in a browser, Credential Manager on Android.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -56,6 +64,8 @@ pub enum Operation {
     IdTokenGet { options: Json, mediation: Mediation },
     /// Digital Credentials API: `requests` with `protocol` and `data`. The answer is JSON with the same two members (OpenID4VP 1.0, A).
     CredentialGet { options: Json, mediation: Mediation },
+    /// Opens `url`. A wallet answers elsewhere, and leads to the app's link with a code (OpenID4VP 1.0, 8.2), which is the answer.
+    WalletOpen { options: Json, mediation: Mediation },
 }
 
 /// When the operation begins (Credential Management Level 1, 2.3.2).
@@ -76,6 +86,7 @@ impl Operation {
             | Self::PasskeyGet { options, .. }
             | Self::IdTokenGet { options, .. }
             | Self::CredentialGet { options, .. }
+            | Self::WalletOpen { options, .. }
             | Self::PasskeySignal { options } => options,
         }
     }
@@ -86,12 +97,13 @@ impl Operation {
             Self::PasskeyCreate { .. } | Self::PasskeyGet { .. } => Some(&PASSKEY),
             Self::IdTokenGet { .. } => Some(&ID_TOKEN),
             Self::CredentialGet { .. } => Some(&CREDENTIAL),
+            Self::WalletOpen { .. } => Some(&WALLET),
             Self::PasskeySignal { .. } => None,
         }
     }
 
     pub fn is_of_passkeys(&self) -> bool {
-        !matches!(self, Self::IdTokenGet { .. } | Self::CredentialGet { .. })
+        !matches!(self, Self::IdTokenGet { .. } | Self::CredentialGet { .. } | Self::WalletOpen { .. })
     }
 
     /// After a problem nothing is made quietly once more: the person presses the button.

@@ -420,7 +420,7 @@ impl Script {
     /// What a page needs for an operation of the platform.
     pub fn of(operation: Option<&Operation>) -> Self {
         match operation {
-            None => Self::None,
+            None | Some(Operation::WalletOpen { .. }) => Self::None,
             Some(Operation::CredentialGet { .. }) => Self::Credential,
             Some(_) => Self::Passkey,
         }

@@ -1,6 +1,6 @@
 //! A program without plug-ins.
 
-use super::facts::{Decided, EvidenceFound, EvidenceSituation, Loading, PluginLine, Situation, TokenSituation};
+use super::facts::{Decided, EvidenceFound, EvidenceSituation, Loading, PluginLine, Situation, TokenSituation, Unanswered};
 use crate::error::Fault;
 use serde_json::{Map, Value as Json};
 
@@ -19,16 +19,18 @@ impl Plugins {
         }
     }
 
+    pub fn measure(&self, _before: Option<&Self>) {}
+
     pub async fn decide(&self, _situation: Situation) -> Decided {
         Decided::default()
     }
 
-    pub async fn claims(&self, _situation: TokenSituation<'_>) -> Result<Map<String, Json>, String> {
-        Err("this program was built without plug-ins".to_owned())
+    pub async fn claims(&self, _situation: TokenSituation<'_>) -> Result<Map<String, Json>, Unanswered> {
+        Err("this program was built without plug-ins".to_owned().into())
     }
 
-    pub async fn verify(&self, _situation: EvidenceSituation<'_>) -> Result<EvidenceFound, String> {
-        Err("this program was built without plug-ins".to_owned())
+    pub async fn verify(&self, _situation: EvidenceSituation<'_>) -> Result<EvidenceFound, Unanswered> {
+        Err("this program was built without plug-ins".to_owned().into())
     }
 
     pub fn list(&self) -> Vec<PluginLine> {

@@ -56,9 +56,23 @@ pub struct Situation {
     pub now_ms: i64,
 }
 
-/// What the audit says of a plug-in that had no answer that counts.
-pub fn failed(name: &str, why: &str) -> Entry {
-    Entry::refused("plugin_failed", crate::visible::plain(why, 600)).with("plugin", name)
+/// Why a plug-in had no answer that counts, and the id of the call. Without an id it was not called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
+    pub why: String,
+    pub call: String,
+}
+
+impl From<String> for Unanswered {
+    fn from(why: String) -> Self {
+        Self { why, call: String::new() }
+    }
+}
+
+/// What the audit says of a plug-in that had no answer that counts. By the id of the call the log has more, and so has whoever it asked.
+pub fn failed(name: &str, unanswered: &Unanswered) -> Entry {
+    let entry = Entry::refused("plugin_failed", crate::visible::plain(&unanswered.why, 600)).with("plugin", name);
+    if unanswered.call.is_empty() { entry } else { entry.with("call", unanswered.call.as_str()) }
 }
 
 /// What the caller hears of it. Nothing moves, and trying again may help.

@@ -1,6 +1,7 @@
 //! The plug-ins of a configuration. They are loaded once, and a reload replaces them whole. It asks decisions and claims plug-ins.
 
-use super::facts::{Decided, EvidenceFound, EvidenceSituation, Loading, Outcome, PluginLine, Situation, TokenSituation, call_id};
+use super::facts::{Decided, EvidenceFound, EvidenceSituation, Loading, Outcome, PluginLine, Situation, TokenSituation, Unanswered};
+use super::facts::{call_id, failed};
 use super::host::ServerHost;
 use crate::audit::Entry;
 use crate::config::client::tier::TierName;
@@ -57,30 +58,32 @@ impl Plugins {
         for (name, settings) in loading.settings {
             let known = before.and_then(|old| old.0.all.get(name)).filter(|old| old.settings.sha256 == settings.sha256);
             let known = known.filter(|old| old.settings.world == settings.world).and_then(|old| old.loaded.as_ref().ok());
-            let loaded = load(name, settings, loading, (&runtime, cache.as_ref()), known.map(|(_, compiled)| compiled));
+            let loaded = load(name, settings, loading, (&runtime, cache.as_ref()), known);
             if let (Err(why), false) = (&loaded, settings.optional) {
                 return Err(Fault::new(format!("[plugin.{name}]: {why}")));
             }
             if let Err(why) = &loaded {
                 tracing::error!(plugin = name, why, "an optional plug-in is not loaded; what needs it is refused");
             }
-            if loaded.is_ok() {
-                let (world, sha256) = (settings.world.as_str(), settings.sha256.clone());
-                metrics::gauge!("symbolon_plugin_info", "plugin" => name.clone(), "world" => world, "sha256" => sha256).set(1.0);
-            }
             all.insert(name.clone(), Running { name: name.clone(), settings: settings.clone(), loaded });
-        }
-        for gone in before.iter().flat_map(|old| old.0.all.values()) {
-            let is_same = all.get(&gone.name).is_some_and(|new| new.loaded.is_ok() && new.settings.sha256 == gone.settings.sha256);
-            if gone.loaded.is_ok() && !is_same {
-                let (world, sha256) = (gone.settings.world.as_str(), gone.settings.sha256.clone());
-                metrics::gauge!("symbolon_plugin_info", "plugin" => gone.name.clone(), "world" => world, "sha256" => sha256).set(0.0);
-            }
         }
         if let Some(cache) = &cache {
             cache.sweep(&runtime, &loading.settings.values().map(|settings| settings.sha256.as_str()).collect::<Vec<_>>());
         }
         Ok(Self(Arc::new(Inner { runtime: Some(runtime), all })))
+    }
+
+    /// Says which files are in force. A reload that is refused later on has changed nothing, so it is called when this one is in force.
+    /// `before`: what it took the place of.
+    pub fn measure(&self, before: Option<&Self>) {
+        for gone in before.iter().flat_map(|old| old.0.all.values()) {
+            let is_same = |new: &Running| new.settings.sha256 == gone.settings.sha256 && new.settings.world == gone.settings.world;
+            let is_there_still = self.get(&gone.name).is_some_and(|new| new.loaded.is_ok() && is_same(new));
+            if !is_there_still {
+                gone.measure(0.0);
+            }
+        }
+        self.0.all.values().for_each(|running| running.measure(1.0));
     }
 
     pub fn get(&self, name: &str) -> Option<&Running> {
@@ -107,10 +110,9 @@ impl Plugins {
     }
 
     /// What the API's plug-in makes of a token's claims, or why it failed. Only claims of the API's own list are its to write.
-    pub async fn claims(&self, situation: TokenSituation<'_>) -> std::result::Result<Map<String, Json>, String> {
-        let found = self.named(situation.plugin)?.claims(&situation).await?;
+    pub async fn claims(&self, situation: TokenSituation<'_>) -> std::result::Result<Map<String, Json>, Unanswered> {
         let mut claims = situation.claims.clone();
-        for (claim, value) in read_claims(situation.allowed, found)? {
+        for (claim, value) in self.named(situation.plugin)?.claims(&situation).await? {
             match value {
                 Json::Null => claims.remove(&claim),
                 value => claims.insert(claim, value),
@@ -120,7 +122,7 @@ impl Plugins {
     }
 
     /// What a plug-in makes of evidence, or why it failed.
-    pub async fn verify(&self, situation: EvidenceSituation<'_>) -> std::result::Result<EvidenceFound, String> {
+    pub async fn verify(&self, situation: EvidenceSituation<'_>) -> std::result::Result<EvidenceFound, Unanswered> {
         self.named(situation.plugin)?.verify(&situation).await
     }
 
@@ -180,10 +182,10 @@ fn load(
     settings: &PluginSettings,
     loading: &Loading<'_>,
     (runtime, cache): (&Runtime, Option<&Cache>),
-    known: Option<&Compiled>,
+    known: Option<&(Plugin, Compiled)>,
 ) -> Loaded {
     let compiled = match known {
-        Some(compiled) => compiled.clone(),
+        Some((_, compiled)) => compiled.clone(),
         None => {
             let path = loading.base.join(&settings.file);
             let bytes = std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
@@ -202,7 +204,9 @@ fn load(
         }
     };
     let host = ServerHost::new(name, settings, loading.outgoing).map_err(|fault| fault.0)?;
-    let plugin = Plugin::new(&compiled, Arc::new(host), limits(settings)).map_err(|error| error.0)?;
+    // The same file goes on counting: operators reload for other reasons.
+    let before = known.map(|(plugin, _)| plugin);
+    let plugin = Plugin::counting_on(&compiled, Arc::new(host), limits(settings), before).map_err(|error| error.0)?;
     Ok((plugin, compiled))
 }
 
@@ -273,6 +277,14 @@ impl Running {
         })
     }
 
+    /// 1: it is in force.
+    fn measure(&self, in_force: f64) {
+        if self.loaded.is_ok() {
+            let (name, world, sha256) = (self.name.clone(), self.settings.world.as_str(), self.settings.sha256.clone());
+            metrics::gauge!("symbolon_plugin_info", "plugin" => name, "world" => world, "sha256" => sha256).set(in_force);
+        }
+    }
+
     fn line(&self) -> PluginLine {
         let counts = self.loaded.as_ref().map(|(plugin, _)| plugin.counts()).unwrap_or_default();
         let mean_us = u64::try_from(counts.time.as_micros()).unwrap_or(u64::MAX).checked_div(counts.calls).unwrap_or_default();
@@ -289,19 +301,7 @@ impl Running {
     }
 
     /// One that is observed only keeps no request waiting for all of its time.
-    async fn decide_in_time(&self, situation: &Situation) -> std::result::Result<decisions::Verdict, String> {
-        let asking = self.decide(situation);
-        if !self.settings.observe {
-            return asking.await;
-        }
-        let late = |_| {
-            metrics::counter!("symbolon_plugin_calls_total", "plugin" => self.name.clone(), "outcome" => "time").increment(1);
-            Err("time: it is observed only, and a request waits one second for it".to_owned())
-        };
-        tokio::time::timeout(OBSERVED, asking).await.unwrap_or_else(late)
-    }
-
-    async fn decide(&self, situation: &Situation) -> std::result::Result<decisions::Verdict, String> {
+    async fn decide_in_time(&self, situation: &Situation) -> std::result::Result<decisions::Verdict, Unanswered> {
         let facts = decisions::Facts {
             moment: match situation.moment {
                 Moment::SignIn => decisions::Moment::SignIn,
@@ -319,10 +319,20 @@ impl Running {
             acr: situation.acr.clone(),
         };
         let call = self.call(&[told(&facts).as_bytes(), &situation.occasion], situation.now_ms);
-        let verdict = self.said(self.plugin()?.decide(call, facts).await)?;
-        match verdict {
+        let id = call.id.clone();
+        let asking = self.decide(call, facts, situation.moment);
+        let late = |_| {
+            metrics::counter!("symbolon_plugin_calls_total", "plugin" => self.name.clone(), "outcome" => "time").increment(1);
+            Err("time: it is observed only, and a request waits one second for it".to_owned())
+        };
+        let verdict = if self.settings.observe { tokio::time::timeout(OBSERVED, asking).await.unwrap_or_else(late) } else { asking.await };
+        verdict.map_err(|why| Unanswered { why, call: id })
+    }
+
+    async fn decide(&self, call: Call, facts: decisions::Facts, moment: Moment) -> std::result::Result<decisions::Verdict, String> {
+        match self.said(self.plugin()?.decide(call, facts).await)? {
             // What cannot be done at this moment is no verdict of it.
-            decisions::Verdict::Shorten(_) if situation.moment == Moment::SignIn => {
+            decisions::Verdict::Shorten(_) if moment == Moment::SignIn => {
                 Err("answer: it shortened the life of tokens at a sign-in, which has none".to_owned())
             }
             verdict => Ok(verdict),
@@ -330,21 +340,20 @@ impl Running {
     }
 
     /// Adds one verdict. One that is observed only is written down and changes nothing.
-    fn weigh(&self, decided: &mut Decided, verdict: std::result::Result<decisions::Verdict, String>, situation: &Situation) {
-        let (outcome, most_s, event, why) = match verdict {
+    fn weigh(&self, decided: &mut Decided, verdict: std::result::Result<decisions::Verdict, Unanswered>, situation: &Situation) {
+        let refused = |event, why: &str| Entry::refused(event, crate::visible::plain(why, 600)).with("plugin", self.name.as_str());
+        let (outcome, most_s, entry) = match verdict {
             Ok(decisions::Verdict::Allow) => return,
-            Ok(decisions::Verdict::Shorten(seconds)) => (Outcome::Allow, Some(i64::from(seconds)), None, String::new()),
-            Ok(decisions::Verdict::StepUp(why)) => (Outcome::StepUp, None, Some("plugin_step_up"), why),
-            Ok(decisions::Verdict::Deny(why)) => (Outcome::Deny, None, Some("plugin_denied"), why),
-            Err(why) => (Outcome::Unavailable, None, Some("plugin_failed"), why),
+            Ok(decisions::Verdict::Shorten(seconds)) => (Outcome::Allow, Some(i64::from(seconds)), None),
+            Ok(decisions::Verdict::StepUp(why)) => (Outcome::StepUp, None, Some(refused("plugin_step_up", &why))),
+            Ok(decisions::Verdict::Deny(why)) => (Outcome::Deny, None, Some(refused("plugin_denied", &why))),
+            Err(unanswered) => (Outcome::Unavailable, None, Some(failed(&self.name, &unanswered))),
         };
-        if let Some(event) = event {
-            let why = crate::visible::plain(&why, 600);
-            let mut entry = Entry::refused(event, why).account(situation.account.as_str()).client(situation.client.as_str());
+        if let Some(entry) = entry {
+            let mut entry = entry.account(situation.account.as_str()).client(situation.client.as_str());
             entry.address = situation.address.clone();
             entry.instance = situation.installation.clone();
-            entry = entry.with("plugin", self.name.as_str()).with("moment", moment(situation.moment));
-            decided.entries.push(entry.with("observed", self.settings.observe));
+            decided.entries.push(entry.with("moment", moment(situation.moment)).with("observed", self.settings.observe));
         }
         if self.settings.observe {
             return;
@@ -355,7 +364,7 @@ impl Running {
         decided.most_s = [decided.most_s, most_s].into_iter().flatten().min();
     }
 
-    async fn verify(&self, situation: &EvidenceSituation<'_>) -> std::result::Result<EvidenceFound, String> {
+    async fn verify(&self, situation: &EvidenceSituation<'_>) -> std::result::Result<EvidenceFound, Unanswered> {
         let facts = evidences::Facts {
             client: situation.client.to_owned(),
             binding: situation.binding.to_vec(),
@@ -364,6 +373,11 @@ impl Running {
             evidence: situation.evidence.to_owned(),
         };
         let call = self.call(&[told(&facts).as_bytes()], situation.now_ms);
+        let id = call.id.clone();
+        self.judge(call, facts).await.map_err(|why| Unanswered { why, call: id })
+    }
+
+    async fn judge(&self, call: Call, facts: evidences::Facts) -> std::result::Result<EvidenceFound, String> {
         match self.said(self.plugin()?.verify(call, facts).await)? {
             evidences::Verdict::Refused(rules) => Ok(EvidenceFound::Refused(rules)),
             evidences::Verdict::Accepted(accepted) => {
@@ -382,7 +396,7 @@ impl Running {
         }
     }
 
-    async fn claims(&self, situation: &TokenSituation<'_>) -> std::result::Result<Vec<Claim>, String> {
+    async fn claims(&self, situation: &TokenSituation<'_>) -> std::result::Result<Vec<(String, Json)>, Unanswered> {
         let claim = |(name, value): (&String, &Json)| Claim { name: name.clone(), value: value.to_string() };
         let facts = tokens::Facts {
             api: situation.api.to_owned(),
@@ -394,7 +408,12 @@ impl Running {
             claims: situation.claims.iter().map(claim).collect(),
         };
         let call = self.call(&[told(&facts).as_bytes(), situation.occasion], situation.now_ms);
-        self.said(self.plugin()?.claims(call, facts).await)
+        let id = call.id.clone();
+        self.map(call, facts, situation.allowed).await.map_err(|why| Unanswered { why, call: id })
+    }
+
+    async fn map(&self, call: Call, facts: tokens::Facts, allowed: &[String]) -> std::result::Result<Vec<(String, Json)>, String> {
+        read_claims(allowed, self.said(self.plugin()?.claims(call, facts).await)?)
     }
 }
 

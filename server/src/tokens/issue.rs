@@ -361,9 +361,10 @@ async fn mapped(
     let plugin = situation.plugin;
     match core.plugins.claims(situation).await {
         Ok(claims) => Ok(claims.into_iter().chain(ours).collect()),
-        Err(why) => {
-            tracing::warn!(plugin, why, "a claims plug-in failed");
-            let entry = plugins::failed(plugin, &why).with("api", name);
+        Err(unanswered) => {
+            let (why, call) = (unanswered.why.as_str(), unanswered.call.as_str());
+            tracing::warn!(plugin, call, why, "a claims plug-in failed");
+            let entry = plugins::failed(plugin, &unanswered).with("api", name);
             match content.grant {
                 Some(grant) => grant.note_once(core, caller, entry).await?,
                 None => {

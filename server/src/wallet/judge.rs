@@ -20,6 +20,8 @@ use symbolon_wallet::{Credential, Failed, transcript};
 const LONGEST: usize = 255;
 /// The largest claim that is kept, in bytes of JSON.
 const LARGEST_CLAIM: usize = 1024;
+/// The longest name of a member within one, in characters.
+const LONGEST_MEMBER: usize = 256;
 /// How old a holder's signature may be.
 const MAX_AGE_S: i64 = 600;
 
@@ -205,9 +207,12 @@ impl Wallet {
             let found = Place::read(text).map(|it| values(credentials, &it)).unwrap_or_default();
             let one = match found.as_slice() {
                 // What is no longer shown is taken away.
-                [] => Json::Null,
+                [] => Some(Json::Null),
                 [one] if !text.contains('*') => seen(one),
-                all => all.iter().map(|it| seen(it)).collect(),
+                all => all.iter().map(|it| seen(it)).collect::<Option<Vec<_>>>().map(Json::Array),
+            };
+            let Some(one) = one else {
+                return refuse("wallet_failed", format!("claims: {name} has two names that nobody can tell apart"));
             };
             if one.to_string().len() > LARGEST_CLAIM {
                 return refuse("wallet_failed", format!("claims: {name} is larger than 1 KiB"));
@@ -238,14 +243,23 @@ fn names_somebody(value: &Json) -> bool {
     }
 }
 
-/// A value without characters that nobody sees. An issuer copies what people say of themselves.
-fn seen(value: &Json) -> Json {
-    match value {
+/// A value without characters that nobody sees, neither in its texts nor in the names of its members. An issuer copies what people say of
+/// themselves. None: two names become one.
+fn seen(value: &Json) -> Option<Json> {
+    Some(match value {
         Json::String(text) => visible::plain(text, LARGEST_CLAIM).into(),
-        Json::Array(all) => all.iter().map(seen).collect(),
-        Json::Object(all) => all.iter().map(|(name, value)| (name.clone(), seen(value))).collect(),
+        Json::Array(all) => Json::Array(all.iter().map(seen).collect::<Option<_>>()?),
+        Json::Object(all) => {
+            let mut members = Map::new();
+            for (name, value) in all {
+                if members.insert(visible::plain(name, LONGEST_MEMBER), seen(value)?).is_some() {
+                    return None;
+                }
+            }
+            Json::Object(members)
+        }
         plain => plain.clone(),
-    }
+    })
 }
 
 /// Rules by name, for the operator. They have no claim in them.

@@ -26,12 +26,15 @@ pub struct Wallet {
     pub(super) statuses: Statuses,
     /// Our own issuer: what our addresses begin with.
     pub(super) base: String,
+    /// What the wallet calls us.
+    pub(super) our_name: String,
     /// A digest of all that an answer is judged by. One that was asked for under another counts for nothing.
     pub(super) rules: String,
 }
 
 impl Wallet {
-    pub(super) fn load(name: &str, settings: &Settings, base: &str, outgoing: &Outgoing) -> Result<Self, Fault> {
+    /// `base`: our own issuer.
+    pub(super) fn load(name: &str, settings: &Settings, (base, our_name): (&str, &str), outgoing: &Outgoing) -> Result<Self, Fault> {
         let here = |what: &str, why: &str| Fault::new(format!("[wallet.{name}] {what}: {why}"));
         let mut trusted = BTreeMap::new();
         for (word, issuer) in &settings.issuer {
@@ -44,6 +47,9 @@ impl Wallet {
         let judged_by = (&settings.credential, &settings.account_claim, &settings.same_person, &settings.claims);
         let rules = format!("{judged_by:?} {:?} {} {trusted:?}", settings.transaction_type, settings.haip);
         let issuers = settings.credential.iter().map(|(id, it)| (id.clone(), of(&it.issuers))).collect::<BTreeMap<_, _>>();
+        if let Some((id, why)) = issuers.iter().find_map(|(id, all)| Some((id, shared_ca(all)?))) {
+            return Err(here(&format!("credential.{id}"), &why));
+        }
         let query = query_of(settings, &issuers).map_err(|(id, why)| here(&format!("credential.{id}"), why))?;
         let mirrors = settings.issuer.values().filter_map(|it| Some((it.name.clone(), it.status_mirror.clone()?))).collect();
         Ok(Self {
@@ -54,9 +60,20 @@ impl Wallet {
             issuers,
             statuses: Statuses::new(outgoing.clone(), mirrors, settings.status_max_age.0),
             base: base.to_owned(),
+            our_name: our_name.to_owned(),
             rules: base64url::encode(&digest::sha256(rules.as_bytes())),
         })
     }
+}
+
+/// Two issuers below one CA, in words: the chain of a credential would not say whose it is, and the issuer is half of an account's key.
+fn shared_ca(issuers: &[Issuer]) -> Option<String> {
+    let is_shared = |one: &Issuer, other: &Issuer| one.anchors.iter().any(|own| other.anchors.iter().any(|it| own.is_same_ca(it)));
+    let (one, other) = issuers.iter().enumerate().find_map(|(at, one)| {
+        let other = issuers.iter().skip(at + 1).find(|other| is_shared(one, other))?;
+        Some((one, other))
+    })?;
+    Some(format!("{} and {} have the same CA; name one of them in `issuers`", one.name, other.name))
 }
 
 /// What is asked, with the CAs that it names.

@@ -23,8 +23,8 @@ type Slot = Arc<Mutex<Kept>>;
 enum Kept {
     #[default]
     Nothing,
-    /// Until when it may be used.
-    List(Arc<StatusList>, i64),
+    /// Until when it may be used, and when its fetch began. Whoever came before takes it however short it is good for.
+    List(Arc<StatusList>, i64, Instant),
     /// When the fetch ended that failed. Whoever comes later tries again.
     Failed(Failed, Instant),
 }
@@ -60,14 +60,17 @@ impl Statuses {
         let came = Instant::now();
         let mut kept = slot.lock().await;
         match &*kept {
-            Kept::List(list, until_s) if now_s < *until_s => return list.judge(asked.reference.index, asked.issuer),
+            Kept::List(list, until_s, began) if now_s < *until_s || came <= *began => {
+                return list.judge(asked.reference.index, asked.issuer);
+            }
             Kept::Failed(why, ended) if came <= *ended => return Err(why.clone()),
             _ => {}
         }
+        let began = Instant::now();
         match self.fetch(asked, now_s).await {
             Ok(list) => {
                 let list = Arc::new(list);
-                *kept = Kept::List(Arc::clone(&list), list.fresh_until_s(now_s, self.cap_s));
+                *kept = Kept::List(Arc::clone(&list), list.fresh_until_s(now_s, self.cap_s), began);
                 list.judge(asked.reference.index, asked.issuer)
             }
             Err(why) => {
@@ -139,8 +142,8 @@ mod tests {
         assert_eq!(count.load(Ordering::Relaxed), 2, "whoever comes later tries again");
     }
 
-    /// A host that answers every request with this text; counts them.
-    async fn host_of(text: String) -> (u16, Arc<AtomicU32>) {
+    /// A host that answers every request with this text, after a while; counts them.
+    async fn host_of(text: String, slow: Duration) -> (u16, Arc<AtomicU32>) {
         let (listener, count) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Arc::new(AtomicU32::new(0)));
         let (port, counted) = (listener.local_addr().unwrap().port(), Arc::clone(&count));
         tokio::spawn(async move {
@@ -148,6 +151,7 @@ mod tests {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 counted.fetch_add(1, Ordering::Relaxed);
                 let _ = stream.read(&mut [0; 4096]).await;
+                tokio::time::sleep(slow).await;
                 let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}", text.len());
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
@@ -162,7 +166,7 @@ mod tests {
         let utopia = CredentialIssuer::new("Utopia").unwrap();
         let anchor = Anchor::from_der(&utopia.root_der).unwrap();
         let issuers = [Issuer { name: "utopia".to_owned(), anchors: vec![anchor], ..Issuer::default() }];
-        let (port, count) = host_of(utopia.status_list(uri, &[0, 1], now_s, 600).unwrap()).await;
+        let (port, count) = host_of(utopia.status_list(uri, &[0, 1], now_s, 600).unwrap(), Duration::ZERO).await;
         let mirrors = BTreeMap::from([("utopia".to_owned(), format!("http://127.0.0.1:{port}"))]);
         let statuses = Statuses::new(Outgoing::default(), mirrors, 300);
         let references = [0, 1].map(|index| Reference { uri: uri.to_owned(), index });
@@ -175,5 +179,27 @@ mod tests {
             }
         }
         assert_eq!(count.load(Ordering::Relaxed), 1);
+    }
+
+    /// V-09: `status_max_age = "0s"` keeps nothing, and still those who come at once do not fetch one after the other. Whoever comes later
+    /// gets a list of then.
+    #[tokio::test]
+    async fn without_keeping_those_who_wait_share_a_fetch() {
+        let (uri, now_s) = ("https://status.example/1", crate::serve::system_clock()() / 1000);
+        let utopia = CredentialIssuer::new("Utopia").unwrap();
+        let anchor = Anchor::from_der(&utopia.root_der).unwrap();
+        let issuers = [Issuer { name: "utopia".to_owned(), anchors: vec![anchor], ..Issuer::default() }];
+        let list = utopia.status_list(uri, &[0, 1], now_s, 600).unwrap();
+        let (port, count) = host_of(list, Duration::from_millis(100)).await;
+        let mirrors = BTreeMap::from([("utopia".to_owned(), format!("http://127.0.0.1:{port}"))]);
+        let statuses = Statuses::new(Outgoing::default(), mirrors, 0);
+        let reference = Reference { uri: uri.to_owned(), index: 0 };
+        let asked = Asked { reference: &reference, issuer: "utopia", issuers: &issuers, skew_s: 60 };
+        let all = futures_util::future::join_all((0..12).map(|_| statuses.judge(&asked, now_s))).await;
+        assert!(all.iter().all(Result::is_ok), "{all:?}");
+        let fetched = count.load(Ordering::Relaxed);
+        assert!((1..=2).contains(&fetched), "{fetched}");
+        assert!(statuses.judge(&asked, now_s).await.is_ok());
+        assert_eq!(count.load(Ordering::Relaxed), fetched + 1, "nothing is kept");
     }
 }

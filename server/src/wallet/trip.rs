@@ -10,6 +10,8 @@ use symbolon_wallet::request::{Request, Way};
 
 /// How long a request object is good.
 const LIFETIME_S: i64 = 600;
+/// Beside `response_code` in an app's link: which request it is for.
+pub const WALLET_STATE: &str = "wallet_state";
 /// A signed request by the Digital Credentials API (OpenID4VP 1.0, A.1).
 pub const PROTOCOL: &str = "openid4vp-v1-signed";
 
@@ -28,6 +30,9 @@ pub struct Trip {
     /// What the credential signs beside (OpenID4VP 1.0, 8.4), as it is sent.
     #[serde(default)]
     pub transaction_data: Vec<String>,
+    /// The link of the app that asks: the wallet leads there. None: it leads to our own page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<String>,
     /// The wallet is on another device by intent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elsewhere: Option<Elsewhere>,
@@ -62,6 +67,7 @@ impl Wallet {
             rules: self.rules.clone(),
             left_ms: now_ms,
             transaction_data: self.transaction_data(details),
+            back: None,
             elsewhere: None,
         })
     }
@@ -102,9 +108,14 @@ impl Wallet {
         self.address("response", handle)
     }
 
-    /// Where the browser goes on (OpenID4VP 1.0, 8.2).
-    pub fn return_uri(&self, handle: &str, response_code: &str) -> String {
-        format!("{}/wallet/{}/return?state={handle}&response_code={response_code}", self.base, self.name)
+    /// Where the browser goes on, or the app (OpenID4VP 1.0, 8.2).
+    pub fn return_uri(&self, trip: &Trip, handle: &str, response_code: &str) -> String {
+        let Some(link) = &trip.back else {
+            return format!("{}/wallet/{}/return?state={handle}&response_code={response_code}", self.base, self.name);
+        };
+        // `state` and `code` stand in this link where it ends an authorization request.
+        let joint = if link.contains('?') { "&" } else { "?" };
+        format!("{link}{joint}{WALLET_STATE}={handle}&response_code={response_code}")
     }
 
     /// Who may bring the platform's answer: a page of ours, or this client's own app, which Android names by its certificate. What iOS
@@ -138,7 +149,8 @@ impl Wallet {
 
     fn sign(&self, trip: &Trip, way: Way<'_>, wallet_nonce: Option<&str>, now_ms: i64) -> Result<String, Fault> {
         let mut client_metadata = Map::new();
-        client_metadata.insert("client_name".to_owned(), json!(self.settings.purpose));
+        // Why we ask stands on our page: here a wallet shows who asks.
+        client_metadata.insert("client_name".to_owned(), json!(self.our_name));
         let request = Request {
             way,
             nonce: &trip.nonce,

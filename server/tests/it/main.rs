@@ -113,7 +113,10 @@ mod passkeys;
 mod passkeys_moved;
 mod play;
 #[cfg(feature = "plugins")]
+mod plugin_calls;
+#[cfg(feature = "plugins")]
 mod plugin_decisions;
+#[cfg(feature = "plugins")]
 mod plugin_evidence;
 #[cfg(feature = "plugins")]
 mod plugin_links;
@@ -186,6 +189,7 @@ mod upstream_sign_out;
 mod upstream_towards;
 mod user_codes;
 mod user_commands;
+mod wallet_app;
 mod wallet_attacks;
 mod wallet_elsewhere;
 mod wallet_payments;

@@ -111,7 +111,7 @@ async fn a_plug_in_speaks_for_its_own_platform_up_to_its_tier() {
         assert_eq!(away.error(), (503, "temporarily_unavailable"), "{}", away.body);
         let failed = world.entries("plugin_failed").await;
         assert_eq!((failed.len(), &failed[0]["client"], &failed[0]["detail"]["plugin"]), (1, &"desk".into(), &"desk".into()), "{failed:?}");
-        assert!(failed[0]["reason"].as_str().unwrap().starts_with("trap"), "{failed:?}");
+        assert!(failed[0]["reason"].as_str().unwrap().starts_with("trap") && crate::plugin_calls::names_its_call(&failed[0]), "{failed:?}");
         let good = first(&mut phone, "device-1").await;
         assert_eq!(good.status, 200, "the twin: {}", good.body);
         assert_eq!(phone.try_tokens("orders:read").await.status, 200);

@@ -32,6 +32,7 @@ fn method(ask: &str, body: &str) -> Vec<u8> {
     (data (i32.const 1200) "ext-1")
     (data (i32.const 1210) "notice")
     (data (i32.const 1220) "https://elsewhere.example/")
+    (data (i32.const 1440) "Say\e2\80\ae the\0a\e2\80\8bword")
     (func $text (param $at i32) (param $text i32) (param $length i32)
       (i32.store (local.get $at) (local.get $text)) (i32.store offset=4 (local.get $at) (local.get $length)))
     (func $effect (param $kind i32) (param $text i32) (param $length i32)
@@ -77,6 +78,9 @@ const ROUND: &str = "(if (i32.eqz (i32.load offset=72 (local.get $given)))
       (else (if (i32.ne (i32.load offset=80 (local.get $given)) (i32.const 1)) (then (call $wrong)))))";
 const AWAY: &str = "(call $leave (i32.const 1220) (i32.const 26))";
 
+/// A text with a mark of direction (U+202E), a line break and a space that nobody sees (U+200B), at this place.
+const HIDING: &str = "(i32.const 1440) (i32.const 18)";
+
 pub fn word(body: &str, more: &str) -> String {
     table("word", &method(ASK, body), &format!("world = \"method\"\nlabel = \"the word\"\n{more}"))
 }
@@ -99,6 +103,32 @@ pub async fn answered(world: &World, browser: &mut Browser, page: &Page) -> Page
 pub async fn at_the_question(world: &World, browser: &mut Browser, ask: &Ask) -> Page {
     let page = browser.open(world, ask).await;
     if page.title() == "Say the word" { page } else { browser.submit(world, &page, &[], "continue").await }
+}
+
+/// 351-L: what nobody sees in a plug-in's texts reaches no page and no step document: neither title, nor label, nor problem.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_hides_in_a_plug_in_s_words() {
+    let asking = format!("{ASK} (call $text (i32.const 516) {HIDING}) (call $text (i32.const 1408) {HIDING})");
+    let wrong = format!("(i32.store8 (i32.const 516) (i32.const 2)) (call $text (i32.const 520) {HIDING})");
+    let hiding = table("word", &method(&asking, &wrong), "world = \"method\"\nlabel = \"the word\"\n");
+    for (plugin, problem) in [(hiding, "Say the word"), (word("(call $wrong)", ""), "That is not the word.")] {
+        let both = requiring("\"password + plugin:word\"");
+        let scene = Screens::with(Engine::Sqlite, |it| it.with(&plugin).with(&both)).await;
+        let mut browser = Browser::default();
+        let page = browser.open(&scene.world, &Ask::native("openid")).await;
+        let page = browser.submit_password(&scene.world, &page, "alice", PASSWORD).await;
+        let wrong = answered(&scene.world, &mut browser, &page).await;
+        assert_eq!((wrong.title().as_str(), wrong.problem().as_str()), ("Say the word", problem), "{}", wrong.html);
+        let mut phone = scene.genuine();
+        let step = phone.begin().await;
+        let step = phone.answer_password(&step, "alice", PASSWORD).await;
+        let said = phone.answer(&step, "continue", &[("plugin_word", "x")]).await.step().to_string();
+        for hidden in ["\u{202e}", "\u{200b}", "\\u202e", "\\u200b"] {
+            assert!(!wrong.html.contains(hidden) && !said.contains(hidden), "{hidden:?}: {said}");
+        }
+        assert!(said.contains(problem), "{said}");
+        scene.world.stop().await;
+    }
 }
 
 /// A name of the plug-in's own is nobody until a person who is proved otherwise links it. From then on it signs that person in, and the link

@@ -128,6 +128,10 @@ async fn plugin_list_and_metrics_count_the_calls() {
         assert!(line["mean_us"].as_u64().is_some_and(|us| us > 0), "{line}");
         assert_eq!(line["sha256"], crate::plugins::digest_of(&decision(ALLOW)));
         assert!(missing["problem"].as_str().unwrap().contains("cannot read") && missing["calls"] == 0, "{missing}");
+        // A reload for another reason goes on counting.
+        world.reload(|it| it.set(&format!("plugin.{name}.memory"), 32)).await;
+        let (line, _) = listed().await;
+        assert_eq!((&line["calls"], line["mean_us"].as_u64().is_some_and(|us| us > 0)), (&json!(3), true), "{line}");
         // A reload with another file counts anew; failures are counted too.
         world.reload(|it| it.without(&format!("plugin.{name}")).with(&named(TRAP))).await;
         assert_eq!(world.refresh(&refresh).await.0, 503);
@@ -151,6 +155,42 @@ async fn plugin_list_and_metrics_count_the_calls() {
         assert_eq!(health["plugins_not_loaded"], json!(["gone"]), "{health}");
         world.stop().await;
     }
+}
+
+/// P-10: the metric names the files that are in force: not one of a reload that was refused, and none after the last was taken away.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metric_names_the_plug_ins_in_force() {
+    let port = symbolon_phone::net::free_port();
+    // A name of this test alone: metrics are of the process.
+    let name = format!("measured-{port}");
+    let named = |body: &str| table(&name, &decision(body), "world = \"decision\"\nat = [\"refresh\"]\n");
+    let configuration = Configuration::on(Engine::Sqlite).await.with(&format!("metrics = \"127.0.0.1:{port}\""));
+    let world = configuration.with(&named(ALLOW)).start().await;
+    let in_force = async || {
+        let text = world.http.get(format!("http://127.0.0.1:{port}/metrics")).send().await.unwrap().text().await.unwrap();
+        [ALLOW, DENY].map(|body| {
+            let digest = crate::plugins::digest_of(&decision(body));
+            let is_it = |line: &&str| line.starts_with("symbolon_plugin_info") && line.contains(&name) && line.contains(&digest);
+            text.lines().find(is_it).map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+        })
+    };
+    assert_eq!(in_force().await, [Some(1.0), None]);
+    let good = std::fs::read_to_string(world.file()).unwrap();
+    let gone = format!(
+        "[plugin.zzz]\nfile = '/nowhere.wasm'\nsha256 = \"{}\"\nworld = \"decision\"\nat = [\"token\"]\n",
+        crate::plugins::digest_of(b"gone")
+    );
+    let refused = Configuration::from_text(0, &good).without("plugin").with(&named(DENY)).with(&gone);
+    std::fs::write(world.file(), refused.text()).unwrap();
+    let error = symbolon::serve::reload(&world.running.shared, &world.file()).await.unwrap_err().to_string();
+    assert!(error.contains("cannot read /nowhere.wasm"), "{error}");
+    assert_eq!(in_force().await, [Some(1.0), None], "what was refused is not in force");
+    std::fs::write(world.file(), &good).unwrap();
+    world.reload(|it| it.without("plugin").with(&named(DENY))).await;
+    assert_eq!(in_force().await, [Some(0.0), Some(1.0)], "the twin");
+    world.reload(|it| it.without("plugin")).await;
+    assert_eq!(in_force().await, [Some(0.0), Some(0.0)]);
+    world.stop().await;
 }
 
 /// P-12: what was compiled is taken from the cache at the next start.

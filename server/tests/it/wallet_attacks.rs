@@ -5,6 +5,8 @@ use crate::wallets::{
 };
 use crate::world::{Browser, Engine, World, engines, parameters};
 use serde_json::{Value as Json, json};
+use symbolon::store::Store;
+use symbolon::store::faults::{Fate, Plan};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_phone::wallet::issuer::{CredentialIssuer, Terms};
 use symbolon_phone::wallet::{Asked, Held, Wallet};
@@ -290,7 +292,7 @@ async fn what_nobody_sees_is_in_no_claim() {
         let world = configured.set("wallet.pid.claims", mapped).start().await;
         let mut says = pid("AA-1");
         says["given_name"] = json!("An\u{0}a \u{202e}Example\u{200b}");
-        says["customer"] = json!({ "number": ["c\u{0}-7"] });
+        says["customer"] = json!({ "num\u{200b}ber": ["c\u{0}-7"] });
         let subject = sign_in_for_subject(&world, &outside.wallet_with(&says, None)).await;
         let store = &world.running.shared.now().store;
         let shown = "SELECT a.name, o.claims FROM account a JOIN outside_identity o ON o.account = a.id WHERE a.id = $1";
@@ -298,6 +300,38 @@ async fn what_nobody_sees_is_in_no_claim() {
         assert_eq!(row.text(0).unwrap(), "Ana Example");
         let claims: Json = serde_json::from_str(row.text(1).unwrap()).unwrap();
         assert_eq!(claims["customer_id"], json!({ "number": ["c-7"] }));
+        // Two names that look the same are one to whoever reads them.
+        says["customer"] = json!({ "number": 1, "num\u{200b}ber": 2 });
+        let page = sign_in(&world, &outside.wallet_with(&says, None), &mut Browser::default(), &ask()).await;
+        assert!(!page.has_code() && page.says("That did not work"), "{}", page.text());
+        let refused = world.entries("wallet_refused").await;
+        assert!(refused.len() == 1 && refused[0].to_string().contains("two names"), "{refused:?}");
+        world.stop().await;
+    }
+}
+
+/// ARCHITECTURE.md, "The present configuration decides": what was learned a while ago is judged by what is configured now.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_learned_under_another_configuration_counts_nothing() {
+    for is_other in [true, false] {
+        let (outside, plan) = (Outside::new(), Plan::new(Vec::new()));
+        let configured = outside.configured(Engine::Sqlite, CREATE).await;
+        let world = configured.start_on(|it| Store::faulty(it, plan.clone()).unwrap()).await;
+        let wallet = outside.wallet_of("AA-1");
+        let (mut browser, ask) = (Browser::default(), ask());
+        let link = asked(&world, &wallet, &mut browser, &ask).await;
+        let back = wallet.answer(&world.http, &link).await.unwrap();
+        // It is learned, and what follows from it cannot be written.
+        plan.after(2, Fate::Refuse);
+        assert_eq!(browser.get(&world, &back).await.status, 503);
+        // From now on nobody but Eve is asked for.
+        let only = toml::Table::from_iter([("given_name".to_owned(), vec!["Eve"].into())]);
+        world.reload(|it| if is_other { it.set("wallet.pid.credential.pid.values", only) } else { it }).await;
+        let page = browser.get(&world, &back).await;
+        assert_eq!((page.has_code(), page.says("That did not work")), (!is_other, is_other), "{}", page.html);
+        let refused = world.entries("wallet_refused").await;
+        let reasons: Vec<_> = refused.iter().filter_map(|it| it["reason"].as_str()).collect();
+        assert_eq!(reasons, if is_other { vec!["the configuration changed meanwhile"] } else { Vec::new() });
         world.stop().await;
     }
 }

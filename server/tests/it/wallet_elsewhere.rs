@@ -5,6 +5,8 @@ use crate::world::app_passkeys::with_app;
 use crate::world::native::{ASKED, Screens};
 use crate::world::{Answer, Ask, Browser, Configuration, Engine, Page, Phone, World, engines};
 use serde_json::{Value as Json, json};
+use symbolon::store::Store;
+use symbolon::store::faults::{Fate, Plan};
 use symbolon_phone::wallet::{Asked, Wallet};
 
 async fn configured(outside: &Outside, engine: Engine) -> Configuration {
@@ -291,6 +293,36 @@ async fn the_browser_that_began_needs_no_number() {
     assert!(browser.get(&world, &back).await.has_code());
     let proved = world.entries("upstream_proved").await;
     assert_eq!(proved[0]["detail"].get("on_other_device"), None, "{proved:?}");
+    world.stop().await;
+}
+
+/// Methods.md, "Home": how the answer was learned decides, and not how the browser comes the next time. What was learned by a number and
+/// could not be written counts as learned by a number, whichever button comes next.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_learned_by_a_number_stays_so() {
+    let (outside, plan) = (Outside::new(), Plan::new(Vec::new()));
+    let world = configured(&outside, Engine::Sqlite).await.start_on(|it| Store::faulty(it, plan.clone()).unwrap()).await;
+    let wallet = outside.wallet_of("AA-1");
+    let mut eve = Browser::default();
+    let (page, link) = invited(&world, &mut eve, &ask()).await;
+    let asked_there = wallet.read(&world.http, &link, now_s()).await.unwrap();
+    let number = number_of(&answered(&world, &wallet, &asked_there).await);
+    // What it costs and what was learned are written, and what follows from it is not.
+    plan.after(2, Fate::Refuse);
+    let lost = typed(&world, &mut eve, &page, &number).await;
+    assert_eq!((lost.status, lost.has_code()), (503, false), "{}", lost.html);
+    let back = format!("/wallet/pid/return?state={}&response_code=none", asked_there.state);
+    assert!(eve.visit(&world, &back).await.has_code());
+    // The twin: the code itself was brought, and its answer could not be written either.
+    let mut ana = Browser::default();
+    let asked_here = asked(&world, &wallet, &mut ana, &ask()).await;
+    let back = wallet.answer(&world.http, &asked_here).await.unwrap();
+    plan.after(2, Fate::Refuse);
+    assert_eq!(ana.get(&world, &back).await.status, 503);
+    assert!(ana.get(&world, &back).await.has_code());
+    let proved = world.entries("upstream_proved").await;
+    let marks: Vec<_> = proved.iter().map(|it| it["detail"].get("on_other_device").cloned()).collect();
+    assert_eq!(marks, [Some(json!(true)), None], "{proved:?}");
     world.stop().await;
 }
 

@@ -279,6 +279,61 @@ async fn a_request_may_name_whom_it_trusts() {
     world.stop().await;
 }
 
+/// OpenID4VP 1.0, 11.1 and B.2.4: a wallet shows who asks, and which elements of an mdoc are kept. Those are what the operator maps, and no
+/// other. Why somebody asks stands on our page.
+#[tokio::test]
+async fn a_wallet_is_told_who_asks_and_what_is_kept() {
+    let outside = Outside::new();
+    let second = format!(
+        "[wallet.pid.credential.lic]\nformat = \"mso_mdoc\"\ntypes = [\"{LICENCE}\"]\nclaims = [\"{NAMESPACE}/driving\", \"{NAMESPACE}/customer\"]\n"
+    );
+    let more = format!("{CREATE}same_person = [\"pid/customer = lic/{NAMESPACE}/customer\"]\n");
+    let mapped = toml::Table::from_iter([("licence".to_owned(), format!("lic/{NAMESPACE}/driving").into())]);
+    let configured = outside.configured(Engine::Sqlite, &more).await.with(&second).with("[brand]\nname = \"Corner Shop\"\n");
+    let world = configured.set("wallet.pid.claims", mapped).start().await;
+    let (mut browser, ask) = (Browser::default(), ask());
+    let link = leave(&world, &mut browser, &ask).await;
+    let says = claims(&world.http.get(&parameters(&link)["request_uri"]).send().await.unwrap().text().await.unwrap());
+    assert_eq!(says["client_metadata"]["client_name"], "Corner Shop", "{says}");
+    let purpose = "A shop has to know its customers.";
+    assert!(!says.to_string().contains(purpose) && consent(&world, &mut Browser::default(), &ask).await.says(purpose), "{says}");
+    let asked_for = says["dcql_query"]["credentials"].as_array().unwrap();
+    let retained = |id: &str| -> Vec<Json> {
+        let credential = asked_for.iter().find(|it| it["id"] == id).unwrap();
+        credential["claims"].as_array().unwrap().iter().map(|it| json!([it["path"][1], it.get("intent_to_retain")])).collect()
+    };
+    assert_eq!(retained("lic"), [json!(["driving", true]), json!(["customer", false])], "{says}");
+    assert!(retained("pid").iter().all(|it| it[1].is_null()), "an SD-JWT has no such word: {says}");
+    world.stop().await;
+}
+
+/// V-20: the issuer is half of an account's key. Where two have one CA, no chain says which of them it is, and the server does not begin.
+#[tokio::test]
+async fn two_issuers_of_a_credential_have_no_ca_in_common() {
+    let outside = Outside::new();
+    let world = outside.world(Engine::Sqlite, CREATE).await;
+    let one = sign_in_for_subject(&world, &outside.wallet_of("AA-1")).await;
+    let good = std::fs::read_to_string(world.file()).unwrap();
+    let with = |anchor: &Path| {
+        let other = format!("[wallet.pid.issuer.other]\nname = \"https://other.example\"\nanchors = ['{}']\n", anchor.display());
+        Configuration::from_text(0, &good).with(&other)
+    };
+    let reload = async |configuration: Configuration| {
+        std::fs::write(world.file(), configuration.text()).unwrap();
+        symbolon::serve::reload(&world.running.shared, &world.file()).await.map_err(|fault| fault.to_string())
+    };
+    let shared = outside.directory.join("utopia.pem");
+    let error = reload(with(&shared)).await.unwrap_err();
+    assert!(error.contains("have the same CA; name one of them in `issuers`"), "{error}");
+    // The twins: a CA of its own, and one of the two is named.
+    let own = outside.directory.join("other.pem");
+    write(&own, &CredentialIssuer::new("Utopia").unwrap().root_pem);
+    reload(with(&own)).await.unwrap();
+    reload(with(&shared).set("wallet.pid.credential.pid.issuers", vec!["utopia"])).await.unwrap();
+    assert_eq!(sign_in_for_subject(&world, &outside.wallet_of("AA-1")).await, one);
+    world.stop().await;
+}
+
 /// A host of status lists: what it answers, and how often it was asked.
 struct Lists {
     port: u16,

@@ -22,7 +22,7 @@ const MOST_CREDENTIALS: usize = 8;
 const MOST_SKEW: Span = Span::minutes(5);
 const MOST_STATUS_AGE: Span = Span::minutes(60);
 /// Of every account there is more than one, or they change.
-const SHARED: [&str; 19] = [
+const SHARED: [&str; 30] = [
     "name",
     "given_name",
     "family_name",
@@ -42,9 +42,20 @@ const SHARED: [&str; 19] = [
     "mobile_phone_number",
     "resident_address",
     "place_of_birth",
+    "birth_place",
+    "age_birth_year",
+    "gender",
+    "portrait",
+    "resident_city",
+    "resident_postal_code",
+    "resident_country",
+    "issuing_authority",
+    "issuing_country",
+    "issue_date",
+    "expiry_date",
 ];
 /// Names that stand at the top of an SD-JWT, beside those of `SHARED`.
-const TOP: [&str; 5] = ["personal_administrative_number", "document_number", "issuing_authority", "issuing_country", "expiry_date"];
+const TOP: [&str; 2] = ["personal_administrative_number", "document_number"];
 
 /// Whether the account page offers to link it. A wallet's word is always of this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -205,14 +216,18 @@ fn pair(text: &str) -> Option<(Place, Place)> {
 }
 
 impl Credential {
-    fn query(&self, id: &str) -> CredentialQuery {
+    /// `kept`: what the operator maps to claims. Of all others nothing is kept but a MAC.
+    fn query(&self, id: &str, kept: &[Place]) -> CredentialQuery {
         let format = Format::from(self.format);
-        let claim = |text: &String| ClaimQuery {
-            id: None,
-            path: path(text),
-            values: self.values.get(text).cloned().unwrap_or_default(),
-            // What is kept is a MAC, and what the operator maps to claims.
-            intent_to_retain: (format == Format::Mdoc).then_some(false),
+        let claim = |text: &String| {
+            let path = path(text);
+            let is_kept = kept.iter().any(|place| place.credential == id && place.path == path);
+            ClaimQuery {
+                id: None,
+                values: self.values.get(text).cloned().unwrap_or_default(),
+                intent_to_retain: (format == Format::Mdoc).then_some(is_kept),
+                path,
+            }
         };
         CredentialQuery {
             id: id.to_owned(),
@@ -229,7 +244,8 @@ impl Credential {
 impl Wallet {
     /// What is asked of the wallet. A set is sent only where a credential may be left out (V-05).
     pub fn query(&self) -> Query {
-        let credentials = self.credential.iter().map(|(id, it)| it.query(id)).collect();
+        let kept: Vec<Place> = self.claims.values().filter_map(|text| Place::read(text)).collect();
+        let credentials = self.credential.iter().map(|(id, it)| it.query(id, &kept)).collect();
         let set = |(id, it): (&String, &Credential)| CredentialSet { options: vec![vec![id.clone()]], required: !it.optional };
         let has_optional = self.credential.values().any(|it| it.optional);
         let sets = if has_optional { self.credential.iter().map(set).collect() } else { Vec::new() };
@@ -427,6 +443,29 @@ impl Wallet {
             linking: self.linking.into(),
             clock_skew: self.clock_skew,
             ..Upstream::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::config::Config;
+
+    /// V-20: by a claim that others have too, or that changes, nobody is known again.
+    #[test]
+    fn nobody_is_known_by_what_others_share() {
+        let text = [WALLET, CREDENTIAL, ISSUER].map(|it| it.example).concat();
+        let text = format!("issuer = \"https://a.example\"\n{text}");
+        let by = |claim: &str| {
+            let text = text.replace("personal_administrative_number", claim);
+            Config::from_text(&text, "x", &|_| None).map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert_eq!(by("personal_administrative_number"), Ok(()), "the twin");
+        for claim in SHARED {
+            let error = by(claim).unwrap_err();
+            assert!(error.contains(&format!("account_claim: pid/{claim} is no claim that one person alone has")), "{claim}: {error}");
         }
     }
 }

@@ -40,7 +40,8 @@ const KEYS: &[Key] = &[
         "client_id",
         Kind::Text,
         r#""x509_hash""#,
-        "How wallets know you. `x509_hash` by the digest of the certificate (HAIP 1.0); `x509_san_dns:NAME` by a DNS name in it.",
+        "How wallets know you. `x509_hash` by the digest of the certificate (HAIP 1.0); `x509_san_dns:NAME` by a DNS name in it. Take the host of \
+         `issuer`: a wallet may compare the two (OpenID4VP 1.0, 5.9.3).",
     ),
     defaulted(
         "link",
@@ -182,7 +183,8 @@ pub const ISSUER: Section = Section {
             "anchors",
             Kind::Texts,
             "[]",
-            "Files with the certificates of its CAs (PEM). List the old and the new one while a CA changes.",
+            "Files with the certificates of its CAs (PEM). List the old and the new one while a CA changes. Everybody who has a \
+             certificate below such a CA can issue, unless it is for TLS alone. No two issuers of a credential have the same CA.",
         ),
         optional(
             "keys",

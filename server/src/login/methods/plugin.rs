@@ -13,7 +13,7 @@ use crate::login::effect::{Effect, Letter, Spend};
 use crate::login::journey::NewLink;
 use crate::login::proof::{Factor, MethodName, Proof};
 use crate::login::step::{FieldKind, Problem, Step, Text};
-use crate::plugins::{Running, listed};
+use crate::plugins::{self, Running, Unanswered, listed};
 use crate::profile::{self, Person as Profile};
 use crate::store::tables::account::TOLD;
 use crate::upstream::WayBack;
@@ -27,7 +27,8 @@ pub const FACTOR: Option<Factor> = None;
 /// Unless the configuration says that it does (`asks_who`).
 pub const ASKS_WHO: bool = false;
 const REFUSED: &str = "plugin_refused";
-const FAILED: &str = "plugin_failed";
+/// The longest text for people, in characters.
+const LONGEST_TEXT: usize = 300;
 /// Fields of a plug-in's question are called so, so that none is taken for one of ours.
 const FIELD: &str = "plugin_";
 
@@ -87,25 +88,28 @@ pub async fn learn(_name: &str, _context: &Context<'_>, _secret: &Json, _answer:
 
 pub async fn ask(name: &str, context: &Context<'_>, person: &Person) -> std::result::Result<Asked, Unavailable> {
     let running = running(name, context)?;
-    let said = question_of(running, context, person).await.map_err(Unavailable::from_error)?;
-    let asked = said.and_then(|asked| dressed(running, (context, person), asked));
-    Ok(asked.or_else(|why| away(running, &why))?)
+    let asked = question_of(running, context, person).await.map_err(Unavailable::from_error)?;
+    Ok(asked.or_else(|unanswered| away(running, &unanswered))?)
 }
 
 /// The question as the plug-in makes it. The inner error is the plug-in's.
-async fn question_of(running: &Running, context: &Context<'_>, person: &Person) -> Result<std::result::Result<wit::Asked, String>> {
-    let (facts, call) = (facts_of(running, context, person).await?, call_of(running, context, "ask"));
-    let plugin = match running.plugin() {
-        Ok(plugin) => plugin,
-        Err(why) => return Ok(Err(why)),
+async fn question_of(running: &Running, context: &Context<'_>, person: &Person) -> Result<std::result::Result<Asked, Unanswered>> {
+    let facts = facts_of(running, context, person).await?;
+    let call = call_of(running, context, "ask", &facts);
+    let id = call.id.clone();
+    let said = match running.plugin() {
+        Ok(plugin) => running.said(plugin.ask(call, told(running, context), facts).await),
+        Err(why) => Err(why),
     };
-    Ok(running.said(plugin.ask(call, told(running, context), facts).await))
+    let asked = said.and_then(|asked| dressed(running, (context, person), asked));
+    Ok(asked.map_err(|why| Unanswered { why, call: id }))
 }
 
-/// A question has one answer at each version of its sign-in. The same answer again has the same id.
-fn call_of(running: &Running, context: &Context<'_>, what: &str) -> Call {
-    let version = context.voyage.map_or(0, |voyage| voyage.version);
-    running.call(&[what.as_bytes(), &context.question, &version.to_be_bytes()], context.now_ms)
+/// At one version of a sign-in there may be several answers, where the first could not be written. The same answer again has the same id,
+/// and another one has another. `about`: what is told. Where the request comes from and its language are no part of it.
+fn call_of(running: &Running, context: &Context<'_>, what: &str, about: &impl std::fmt::Debug) -> Call {
+    let (version, about) = (context.voyage.map_or(0, |voyage| voyage.version), format!("{about:?}"));
+    running.call(&[what.as_bytes(), &context.question, &version.to_be_bytes(), about.as_bytes()], context.now_ms)
 }
 
 fn told(running: &Running, context: &Context<'_>) -> wit::Context {
@@ -147,8 +151,8 @@ async fn facts_of(running: &Running, context: &Context<'_>, person: &Person) -> 
 fn dressed(running: &Running, (context, person): (&Context<'_>, &Person), asked: wit::Asked) -> std::result::Result<Asked, String> {
     let wit::Asked { step: said, state, effects } = asked;
     let mut step = Step::new("plugin");
-    step.title = words(said.title);
-    step.text = said.text.into_iter().map(words).collect();
+    step.title = words(&said.title);
+    step.text = said.text.iter().map(|text| words(text)).collect();
     for field in said.fields {
         let (kind, autocomplete) = match field.kind {
             wit::FieldKind::Text => (FieldKind::Text, "off"),
@@ -160,7 +164,7 @@ fn dressed(running: &Running, (context, person): (&Context<'_>, &Person), asked:
         step =
             if field.required { step.field(&name, kind, autocomplete, None) } else { step.optional_field(&name, kind, autocomplete, None) };
         if let Some(added) = step.fields.last_mut() {
-            added.label = Some(words(field.label));
+            added.label = Some(words(&field.label));
             added.max_length = field.max_length;
         }
     }
@@ -169,8 +173,13 @@ fn dressed(running: &Running, (context, person): (&Context<'_>, &Person), asked:
     Ok(Asked { step: step.primary("continue"), secret, effects: wanted(running, (context, person), effects, Moment::Question)? })
 }
 
-fn words(text: String) -> Text {
-    Text::new("plugin-words").with("text", text)
+fn words(text: &str) -> Text {
+    Text::new("plugin-words").with("text", seen(text))
+}
+
+/// What people read of a plug-in's text: one line, in which nothing hides.
+fn seen(text: &str) -> String {
+    crate::visible::plain(&text.replace(['\n', '\r', '\t'], " "), LONGEST_TEXT)
 }
 
 fn as_json(secret: &Secret) -> std::result::Result<Json, Fault> {
@@ -178,14 +187,15 @@ fn as_json(secret: &Secret) -> std::result::Result<Json, Fault> {
 }
 
 /// A page that says so, with the other ways beside it.
-fn away(running: &Running, why: &str) -> std::result::Result<Asked, Fault> {
+fn away(running: &Running, unanswered: &Unanswered) -> std::result::Result<Asked, Fault> {
     let step = Step::new("plugin_away").primary("try_again");
-    Ok(Asked { step, secret: as_json(&Secret { away: true, ..Secret::default() })?, effects: vec![failed(running, why)] })
+    Ok(Asked { step, secret: as_json(&Secret { away: true, ..Secret::default() })?, effects: vec![failed(running, unanswered)] })
 }
 
-fn failed(running: &Running, why: &str) -> Effect {
-    tracing::warn!(plugin = running.name, why, "a plug-in failed");
-    Effect::Audit(Box::new(Entry::refused(FAILED, why).with("plugin", running.name.as_str())))
+fn failed(running: &Running, unanswered: &Unanswered) -> Effect {
+    let (why, call) = (unanswered.why.as_str(), unanswered.call.as_str());
+    tracing::warn!(plugin = running.name, call, why, "a plug-in failed");
+    Effect::Audit(Box::new(plugins::failed(&running.name, unanswered)))
 }
 
 /// Effects as the configuration allows them. Anything else is a failure of the plug-in, and not left out in silence.
@@ -322,23 +332,28 @@ pub async fn check(name: &str, context: &Context<'_>, person: &Person, secret: &
         state: kept.state,
         answer: fields.map(|(name, value)| wit::AnswerField { name: name.to_owned(), value: value.clone() }).collect(),
     };
+    let call = call_of(running, context, "check", &(&given.state, &given.answer, &given.person));
+    let id = call.id.clone();
     let said = match running.plugin() {
-        Ok(plugin) => running.said(plugin.check(call_of(running, context, "check"), given).await),
+        Ok(plugin) => running.said(plugin.check(call, given).await),
         Err(why) => Err(why),
     };
     let judged = said.and_then(|checked| judged(running, (context, person), checked));
-    Ok(judged.unwrap_or_else(|why| Verdict::wrong(Problem::new("plugin_away"), vec![failed(running, &why)])))
+    Ok(judged.unwrap_or_else(|why| no_verdict(running, &Unanswered { why, call: id })))
+}
+
+fn no_verdict(running: &Running, unanswered: &Unanswered) -> Verdict {
+    Verdict::wrong(Problem::new("plugin_away"), vec![failed(running, unanswered)])
 }
 
 /// It could not be asked before.
 async fn anew(running: &Running, context: &Context<'_>, person: &Person) -> Result<Verdict> {
-    let asked = question_of(running, context, person).await?.and_then(|asked| dressed(running, (context, person), asked));
-    Ok(match asked {
+    Ok(match question_of(running, context, person).await? {
         Ok(mut asked) => {
             let effects = std::mem::take(&mut asked.effects);
             Verdict { checked: Checked::Anew(Box::new(asked)), effects }
         }
-        Err(why) => Verdict::wrong(Problem::new("plugin_away"), vec![failed(running, &why)]),
+        Err(unanswered) => no_verdict(running, &unanswered),
     })
 }
 
@@ -357,12 +372,12 @@ fn judged(running: &Running, (context, person): (&Context<'_>, &Person), said: w
         }),
         wit::Verdict::ProvedExternal(_) if !running.settings.asks_who => Err("answer: it named somebody, without asks_who".to_owned()),
         wit::Verdict::ProvedExternal(id) => Ok(Verdict { checked: Checked::External(Box::new(link(running, id))), effects }),
-        wit::Verdict::Wrong(problem) => Ok(Verdict::wrong(worded(problem), with(refused("the plug-in says that it is wrong")))),
+        wit::Verdict::Wrong(problem) => Ok(Verdict::wrong(worded(&problem), with(refused("the plug-in says that it is wrong")))),
         wit::Verdict::Again(again) => {
             let mut asked = dressed(running, (context, person), again.asked)?;
             let more = std::mem::take(&mut asked.effects);
             let all = with(refused("the plug-in asks again")).into_iter().chain(more).collect();
-            Ok(Verdict { checked: Checked::Again(asked, worded(again.problem)), effects: all })
+            Ok(Verdict { checked: Checked::Again(asked, worded(&again.problem)), effects: all })
         }
         wit::Verdict::Leave(leave) => {
             if return_url(running, context).is_none() {
@@ -378,7 +393,7 @@ fn judged(running: &Running, (context, person): (&Context<'_>, &Person), said: w
     }
 }
 
-fn worded(problem: wit::Problem) -> Problem {
-    let field = problem.field.map(|field| format!("{FIELD}{field}"));
-    Problem { field, ..Problem::new("plugin_words").with("text", problem.text) }
+fn worded(problem: &wit::Problem) -> Problem {
+    let field = problem.field.as_ref().map(|field| format!("{FIELD}{field}"));
+    Problem { field, ..Problem::new("plugin_words").with("text", seen(&problem.text)) }
 }

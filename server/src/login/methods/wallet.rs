@@ -2,6 +2,8 @@
 //! the wallet has posted meanwhile, or the platform brings its answer itself (Digital Credentials API). Either is learned once and sealed
 //! before it is judged. Whose account it is, `login::outside` decides.
 //!
+//! An app's own screens open the wallet by the same link. It leads back to the app's https link, and the app brings the code.
+//!
 //! Where the policy takes a wallet on another device, the page has a code for its camera. That device shows two digits when the wallet has
 //! answered, and the answer counts for the browser in which the person types them. Nothing is waited for, and one wrong number ends it.
 
@@ -13,7 +15,7 @@ use crate::login::budgets::{Budget, What, Whom};
 use crate::login::context::{Answer, Asked, Checked, Context, Move, Outside, Person, Unavailable, Verdict, Voyage};
 use crate::login::effect::Effect;
 use crate::login::matching::{NUMBER_FIELD, digits, is_number};
-use crate::login::operation::{CREDENTIAL, Mediation, Operation};
+use crate::login::operation::{CREDENTIAL, Mediation, Operation, WALLET};
 use crate::login::proof::{Factor, Proof};
 use crate::login::step::{Content, FieldKind, Problem, Step, Text};
 use crate::mail;
@@ -21,7 +23,7 @@ use crate::store::tables::outside_identity::FIND;
 use crate::upstream::{Learned, Profile, WayBack};
 use crate::wallet::{self, Answered, Elsewhere, Heard, Known, Outcome, PROTOCOL, Refusal, Trip, Wallet, Way};
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use symbolon_oauth::jws::parse_object;
 use symbolon_wallet::jwe;
 use symbolon_wallet::response::Response;
@@ -34,6 +36,8 @@ const REFUSED: &str = "wallet_refused";
 /// The button for a wallet on another device, and the one that brings the number that it shows.
 pub const OTHER_DEVICE: &str = "other_device";
 const NUMBER: &str = "continue";
+/// With it, beside the button that leads to a wallet, an app says that it opens wallets itself.
+pub const WALLET_RETURN: &str = "wallet_return";
 
 /// What a question's answer is compared with.
 #[derive(Serialize, Deserialize, Default)]
@@ -45,6 +49,9 @@ struct Secret {
     platform: Option<Trip>,
     /// What came of it.
     learned: Option<Outcome>,
+    /// It was learned by the number that another device shows.
+    #[serde(default)]
+    by_number: bool,
 }
 
 /// The name of the method, behind which its links stand.
@@ -73,7 +80,8 @@ pub fn price(_name: &str, _person: &Person, step: &Move<'_>) -> Vec<Budget> {
     match step {
         Move::Answer { answer, .. } if names_no_number(answer) => Vec::new(),
         Move::Answer { answer, question }
-            if matches!(answer.action, GO | RETURNED | OTHER_DEVICE | NUMBER) || answer.action == CREDENTIAL.action =>
+            if matches!(answer.action, GO | RETURNED | OTHER_DEVICE | NUMBER)
+                || [CREDENTIAL.action, WALLET.action].contains(&answer.action) =>
         {
             vec![Budget::Stored { what: What::Trips, whom: Whom::Question(*question), event: REFUSED }]
         }
@@ -184,6 +192,7 @@ pub async fn learn(name: &str, context: &Context<'_>, secret: &Json, answer: &An
     secret.learned = Some(match answered {
         // It was judged when the wallet posted it, and counts now.
         _ if !configured(context, name)?.is_ours(trip) => failed("wallet_failed", "the configuration changed meanwhile"),
+        _ if is_unopened(answer) => failed("wallet_cancelled", "the app says that no wallet answered"),
         _ if is_by_number(answer) && context.on_other_device.is_none() => failed("wallet_failed", "the policy takes no other device"),
         _ if is_by_number(answer) && !Wallet::is_in_time(trip, context.now_ms) => failed("wallet_unanswered", "the code has expired"),
         None if is_by_number(answer) => failed("wallet_unanswered", "no answer of a wallet waits for a number"),
@@ -193,13 +202,24 @@ pub async fn learn(name: &str, context: &Context<'_>, secret: &Json, answer: &An
         Some(answered) if !answered.fits(answer.text("response_code")) => failed("wallet_failed", "another response_code"),
         Some(answered) => answered.outcome,
     });
+    // However the browser comes the next time: this is how it got the answer.
+    secret.by_number = is_by_number(answer);
     Ok(Some(as_json(&secret)?))
 }
 
-/// Does it say by which right this browser may have what the wallet has posted? By the code that the wallet was given, or, where the wallet
-/// is on another device, by the number that this one shows.
+/// By which right may this sign-in have what the wallet has posted? By the code that the wallet was given, in the browser, or in the app if
+/// the wallet leads there. Or, where the wallet is on another device, by the number that this one shows.
 fn brings_answer(trip: &Trip, answer: &Answer<'_>) -> bool {
-    answer.action == RETURNED || (trip.elsewhere.is_some() && is_by_number(answer))
+    match answer.action {
+        RETURNED => trip.back.is_none(),
+        NUMBER => trip.elsewhere.is_some(),
+        action => action == WALLET.action && trip.back.is_some(),
+    }
+}
+
+/// The app has opened no wallet, or its person came back without one.
+fn is_unopened(answer: &Answer<'_>) -> bool {
+    answer.action == WALLET.action && !answer.text(WALLET.failure_field).is_empty()
 }
 
 /// An answer by number without two digits. It ends nothing.
@@ -214,12 +234,15 @@ fn is_by_number(answer: &Answer<'_>) -> bool {
 pub async fn check(name: &str, context: &Context<'_>, _person: &Person, secret: &Json, answer: &Answer<'_>) -> Result<Verdict> {
     let wallet = configured(context, name)?;
     match answer.action {
-        GO => leave(wallet, context),
+        GO => match context.app_link {
+            Some(link) => open_from_app(wallet, context, link),
+            None => leave(wallet, context),
+        },
         OTHER_DEVICE => invite(wallet, context),
-        RETURNED => judge(wallet, context, (read(secret)?, false)).await,
+        RETURNED => judge(wallet, context, read(secret)?).await,
         NUMBER if names_no_number(answer) => Ok(Verdict::wrong(Problem::in_field("no_code", NUMBER_FIELD), Vec::new())),
-        NUMBER if read(secret)?.trip.is_some_and(|trip| trip.elsewhere.is_some()) => judge(wallet, context, (read(secret)?, true)).await,
-        action if action == CREDENTIAL.action => judge(wallet, context, (read(secret)?, false)).await,
+        NUMBER if read(secret)?.trip.is_some_and(|trip| trip.elsewhere.is_some()) => judge(wallet, context, read(secret)?).await,
+        action if action == CREDENTIAL.action || action == WALLET.action => judge(wallet, context, read(secret)?).await,
         _ => Ok(Verdict { checked: Checked::Nothing, effects: Vec::new() }),
     }
 }
@@ -252,6 +275,18 @@ fn invite(wallet: &Wallet, context: &Context<'_>) -> Result<Verdict> {
     Ok(Verdict { checked: Checked::Anew(Box::new(Asked { step, secret, effects: Vec::new() })), effects: Vec::new() })
 }
 
+/// An app opens the wallet itself, and is opened again by its own link.
+fn open_from_app(wallet: &Wallet, context: &Context<'_>, link: &str) -> Result<Verdict> {
+    let mut trip = new_trip(wallet, context)?;
+    trip.back = Some(link.to_owned());
+    let options = json!({ "url": wallet.link(&handle(wallet, context)?) });
+    let called = Text::new("action-go").with("provider", wallet.settings.label.as_str());
+    let step = step(wallet, "wallet_on_the_way", !trip.transaction_data.is_empty()).primary(WALLET.action).called(called);
+    let step = step.operate(Operation::WalletOpen { options, mediation: Mediation::Optional });
+    let secret = as_json(&Secret { trip: Some(trip), ..Secret::default() })?;
+    Ok(Verdict { checked: Checked::Anew(Box::new(Asked { step, secret, effects: Vec::new() })), effects: Vec::new() })
+}
+
 fn leave(wallet: &Wallet, context: &Context<'_>) -> Result<Verdict> {
     let handle = handle(wallet, context)?;
     let trip = new_trip(wallet, context)?;
@@ -266,9 +301,10 @@ fn again(wallet: &Wallet, context: &Context<'_>, problem: &str, why: &str) -> Re
     Ok(Verdict { checked: Checked::Again(asked(wallet, context)?, Problem::new(problem)), effects: vec![Effect::Audit(Box::new(refused))] })
 }
 
-async fn judge(wallet: &Wallet, context: &Context<'_>, (secret, on_other_device): (Secret, bool)) -> Result<Verdict> {
+async fn judge(wallet: &Wallet, context: &Context<'_>, secret: Secret) -> Result<Verdict> {
     let trip = secret.trip.as_ref().or(secret.platform.as_ref());
     let left_ms = trip.map_or(0, |trip| trip.left_ms);
+    let (is_ours, on_other_device) = (trip.is_some_and(|trip| wallet.is_ours(trip)), secret.by_number);
     // What was signed is what this request asks, else the proof counts for none.
     let is_signed = |details: &[Json]| trip.is_some_and(|trip| trip.transaction_data == wallet.transaction_data(details));
     let transaction = context.transaction.filter(|it| is_signed(&it.details)).map(|it| it.digest().to_owned());
@@ -276,6 +312,8 @@ async fn judge(wallet: &Wallet, context: &Context<'_>, (secret, on_other_device)
         // An answer counts for the request that is under way, and for no other.
         None => again(wallet, context, "wallet_failed", "an answer without a request"),
         Some(Outcome::Failed(problem, why)) => again(wallet, context, &problem, &why),
+        // It was learned a while ago perhaps, and is judged by what is configured now.
+        Some(Outcome::Known(_)) if !is_ours => again(wallet, context, "wallet_failed", "the configuration changed meanwhile"),
         Some(Outcome::Known(known)) => {
             let answered = Entry::ok("wallet_answered").with("wallet", wallet.name()).with("issuer", known.issuer.as_str());
             // What was posted is in the audit since then.

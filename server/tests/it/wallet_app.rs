@@ -1,0 +1,106 @@
+//! An app opens the wallet by its link, from its own screens, and its own https link brings the wallet's code back.
+
+use crate::wallets::{CREATE, Outside, now_s};
+use crate::world::app_passkeys::{options, with_app};
+use crate::world::native::{ASKED, BACK, Screens};
+use crate::world::{Answer, Browser, Engine, Phone, World, engines, parameters};
+use serde_json::{Value as Json, json};
+use symbolon_phone::wallet::Wallet;
+
+/// The app says that it opens wallets.
+const OPENS: [(&str, &str); 1] = [("wallet_return", "sw")];
+
+/// As on iOS: no platform of the app's speaks to wallets.
+async fn screens(engine: Engine, outside: &Outside) -> Screens {
+    let table = outside.table(CREATE);
+    Screens::with(engine, |it| with_app(it).with(&table).set("wallet.pid.digital_credentials", false)).await
+}
+
+/// To the step that opens the wallet, and the link.
+async fn opening(phone: &mut Phone<'_>) -> (Answer, String) {
+    let step = phone.begin().await;
+    let step = phone.answer(&step, "use_wallet:pid", &OPENS).await;
+    assert_eq!((step.error(), step.kind()), (ASKED, "wallet"), "{step:?}");
+    let step = phone.answer(&step, "go", &OPENS).await;
+    assert_eq!((step.error(), &step.step()["operation"]["name"]), (ASKED, &json!("wallet_open")), "{step:?}");
+    let url = options(&step)["url"].as_str().unwrap().to_owned();
+    (step, url)
+}
+
+/// The wallet answers, and leads to this link.
+async fn led(world: &World, wallet: &Wallet, url: &str) -> String {
+    let asked = wallet.read(&world.http, url, now_s()).await.unwrap();
+    wallet.answer(&world.http, &asked).await.unwrap()
+}
+
+/// The app was opened by this link, and brings what stands in it.
+async fn brought(phone: &mut Phone<'_>, step: &Answer, link: &str) -> Answer {
+    let found = parameters(link);
+    let fields: Vec<(&str, &str)> = found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    phone.answer(step, "open_wallet", &fields).await
+}
+
+/// Methods.md, "Home": the wallet leads to the app's own https link, and the app brings the code to the sign-in that it began. Without its
+/// word an app goes on in the browser, as before.
+#[tokio::test]
+async fn an_app_opens_a_wallet_and_brings_its_code() {
+    for engine in engines() {
+        let outside = Outside::new();
+        let scene = screens(engine, &outside).await;
+        let wallet = outside.wallet_of("AA-1");
+        let mut phone = scene.genuine();
+        let (step, url) = opening(&mut phone).await;
+        let schema: Json = serde_json::from_str(include_str!("../../../docs/steps.schema.json")).unwrap();
+        assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&step.body), "{:#}", step.body);
+        assert_eq!(step.step()["operation"]["answer"]["field"], "response_code", "{step:?}");
+        // Nothing was opened: the question comes anew, with what was wrong.
+        let none = phone.answer(&step, "open_wallet", &[("open_wallet_failure", "cancelled")]).await;
+        assert_eq!((none.error(), none.problem()), (ASKED, "wallet_cancelled"), "{none:?}");
+        assert!(wallet.read(&scene.world.http, &url, now_s()).await.is_err(), "that request is over");
+        let step = phone.answer(&none, "go", &OPENS).await;
+        let link = led(&scene.world, &wallet, options(&step)["url"].as_str().unwrap()).await;
+        assert!(link.starts_with(&format!("{BACK}?wallet_state=")), "{link}");
+        let done = brought(&mut phone, &step, &link).await;
+        assert_eq!(done.status, 200, "{done:?}");
+        assert_eq!(phone.redeem(&done.text("authorization_code")).await.status, 200);
+        let proved = scene.world.entries("upstream_proved").await;
+        assert!(proved.len() == 1 && proved[0]["detail"].get("on_other_device").is_none(), "{proved:?}");
+        let mut silent = scene.genuine();
+        let step = silent.begin().await;
+        let away = silent.answer(&step, "use_wallet:pid", &[]).await;
+        assert_eq!(away.error(), (403, "redirect_to_web"), "{away:?}");
+        scene.world.stop().await;
+    }
+}
+
+/// Methods.md, "Home": a code that another app's sign-in brings, or a browser, makes the answer void. Whoever mailed the link of a sign-in
+/// gets nothing by what somebody else's wallet shows.
+#[tokio::test]
+async fn a_code_in_the_wrong_sign_in_ends_the_answer() {
+    for by_browser in [false, true] {
+        let outside = Outside::new();
+        let scene = screens(Engine::Sqlite, &outside).await;
+        let (wallet, mut eve, mut ana) = (outside.wallet_of("AA-1"), scene.genuine(), scene.genuine());
+        let (of_eve, url) = opening(&mut eve).await;
+        let (of_ana, _) = opening(&mut ana).await;
+        let link = led(&scene.world, &wallet, &url).await;
+        if by_browser {
+            let (state, code) = (parameters(&link)["wallet_state"].clone(), parameters(&link)["response_code"].clone());
+            let page = Browser::default().visit(&scene.world, &format!("/wallet/pid/return?state={state}&response_code={code}")).await;
+            assert!(page.status == 400 && !page.has_code(), "{}", page.html);
+        } else {
+            let refused = brought(&mut ana, &of_ana, &link).await;
+            assert_eq!((refused.error(), refused.problem()), (ASKED, "wallet_failed"), "{refused:?}");
+        }
+        let refused = brought(&mut eve, &of_eve, &link).await;
+        assert_eq!((refused.error(), refused.problem()), (ASKED, "wallet_failed"), "{refused:?}");
+        let entries = scene.world.entries("wallet_refused").await;
+        assert!(entries.iter().any(|it| it["reason"].as_str().unwrap().ends_with("the answer is void")), "{entries:?}");
+        assert_eq!(scene.world.audited("upstream_proved").await, 0);
+        // The twin: Eve's own wallet, in her own sign-in.
+        let step = eve.answer(&refused, "go", &OPENS).await;
+        let link = led(&scene.world, &wallet, options(&step)["url"].as_str().unwrap()).await;
+        assert_eq!(brought(&mut eve, &step, &link).await.status, 200);
+        scene.world.stop().await;
+    }
+}
