@@ -97,7 +97,9 @@ impl Settling<'_> {
                 let over = if matches!(self.delivery, Delivery::Device(_)) { device::is_over() } else { backchannel::is_over() };
                 return Err(over.because("another answer was first, or it has just expired").into());
             }
-            Committed::Conflict(at) if end.as_ref().and_then(|end| end.granted.as_ref()).is_some_and(|it| it.added == at) => return Ok(None),
+            Committed::Conflict(at) if end.as_ref().and_then(|end| end.granted.as_ref()).is_some_and(|it| it.added == at) => {
+                return Ok(None);
+            }
             Committed::Conflict(at) => {
                 let granted = end.as_ref().and_then(|end| end.granted.as_ref());
                 return Err(granted.map_or_else(|| over().because("a guard failed").into(), |granted| granted.refusal(at)));

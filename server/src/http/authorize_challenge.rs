@@ -318,7 +318,7 @@ impl Face<'_> {
 
     /// The app's own link, where it says that it opens wallets itself and is opened again by that link.
     fn wallet_link<'b>(&self, answer: &Answer<'_>, request: &'b AuthorizationRequest) -> Option<&'b str> {
-        let client = (self.caller.client_id.as_str(), &self.caller.client);
+        let client = (self.caller.client_id.as_str(), &*self.caller.client);
         let wants_it = answer.text(WALLET_RETURN) == WANTED;
         if wants_it { native::own_link(&self.app.authority(), client, request) } else { None }
     }

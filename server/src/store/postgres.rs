@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-/// Two flights overlap: while one waits for the disk, the next one is carried out. More of them make smaller groups.
+/// Two flights overlap where one cannot carry all that waits: while it waits for the disk, the next one is carried out.
 const MOST_WRITERS: usize = 2;
 
 pub struct Postgres(Arc<Shared>);
@@ -58,8 +58,8 @@ impl Postgres {
             queue: Queue::new(options.queue),
             ids,
         });
-        for _ in 0..writers {
-            tokio::spawn(groups::write(Arc::clone(&shared)));
+        for at in 0..writers {
+            tokio::spawn(groups::write(Arc::clone(&shared), at > 0));
         }
         Ok(Self(shared))
     }

@@ -3,9 +3,9 @@
 
 use super::super::change::{Applied, Draft, Drawn, Expect, Marker, NotApplied, Statement};
 use super::super::tables::audit;
+use super::super::value::Value;
 use super::pool::{PATIENCE, Shared};
 use super::queue::{Outcome, Waiting};
-use super::super::value::Value;
 use super::wire::{Broken, Said, Wire, array};
 use crate::error::Fault;
 use std::io;
@@ -17,6 +17,8 @@ use tokio_postgres::types::Type;
 const ATTEMPTS: u32 = 5;
 /// A group that is not done by then is told to end, and what holds it up goes alone.
 const GROUP_TIME: Duration = Duration::from_millis(500);
+/// While a group takes longer than this, the second writer carries what waits.
+const SLOW: Duration = Duration::from_millis(10);
 /// What reaches the server later than this after its audit ids were drawn is given up. A follower of the audit waits longer.
 const ROUND_MS: i64 = 1000;
 
@@ -115,13 +117,17 @@ fn add_entries(wire: &mut Wire, changes: &[Drawn<'_>]) -> io::Result<()> {
     Ok(())
 }
 
-/// One of the node's writers.
-pub(super) async fn write(shared: Arc<Shared>) {
+/// One of the node's writers. `helps`: the second one.
+pub(super) async fn write(shared: Arc<Shared>, helps: bool) {
     let mut wire: Option<Wire> = None;
-    while let Some(group) = shared.queue.next_group().await {
+    while let Some(group) = shared.queue.next_group(helps).await {
         let (alone, together): (Vec<Waiting>, Vec<Waiting>) = group.into_iter().partition(|waiting| waiting.may_lose);
         alone.into_iter().for_each(|waiting| send_alone(&shared, waiting));
-        fly_group(&shared, &mut wire, together).await;
+        let mut flight = std::pin::pin!(fly_group(&shared, &mut wire, together));
+        if tokio::time::timeout(SLOW, &mut flight).await.is_err() {
+            let _slow = shared.queue.is_slow();
+            flight.await;
+        }
     }
 }
 

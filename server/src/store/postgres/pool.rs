@@ -40,7 +40,7 @@ impl Shared {
     pub async fn lease(self: &Arc<Self>) -> Result<Lease, Fault> {
         let places = Arc::clone(&self.pool.places);
         let place = places.acquire_owned().await.map_err(|_| Fault::store_away("the store is closed"))?;
-        Ok(self.lease_of(place))
+        Ok(self.lease_of(place, None))
     }
 
     /// A turn for a change that goes alone. It takes its connection after that, and gives it back before.
@@ -48,14 +48,24 @@ impl Shared {
         self.pool.alone.acquire().await.map_err(|_| Fault::store_away("the store is closed"))
     }
 
-    /// The same, where one is free now.
-    pub fn free(self: &Arc<Self>) -> Option<Lease> {
-        let place = Arc::clone(&self.pool.places).try_acquire_owned().ok()?;
-        Some(self.lease_of(place))
+    /// A place for reads, where it is their turn and one is free now.
+    fn reader(self: &Arc<Self>) -> Option<Lease> {
+        let Pool { places, reading, .. } = &self.pool;
+        loop {
+            let turn = Arc::clone(reading).try_acquire_owned().ok()?;
+            if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+                return Some(self.lease_of(place, Some(turn)));
+            }
+            // Whoever gave a place back meanwhile saw no turn, and sent nothing.
+            drop(turn);
+            if places.available_permits() == 0 {
+                return None;
+            }
+        }
     }
 
-    fn lease_of(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Lease {
-        Lease { wire: self.pool.idle().pop(), shared: Arc::clone(self), place: Some(place) }
+    fn lease_of(self: &Arc<Self>, place: OwnedSemaphorePermit, turn: Option<OwnedSemaphorePermit>) -> Lease {
+        Lease { wire: self.pool.idle().pop(), shared: Arc::clone(self), place: Some(place), turn }
     }
 
     /// A writer's own connection. Inside a group nobody waits long: who has to, goes alone.
@@ -92,9 +102,9 @@ impl Shared {
         self.losses.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A read that finds a free connection is sent at once. The others leave together, when one is free.
+    /// A read whose turn it is is sent at once. The others leave together, when it is the turn of reads again.
     pub async fn all(self: &Arc<Self>, sql: &'static str, values: &[Value]) -> Found {
-        if let Some(mut lease) = self.free() {
+        if let Some(mut lease) = self.reader() {
             return ask(&mut lease, sql, values).await;
         }
         let found = self.reads.push(sql, values);
@@ -102,12 +112,12 @@ impl Shared {
         found.await.unwrap_or_else(|_| Err(Fault::store_away("the store is closed")))
     }
 
-    /// Sends what waits, where a connection is free. Else whoever gives one back does it.
+    /// Sends what waits, where it is the turn of reads and a place is free. Else whoever gives one of them back does it.
     pub fn send_reads(self: &Arc<Self>) {
         if self.reads.is_empty() {
             return;
         }
-        if let (Ok(runtime), Some(lease)) = (tokio::runtime::Handle::try_current(), self.free()) {
+        if let (Ok(runtime), Some(lease)) = (tokio::runtime::Handle::try_current(), self.reader()) {
             runtime.spawn(fly(lease));
         }
     }
@@ -136,13 +146,21 @@ pub(super) struct Pool {
     places: Arc<Semaphore>,
     /// Of them, those that changes may have which go alone. However many wait, reads leave between them.
     alone: Semaphore,
+    /// So many flights of reads are under way at a time. More of them would only make each smaller.
+    reading: Arc<Semaphore>,
     /// The connections that nobody uses. The last one used is the next one taken.
     idle: std::sync::Mutex<Vec<Wire>>,
 }
 
 impl Pool {
     pub fn new(places: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)), alone: Semaphore::new((places / 2).max(1)), idle: std::sync::Mutex::default() }
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self {
+            places: Arc::new(Semaphore::new(places)),
+            alone: Semaphore::new((places / 2).max(1)),
+            reading: Arc::new(Semaphore::new(cores.max(2) + 1)),
+            idle: std::sync::Mutex::default(),
+        }
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Wire>> {
@@ -155,6 +173,8 @@ pub(super) struct Lease {
     wire: Option<Wire>,
     shared: Arc<Shared>,
     place: Option<OwnedSemaphorePermit>,
+    /// Of reads.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Lease {
@@ -171,10 +191,10 @@ impl Lease {
 }
 
 impl Drop for Lease {
-    /// First the connection, then the place, then a look at what waits: nothing waits beside a free place.
+    /// First the connection, then place and turn, then a look at what waits: no read waits beside a free place.
     fn drop(&mut self) {
         self.shared.pool.idle().extend(self.wire.take());
-        self.place = None;
+        (self.place, self.turn) = (None, None);
         self.shared.send_reads();
     }
 }

@@ -125,9 +125,16 @@ struct Line {
     held: HashSet<u64>,
     lost: Lost,
     is_closed: bool,
+    /// Groups under way that take long.
+    slow: usize,
 }
 
 impl Line {
+    /// The first writer cannot carry all of it alone.
+    fn wants_help(&self) -> bool {
+        self.slow > 0 || self.is_closed || self.waiting.len() >= MOST_CHANGES
+    }
+
     /// The changes that may go together now, in order. A change that has to wait keeps its place before others with its keys.
     fn take_group(&mut self) -> Vec<Waiting> {
         let (mut group, mut bytes, mut at) = (Vec::new(), 0, 0);
@@ -154,13 +161,25 @@ impl Line {
 
 pub(super) struct Queue {
     line: Mutex<Line>,
+    /// Wakes the first writer.
     bell: Notify,
+    /// Wakes the second one.
+    help: Notify,
     most: usize,
+}
+
+/// While it lives, the second writer helps.
+pub(super) struct Slow<'a>(&'a Queue);
+
+impl Drop for Slow<'_> {
+    fn drop(&mut self) {
+        self.0.line().slow -= 1;
+    }
 }
 
 impl Queue {
     pub fn new(most: usize) -> Self {
-        Self { line: Mutex::default(), bell: Notify::new(), most }
+        Self { line: Mutex::default(), bell: Notify::new(), help: Notify::new(), most }
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -174,22 +193,36 @@ impl Queue {
             return Err(waiting);
         }
         line.waiting.push_back(waiting);
-        drop(line);
-        self.bell.notify_one();
+        self.ring(&line);
         Ok(())
     }
 
-    /// None: the store is closed and nothing waits.
-    pub async fn next_group(&self) -> Option<Vec<Waiting>> {
+    fn ring(&self, line: &Line) {
+        self.bell.notify_one();
+        if line.wants_help() {
+            self.help.notify_one();
+        }
+    }
+
+    /// A group takes long: until the answer is dropped the second writer takes what waits.
+    pub fn is_slow(&self) -> Slow<'_> {
+        let mut line = self.line();
+        line.slow += 1;
+        self.ring(&line);
+        Slow(self)
+    }
+
+    /// None: the store is closed and nothing waits. `helps`: the second writer asks. It leaves changes to the first one as long as that one
+    /// gets on, because large groups cost PostgreSQL less.
+    pub async fn next_group(&self, helps: bool) -> Option<Vec<Waiting>> {
+        let bell = if helps { &self.help } else { &self.bell };
         loop {
             {
                 let mut line = self.line();
-                let group = line.take_group();
+                let group = if !helps || line.wants_help() { line.take_group() } else { Vec::new() };
                 if !group.is_empty() {
-                    let is_more = !line.waiting.is_empty();
-                    drop(line);
-                    if is_more {
-                        self.bell.notify_one();
+                    if !line.waiting.is_empty() {
+                        self.ring(&line);
                     }
                     return Some(group);
                 }
@@ -197,7 +230,7 @@ impl Queue {
                     return None;
                 }
             }
-            self.bell.notified().await;
+            bell.notified().await;
         }
     }
 
@@ -211,14 +244,14 @@ impl Queue {
             line.lost.add(keys);
         }
         if !line.waiting.is_empty() {
-            self.bell.notify_one();
+            self.ring(&line);
         }
     }
 
     pub fn close(&self) {
-        self.line().is_closed = true;
-        self.bell.notify_waiters();
-        self.bell.notify_one();
+        let mut line = self.line();
+        line.is_closed = true;
+        self.ring(&line);
     }
 }
 
@@ -279,6 +312,30 @@ mod tests {
         let lost = &queue.line().lost;
         assert_eq!((lost.order.len(), lost.keys.len()), (MOST_LOST, MOST_LOST), "what was lost long ago is forgotten");
         assert!(!lost.keys.contains(&loser.keys[0]));
+    }
+
+    /// The second writer leaves all to the first one, until a whole group waits or a flight takes long.
+    #[tokio::test]
+    async fn the_second_writer_helps_where_one_is_not_enough() {
+        let ids = Arc::new(Ids::new().unwrap());
+        let queue = Queue::new(100);
+        let asked = async |helps: bool| {
+            let next = tokio::time::timeout(std::time::Duration::from_millis(20), queue.next_group(helps)).await;
+            next.map_or(0, |group| group.unwrap().len())
+        };
+        let push = |keys: std::ops::Range<u8>| keys.for_each(|key| assert!(queue.push(waiting(&ids, &[key])).is_ok()));
+        push(0..3);
+        assert_eq!((asked(true).await, asked(false).await), (0, 3));
+        push(3..3 + MOST_CHANGES as u8);
+        assert_eq!(asked(true).await, MOST_CHANGES, "a whole group");
+        push(100..103);
+        let slow = queue.is_slow();
+        assert_eq!(asked(true).await, 3, "the first one is slow");
+        push(103..104);
+        drop(slow);
+        assert_eq!((asked(true).await, asked(false).await), (0, 1));
+        queue.close();
+        assert!(queue.next_group(true).await.is_none() && queue.next_group(false).await.is_none());
     }
 
     /// Accounts and clients have names, not bytes. Only a statement that may wait for their rows names them.
