@@ -62,7 +62,7 @@ impl App {
         let machine =
             Machine::new(core.store.clone(), core.keyring.clone(), Arc::clone(config), &core.recovery.epoch, before.map(|it| &it.machine))?
                 .with_providers(Providers::load(&config.upstream, &config.issuer, &core.outgoing)?)
-                .with_wallets(Wallets::load(config, &core.outgoing)?)
+                .with_wallets(Wallets::load(&config.wallet, (&config.issuer, &config.brand.name), &core.outgoing)?)
                 .with_plugins(core.plugins.clone())
                 .with_clients(Arc::clone(&core.clients))
                 .with_languages(pages.named_languages())

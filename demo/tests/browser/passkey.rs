@@ -112,6 +112,9 @@ async fn what_the_platform_throws_is_said_in_our_words_in_chromium() {
     browser.find("main[data-page=offer_passkey]").await;
     assert_eq!(calls(&browser).await, json!(["create conditional"]));
     every_failure_is_said_calmly(&browser, "there").await;
+    let asked = calls(&browser).await;
+    let quiet = asked.as_array().unwrap().iter().filter(|call| **call == "create conditional").count();
+    assert_eq!(quiet, 1, "after a refusal nothing is made quietly: {asked}");
     browser.click("button[value=not_now]").await;
     browser.click("button[value=add_passkey]").await;
     browser.find("main[data-page=enrol_passkey]").await;

@@ -57,7 +57,7 @@ fn of_files(config: &Config, base: &Path) -> Vec<String> {
         config.passkeys.rules().map(|_| ()).map_err(Fault::new),
         config.passwords.open_list(base).map(|_| ()).map_err(Fault::new),
         Providers::load(&config.upstream, &config.issuer, &Outgoing::default()).map(|_| ()),
-        Wallets::load(config, &Outgoing::default()).map(|_| ()),
+        Wallets::load(&config.wallet, (&config.issuer, &config.brand.name), &Outgoing::default()).map(|_| ()),
         Plugins::load(&Loading::of(config.plugins(), base, &Outgoing::default(), None), None).map(|_| ()),
         config.mail.as_ref().map_or(Ok(()), |mail| Mailer::new(mail, &config.issuer).map(|_| ())),
         tls(config.mtls.as_ref().is_some_and(|mtls| mtls.listen.is_some())),

@@ -101,7 +101,9 @@ fn wants_codes(filling: &Filling<'_>) -> bool {
         (Journey::Register { draft: Some(draft) }, None) => &Account { email: Some(draft.email.clone()), ..nobody },
         _ => &nobody,
     };
-    (!account.may_have_codes() || filling.state.loses_codes()) && filling.policy.takes_codes(account)
+    // Whoever begins again loses the codes with the authenticator, unless the authenticator was shown.
+    let loses = filling.state.journey == Journey::Regain && !filling.state.is_shown(&MethodName::TOTP);
+    (loses || !account.may_have_codes()) && filling.policy.takes_codes(account)
 }
 
 fn refused(problem: &'static str, why: String) -> Filled {

@@ -220,11 +220,6 @@ impl State {
         self.proofs.iter().any(|proof| proof.method == *method && proof.at_ms >= self.started_ms)
     }
 
-    /// Whoever begins again loses the recovery codes with the authenticator, unless the authenticator was shown.
-    pub fn loses_codes(&self) -> bool {
-        self.journey == Journey::Regain && !self.is_shown(&MethodName::TOTP)
-    }
-
     /// Adds a proof that was made elsewhere. One of the same method that is as new stays.
     pub fn take_in(&mut self, account: &str, version: i64, proof: Proof) {
         let is_same = self.subject.as_ref().is_some_and(|subject| subject.account == account && subject.version == version);

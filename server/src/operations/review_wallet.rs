@@ -14,7 +14,7 @@ pub(super) fn wallet_findings(config: &Config) -> Vec<Finding> {
 
 /// Certificates of wallets that expire within a month: everybody who signs in by them stands outside then.
 pub(super) fn expiring_findings(config: &Config, now_ms: i64) -> Vec<Finding> {
-    let loaded = Wallets::load(config, &Outgoing::default());
+    let loaded = Wallets::load(&config.wallet, (&config.issuer, &config.brand.name), &Outgoing::default());
     loaded.map(|wallets| wallets.expires_soon(now_ms / 1000)).unwrap_or_default().into_iter().map(Finding::weak).collect()
 }
 

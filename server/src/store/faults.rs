@@ -1,6 +1,6 @@
 //! A third engine for tests: it applies, loses, delays or refuses, as its plan says.
 
-use super::Change;
+use super::change::Change;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

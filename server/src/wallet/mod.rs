@@ -15,7 +15,7 @@ pub use judge::{Heard, Known, Person, Refusal, Way};
 pub use load::Wallet;
 pub use trip::{Elsewhere, PROTOCOL, Trip, WALLET_STATE};
 
-use crate::config::Config;
+use crate::config::wallet::Wallet as Settings;
 use crate::error::Fault;
 use crate::outgoing::Outgoing;
 use std::collections::BTreeMap;
@@ -26,11 +26,11 @@ use std::sync::Arc;
 pub struct Wallets(Arc<BTreeMap<String, Wallet>>);
 
 impl Wallets {
-    /// Reads keys and certificates.
-    pub fn load(config: &Config, outgoing: &Outgoing) -> Result<Self, Fault> {
+    /// Reads keys and certificates. `us`: our issuer, and what people call us.
+    pub fn load(settings: &BTreeMap<String, Settings>, us: (&str, &str), outgoing: &Outgoing) -> Result<Self, Fault> {
         let mut all = BTreeMap::new();
-        for (name, settings) in &config.wallet {
-            all.insert(name.clone(), Wallet::load(name, settings, (config.issuer.as_str(), config.brand.name.as_str()), outgoing)?);
+        for (name, settings) in settings {
+            all.insert(name.clone(), Wallet::load(name, settings, us, outgoing)?);
         }
         Ok(Self(Arc::new(all)))
     }

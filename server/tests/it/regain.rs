@@ -271,7 +271,8 @@ async fn who_begins_anew_with_a_passkey_gets_new_recovery_codes() {
         assert_eq!(done.status, 303, "{}", done.html);
         let mut browser = Browser::default();
         let page = asked_for_passkey(&keys, &mut browser).await;
-        browser.submit(world, &page, &[], "regain").await;
+        waits(&browser.submit(world, &page, &[], "regain").await);
+        over_ms(world, "nora@example.com").await;
         world.advance_s(73 * HOUR_S);
         let mut browser = Browser::default();
         let page = asked_for_passkey(&keys, &mut browser).await;

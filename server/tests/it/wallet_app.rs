@@ -1,5 +1,6 @@
 //! An app opens the wallet by its link, from its own screens, and its own https link brings the wallet's code back.
 
+use crate::native_detour::{begin_both_ways, verifier};
 use crate::wallets::{CREATE, Outside, now_s};
 use crate::world::app_passkeys::{options, with_app};
 use crate::world::native::{ASKED, BACK, Screens};
@@ -18,7 +19,7 @@ async fn screens(engine: Engine, outside: &Outside) -> Screens {
 
 /// To the step that opens the wallet, and the link.
 async fn opening(phone: &mut Phone<'_>) -> (Answer, String) {
-    let step = phone.begin().await;
+    let step = begin_both_ways(phone, &[]).await;
     let step = phone.answer(&step, "use_wallet:pid", &OPENS).await;
     assert_eq!((step.error(), step.kind()), (ASKED, "wallet"), "{step:?}");
     let step = phone.answer(&step, "go", &OPENS).await;
@@ -62,11 +63,13 @@ async fn an_app_opens_a_wallet_and_brings_its_code() {
         assert!(link.starts_with(&format!("{BACK}?wallet_state=")), "{link}");
         let done = brought(&mut phone, &step, &link).await;
         assert_eq!(done.status, 200, "{done:?}");
-        assert_eq!(phone.redeem(&done.text("authorization_code")).await.status, 200);
+        let (code, verifier) = (done.text("authorization_code"), verifier());
+        let form = [("grant_type", "authorization_code"), ("code", code.as_str()), ("code_verifier", verifier.as_str())];
+        assert_eq!(phone.post("/token", &form).await.status, 200);
         let proved = scene.world.entries("upstream_proved").await;
         assert!(proved.len() == 1 && proved[0]["detail"].get("on_other_device").is_none(), "{proved:?}");
         let mut silent = scene.genuine();
-        let step = silent.begin().await;
+        let step = begin_both_ways(&mut silent, &[]).await;
         let away = silent.answer(&step, "use_wallet:pid", &[]).await;
         assert_eq!(away.error(), (403, "redirect_to_web"), "{away:?}");
         scene.world.stop().await;
