@@ -67,6 +67,8 @@ async fn fill(site: &Site, grants: u64) -> Result<Vec<String>, String> {
     let number = stored.number("SELECT number FROM app_grant WHERE state = 'active' ORDER BY session DESC, number LIMIT 1").await?;
     let grant_key = [("session", session.clone()), ("number", Cell::Int(number.ok_or("no grant")?))];
     let (account_key, session_key) = ([("id", Cell::Text(account.clone()))], [("id", session)]);
+    // A proof counts as long as its credential is there.
+    let password_key = [("account", Cell::Text(account.clone())), ("kind", Cell::Text("password".to_owned()))];
     let now_ms = crate::process::now_s().unsigned_abs() * 1000;
     let every = (grants / REFRESHED as u64).max(1);
     let mut cookies = Vec::new();
@@ -86,6 +88,7 @@ async fn fill(site: &Site, grants: u64) -> Result<Vec<String>, String> {
             }
         }
         stored.copy(&Template { table: "account", key: &account_key }, &["id"], &accounts).await?;
+        stored.copy(&Template { table: "credential", key: &password_key }, &["account"], &accounts).await?;
         stored.copy(&Template { table: "session", key: &session_key }, &["id", "account", "cookie", "proofs"], &sessions).await?;
         if !others.is_empty() {
             stored.copy(&Template { table: "app_grant", key: &grant_key }, &["session", "account"], &others).await?;

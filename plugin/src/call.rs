@@ -121,8 +121,9 @@ impl Plugin {
             }
             Err(failure) => Err(failure),
         };
+        let result = result.and_then(judge);
         self.0.turns.count(began, result.is_err());
-        result.and_then(judge).map_err(|failure| Failure { call_id, ..failure })
+        result.map_err(|failure| Failure { call_id, ..failure })
     }
 }
 

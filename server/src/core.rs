@@ -118,6 +118,7 @@ impl Core {
         };
         let plugins = plugins(&config, &base, (&outgoing, &keyring), before.map(|it| it.plugins.clone())).await?;
         held::hold(&config, &store, now_ms).await?;
+        clients.refresh_held().await?;
         moved::settle(&config, &store, now_ms).await?;
         let recovery = Recovery::read(&store).await?;
         let nonces = |label| Nonces::new(&keyring, (label, &recovery.mark()), &config.issuer);

@@ -92,6 +92,12 @@ impl Anchor {
         self.spki == other.spki && self.subject == other.subject
     }
 
+    /// Has this CA issued the other one? Then what the other one has issued is below this one as well.
+    pub fn is_above(&self, other: &Self) -> bool {
+        let one = [other.der.as_slice()];
+        Chain::parse(&one).is_ok_and(|chain| self.has_issued(chain.leaf()))
+    }
+
     fn is_valid(&self, now_s: i64) -> bool {
         (self.not_before_s..=self.not_after_s).contains(&now_s)
     }

@@ -95,7 +95,7 @@ impl Reading<'_> {
             return Ok(Tried::Kept);
         }
         if known.is_some() {
-            self.put_off(id).await?;
+            self.put_off(id).await;
         }
         Ok(Tried::InVain)
     }
@@ -112,15 +112,19 @@ impl Reading<'_> {
         let Some((_, policy)) = self.policy_of(id) else { return Ok(false) };
         let was_read = self.read(id, policy, Some(row)).await?;
         if !was_read {
-            self.put_off(id).await?;
+            self.put_off(id).await;
         }
         Ok(was_read)
     }
 
-    async fn put_off(&self, id: &str) -> Result<(), Fault> {
+    /// What cannot be written down is only asked for again sooner.
+    async fn put_off(&self, id: &str) {
         let mut change = Change::new(self.now_ms);
         change.run_expecting(DOCUMENT_LATER, vec![id.into(), (self.now_ms + AGAIN_MS).into()], Expect::Any);
-        self.store.apply(change).await.map(|_| ()).map_err(|it| it.into_fault("putting a client metadata document off"))
+        if let Err(why) = self.store.apply(change).await {
+            let fault = why.into_fault("putting a client metadata document off");
+            tracing::warn!(client = id, %fault, "a document that cannot be read is asked for again soon");
+        }
     }
 
     fn ground(&self) -> Ground<'_> {

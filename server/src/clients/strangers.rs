@@ -40,7 +40,7 @@ pub fn objection(ground: Ground<'_>, policy: &ClientPolicy, client: &Client) -> 
 pub fn of_row(ground: Ground<'_>, id: &str, client: &mut Client, row: &Row) -> Result<Result<(), String>, Fault> {
     let Ground { config, held, now_ms, .. } = ground;
     let Some(name) = row.opt_text("policy")? else {
-        return Ok(held.objection_to_import(client, now_ms).map_or(Ok(()), |what| Err(what.to_owned())));
+        return Ok(held.objection_to_import((id, client), now_ms).map_or(Ok(()), |what| Err(what.to_owned())));
     };
     let Some(policy) = config.client_registration.get(name) else { return Ok(Err(format!("there is no [client_registration.{name}]"))) };
     let (changed_ms, until_ms) = (row.int("changed_ms")?, row.int("until_ms")?);

@@ -359,8 +359,10 @@ impl Face<'_> {
         if let Some(exit) = self.exit(answer, &answering.state, (&request, &rules)) {
             return self.leave(&request, Some((answer, &answering)), exit).await;
         }
-        if answer.action == WALLET.action {
-            wallet::end_if_of_another(app, answer, &answering.state.id, self.incoming.now_ms).await?;
+        let is_link = answer.action == WALLET.action && answer.text(WALLET.failure_field).is_empty();
+        if is_link && !wallet::is_own_link(app, answer, &answering.state.id, self.incoming.now_ms).await? {
+            let hint = "wallet_state is of no wallet that this sign-in has opened.";
+            return Err(Refused::bad_request("invalid_request", hint).into());
         }
         let locale = self.locale(&request);
         let visitor = self.visitor(&locale);

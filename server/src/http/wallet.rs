@@ -188,21 +188,21 @@ async fn other_browser(app: &App, incoming: &Incoming, (wallet, handle): (&Walle
     Err(stray().into())
 }
 
-/// An app brings a code by its link, to the sign-in with this id. The code of another one is void: whoever began that one is not who has
-/// shown the credential.
-pub async fn end_if_of_another(app: &App, answer: &Answer<'_>, own: &[u8; 16], now_ms: i64) -> Result<()> {
+/// An app brings a code by its link, to the sign-in with this id. False: the link is of no wallet that this sign-in has opened, and anybody
+/// may have sent it. The code of another one is void: whoever began that one is not who has shown the credential.
+pub async fn is_own_link(app: &App, answer: &Answer<'_>, own: &[u8; 16], now_ms: i64) -> Result<bool> {
     let (handle, code) = (answer.text(wallet::WALLET_STATE), answer.text(WALLET.field));
     for (_, wallet) in app.machine.wallets().all() {
-        let is_of_another = way_back(app, wallet, handle).is_some_and(|it| it.id != *own);
-        if !is_of_another {
-            continue;
+        let Some(way_back) = way_back(app, wallet, handle) else { continue };
+        if way_back.id == *own {
+            return Ok(true);
         }
         let Ok(trip) = open_trip(app, wallet, handle, now_ms).await else { continue };
         if answered(app, &trip, code, now_ms).await?.is_some() {
             end(app, wallet, &trip, "the code was brought to another sign-in: the answer is void", now_ms).await?;
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 async fn end(app: &App, wallet: &Wallet, trip: &Trip, why: &str, now_ms: i64) -> Result<()> {

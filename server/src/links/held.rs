@@ -39,9 +39,9 @@ impl Held {
     }
 
     /// The same for a client that an operator imported: its https addresses count.
-    pub fn objection_to_import(&self, client: &Client, now_ms: i64) -> Option<&'static str> {
+    pub fn objection_to_import(&self, (id, client): (&str, &Client), now_ms: i64) -> Option<&'static str> {
         let addresses = client.redirect_uris.iter().chain(&client.post_logout_redirect_uris);
-        self.objection(addresses.filter_map(|uri| authority(uri)), client.owner.as_deref(), now_ms)
+        self.objection(addresses.filter_map(|uri| authority(uri)), Some(client.owner(id)), now_ms)
     }
 }
 

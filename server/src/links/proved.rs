@@ -20,7 +20,7 @@ const AGAIN_MS: i64 = DAY_MS;
 /// One that was wrong, or could not be asked, is asked again after this time.
 const WRONG_AGAIN_MS: i64 = 3_600_000;
 /// Warnings of the doctor that leave it open whether another app gets the answer.
-const DOUBTS: [&str; 4] = ["other_package", "other_app", "substitution_variables", "includes"];
+const DOUBTS: [&str; 5] = ["other_package", "other_app", "substitution_variables", "includes", "unknown_fingerprint"];
 
 /// Client and host.
 type Link = (String, String);
@@ -206,6 +206,7 @@ mod tests {
         let verdict = |opens, codes: &[&'static str]| Verdict { opens, against: codes.iter().map(|it| (*it, String::new())).collect() };
         assert!(verdict(true, &[]).is_right(), "the twin");
         assert!(!verdict(true, &["other_package"]).is_right() && !verdict(false, &[]).is_right());
+        assert!(!verdict(true, &["unknown_fingerprint"]).is_right(), "another key signs apps that open these links");
     }
 
     #[test]

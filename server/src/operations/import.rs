@@ -75,7 +75,7 @@ async fn import(
         Ok(read) => read,
         Err(problems) => return Ok(Err(problems)),
     };
-    if let Some(why) = held.objection_to_import(&read.client, context.now_ms) {
+    if let Some(why) = held.objection_to_import((&read.id, &read.client), context.now_ms) {
         return Ok(Err(vec![why.to_owned()]));
     }
     if context.config.client.contains_key(&read.id) {

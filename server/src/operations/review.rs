@@ -95,7 +95,7 @@ async fn read_registered(context: &Context, config: &Config, stored: &mut Stored
             match serde_json::from_str::<Client>(row.text(1)?) {
                 Ok(client) => {
                     let mut problems = config.judge_registered(&client);
-                    problems.extend(held.objection_to_import(&client, context.now_ms).map(str::to_owned));
+                    problems.extend(held.objection_to_import((id, &client), context.now_ms).map(str::to_owned));
                     let left_out = |it| Finding::weak(format!("the registered client {id} is left out: {it}"));
                     stored.findings.extend(problems.into_iter().map(left_out));
                     stored.clients.insert(id.to_owned(), client);

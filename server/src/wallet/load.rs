@@ -68,12 +68,13 @@ impl Wallet {
 
 /// Two issuers below one CA, in words: the chain of a credential would not say whose it is, and the issuer is half of an account's key.
 fn shared_ca(issuers: &[Issuer]) -> Option<String> {
-    let is_shared = |one: &Issuer, other: &Issuer| one.anchors.iter().any(|own| other.anchors.iter().any(|it| own.is_same_ca(it)));
+    let is_tied = |own: &Anchor, other: &Anchor| own.is_same_ca(other) || own.is_above(other) || other.is_above(own);
+    let is_shared = |one: &Issuer, other: &Issuer| one.anchors.iter().any(|own| other.anchors.iter().any(|it| is_tied(own, it)));
     let (one, other) = issuers.iter().enumerate().find_map(|(at, one)| {
         let other = issuers.iter().skip(at + 1).find(|other| is_shared(one, other))?;
         Some((one, other))
     })?;
-    Some(format!("{} and {} have the same CA; name one of them in `issuers`", one.name, other.name))
+    Some(format!("{} and {} have the same CA, or one's CA is below the other's; name one of them in `issuers`", one.name, other.name))
 }
 
 /// What is asked, with the CAs that it names.

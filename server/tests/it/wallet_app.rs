@@ -85,7 +85,7 @@ async fn a_code_in_the_wrong_sign_in_ends_the_answer() {
         let scene = screens(Engine::Sqlite, &outside).await;
         let (wallet, mut eve, mut ana) = (outside.wallet_of("AA-1"), scene.genuine(), scene.genuine());
         let (of_eve, url) = opening(&mut eve).await;
-        let (of_ana, _) = opening(&mut ana).await;
+        let (of_ana, url_of_ana) = opening(&mut ana).await;
         let link = led(&scene.world, &wallet, &url).await;
         if by_browser {
             let (state, code) = (parameters(&link)["wallet_state"].clone(), parameters(&link)["response_code"].clone());
@@ -93,13 +93,18 @@ async fn a_code_in_the_wrong_sign_in_ends_the_answer() {
             assert!(page.status == 400 && !page.has_code(), "{}", page.html);
         } else {
             let refused = brought(&mut ana, &of_ana, &link).await;
-            assert_eq!((refused.error(), refused.problem()), (ASKED, "wallet_failed"), "{refused:?}");
+            assert_eq!(refused.error(), (400, "invalid_request"), "{refused:?}");
+            // Her own wallet is open still: whoever sends her a link ends nothing of hers.
+            let made_up = brought(&mut ana, &of_ana, &format!("{BACK}?wallet_state=x&response_code=y")).await;
+            assert_eq!(made_up.error(), (400, "invalid_request"), "{made_up:?}");
+            let hers = led(&scene.world, &outside.wallet_of("AA-2"), &url_of_ana).await;
+            assert_eq!(brought(&mut ana, &of_ana, &hers).await.status, 200);
         }
         let refused = brought(&mut eve, &of_eve, &link).await;
         assert_eq!((refused.error(), refused.problem()), (ASKED, "wallet_failed"), "{refused:?}");
         let entries = scene.world.entries("wallet_refused").await;
         assert!(entries.iter().any(|it| it["reason"].as_str().unwrap().ends_with("the answer is void")), "{entries:?}");
-        assert_eq!(scene.world.audited("upstream_proved").await, 0);
+        assert_eq!(scene.world.audited("upstream_proved").await, usize::from(!by_browser), "Ana alone");
         // The twin: Eve's own wallet, in her own sign-in.
         let step = eve.answer(&refused, "go", &OPENS).await;
         let link = led(&scene.world, &wallet, options(&step)["url"].as_str().unwrap()).await;

@@ -212,7 +212,7 @@ fn wanted(
     let read = |effect: wit::Effect| match effect {
         wit::Effect::Audit(note) => {
             may(PluginEffect::Audit, "audit")?;
-            let entry = Entry::ok("plugin_noted").with("plugin", name).with("event", note.event).with("text", note.detail);
+            let entry = Entry::ok("plugin_noted").with("plugin", name).with("event", note.event).with("text", seen(&note.detail));
             Ok(Effect::Audit(Box::new(entry)))
         }
         wit::Effect::Once(value) => {
@@ -294,7 +294,7 @@ fn letter(context: &Context<'_>, person: &Person, said: wit::Letter) -> Letter {
     Letter {
         to: account.and_then(|account| account.email.clone()),
         template: format!("plugin-{}", said.template),
-        values: said.values.into_iter().map(|value| (value.name, value.value)).collect(),
+        values: said.values.into_iter().map(|value| (value.name, seen(&value.value))).collect(),
         give_up_ms: context.now_ms + LETTER_MS,
     }
 }

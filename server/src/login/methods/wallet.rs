@@ -241,7 +241,9 @@ pub async fn check(name: &str, context: &Context<'_>, _person: &Person, secret: 
         OTHER_DEVICE => invite(wallet, context),
         RETURNED => judge(wallet, context, read(secret)?).await,
         NUMBER if names_no_number(answer) => Ok(Verdict::wrong(Problem::in_field("no_code", NUMBER_FIELD), Vec::new())),
-        NUMBER if read(secret)?.trip.is_some_and(|trip| trip.elsewhere.is_some()) => judge(wallet, context, read(secret)?).await,
+        NUMBER if read(secret)?.trip.is_some_and(|trip| trip.elsewhere.is_some()) => {
+            judge(wallet, context, Secret { by_number: true, ..read(secret)? }).await
+        }
         action if action == CREDENTIAL.action || action == WALLET.action => judge(wallet, context, read(secret)?).await,
         _ => Ok(Verdict { checked: Checked::Nothing, effects: Vec::new() }),
     }

@@ -117,9 +117,19 @@ fn add_entries(wire: &mut Wire, changes: &[Drawn<'_>]) -> io::Result<()> {
     Ok(())
 }
 
+/// Where the first writer ends before its time, the second one takes its work.
+struct StandsIn(Arc<Shared>);
+
+impl Drop for StandsIn {
+    fn drop(&mut self) {
+        std::mem::forget(self.0.queue.is_slow());
+    }
+}
+
 /// One of the node's writers. `helps`: the second one.
 pub(super) async fn write(shared: Arc<Shared>, helps: bool) {
     let mut wire: Option<Wire> = None;
+    let _stands_in = (!helps).then(|| StandsIn(Arc::clone(&shared)));
     while let Some(group) = shared.queue.next_group(helps).await {
         let (alone, together): (Vec<Waiting>, Vec<Waiting>) = group.into_iter().partition(|waiting| waiting.may_lose);
         alone.into_iter().for_each(|waiting| send_alone(&shared, waiting));

@@ -137,7 +137,12 @@ impl Shared {
         const CANCEL: &str = "SELECT pg_cancel_backend(pid)::text AS cancelled FROM pg_stat_activity \
             WHERE pid = CAST($1 AS BIGINT) AND wait_event IS DISTINCT FROM 'SyncRep'";
         let shared = Arc::clone(self);
-        tokio::spawn(async move { shared.all(CANCEL, &[process.into()]).await.map(drop) });
+        // It waits for no turn of reads.
+        tokio::spawn(async move {
+            if let Ok(mut lease) = shared.lease().await {
+                let _ = ask(&mut lease, CANCEL, &[process.into()]).await;
+            }
+        });
     }
 }
 
@@ -158,7 +163,7 @@ impl Pool {
         Self {
             places: Arc::new(Semaphore::new(places)),
             alone: Semaphore::new((places / 2).max(1)),
-            reading: Arc::new(Semaphore::new(cores.max(2) + 1)),
+            reading: Arc::new(Semaphore::new((cores.max(2) + 1).max(places / 2))),
             idle: std::sync::Mutex::default(),
         }
     }
