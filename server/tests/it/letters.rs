@@ -2,7 +2,7 @@
 
 use crate::world::mail::{NEW_PASSWORD, Post, on_every_engine};
 use crate::world::native::*;
-use crate::world::{Ask, Browser, Engine, PASSWORD, World, engines};
+use crate::world::{Ask, Browser, Engine, PASSWORD, World, another_end, engines};
 use symbolon_phone::mailbox::Mailbox;
 
 async fn signs_in(world: &World, name: &str, password: &str) -> bool {
@@ -204,7 +204,7 @@ async fn the_letter_about_a_device_ends_the_sign_in() {
         thief.sign_in(world, &Ask::native("openid"), "alice").await;
         let letter = letters_about_devices(&post.mailbox, 1).await.remove(0);
         let link = letter.split_whitespace().find_map(|word| word.strip_prefix(&world.issuer)).unwrap_or_else(|| panic!("{letter}"));
-        let forged = format!("{}A", &link[..link.len() - 1]);
+        let forged = another_end(link);
         for bad in [forged.as_str(), "/stop/AAAA"] {
             assert_eq!(owner.visit(world, bad).await.status, 404, "{bad}");
         }

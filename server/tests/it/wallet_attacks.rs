@@ -3,7 +3,7 @@
 use crate::wallets::{
     CREATE, LICENCE, NAMESPACE, Outside, VCT, ask, asked, consent, leave, now_s, pid, sign_in, sign_in_for_subject, subject, terms,
 };
-use crate::world::{Browser, Engine, World, engines, parameters};
+use crate::world::{Browser, Engine, World, another_end, engines, parameters};
 use serde_json::{Value as Json, json};
 use symbolon::store::Store;
 use symbolon::store::faults::{Fate, Plan};
@@ -47,7 +47,7 @@ async fn without_its_code_an_answer_signs_nobody_in() {
     let wallet = outside.wallet_of("AA-1");
     for (what, bend) in [
         ("none", (|url: &str| url.split("&response_code").next().unwrap().to_owned()) as fn(&str) -> String),
-        ("another", |url| format!("{}x", &url[..url.len() - 1])),
+        ("another", another_end),
         ("two", |url| format!("{url}&response_code=x")),
     ] {
         let (mut browser, ask) = (Browser::default(), ask());

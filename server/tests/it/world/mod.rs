@@ -364,6 +364,12 @@ pub fn totp(secret: &str, now_ms: i64) -> String {
     made.build().unwrap().generate(u64::try_from(now_ms / 1000).unwrap()).to_string()
 }
 
+/// The same text with another last character.
+pub fn another_end(text: &str) -> String {
+    let (head, last) = text.split_at(text.len() - 1);
+    format!("{head}{}", if last == "A" { "B" } else { "A" })
+}
+
 /// The claims of a JWT, unverified.
 pub fn claims(jwt: &str) -> Json {
     serde_json::from_slice(&base64url::decode(jwt.split('.').nth(1).unwrap()).unwrap()).unwrap()
