@@ -89,6 +89,8 @@ async fn take(browser: &Driver, page: &Path, to: &Path) -> Vec<String> {
     browser.command("/url", serde_json::json!({ "url": format!("file://{}", page.display()) })).await;
     for dress in &DRESSES {
         browser.dress(dress.width, dress.height, dress.theme).await;
+        // A field gets the focus when the page is drawn.
+        browser.script("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))").await;
         let faults = browser.script(JUDGE).await;
         let faults = faults.as_array().unwrap().iter().map(|fault| fault.as_str().unwrap());
         found.extend(faults.map(|fault| format!("{} {}: {fault}", dress.name, page.display())));
