@@ -1,51 +1,20 @@
 //! A software authenticator and every lie that it, or the page around it, can tell. Area W, as far as it concerns the answer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod ceremony;
+
+use ceremony::{CHALLENGE, ORIGIN, RP, creation_options, registered};
 use serde_json::{Value as Json, json};
 use symbolon_oauth::base64url;
-use symbolon_passkey::options::{Conveyance, Creation, Descriptor, Request, creation, request};
+use symbolon_passkey::options::{Conveyance, Descriptor, Request, request};
 use symbolon_passkey::{
-    AssertionFacts, AssertionResponse, CrossOrigin, ExpectedAssertion, ExpectedRegistration, RegistrationFacts, RegistrationResponse,
-    Unreadable, UserVerification, Verdict, assertion, cose, registration,
+    AssertionFacts, AssertionResponse, CrossOrigin, ExpectedAssertion, RegistrationResponse, Unreadable, UserVerification, Verdict,
+    assertion, cose,
 };
 use symbolon_phone::authenticator::{Authenticator, BACKED_UP, BACKUP_ELIGIBLE, NotDone, USER_PRESENT, USER_VERIFIED};
 
-const RP: &str = "login.example.com";
-const ORIGIN: &str = "https://login.example.com";
-const CHALLENGE: &[u8] = b"thirty-two bytes of a challenge!";
-
-fn creation_options(exclude: &[Descriptor]) -> Json {
-    creation(&Creation {
-        rp_id: RP,
-        rp_name: "Example",
-        user_handle: b"somebody",
-        user_name: "alice",
-        display_name: "Alice",
-        challenge: CHALLENGE,
-        timeout_ms: 300_000,
-        user_verification: UserVerification::Preferred,
-        conveyance: Conveyance::None,
-        exclude,
-    })
-}
-
 fn request_options(allow: &[Descriptor]) -> Json {
     request(&Request { rp_id: RP, challenge: CHALLENGE, timeout_ms: 300_000, user_verification: UserVerification::Preferred, allow })
-}
-
-fn registered(answer: &Json) -> Result<Verdict<RegistrationFacts>, Unreadable> {
-    let response = RegistrationResponse::parse(&answer.to_string())?;
-    let expected = ExpectedRegistration {
-        rp_id: RP,
-        origins: &[ORIGIN],
-        cross_origin: CrossOrigin::Refused,
-        challenge: CHALLENGE,
-        algorithms: &cose::OFFERED,
-        user_verification: UserVerification::Required,
-        user_presence: symbolon_passkey::UserPresence::Required,
-        trust: None,
-    };
-    registration(&response, &expected)
 }
 
 fn asserted(answer: &Json, key: &[u8], counter: u32) -> Result<Verdict<AssertionFacts>, Unreadable> {
@@ -71,7 +40,7 @@ fn broken<F>(verdict: Result<Verdict<F>, Unreadable>) -> Vec<&'static str> {
 fn with_passkey(algorithm: i64) -> (Authenticator, Vec<u8>) {
     let mut phone = Authenticator::default();
     phone.algorithm = algorithm;
-    let answer = phone.create(&creation_options(&[]), ORIGIN).unwrap();
+    let answer = phone.create(&creation_options(Conveyance::None, &[]), ORIGIN).unwrap();
     let verdict = registered(&answer).unwrap();
     assert!(verdict.holds(), "{:?}", verdict.failed);
     assert_eq!(verdict.facts.algorithm, algorithm);
@@ -103,7 +72,7 @@ fn flags_say_what_is_refused() {
         let (mut phone, key) = with_passkey(cose::ES256);
         phone.flags = flags;
         assert_eq!(broken(asserted(&phone.get(&request_options(&[]), ORIGIN).unwrap(), &key, 0)), wanted, "{flags:02x}");
-        assert_eq!(broken(registered(&phone.create(&creation_options(&[]), ORIGIN).unwrap())), wanted, "{flags:02x}");
+        assert_eq!(broken(registered(&phone.create(&creation_options(Conveyance::None, &[]), ORIGIN).unwrap())), wanted, "{flags:02x}");
     }
 }
 
@@ -158,7 +127,7 @@ fn client_data_of_all_kinds() {
 /// W-05: client data as old and new clients write them, byte by byte. What two readers could read in two ways is not read.
 #[test]
 fn client_data_are_read_as_every_client_writes_them() {
-    let made = Authenticator::default().create(&creation_options(&[]), ORIGIN).unwrap();
+    let made = Authenticator::default().create(&creation_options(Conveyance::None, &[]), ORIGIN).unwrap();
     // Nobody signs the client data of a registration without a statement.
     let written = |text: &[u8]| registered(&with_bytes(&made, "clientDataJSON", |bytes| *bytes = text.to_vec()));
     let challenge = base64url::encode(CHALLENGE);
@@ -205,7 +174,7 @@ fn another_rp_or_another_key_is_refused() {
     let (mut phone, key) = with_passkey(cose::ES256);
     phone.other_rp_id = Some("example.com".to_owned());
     assert_eq!(broken(asserted(&phone.get(&request_options(&[]), ORIGIN).unwrap(), &key, 0)), ["rp_id"]);
-    assert_eq!(broken(registered(&phone.create(&creation_options(&[]), ORIGIN).unwrap())), ["rp_id"]);
+    assert_eq!(broken(registered(&phone.create(&creation_options(Conveyance::None, &[]), ORIGIN).unwrap())), ["rp_id"]);
     let (mut other, _) = with_passkey(cose::ES256);
     assert_eq!(broken(asserted(&other.get(&request_options(&[]), ORIGIN).unwrap(), &key, 0)), ["signature"]);
 }
@@ -215,7 +184,7 @@ fn another_rp_or_another_key_is_refused() {
 fn the_authenticator_keeps_to_the_options() {
     let (mut phone, _) = with_passkey(cose::ES256);
     let own = [Descriptor { id: phone.ids()[0].clone(), transports: vec!["internal".to_owned()] }];
-    assert_eq!(phone.create(&creation_options(&own), ORIGIN), Err(NotDone::AlreadyThere));
+    assert_eq!(phone.create(&creation_options(Conveyance::None, &own), ORIGIN), Err(NotDone::AlreadyThere));
     let other = [Descriptor { id: vec![1; 16], transports: Vec::new() }];
     assert_eq!(phone.get(&request_options(&other), ORIGIN), Err(NotDone::NoPasskey));
     assert!(phone.get(&request_options(&own), ORIGIN).is_ok());
@@ -234,7 +203,8 @@ fn with_bytes(answer: &Json, member: &str, change: impl Fn(&mut Vec<u8>)) -> Jso
 #[test]
 fn hostile_bytes_are_unreadable_or_refused() {
     let (mut phone, key) = with_passkey(cose::ES256);
-    let (made, used) = (phone.create(&creation_options(&[]), ORIGIN).unwrap(), phone.get(&request_options(&[]), ORIGIN).unwrap());
+    let (made, used) =
+        (phone.create(&creation_options(Conveyance::None, &[]), ORIGIN).unwrap(), phone.get(&request_options(&[]), ORIGIN).unwrap());
     for cut in 0..37 {
         assert!(asserted(&with_bytes(&used, "authenticatorData", |data| data.truncate(cut)), &key, 0).is_err(), "{cut}");
     }
@@ -277,11 +247,11 @@ fn credential_ids_are_bounded_and_the_same() {
     for (length, reads) in [(1, true), (1023, true), (1024, false)] {
         let mut phone = Authenticator::default();
         phone.id_length = length;
-        let made = phone.create(&creation_options(&[]), ORIGIN).unwrap();
+        let made = phone.create(&creation_options(Conveyance::None, &[]), ORIGIN).unwrap();
         assert_eq!(registered(&made).is_ok_and(|verdict| verdict.holds()), reads, "{length}");
     }
     let mut phone = Authenticator::default();
-    let mut made = phone.create(&creation_options(&[]), ORIGIN).unwrap();
+    let mut made = phone.create(&creation_options(Conveyance::None, &[]), ORIGIN).unwrap();
     (made["id"], made["rawId"]) = (json!("AAAA"), json!("AAAA"));
     assert_eq!(broken(registered(&made)), ["credential_id"]);
 }

@@ -1,51 +1,21 @@
 //! Statements by makers of our own, each with one lie.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod ceremony;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use ceremony::{ORIGIN, creation_options, registered};
 use minicbor::Encoder;
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, ExtendedKeyUsagePurpose, KeyPair};
 use serde_json::Value as Json;
 use symbolon_oauth::{base64url, digest};
-use symbolon_passkey::options::{Conveyance, Creation, creation};
-use symbolon_passkey::{
-    CrossOrigin, ExpectedRegistration, Kind, RegistrationFacts, RegistrationResponse, UserPresence, UserVerification, Verdict, cose,
-    registration,
-};
+use symbolon_passkey::options::Conveyance;
+use symbolon_passkey::{Kind, cose};
 use symbolon_phone::authenticator::Authenticator;
 
-const RP: &str = "login.example.com";
-const ORIGIN: &str = "https://login.example.com";
-const CHALLENGE: &[u8] = b"thirty-two bytes of a challenge!";
-
 fn made(phone: &mut Authenticator) -> Json {
-    let asked = Creation {
-        rp_id: RP,
-        rp_name: "Example",
-        user_handle: b"somebody",
-        user_name: "alice",
-        display_name: "Alice",
-        challenge: CHALLENGE,
-        timeout_ms: 300_000,
-        user_verification: UserVerification::Preferred,
-        conveyance: Conveyance::Direct,
-        exclude: &[],
-    };
-    phone.create(&creation(&asked), ORIGIN).unwrap()
-}
-
-fn judged(answer: &Json) -> Verdict<RegistrationFacts> {
-    let expected = ExpectedRegistration {
-        rp_id: RP,
-        origins: &[ORIGIN],
-        cross_origin: CrossOrigin::Refused,
-        challenge: CHALLENGE,
-        algorithms: &cose::OFFERED,
-        user_verification: UserVerification::Required,
-        user_presence: UserPresence::Required,
-        trust: None,
-    };
-    registration(&RegistrationResponse::parse(&answer.to_string()).unwrap(), &expected).unwrap()
+    phone.create(&creation_options(Conveyance::Direct, &[]), ORIGIN).unwrap()
 }
 
 fn bytes(answer: &Json, member: &str) -> Vec<u8> {
@@ -109,7 +79,7 @@ fn a_tpms_certificate_of_another_kind_is_refused() {
     for (names, is_good) in
         [(Some((&own[..], false)), true), (None, true), (Some((&other[..], false)), false), (Some((&own[..], true)), false)]
     {
-        let verdict = judged(&by_tpm(&made(&mut phone), &certificate(names)));
+        let verdict = registered(&by_tpm(&made(&mut phone), &certificate(names))).unwrap();
         let found: Vec<(&str, &str)> = verdict.failed.iter().map(|one| (one.name, one.detail.as_str())).collect();
         let wanted: &[(&str, &str)] = &[("attestation", "the certificate is of another kind of authenticator")];
         assert_eq!(found, if is_good { &[][..] } else { wanted }, "{names:?}");

@@ -72,7 +72,9 @@ impl Settling<'_> {
     /// Writes what a move came to. The number of a grant is random. Where the session has thousands of grants, one of them may have the
     /// number already: then all of it is made once more, with another number. A plug-in that decides is asked again.
     pub async fn settle(&self, moved: Moved) -> Result<Settled> {
+        // Without a proof there is no grant, and a new session has no other one.
         if self.session.is_some()
+            && moved.proven.is_some()
             && let Some(settled) = self.settle_unless_taken(moved.clone()).await?
         {
             return Ok(settled);
