@@ -3,14 +3,14 @@
 //! changes nothing until `max_age`.
 
 use crate::audit::Entry;
-use crate::config::upstream::Check;
+use crate::config::upstream::RepeatedCheck;
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::grants::{Grant, invalid_grant};
 use crate::sessions;
 use crate::store::tables::{provider_check, provider_session};
 use crate::store::{Change, Expect, Row, Value};
-use crate::upstream::{Again, Kept, Leased, Provider, Providers, Trouble, Vault};
+use crate::upstream::{Again, Leased, Provider, ProviderTokens, Providers, Trouble, Vault};
 
 /// How long one node has for one question before another may ask.
 const LEASE_MS: i64 = 30_000;
@@ -20,13 +20,13 @@ const AGAIN_MS: i64 = 60_000;
 const WHAT: &str = "asking a provider again";
 
 /// An identity that is asked about, at the entry by which the person came.
-struct Asked {
+struct IdentityToAsk {
     identity: String,
     provider: String,
     account: String,
 }
 
-impl Asked {
+impl IdentityToAsk {
     fn key(&self) -> [Value; 2] {
         [self.identity.as_str().into(), self.provider.as_str().into()]
     }
@@ -36,7 +36,7 @@ impl Asked {
     }
 }
 
-fn rule<'a>(core: &'a Core, provider: &str) -> Option<&'a Check> {
+fn rule<'a>(core: &'a Core, provider: &str) -> Option<&'a RepeatedCheck> {
     core.config.upstream.get(provider)?.check.as_ref()
 }
 
@@ -58,7 +58,8 @@ pub async fn round(core: &Core, providers: &Providers) -> std::result::Result<()
 
 async fn ask(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> std::result::Result<(), Fault> {
     let name = row.text("provider")?;
-    let asked = Asked { identity: row.text("identity")?.to_owned(), provider: name.to_owned(), account: row.text("account")?.to_owned() };
+    let asked =
+        IdentityToAsk { identity: row.text("identity")?.to_owned(), provider: name.to_owned(), account: row.text("account")?.to_owned() };
     let mut claim = Change::new(now_ms);
     claim.run(provider_check::CLAIM, asked.with([(now_ms + LEASE_MS).into(), row.int("next_ms")?.into()]));
     if !core.store.applied(claim, WHAT).await? {
@@ -100,9 +101,9 @@ async fn ask(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> std:
 
 async fn confirm(
     core: &Core,
-    asked: &Asked,
+    asked: &IdentityToAsk,
     (vault, leased): (&Vault, &Leased),
-    next: &Kept,
+    next: &ProviderTokens,
     next_ms: i64,
 ) -> std::result::Result<(), Fault> {
     let mut change = Change::new(core.now_ms());
@@ -116,7 +117,7 @@ async fn confirm(
 }
 
 /// The provider refuses for good. A sign-in that was quicker brought another token, and then nothing ends.
-async fn end(core: &Core, provider: &Provider, asked: &Asked, leased: &Leased) -> std::result::Result<(), Fault> {
+async fn end(core: &Core, provider: &Provider, asked: &IdentityToAsk, leased: &Leased) -> std::result::Result<(), Fault> {
     let mut is_first = true;
     loop {
         let rows = core.store.all(provider_session::BY_ENTRY, &asked.key()).await?;

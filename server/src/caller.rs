@@ -143,14 +143,14 @@ fn invalid_client(hint: &'static str) -> Refused {
 }
 
 /// What a request carries to prove its client.
-enum Proof {
+enum ClientProof {
     None,
     Basic(String),
     Post(String),
     Assertion(String),
 }
 
-impl Proof {
+impl ClientProof {
     fn assertion(&self) -> Option<&str> {
         match self {
             Self::Assertion(text) => Some(text),
@@ -221,23 +221,29 @@ impl Callers {
     }
 
     /// The client's own proof. That of an installation (`authentication::of_request`) is judged beside every method alike.
-    async fn authenticate(&self, core: &Core, incoming: &Incoming, (client_id, client): (&str, &Client), proof: Proof) -> Result<Own> {
+    async fn authenticate(
+        &self,
+        core: &Core,
+        incoming: &Incoming,
+        (client_id, client): (&str, &Client),
+        proof: ClientProof,
+    ) -> Result<Own> {
         use ClientAuthentication as Method;
         let proved = Own { proved: true, ..Own::default() };
         match (client.authentication, proof) {
-            (Method::None | Method::AttestJwtClientAuth | Method::AttestJwtClientAuthDpop, Proof::None) => Ok(Own::default()),
-            (Method::TlsClientAuth | Method::SelfSignedTlsClientAuth, Proof::None) => {
+            (Method::None | Method::AttestJwtClientAuth | Method::AttestJwtClientAuthDpop, ClientProof::None) => Ok(Own::default()),
+            (Method::TlsClientAuth | Method::SelfSignedTlsClientAuth, ClientProof::None) => {
                 let device = certificates::authenticate(&self.anchors, incoming, client_id, client)?;
                 if let Some(device) = &device {
                     devices::must_be_welcome(core, incoming, client_id, device).await?;
                 }
                 Ok(Own { device, ..proved })
             }
-            (Method::ClientSecretBasic, Proof::Basic(secret)) | (Method::ClientSecretPost, Proof::Post(secret)) => {
+            (Method::ClientSecretBasic, ClientProof::Basic(secret)) | (Method::ClientSecretPost, ClientProof::Post(secret)) => {
                 self.check_secret(core, incoming, (client_id, client), &secret).await?;
                 Ok(proved)
             }
-            (Method::PrivateKeyJwt, Proof::Assertion(text)) => {
+            (Method::PrivateKeyJwt, ClientProof::Assertion(text)) => {
                 let alg = Unverified::parse(&text).ok().and_then(|it| it.alg());
                 if client.token_endpoint_auth_signing_alg.is_some_and(|wanted| alg != Some(wanted)) {
                     let hint = "This client signs its assertions with the algorithm of its token_endpoint_auth_signing_alg, and no other.";
@@ -258,7 +264,7 @@ impl Callers {
                 }
                 Ok(Own { assertion: Some(checked), ..proved })
             }
-            (_, Proof::None) => Err(invalid_client("This client must authenticate.").into()),
+            (_, ClientProof::None) => Err(invalid_client("This client must authenticate.").into()),
             _ => Err(invalid_client("This client is registered for another way of authentication.").into()),
         }
     }
@@ -322,7 +328,7 @@ pub fn claimed_client(incoming: &Incoming) -> Option<String> {
 }
 
 /// Reads the client's id and the one proof. More than one proof is refused (099-T).
-fn presented(incoming: &Incoming) -> Result<(String, Proof)> {
+fn presented(incoming: &Incoming) -> Result<(String, ClientProof)> {
     let form = &incoming.form;
     let basic = match incoming.headers.get_all("authorization").iter().count() {
         0 => None,
@@ -343,13 +349,13 @@ fn presented(incoming: &Incoming) -> Result<(String, Proof)> {
     let agree = |id: &str| named.is_none_or(|it| it == id);
     let differ = || Refused::bad_request("invalid_request", "client_id differs from the authenticated client.");
     if let Some((id, secret)) = basic {
-        return if agree(&id) { Ok((id, Proof::Basic(secret))) } else { Err(differ().into()) };
+        return if agree(&id) { Ok((id, ClientProof::Basic(secret))) } else { Err(differ().into()) };
     }
     if let Some(text) = assertion {
         check_assertion_type(form)?;
         let id = client_assertion::unverified_client_id(text)
             .ok_or_else(|| invalid_client("client_assertion is not a signed JWT with iss and sub."))?;
-        return if agree(&id) { Ok((id, Proof::Assertion(text.to_owned()))) } else { Err(differ().into()) };
+        return if agree(&id) { Ok((id, ClientProof::Assertion(text.to_owned()))) } else { Err(differ().into()) };
     }
     let attested = authentication::named_client(incoming)?;
     if let (Some(attested), Some(named)) = (&attested, named)
@@ -360,7 +366,7 @@ fn presented(incoming: &Incoming) -> Result<(String, Proof)> {
     let Some(id) = named.or(attested.as_deref()) else {
         return Err(invalid_client("The request names no client: send client_id or authenticate.").into());
     };
-    Ok((id.to_owned(), secret.map_or(Proof::None, |it| Proof::Post(it.to_owned()))))
+    Ok((id.to_owned(), secret.map_or(ClientProof::None, |it| ClientProof::Post(it.to_owned()))))
 }
 
 fn check_assertion_type(form: &Form) -> Result<()> {

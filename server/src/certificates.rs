@@ -6,7 +6,7 @@ use crate::config::{CertificateName, Client, ClientAuthentication, Config, TlsCl
 use crate::error::{Fault, Refused, Result};
 use crate::pem;
 use crate::watched::Watched;
-use crate::web::certificate::{Shown, refused};
+use crate::web::certificate::{ShownCertificates, refused};
 use crate::web::request::Incoming;
 use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
@@ -55,7 +55,7 @@ fn device(leaf: &X509Certificate<'_>) -> std::result::Result<String, Refused> {
 }
 
 /// RFC 8705 2.2.2: the certificate itself is registered, as `x5c` of a key of the client's set. Dates and issuer say nothing.
-fn self_signed(client: &Client, shown: &Shown) -> std::result::Result<(), Refused> {
+fn self_signed(client: &Client, shown: &ShownCertificates) -> std::result::Result<(), Refused> {
     let document = client.jwks.as_ref().map(crate::config::Jwks::document);
     let keys = document.and_then(|it| it["keys"].as_array()).into_iter().flatten();
     let registered = keys.filter_map(|it| it["x5c"][0].as_str()).filter_map(standard_base64);
@@ -122,7 +122,7 @@ impl Anchors {
 
     /// Chain, dates, purpose, constraints and revocation, at this time, of every certificate up to the anchor. A certificate is refused if
     /// its CA has no list here. Everybody is refused while a list is overdue (194-M).
-    fn verify(&self, shown: &Shown, now_ms: i64) -> std::result::Result<(), Refused> {
+    fn verify(&self, shown: &ShownCertificates, now_ms: i64) -> std::result::Result<(), Refused> {
         let now = UnixTime::since_unix_epoch(Duration::from_millis(u64::try_from(now_ms).unwrap_or_default()));
         let checked = self.current().verify_client_cert(shown.leaf(), &shown.0[1..], now);
         checked.map(|_| ()).map_err(|it| refused(it.to_string()))

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::{Client, ClientPolicy, Config};
 use crate::error::Fault;
 use crate::limits::Limits;
-use crate::links::held::Held;
+use crate::links::held::HeldHosts;
 use crate::outgoing::Outgoing;
 use crate::store::tables::client::{READ, USE};
 use crate::store::{Change, Expect, Row, Store};
@@ -40,7 +40,7 @@ const LONGEST_ID: usize = 2048;
 
 /// Something that was read, and when.
 #[derive(Clone)]
-struct Known<T> {
+struct Cached<T> {
     what: T,
     read_ms: i64,
     /// Of [`Clients::round`], before it was read.
@@ -52,16 +52,16 @@ pub struct Clients {
     config: Arc<Config>,
     store: Store,
     clock: Clock,
-    registered: BoundedMap<String, Known<Arc<Client>>>,
+    registered: BoundedMap<String, Cached<Arc<Client>>>,
     /// Names that no client has, by their digest: strangers make them up, of any length and number.
-    absent: BoundedMap<[u8; 32], Known<()>>,
+    absent: BoundedMap<[u8; 32], Cached<()>>,
     /// Raised when something was imported here. What was read before does not count any more.
     round: AtomicU64,
     needs: RwLock<Arc<Needs>>,
     /// What clients that register themselves may not be called.
     reserved: Reserved,
     /// Hosts that phones know as an app's, for longer than the configuration does.
-    held: RwLock<Arc<Held>>,
+    held: RwLock<Arc<HeldHosts>>,
     /// What reads the documents of clients. None: nothing is read, and only what the store has counts.
     documents: Option<(Outgoing, Arc<Limits>, Arc<StoredBytes>)>,
     flights: documents::Flights,
@@ -86,7 +86,7 @@ impl Clients {
             round: AtomicU64::new(0),
             needs: RwLock::new(Arc::new(needs)),
             reserved: Reserved::new(config),
-            held: RwLock::new(Arc::new(Held::read(store, clock()).await?)),
+            held: RwLock::new(Arc::new(HeldHosts::read(store, clock()).await?)),
             documents: None,
             flights: documents::Flights::new(KEPT),
         })
@@ -137,19 +137,19 @@ impl Clients {
         }
     }
 
-    fn reading(&self) -> Option<documents::Reading<'_>> {
+    fn reading(&self) -> Option<documents::DocumentReader<'_>> {
         let (outgoing, limits, stored) = self.documents.as_ref()?;
         let (config, reserved, store, now_ms) = (&*self.config, &self.reserved, &self.store, (self.clock)());
-        Some(documents::Reading { config, reserved, held: self.held(), store, outgoing, limits, stored, now_ms })
+        Some(documents::DocumentReader { config, reserved, held: self.held(), store, outgoing, limits, stored, now_ms })
     }
 
-    fn held(&self) -> Arc<Held> {
+    fn held(&self) -> Arc<HeldHosts> {
         Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads the held hosts again, with those that other nodes have written.
     pub async fn refresh_held(&self) -> Result<(), Fault> {
-        let fresh = Held::read(&self.store, (self.clock)()).await?;
+        let fresh = HeldHosts::read(&self.store, (self.clock)()).await?;
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
         Ok(())
     }
@@ -160,7 +160,7 @@ impl Clients {
         strangers::objection(self.ground(&held), policy, client)
     }
 
-    fn ground<'a>(&'a self, held: &'a Held) -> Ground<'a> {
+    fn ground<'a>(&'a self, held: &'a HeldHosts) -> Ground<'a> {
         Ground { config: &self.config, reserved: &self.reserved, held, now_ms: (self.clock)() }
     }
 
@@ -187,8 +187,8 @@ impl Clients {
         }
         let found = self.read(id, now_ms).await?;
         match &found {
-            Some(client) => self.registered.insert(id.to_owned(), Known { what: Arc::clone(client), read_ms: now_ms, round }),
-            None => self.absent.insert(digest, Known { what: (), read_ms: now_ms, round }),
+            Some(client) => self.registered.insert(id.to_owned(), Cached { what: Arc::clone(client), read_ms: now_ms, round }),
+            None => self.absent.insert(digest, Cached { what: (), read_ms: now_ms, round }),
         }
         Ok(found)
     }
@@ -271,7 +271,7 @@ impl Clients {
     }
 }
 
-impl<T> Known<T> {
+impl<T> Cached<T> {
     fn is_fresh(&self, now_ms: i64, round: u64) -> bool {
         self.round == round && (0..FRESH_MS).contains(&(now_ms - self.read_ms))
     }

@@ -35,7 +35,7 @@ const PAGE: usize = 20_000;
 const NODES: usize = 8;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum What {
+enum EndedItem {
     Session([u8; 16]),
     Grant([u8; 16], u32),
     Token(String),
@@ -44,7 +44,7 @@ enum What {
 }
 
 /// When something ended, by the clock of whoever ended it, and what.
-type Ending = (i64, What);
+type Ending = (i64, EndedItem);
 
 /// Up to where an API has heard each process, the latest process last. Opaque to the API, which hands it back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -157,10 +157,10 @@ impl Endings {
 
 fn named(core: &Core, audience: &str, (at_ms, what): &Ending) -> Json {
     match what {
-        What::Session(id) => json!({ "sid": crate::sessions::sid(core, audience, id) }),
-        What::Grant(session, number) => json!({ "grant_id": grant_id(&core.keyring, audience, session, *number) }),
-        What::Token(jti) => json!({ "jti": jti }),
-        What::Client(id) => json!({ "client_id": id, "before": cut_s(*at_ms) }),
+        EndedItem::Session(id) => json!({ "sid": crate::sessions::sid(core, audience, id) }),
+        EndedItem::Grant(session, number) => json!({ "grant_id": grant_id(&core.keyring, audience, session, *number) }),
+        EndedItem::Token(jti) => json!({ "jti": jti }),
+        EndedItem::Client(id) => json!({ "client_id": id, "before": cut_s(*at_ms) }),
     }
 }
 
@@ -200,13 +200,13 @@ impl Memory {
             for row in &rows {
                 last_ms = row.int("ended_ms")?;
                 let what = match sql {
-                    session::ENDED_SINCE => What::Session(row.array("id")?),
+                    session::ENDED_SINCE => EndedItem::Session(row.array("id")?),
                     app_grant::ENDED_SINCE => {
                         let number = u32::try_from(row.int("number")?).map_err(|_| Fault::new("a grant's number is out of range"))?;
-                        What::Grant(row.array("session")?, number)
+                        EndedItem::Grant(row.array("session")?, number)
                     }
-                    once::REVOKED_SINCE => What::Token(row.text("jti")?.to_owned()),
-                    _ => What::Client(row.text("key")?.to_owned()),
+                    once::REVOKED_SINCE => EndedItem::Token(row.text("jti")?.to_owned()),
+                    _ => EndedItem::Client(row.text("key")?.to_owned()),
                 };
                 self.learn((last_ms, what));
             }
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn the_oldest_give_way_and_say_so() {
         let mut known = Memory::default();
-        let token = |number: usize| What::Token(number.to_string());
+        let token = |number: usize| EndedItem::Token(number.to_string());
         for number in 0..MOST {
             known.learn((1_000 + i64::try_from(number / 2).unwrap(), token(number)));
         }

@@ -15,7 +15,7 @@ use crate::seal::{KeyRing, time_ordered_id};
 use crate::store::tables::enrolment::TOLD;
 use crate::store::tables::outbox::{CLAIM, DONE, DUE, MOST_WAITING, WAITING, WRITE};
 use crate::store::{Change, Expect, NotApplied, Store, Value};
-use message::Content;
+use message::LetterContent;
 use serde::{Deserialize, Serialize};
 use smtp::NotSent;
 use std::collections::BTreeMap;
@@ -162,7 +162,7 @@ impl Mailer {
             return Ok(false);
         }
         let (subject, body) = worded(core, pages, letter);
-        let content = Content { to, subject, body, locale: &letter.locale, id, now_ms };
+        let content = LetterContent { to, subject, body, locale: &letter.locale, id, now_ms };
         let outcome = match self.send(&content).await {
             Ok(()) => "sent",
             Err(NotSent { why, is_permanent: true }) => {

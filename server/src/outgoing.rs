@@ -225,7 +225,7 @@ pub struct Call {
 
 /// What came back, whatever its status.
 #[derive(Debug)]
-pub struct Answer {
+pub struct RemoteResponse {
     pub status: u16,
     pub headers: http::HeaderMap,
     pub body: Vec<u8>,
@@ -284,7 +284,7 @@ impl Call {
     }
 
     /// The error says what failed, and never the URL, which may hold a secret.
-    pub async fn send(self) -> Result<Answer, String> {
+    pub async fn send(self) -> Result<RemoteResponse, String> {
         let (turns, request, most_bytes, cuts) = (self.turns, self.request?, self.most_bytes, self.cuts);
         let work = async {
             let _turn = turns.acquire().await.map_err(|it| it.to_string())?;
@@ -294,7 +294,7 @@ impl Call {
     }
 }
 
-async fn read(request: reqwest::RequestBuilder, most_bytes: usize, cuts: bool) -> Result<Answer, String> {
+async fn read(request: reqwest::RequestBuilder, most_bytes: usize, cuts: bool) -> Result<RemoteResponse, String> {
     let failed = |it: reqwest::Error| said(&it.without_url());
     let mut answer = request.send().await.map_err(failed)?;
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
@@ -309,7 +309,7 @@ async fn read(request: reqwest::RequestBuilder, most_bytes: usize, cuts: bool) -
             break;
         }
     }
-    Ok(Answer { status, headers, body })
+    Ok(RemoteResponse { status, headers, body })
 }
 
 /// An error and what caused it: alone it says no more than that sending failed.
@@ -456,7 +456,7 @@ mod tests {
     async fn an_operator_may_name_the_private_network() {
         let (address, _) = server(Some(GOOD.to_owned())).await;
         let target = Target::of_operator(&format!("http://{address}/")).unwrap();
-        let Answer { status, body, .. } = Outgoing::default().get(&target).send().await.unwrap();
+        let RemoteResponse { status, body, .. } = Outgoing::default().get(&target).send().await.unwrap();
         assert_eq!((status, &body[..]), (200, &b"hello"[..]));
         let named = written_by(WrittenBy::Operator, "localhost", address);
         assert_eq!(Outgoing::default().get(&named).send().await.unwrap().status, 200);

@@ -79,7 +79,7 @@ fn as_fault(error: Error) -> Fault {
 }
 
 /// CIBA Core 10.2: 200 and 204 are good. No redirect is followed, so that the token goes nowhere else.
-async fn ping(core: &Core, stored: &backchannel::Stored) -> Result<(), String> {
+async fn ping(core: &Core, stored: &backchannel::BackchannelRow) -> Result<(), String> {
     let Some(token) = &stored.asked.notification_token else { return Ok(()) };
     let client = core.clients.get(&stored.client_id).await.map_err(|fault| fault.0)?;
     let Some(uri) = client.and_then(|client| client.backchannel.notification_endpoint.clone()) else { return Ok(()) };
@@ -98,7 +98,7 @@ fn is_good(kind: &'static str, status: u16) -> Result<(), String> {
 }
 
 /// An empty wake-up for each installation of the person that may answer.
-async fn wake_up(core: &Core, stored: &backchannel::Stored, now_ms: i64) -> Result<(), String> {
+async fn wake_up(core: &Core, stored: &backchannel::BackchannelRow, now_ms: i64) -> Result<(), String> {
     let Some(push) = &core.config.push else { return Ok(()) };
     let values = [stored.account.as_str().into(), now_ms.into()];
     let rows = core.store.all(backchannel_request::ADDRESSES, &values).await.map_err(|fault| fault.0)?;

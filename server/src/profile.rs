@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 /// The person, as far as tokens may say.
 #[derive(Clone, Debug, Default)]
-pub struct Person {
+pub struct PersonClaims {
     pub email: Option<String>,
     pub email_verified: bool,
     pub name: Option<String>,
@@ -17,7 +17,7 @@ pub struct Person {
     pub updated_ms: i64,
 }
 
-impl Person {
+impl PersonClaims {
     pub fn from_row(row: &Row) -> std::result::Result<Self, Fault> {
         Ok(Self {
             email: row.opt_text("email")?.map(str::to_owned),
@@ -59,7 +59,7 @@ pub fn as_text(shown: &Map<String, Json>) -> String {
 }
 
 /// One claim of a person. OpenID Connect Core 5.1; an absent value is absent, never null.
-pub fn claim(person: &Person, name: &str) -> Option<Json> {
+pub fn claim(person: &PersonClaims, name: &str) -> Option<Json> {
     if is_reserved(name) {
         return None;
     }
@@ -75,7 +75,7 @@ pub fn claim(person: &Person, name: &str) -> Option<Json> {
 }
 
 /// A claim that the operator wrote down, in the type of Core 5.1. It may be kept as text. What is no value of its type is absent.
-fn kept(person: &Person, name: &str) -> Option<Json> {
+fn kept(person: &PersonClaims, name: &str) -> Option<Json> {
     let value = person.claims.get(name).filter(|value| !value.is_null())?;
     let read = || value.as_str().and_then(|text| serde_json::from_str::<Json>(text).ok()).unwrap_or_else(|| value.clone());
     match name {

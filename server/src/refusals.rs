@@ -3,7 +3,7 @@
 //! counters, because an anonymous caller must not fill the audit.
 
 use crate::audit::Entry;
-use crate::authorization::device::State;
+use crate::authorization::device::ApprovalState;
 use crate::authorization::{backchannel, device};
 use crate::core::Core;
 use crate::error::Refused;
@@ -100,10 +100,12 @@ async fn issued(core: &Core, incoming: &Incoming) -> Option<Issued> {
 
 impl Issued {
     /// `asked`: the account that is asked. Empty: nobody, or nobody knows yet.
-    fn polled(client: String, asked: String, state: State) -> Self {
+    fn polled(client: String, asked: String, state: ApprovalState) -> Self {
         match state {
-            State::Approved { account, session, .. } => Self { client, account: Some(account), session: Some(session) },
-            State::Pending | State::Denied => Self { client, account: Some(asked).filter(|asked| !asked.is_empty()), session: None },
+            ApprovalState::Approved { account, session, .. } => Self { client, account: Some(account), session: Some(session) },
+            ApprovalState::Pending | ApprovalState::Denied => {
+                Self { client, account: Some(asked).filter(|asked| !asked.is_empty()), session: None }
+            }
         }
     }
 }

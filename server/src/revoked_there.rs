@@ -6,7 +6,7 @@ use crate::core::Core;
 use crate::error::Fault;
 use crate::store::tables::provider_revocation::{CLAIM, DONE, DUE};
 use crate::store::{Change, Expect, Row, Value};
-use crate::upstream::{Kept, Providers, Revoked};
+use crate::upstream::{ProviderTokens, Providers, Revoked};
 
 /// How long one node has for one token before another may try.
 const LEASE_MS: i64 = 30_000;
@@ -39,7 +39,7 @@ async fn revoke(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> R
     let Some(provider) = provider.filter(|_| row.int("linked").is_ok_and(|linked| linked == 0)) else {
         return finish(core, row, None).await;
     };
-    let Some(kept) = Kept::open(&core.keyring, row.text("identity")?, row.bytes("sealed")?) else {
+    let Some(kept) = ProviderTokens::open(&core.keyring, row.text("identity")?, row.bytes("sealed")?) else {
         return finish(core, row, Some("it cannot be opened: its master key is not in the list".to_owned())).await;
     };
     match provider.revoke(&kept, now_ms).await {

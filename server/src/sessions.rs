@@ -57,18 +57,18 @@ pub struct Authenticated<'a> {
     pub acr: &'a str,
     pub amr: &'a [String],
     pub auth_time_ms: i64,
-    pub place: Place<'a>,
+    pub place: OpenedFrom<'a>,
 }
 
 /// From where a session was opened, for the person's own list.
 #[derive(Clone, Copy, Default)]
-pub struct Place<'a> {
+pub struct OpenedFrom<'a> {
     /// The header of the browser or app; kept is a name for it.
     pub user_agent: Option<&'a str>,
     pub address: Option<IpAddr>,
 }
 
-impl Place<'_> {
+impl OpenedFrom<'_> {
     fn values(&self) -> [Value; 2] {
         let device = self.user_agent.and_then(mail::device_name).unwrap_or_default();
         [device.into(), self.address.map(|address| address.to_string()).unwrap_or_default().into()]

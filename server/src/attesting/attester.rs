@@ -93,7 +93,7 @@ fn opened(core: &Core, text: &str, client_id: &str, jkt: &str, now_ms: i64) -> O
 }
 
 /// What became of evidence that could be read.
-enum Outcome {
+enum EvidenceOutcome {
     Accepted(Reply),
     Broken(Judged),
 }
@@ -113,8 +113,8 @@ pub async fn attest(attesting: &Attesting, core: &Core, incoming: &Incoming) -> 
         return Ok(answer);
     }
     let finding = match accept(attesting, core, whose, sent).await {
-        Ok(Outcome::Accepted(answer)) => return Ok(answer),
-        Ok(Outcome::Broken(judged)) => Finding::of_judged(&judged),
+        Ok(EvidenceOutcome::Accepted(answer)) => return Ok(answer),
+        Ok(EvidenceOutcome::Broken(judged)) => Finding::of_judged(&judged),
         Err(Error::Refused(refused)) => Finding::of_refused(*refused),
         Err(fault) => return Err(fault),
     };
@@ -148,7 +148,12 @@ fn is_not_judged(refused: &Refused) -> bool {
     refused.status == 503 && !refused.private.is_empty()
 }
 
-async fn accept(attesting: &Attesting, core: &Core, (client_id, rules): (&str, &AttestationRules), sent: Sent<'_>) -> Result<Outcome> {
+async fn accept(
+    attesting: &Attesting,
+    core: &Core,
+    (client_id, rules): (&str, &AttestationRules),
+    sent: Sent<'_>,
+) -> Result<EvidenceOutcome> {
     let Sent { incoming, held, challenge: text, .. } = sent;
     let unknown = || invalid("The challenge is unknown or too old. Get a new one from /attest/challenge.").because("challenge_unknown");
     let (challenge, bound, ends_ms) = opened(core, text, client_id, &held.jkt, incoming.now_ms).ok_or_else(unknown)?;
@@ -170,11 +175,11 @@ async fn accept(attesting: &Attesting, core: &Core, (client_id, rules): (&str, &
         judged.failed.extend(tier.is_none().then_some("tier"));
         let mut named = BTreeSet::new();
         judged.failed.retain(|it| named.insert(*it));
-        return Ok(Outcome::Broken(judged));
+        return Ok(EvidenceOutcome::Broken(judged));
     };
     judged.facts["proved"] = judged.proved.map(TierName::as_str).into();
     keep(core, &case, sent, (judged, tier)).await?;
-    Ok(Outcome::Accepted(issue(core, incoming, (client_id, rules), tier, incoming.now_ms)?))
+    Ok(EvidenceOutcome::Accepted(issue(core, incoming, (client_id, rules), tier, incoming.now_ms)?))
 }
 
 /// The highest tier that the evidence proves, that is let in, and that app and device come up to.

@@ -36,7 +36,7 @@ pub struct Attesting {
     /// What vouches for customers' own attesters, by client.
     anchors: BTreeMap<String, anchors::Anchors>,
     /// Client attestations that were verified under this configuration.
-    seen: seen::Seen,
+    seen: seen::VerifiedAttestations,
     /// What opens Play Integrity tokens, by client.
     play: BTreeMap<String, Arc<play::Play>>,
     /// What asks Apple for receipts, by client.
@@ -49,7 +49,7 @@ impl Attesting {
         let mut loaded = Self {
             status: before.map_or_else(Arc::default, |it| Arc::clone(&it.status)),
             anchors: BTreeMap::new(),
-            seen: seen::Seen::default(),
+            seen: seen::VerifiedAttestations::default(),
             play: BTreeMap::new(),
             apple: BTreeMap::new(),
         };

@@ -7,7 +7,7 @@ use super::case::{self, Case, Judged, Sent, invalid, on_pool, refused};
 use crate::config::{AndroidApp, PlayDevice, PlayRules, TierName};
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
-use crate::outgoing::{Answer, Outgoing, Target};
+use crate::outgoing::{Outgoing, RemoteResponse, Target};
 use crate::store::{Change, NotApplied};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
@@ -256,7 +256,7 @@ impl Google {
         let address = format!("{}/v1/{package}:decodeIntegrityToken", self.url);
         let target = Target::of_operator(&address).map_err(outage)?;
         let request = self.outgoing.post(&target).bearer_auth(&access).json(&json!({ "integrity_token": token }));
-        let Answer { status, body, .. } = request.at_most(MAX_ANSWER).within(WITHIN).send().await.map_err(outage)?;
+        let RemoteResponse { status, body, .. } = request.at_most(MAX_ANSWER).within(WITHIN).send().await.map_err(outage)?;
         match status {
             200 => {}
             // Google does not know the token: that is the app's.
@@ -279,7 +279,7 @@ impl Google {
         let assertion = jws::sign(&self.key, "JWT", &claims).map_err(|it| format!("signing: {it:?}"))?;
         let form = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", &assertion)];
         let request = self.outgoing.post(&Target::of_operator(&self.token_uri)?).form(&form);
-        let Answer { status, body, .. } = request.at_most(MAX_ANSWER).within(WITHIN).send().await?;
+        let RemoteResponse { status, body, .. } = request.at_most(MAX_ANSWER).within(WITHIN).send().await?;
         let json: Json = serde_json::from_slice(&body).map_err(|it| it.to_string())?;
         let token = json["access_token"].as_str().filter(|_| status == 200).ok_or(format!("the service account's token: {status}"))?;
         let life_s = json["expires_in"].as_i64().unwrap_or(600).clamp(60, 3600);

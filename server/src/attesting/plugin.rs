@@ -83,14 +83,14 @@ fn own_key(platform: &str, named: &[u8]) -> Vec<u8> {
 }
 
 /// An installation that this plug-in has judged before.
-struct Known {
+struct JudgedInstallation {
     proved: Option<TierName>,
     evidence_key: Vec<u8>,
     written: String,
 }
 
 /// None: it comes for the first time.
-async fn known(core: &Core, case: &Case, platform: &str) -> Result<Option<Known>> {
+async fn known(core: &Core, case: &Case, platform: &str) -> Result<Option<JudgedInstallation>> {
     let Some(row) = case::row_of(core, case).await? else { return Ok(None) };
     let why = match (row.text(0)?, row.text(4)?) {
         // Somebody else's attester vouched for it until now; here it comes for the first time.
@@ -104,5 +104,5 @@ async fn known(core: &Core, case: &Case, platform: &str) -> Result<Option<Known>
     }
     let written = row.text(5)?.to_owned();
     let proved = proved(row.text(1)?, &case::facts(&written)?);
-    Ok(Some(Known { proved, evidence_key: row.bytes(2)?.to_vec(), written }))
+    Ok(Some(JudgedInstallation { proved, evidence_key: row.bytes(2)?.to_vec(), written }))
 }

@@ -7,7 +7,7 @@ use crate::audit;
 use crate::config::IosApp;
 use crate::core::Core;
 use crate::error::{Fault, Result};
-use crate::outgoing::{Answer, Outgoing, Target};
+use crate::outgoing::{Outgoing, RemoteResponse, Target};
 use crate::store::{Change, NotApplied, Row};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
@@ -209,7 +209,7 @@ impl Apple {
         let token = token.map_err(|it| format!("signing: {it:?}"))?;
         let body = base64::encode(receipt);
         let call = self.outgoing.post(&Target::of_operator(&url)?).header("authorization", &token).body(body);
-        let Answer { status, body: answer, .. } = call.at_most(MAX_ANSWER).within(WITHIN).send().await?;
+        let RemoteResponse { status, body: answer, .. } = call.at_most(MAX_ANSWER).within(WITHIN).send().await?;
         match status {
             200 => {}
             304 => return Ok(None),

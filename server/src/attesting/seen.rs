@@ -13,15 +13,15 @@ const MANY: usize = 8192;
 const MAX_BYTES: usize = 8192;
 
 /// By the SHA-256 of the whole JWT, signature included.
-pub struct Seen(BoundedMap<[u8; 32], Arc<Attestation>>);
+pub struct VerifiedAttestations(BoundedMap<[u8; 32], Arc<Attestation>>);
 
-impl Default for Seen {
+impl Default for VerifiedAttestations {
     fn default() -> Self {
         Self(BoundedMap::new(MANY))
     }
 }
 
-impl Seen {
+impl VerifiedAttestations {
     /// The attestation, genuine by these keys; its age is the caller's to judge.
     pub fn verified(&self, text: &str, attesters: &KeySet) -> Result<Arc<Attestation>, Rejected> {
         if text.len() > MAX_BYTES {
@@ -59,7 +59,7 @@ mod tests {
     /// 280-N: a lookup and no signature. With one byte more or less it is another JWT, and without its key it is nothing.
     #[test]
     fn an_attestation_already_seen_costs_a_lookup() {
-        let (seen, attester) = (Seen::default(), PrivateKey::generate(Algorithm::ES256).unwrap());
+        let (seen, attester) = (VerifiedAttestations::default(), PrivateKey::generate(Algorithm::ES256).unwrap());
         let (text, trusted) = (attestation(&attester, ""), keys(&attester));
         let first = seen.verified(&text, &trusted).unwrap();
         assert!(Arc::ptr_eq(&first, &seen.verified(&text, &trusted).unwrap()), "the very same, and nothing was verified again");
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded_and_what_is_used_stays() {
-        let (seen, attester) = (Seen(BoundedMap::new(4)), PrivateKey::generate(Algorithm::ES256).unwrap());
+        let (seen, attester) = (VerifiedAttestations(BoundedMap::new(4)), PrivateKey::generate(Algorithm::ES256).unwrap());
         let trusted = keys(&attester);
         let text = attestation(&attester, "");
         let first = seen.verified(&text, &trusted).unwrap();

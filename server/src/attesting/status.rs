@@ -3,7 +3,7 @@
 
 use crate::config::{Config, StatusListSource};
 use crate::core::Core;
-use crate::outgoing::{Answer, Outgoing, Target};
+use crate::outgoing::{Outgoing, RemoteResponse, Target};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use symbolon_attest::status_list::{self, MAX_BYTES, Status, StatusList};
@@ -100,7 +100,7 @@ fn file(path: &std::path::Path) -> Result<(Vec<u8>, i64), String> {
 async fn fetch(outgoing: &Outgoing, url: &str) -> Result<Vec<u8>, String> {
     let call = outgoing.get(&Target::of_operator(url)?).at_most(MAX_BYTES).within(WITHIN);
     match call.send().await.map_err(|it| format!("{url}: {it}"))? {
-        Answer { status: 200, body, .. } => Ok(body),
-        Answer { status, .. } => Err(format!("{url} answered {status}")),
+        RemoteResponse { status: 200, body, .. } => Ok(body),
+        RemoteResponse { status, .. } => Err(format!("{url} answered {status}")),
     }
 }

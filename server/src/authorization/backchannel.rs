@@ -3,14 +3,14 @@
 
 use super::Authority;
 use super::backchannel_code;
-use super::backchannel_person::{Asked, not_asked_now, places};
+use super::backchannel_person::{HintedPerson, not_asked_now, places};
 use super::backchannel_words::{self, WAKE};
-use super::device::{State, elsewhere};
+use super::device::{ApprovalState, elsewhere};
 use super::not_mine::{BLOCKED_MS, Places, Starter};
 use super::request::{self, AuthorizationRequest};
 use super::signed_request;
 use crate::caller::{Burnt, Caller};
-use crate::config::{Client, Profile, TokenDelivery};
+use crate::config::{Client, SecurityProfile, TokenDelivery};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::{self, Wanted};
@@ -92,7 +92,7 @@ pub struct BackchannelAuthorization {
 }
 
 /// A row of the store.
-pub struct Stored {
+pub struct BackchannelRow {
     pub id: [u8; 16],
     pub client_id: String,
     /// Empty: nobody.
@@ -100,21 +100,21 @@ pub struct Stored {
     pub places: Vec<u8>,
     pub salt: Vec<u8>,
     pub asked: BackchannelRequest,
-    pub state: State,
+    pub state: ApprovalState,
     pub version: i64,
     pub expires_ms: i64,
 }
 
-impl Stored {
+impl BackchannelRow {
     pub fn is_open(&self, now_ms: i64) -> bool {
-        self.state == State::Pending && now_ms < self.expires_ms
+        self.state == ApprovalState::Pending && now_ms < self.expires_ms
     }
 }
 
 /// A checked request, and whom it is for.
 pub struct Checked {
     pub asked: BackchannelRequest,
-    person: Asked,
+    person: HintedPerson,
     expires_in_s: i64,
     /// What the person has told the client, where the client asks for it.
     user_code: Option<String>,
@@ -146,7 +146,7 @@ pub async fn check(authority: &Authority<'_>, caller: &Caller, form: &Form) -> R
         let hint = "Only a client that authenticates may ask people on their own devices.";
         return Err(Refused::bad_request("unauthorized_client", hint).into());
     }
-    let must_sign = client.require_signed_request_object || client.profile == Some(Profile::Fapi2);
+    let must_sign = client.require_signed_request_object || client.profile == Some(SecurityProfile::Fapi2);
     let object = match (form.contains("request"), must_sign) {
         (false, true) => return Err(invalid("This client must sign its requests: send a request object (CIBA Core 7.1.1).").into()),
         (false, false) => None,
@@ -228,7 +228,7 @@ fn checked_message(client: &Client, form: &Form) -> Result<Option<String>> {
         Some(text) if backchannel::is_binding_message(text) && is_seen_whole(text) => Ok(Some(text.to_owned())),
         Some(_) => Err(refused("binding_message is from 1 to 60 letters, digits and plain signs.")),
         // FAPI-CIBA 5.2.2 2.
-        None if client.profile == Some(Profile::Fapi2) => Err(refused("FAPI-CIBA asks for a binding_message.")),
+        None if client.profile == Some(SecurityProfile::Fapi2) => Err(refused("FAPI-CIBA asks for a binding_message.")),
         None if rules.shows_number || rules.plain_approval => Ok(None),
         None => Err(refused("Send a binding_message, and show it to the person whom you ask.")),
     }
@@ -252,7 +252,7 @@ fn two_digits() -> std::result::Result<String, Fault> {
 }
 
 /// CIBA Core 7.1: exactly one hint. Whoever is unknown is asked like anybody, and never answers.
-async fn named(authority: &Authority<'_>, caller: &Caller, form: &Form, once: &mut Vec<Once>) -> Result<Asked> {
+async fn named(authority: &Authority<'_>, caller: &Caller, form: &Form, once: &mut Vec<Once>) -> Result<HintedPerson> {
     let hints = ["login_hint_token", "id_token_hint", "login_hint"].map(|name| form.get(name));
     let named = match hints {
         [Some(token), None, None] => {
@@ -269,7 +269,7 @@ async fn named(authority: &Authority<'_>, caller: &Caller, form: &Form, once: &m
         Named::Subject(subject) => (String::new(), known.by_id(&subject).await?),
         Named::LoginName(said) => known.named(&said).await?,
     };
-    Ok(Asked { name, account: account.filter(|account| account.active) })
+    Ok(HintedPerson { name, account: account.filter(|account| account.active) })
 }
 
 /// A token that the client signed, or an issuer that its operator has named for it.
@@ -377,7 +377,7 @@ fn turned_away(burnt: &Burnt, spent: &[usize], (at, kept): (usize, usize)) -> Er
 }
 
 /// Answers the keys of the places, which an approval gives back.
-fn charge(authority: &Authority<'_>, change: &mut Change, client_id: &str, person: &Asked) -> Vec<u8> {
+fn charge(authority: &Authority<'_>, change: &mut Change, client_id: &str, person: &HintedPerson) -> Vec<u8> {
     let (now_ms, mut keys) = (change.now_ms(), Vec::new());
     for (key, times) in places(authority.core, "place", client_id, person) {
         change.run(CHARGE, vec![Value::from(&key[..]), (now_ms + WINDOW_MS).into(), now_ms.into(), (MOST * times).into()]);
@@ -390,13 +390,13 @@ fn place(id: &[u8; 16]) -> String {
     format!("backchannel_request/body/{}", base64url::encode(id))
 }
 
-pub async fn by_id(core: &Core, id: &[u8; 16]) -> Result<Option<Stored>> {
+pub async fn by_id(core: &Core, id: &[u8; 16]) -> Result<Option<BackchannelRow>> {
     let row = core.store.one(READ, &[Value::from(&id[..])]).await?;
     Ok(row.as_ref().map(|row| from_row(core, row)).transpose()?)
 }
 
 /// By the text that names it in `/pending` and on pages.
-pub async fn by_reference(core: &Core, reference: &str) -> Result<Option<Stored>> {
+pub async fn by_reference(core: &Core, reference: &str) -> Result<Option<BackchannelRow>> {
     match base64url::decode(reference).and_then(|bytes| <[u8; 16]>::try_from(bytes).ok()) {
         Some(id) => by_id(core, &id).await,
         None => Ok(None),
@@ -408,7 +408,7 @@ pub fn reference(id: &[u8; 16]) -> String {
 }
 
 /// What this person is asked now, oldest first. What a blocked starter has asked before waits no more.
-pub async fn pending(core: &Core, account: &str, now_ms: i64) -> Result<Vec<Stored>> {
+pub async fn pending(core: &Core, account: &str, now_ms: i64) -> Result<Vec<BackchannelRow>> {
     let rows = core.store.all(PENDING, &[account.into(), now_ms.into()]).await?;
     let all = rows.iter().map(|row| from_row(core, row)).collect::<std::result::Result<Vec<_>, _>>()?;
     let blocked = all.iter().map(async |stored| stored.asked.places(core, account).are_blocked(core, now_ms).await);
@@ -416,14 +416,14 @@ pub async fn pending(core: &Core, account: &str, now_ms: i64) -> Result<Vec<Stor
     Ok(all.into_iter().zip(blocked).filter(|(_, is_blocked)| !is_blocked).map(|(stored, _)| stored).collect())
 }
 
-fn from_row(core: &Core, row: &Row) -> std::result::Result<Stored, Fault> {
+fn from_row(core: &Core, row: &Row) -> std::result::Result<BackchannelRow, Fault> {
     let id = |bytes: &[u8]| <[u8; 16]>::try_from(bytes).map_err(|_| Fault::new("a backchannel request has an id of another length"));
     let own = id(row.bytes("id")?)?;
     let account = row.text("account")?.to_owned();
     let state = match row.text("state")? {
-        "pending" => State::Pending,
-        "denied" => State::Denied,
-        "approved" => State::Approved {
+        "pending" => ApprovalState::Pending,
+        "denied" => ApprovalState::Denied,
+        "approved" => ApprovalState::Approved {
             account: account.clone(),
             session: id(row.bytes("session")?)?,
             number: u32::try_from(row.int("number")?).map_err(|_| Fault::new("a grant's number is out of range"))?,
@@ -431,7 +431,7 @@ fn from_row(core: &Core, row: &Row) -> std::result::Result<Stored, Fault> {
         other => return Err(Fault::new(format!("a backchannel request is in the unknown state {other:?}"))),
     };
     let plain = core.keyring.open(&place(&own), row.bytes("body")?).ok_or_else(|| Fault::new("a backchannel request cannot be opened"))?;
-    Ok(Stored {
+    Ok(BackchannelRow {
         id: own,
         client_id: row.text("client")?.to_owned(),
         account,
@@ -448,7 +448,7 @@ fn from_row(core: &Core, row: &Row) -> std::result::Result<Stored, Fault> {
 pub async fn rules(authority: &Authority<'_>, asked: &BackchannelAuthorization) -> Result<Rules> {
     let request = &asked.asked.request;
     let client = super::device::client_of(authority, request).await?;
-    let must_sign = client.require_signed_request_object || client.profile == Some(Profile::Fapi2);
+    let must_sign = client.require_signed_request_object || client.profile == Some(SecurityProfile::Fapi2);
     if !client.allows_grant(GRANT_TYPE) || (must_sign && !request.signed) {
         return Err(over().because("the client may no longer ask in this way").into());
     }

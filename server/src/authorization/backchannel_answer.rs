@@ -2,11 +2,11 @@
 //! answer (`approves`), by the same steps as any sign-in. What is granted hangs below a session of its own.
 
 use super::Authority;
-use super::backchannel::{BackchannelAuthorization, Stored, by_id, is_over};
+use super::backchannel::{BackchannelAuthorization, BackchannelRow, by_id, is_over};
 use super::backchannel_words::{self, PING};
 use super::complete::{authenticated, granting, record_of};
 use super::consent;
-use super::device::{State, client_of};
+use super::device::{ApprovalState, client_of};
 use super::not_mine::{self, No};
 use super::settle::{End, Settling};
 use crate::audit::Entry;
@@ -36,14 +36,14 @@ const REDEEMABLE_MS: i64 = 60_000;
 
 /// What the question says of the person whom it asks.
 #[derive(Default)]
-pub struct Seen<'a> {
+pub struct AskedPerson<'a> {
     pub person: Option<&'a str>,
     /// The person did not start what came from there before.
     pub is_blocked: bool,
 }
 
 /// The question: which client, what for, and what to compare. First-party clients ask it too, and by GET alone nothing is answered.
-pub fn step(authority: &Authority<'_>, client: &Client, asked: &BackchannelAuthorization, seen: &Seen<'_>) -> Step {
+pub fn step(authority: &Authority<'_>, client: &Client, asked: &BackchannelAuthorization, seen: &AskedPerson<'_>) -> Step {
     let request = &asked.asked.request;
     let name = client.display_name(&request.client_id);
     let mut step = Step::new("approval");
@@ -111,20 +111,20 @@ fn tell_client(core: &Core, change: &mut Change, asked: &BackchannelAuthorizatio
 }
 
 /// What a person's answer comes to.
-enum Verdict {
-    Open(Box<Stored>),
+enum BackchannelVerdict {
+    Open(Box<BackchannelRow>),
     /// This person approved it before: the same once more changes nothing.
     Done,
     Over(&'static str),
 }
 
-fn verdict(stored: Option<Stored>, now_ms: i64) -> Verdict {
+fn verdict(stored: Option<BackchannelRow>, now_ms: i64) -> BackchannelVerdict {
     match stored {
-        None => Verdict::Over("the request is gone"),
-        Some(Stored { state: State::Approved { .. }, .. }) => Verdict::Done,
-        Some(Stored { state: State::Denied, .. }) => Verdict::Over("it was denied"),
-        Some(stored) if now_ms >= stored.expires_ms => Verdict::Over("it has expired"),
-        Some(stored) => Verdict::Open(Box::new(stored)),
+        None => BackchannelVerdict::Over("the request is gone"),
+        Some(BackchannelRow { state: ApprovalState::Approved { .. }, .. }) => BackchannelVerdict::Done,
+        Some(BackchannelRow { state: ApprovalState::Denied, .. }) => BackchannelVerdict::Over("it was denied"),
+        Some(stored) if now_ms >= stored.expires_ms => BackchannelVerdict::Over("it has expired"),
+        Some(stored) => BackchannelVerdict::Open(Box::new(stored)),
     }
 }
 
@@ -142,13 +142,13 @@ impl Settling<'_> {
             return Ok(None);
         }
         let stored = match verdict(by_id(self.authority.core, &asked.id).await?, self.visitor.now_ms) {
-            Verdict::Open(stored) => stored,
+            BackchannelVerdict::Open(stored) => stored,
             // A page may be sent twice by its own person. An app reads a request anew before it answers.
-            Verdict::Done if matches!(self.visitor.face, Face::Browser) => {
+            BackchannelVerdict::Done if matches!(self.visitor.face, Face::Browser) => {
                 return self.stay_signed_in(moved, &mut draft.change, &proven).await.map(Some);
             }
-            Verdict::Done => return Err(is_over().because("another answer was first").into()),
-            Verdict::Over(why) => return Err(is_over().because(why).into()),
+            BackchannelVerdict::Done => return Err(is_over().because("another answer was first").into()),
+            BackchannelVerdict::Over(why) => return Err(is_over().because(why).into()),
         };
         let client = client_of(&self.authority, &asked.asked.request).await?;
         let is_blocked =
@@ -157,7 +157,7 @@ impl Settling<'_> {
             return Err(not_mine::refused().into());
         }
         if !proven.consented || is_blocked {
-            let seen = Seen { person: moved.account().and_then(|account| account.any_email.as_deref()), is_blocked };
+            let seen = AskedPerson { person: moved.account().and_then(|account| account.any_email.as_deref()), is_blocked };
             let step = step(&self.authority, &client, asked, &seen);
             moved.ask_to_agree(step, asked.id, matching::number_as_secret(asked.asked.number.as_deref()));
             return Ok(None);
@@ -218,7 +218,7 @@ impl Settling<'_> {
         draft: &mut Draft,
         (client, asked): (&Client, &BackchannelAuthorization),
         proven: &Proven,
-        stored: &Stored,
+        stored: &BackchannelRow,
     ) -> Result<usize> {
         let (core, request, change) = (self.authority.core, &asked.asked.request, &mut draft.change);
         let now_ms = change.now_ms();

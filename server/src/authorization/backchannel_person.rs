@@ -5,7 +5,7 @@ use crate::error::Refused;
 use crate::login::accounts::Account;
 
 /// Who is asked, as the client named them.
-pub struct Asked {
+pub struct HintedPerson {
     /// As it was typed, in the one spelling that counts; empty for a `sub`.
     pub name: String,
     pub account: Option<Account>,
@@ -13,7 +13,7 @@ pub struct Asked {
 
 /// Where a client is charged for a person, and how many times the usual. The name's place is used up first, whatever it leads to, so that the
 /// limit tells nothing (as `login::budgets` has it).
-pub fn places(core: &Core, label: &str, client_id: &str, person: &Asked) -> Vec<([u8; 32], i64)> {
+pub fn places(core: &Core, label: &str, client_id: &str, person: &HintedPerson) -> Vec<([u8; 32], i64)> {
     let owner = match &person.account {
         Some(account) => ("account", account.id.as_str(), account.names.max(1)),
         None => ("nobody", person.name.as_str(), 1),

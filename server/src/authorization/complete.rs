@@ -14,7 +14,7 @@ use crate::grants::decision::{self, Completed};
 use crate::grants::{self, RequestRecord, code};
 use crate::login::flow::Proven;
 use crate::login::step::Step;
-use crate::sessions::{self, Authenticated, Place, Session};
+use crate::sessions::{self, Authenticated, OpenedFrom, Session};
 use crate::store::Change;
 
 /// What completes an authorization, whatever face asked the person.
@@ -27,7 +27,7 @@ pub struct Completing<'a> {
     /// What the cookie of a new session is made of. None: no browser proves it, and the grant is what is left of the sign-in.
     pub session_secret: Option<[u8; 32]>,
     pub assured: Assured,
-    pub place: Place<'a>,
+    pub place: OpenedFrom<'a>,
 }
 
 pub enum Completion {
@@ -53,7 +53,7 @@ pub struct Granted {
 }
 
 /// What a sign-in has opened, or goes on with.
-pub(super) struct Opened<'a> {
+pub(super) struct OpenedSession<'a> {
     pub(super) session: &'a [u8; 16],
     /// None: nothing was proved anew, or no browser asks.
     pub(super) cookie: Option<&'a str>,
@@ -210,7 +210,7 @@ fn session_of(authority: &Authority<'_>, change: &mut Change, completing: &Compl
     Ok((id, Some(cookie)))
 }
 
-pub fn authenticated<'a>(proven: &'a Proven, place: Place<'a>) -> Authenticated<'a> {
+pub fn authenticated<'a>(proven: &'a Proven, place: OpenedFrom<'a>) -> Authenticated<'a> {
     Authenticated {
         account: &proven.account,
         proofs: &proven.proofs,

@@ -5,7 +5,7 @@ use super::request::AuthorizationRequest;
 use crate::config::{Client, TierName, proving_host};
 use crate::error::Result;
 use crate::grants;
-use crate::grants::details::Shown;
+use crate::grants::details::ShownDetail;
 use crate::login::step::{Content, Step, Text};
 use crate::store::Change;
 use symbolon_oauth::redirect::{self, RedirectKind};
@@ -103,7 +103,7 @@ pub fn show_asked(authority: &Authority<'_>, client: &Client, request: &Authoriz
     let words: Vec<Text> = scope.iter().flat_map(|word| words_of(authority, client, word)).collect();
     let step = if words.is_empty() { step } else { step.show(Content::List(words)) };
     request.authorization_details.iter().fold(step, |step, detail| {
-        let Shown { heading, own, lines } = authority.details.shown(detail);
+        let ShownDetail { heading, own, lines } = authority.details.shown(detail);
         step.show(Content::Details { heading, own, lines })
     })
 }

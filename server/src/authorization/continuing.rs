@@ -17,7 +17,7 @@ use symbolon_oauth::{base64url, digest};
 const LIFETIME_MS: i64 = 5 * 60_000;
 
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
+pub struct WaitingAnswer {
     pub client_id: String,
     pub redirect_uri: String,
     /// The redirect URI with the answer.
@@ -46,7 +46,7 @@ pub fn reference_of(core: &Core, sign_in: &[u8; 16], to: &str) -> [u8; 16] {
 }
 
 /// Keeps an answer. `reference`: `None` makes a new one.
-pub async fn keep(core: &Core, reference: Option<[u8; 16]>, waiting: &Waiting, writer: IpAddr) -> Result<[u8; 16]> {
+pub async fn keep(core: &Core, reference: Option<[u8; 16]>, waiting: &WaitingAnswer, writer: IpAddr) -> Result<[u8; 16]> {
     let reference = match reference {
         Some(reference) => reference,
         None => random::<16>()?,
@@ -64,8 +64,8 @@ pub async fn keep(core: &Core, reference: Option<[u8; 16]>, waiting: &Waiting, w
 }
 
 /// An answer for this browser. `secret`: of a cookie that has to be set.
-pub struct Opened {
-    pub waiting: Waiting,
+pub struct OpenedAnswer {
+    pub waiting: WaitingAnswer,
     pub secret: Option<[u8; 32]>,
 }
 
@@ -75,7 +75,7 @@ pub async fn open(
     reference: &[u8; 16],
     cookie: Option<[u8; 32]>,
     now_ms: i64,
-) -> Result<std::result::Result<Opened, &'static str>> {
+) -> Result<std::result::Result<OpenedAnswer, &'static str>> {
     let id = id_of(reference);
     let Some(row) = core.store.one(continuing::READ, &[Value::from(&id[..])]).await? else { return Ok(Err("no such reference")) };
     if row.int("expires_ms")? <= now_ms {
@@ -86,13 +86,13 @@ pub async fn open(
     let bound = row.bytes("secret")?;
     if !bound.is_empty() {
         let is_same = cookie.is_some_and(|it| digest::equal(&digest::sha256(&it), bound));
-        return Ok(if is_same { Ok(Opened { waiting, secret: None }) } else { Err("another browser's") });
+        return Ok(if is_same { Ok(OpenedAnswer { waiting, secret: None }) } else { Err("another browser's") });
     }
     let secret = random::<32>()?;
     let mut change = Change::new(now_ms);
     change.run(continuing::BIND, vec![Value::from(&id[..]), Value::from(&digest::sha256(&secret)[..]), now_ms.into()]);
     match core.store.apply(change).await {
-        Ok(_) => Ok(Ok(Opened { waiting, secret: Some(secret) })),
+        Ok(_) => Ok(Ok(OpenedAnswer { waiting, secret: Some(secret) })),
         Err(NotApplied::Conflict(_)) => Ok(Err("another browser was first")),
         Err(why) => Err(Error::from(why)),
     }

@@ -73,19 +73,19 @@ pub enum CameBy {
 }
 
 /// A row of the store.
-pub struct Stored {
+pub struct DeviceRow {
     pub id: [u8; 16],
     pub client_id: String,
     pub salt: Vec<u8>,
     pub asked: DeviceRequest,
-    pub state: State,
+    pub state: ApprovalState,
     /// Empty: nobody yet.
     pub answered_by: String,
     pub expires_ms: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum ApprovalState {
     Pending,
     Approved { account: String, session: [u8; 16], number: u32 },
     Denied,
@@ -102,15 +102,15 @@ pub enum Told {
     Nothing,
 }
 
-impl Stored {
+impl DeviceRow {
     /// `account`: of the person who looks, as far as it is known.
     pub fn told(&self, account: Option<&str>, now_ms: i64) -> Told {
         match &self.state {
-            State::Pending if now_ms < self.expires_ms => Told::Open,
-            State::Pending => Told::Over,
-            State::Approved { account: own, .. } if account == Some(own) => Told::Approved,
-            State::Denied if account.is_some_and(|it| it == self.answered_by) => Told::Over,
-            State::Approved { .. } | State::Denied => Told::Nothing,
+            ApprovalState::Pending if now_ms < self.expires_ms => Told::Open,
+            ApprovalState::Pending => Told::Over,
+            ApprovalState::Approved { account: own, .. } if account == Some(own) => Told::Approved,
+            ApprovalState::Denied if account.is_some_and(|it| it == self.answered_by) => Told::Over,
+            ApprovalState::Approved { .. } | ApprovalState::Denied => Told::Nothing,
         }
     }
 }
@@ -222,13 +222,13 @@ pub fn start(authority: &Authority<'_>, change: &mut Change, caller: &Caller, re
 
 const USER_CODE: &str = "user code";
 
-pub async fn by_id(core: &Core, id: &[u8; 16]) -> Result<Option<Stored>> {
+pub async fn by_id(core: &Core, id: &[u8; 16]) -> Result<Option<DeviceRow>> {
     let row = core.store.one(READ, &[Value::from(&id[..])]).await?;
     Ok(row.as_ref().map(from_row).transpose()?)
 }
 
 /// A reference of ours is the name of a row.
-pub async fn by_reference(authority: &Authority<'_>, reference: &str) -> Result<Option<Stored>> {
+pub async fn by_reference(authority: &Authority<'_>, reference: &str) -> Result<Option<DeviceRow>> {
     match base64url::decode(reference).and_then(|bytes| <[u8; 16]>::try_from(bytes).ok()) {
         Some(id) => by_id(authority.core, &id).await,
         None => Ok(None),
@@ -236,7 +236,7 @@ pub async fn by_reference(authority: &Authority<'_>, reference: &str) -> Result<
 }
 
 /// A code from before a change of the master key is found too.
-pub async fn by_user_code(authority: &Authority<'_>, code: &UserCode) -> Result<Option<Stored>> {
+pub async fn by_user_code(authority: &Authority<'_>, code: &UserCode) -> Result<Option<DeviceRow>> {
     for version in authority.keyring.versions() {
         let Some(key) = authority.keyring.mac_with(version, USER_CODE, &[code.letters().as_bytes()]) else { continue };
         if let Some(row) = authority.store.one(BY_USER_CODE, &[Value::from(&key[..])]).await? {
@@ -246,19 +246,19 @@ pub async fn by_user_code(authority: &Authority<'_>, code: &UserCode) -> Result<
     Ok(None)
 }
 
-fn from_row(row: &Row) -> std::result::Result<Stored, Fault> {
+fn from_row(row: &Row) -> std::result::Result<DeviceRow, Fault> {
     let id = |bytes: &[u8]| <[u8; 16]>::try_from(bytes).map_err(|_| Fault::new("a device request has an id of another length"));
     let state = match row.text("state")? {
-        "pending" => State::Pending,
-        "denied" => State::Denied,
-        "approved" => State::Approved {
+        "pending" => ApprovalState::Pending,
+        "denied" => ApprovalState::Denied,
+        "approved" => ApprovalState::Approved {
             account: row.text("account")?.to_owned(),
             session: id(row.bytes("session")?)?,
             number: u32::try_from(row.int("number")?).map_err(|_| Fault::new("a grant's number is out of range"))?,
         },
         other => return Err(Fault::new(format!("a device request is in the unknown state {other:?}"))),
     };
-    Ok(Stored {
+    Ok(DeviceRow {
         id: id(row.bytes("id")?)?,
         client_id: row.text("client")?.to_owned(),
         salt: row.bytes("salt")?.to_vec(),

@@ -4,7 +4,7 @@
 use super::Authority;
 use super::complete::{authenticated, granting, record_of};
 use super::consent;
-use super::device::{CameBy, DeviceAuthorization, State, Stored, by_id, client_of, is_over};
+use super::device::{ApprovalState, CameBy, DeviceAuthorization, DeviceRow, by_id, client_of, is_over};
 use super::not_mine::{self, No};
 use super::settle::{End, Settling};
 use crate::audit::Entry;
@@ -22,7 +22,7 @@ use crate::login::notices;
 use crate::login::state::Ended;
 use crate::login::step::{ActionKind, FieldKind, Problem, Step, Text};
 use crate::mail;
-use crate::sessions::{self, Place};
+use crate::sessions::{self, OpenedFrom};
 use crate::store::tables::device_request::{APPROVE, DENY};
 use crate::store::{Change, Value};
 use crate::web::country::Country;
@@ -34,12 +34,12 @@ const REDEEMABLE_MS: i64 = 60_000;
 
 /// Where the person is.
 #[derive(Clone, Copy)]
-pub struct Here {
+pub struct Whereabouts {
     pub address: Option<IpAddr>,
     pub country: Option<Country>,
 }
 
-impl Here {
+impl Whereabouts {
     /// Are the device and the person's browser in one network?
     fn is_near(self, device: &DeviceAuthorization) -> bool {
         self.address.is_some_and(|address| Limits::line(address) == Limits::line(device.asked.starter.address))
@@ -59,7 +59,7 @@ impl Here {
 
 /// The question: which app, on whose behalf, from where; and that nobody else may have sent the person here. A page of its own kind, which
 /// is asked of first-party apps too, and by GET alone nothing is answered.
-fn step(authority: &Authority<'_>, client: &Client, device: &DeviceAuthorization, seen: Seen<'_>) -> Step {
+fn step(authority: &Authority<'_>, client: &Client, device: &DeviceAuthorization, seen: Viewer<'_>) -> Step {
     let request = &device.asked.request;
     let name = client.display_name(&request.client_id);
     let mut step = Step::new("device");
@@ -95,14 +95,19 @@ fn step(authority: &Authority<'_>, client: &Client, device: &DeviceAuthorization
 }
 
 /// The question as an app shows it, where one person is signed in: the answers alone, and no ways on.
-pub fn step_in_app(authority: &Authority<'_>, client: &Client, device: &DeviceAuthorization, (here, is_blocked): (Here, bool)) -> Step {
-    let mut step = step(authority, client, device, Seen { person: None, here, is_blocked });
+pub fn step_in_app(
+    authority: &Authority<'_>,
+    client: &Client,
+    device: &DeviceAuthorization,
+    (here, is_blocked): (Whereabouts, bool),
+) -> Step {
+    let mut step = step(authority, client, device, Viewer { person: None, here, is_blocked });
     step.actions.retain(|action| action.kind != ActionKind::Link);
     step
 }
 
 /// What an app hears instead of an approval. A page says it as a problem beside the question.
-pub fn must_be_approvable(client: &Client, device: &DeviceAuthorization, (here, is_blocked): (Here, bool)) -> Result<()> {
+pub fn must_be_approvable(client: &Client, device: &DeviceAuthorization, (here, is_blocked): (Whereabouts, bool)) -> Result<()> {
     if is_blocked {
         return Err(not_mine::refused().into());
     }
@@ -133,15 +138,15 @@ fn about(entry: Entry, device: &DeviceAuthorization, address: Option<IpAddr>) ->
 }
 
 /// What the page says of the person who looks at it.
-struct Seen<'a> {
+struct Viewer<'a> {
     person: Option<&'a str>,
-    here: Here,
+    here: Whereabouts,
     /// The person did not start what came from there before.
     is_blocked: bool,
 }
 
 /// What a person's answer comes to.
-enum Verdict {
+enum DeviceVerdict {
     /// It can be approved.
     Open,
     /// This person approved it before: the same once more changes nothing.
@@ -149,14 +154,14 @@ enum Verdict {
     Over(&'static str),
 }
 
-fn verdict(stored: Option<&Stored>, account: &str, now_ms: i64) -> Verdict {
+fn verdict(stored: Option<&DeviceRow>, account: &str, now_ms: i64) -> DeviceVerdict {
     match stored {
-        None => Verdict::Over("the request is gone"),
-        Some(Stored { state: State::Approved { account: approver, .. }, .. }) if approver == account => Verdict::Done,
-        Some(Stored { state: State::Approved { .. }, .. }) => Verdict::Over("somebody else approved it"),
-        Some(Stored { state: State::Denied, .. }) => Verdict::Over("it was denied"),
-        Some(stored) if now_ms >= stored.expires_ms => Verdict::Over("the user code has expired"),
-        Some(_) => Verdict::Open,
+        None => DeviceVerdict::Over("the request is gone"),
+        Some(DeviceRow { state: ApprovalState::Approved { account: approver, .. }, .. }) if approver == account => DeviceVerdict::Done,
+        Some(DeviceRow { state: ApprovalState::Approved { .. }, .. }) => DeviceVerdict::Over("somebody else approved it"),
+        Some(DeviceRow { state: ApprovalState::Denied, .. }) => DeviceVerdict::Over("it was denied"),
+        Some(stored) if now_ms >= stored.expires_ms => DeviceVerdict::Over("the user code has expired"),
+        Some(_) => DeviceVerdict::Open,
     }
 }
 
@@ -174,19 +179,19 @@ impl Settling<'_> {
         };
         let stored = by_id(self.authority.core, &device.id).await?;
         match verdict(stored.as_ref(), &proven.account, self.visitor.now_ms) {
-            Verdict::Open => {}
+            DeviceVerdict::Open => {}
             // A page may be sent twice by its own person. An app reads a request anew before it answers.
-            Verdict::Done if matches!(self.visitor.face, Face::Browser) => {
+            DeviceVerdict::Done if matches!(self.visitor.face, Face::Browser) => {
                 return self.remember_browser(moved, &mut draft.change, &proven).await.map(Some);
             }
-            Verdict::Done => return Err(is_over().because("another answer was first").into()),
-            Verdict::Over(why) => return Err(is_over().because(why).into()),
+            DeviceVerdict::Done => return Err(is_over().because("another answer was first").into()),
+            DeviceVerdict::Over(why) => return Err(is_over().because(why).into()),
         }
         let until_ms = stored.map_or(0, |stored| stored.expires_ms + REDEEMABLE_MS);
         let client = client_of(&self.authority, &device.asked.request).await?;
         let (core, now_ms) = (self.authority.core, self.visitor.now_ms);
-        let here = Here { address: self.visitor.address, country: self.visitor.country };
-        let seen = Seen {
+        let here = Whereabouts { address: self.visitor.address, country: self.visitor.country };
+        let seen = Viewer {
             person: moved.account().and_then(|account| account.any_email.as_deref()),
             here,
             is_blocked: device.asked.places(core, &proven.account).are_blocked(core, now_ms).await?,
@@ -238,7 +243,7 @@ impl Settling<'_> {
             let hint = "This way of signing in does not give what the device needs.";
             return Err(Refused::bad_request("unmet_authentication_requirements", hint).into());
         }
-        let place = Place { user_agent: None, address: Some(device.asked.starter.address) };
+        let place = OpenedFrom { user_agent: None, address: Some(device.asked.starter.address) };
         let session = sessions::open_apart(change, &authenticated(proven, place), core.config.session.absolute.ms())?;
         let mut record = record_of((client, request), proven, now_ms);
         // Until then the device may come for its tokens.

@@ -1,18 +1,18 @@
 //! On which device a person signed in. It is known from then on, and the person hears of one that was not known before (W-57). Every sign-in
 //! that opens something comes by here: an app's, and one of our own pages.
 
-use super::complete::Opened;
+use super::complete::OpenedSession;
 use super::settle::Settling;
 use crate::error::Result;
 use crate::login::context::{Device, Face};
 use crate::login::flow::{Moved, Proven};
-use crate::login::known_devices::{self, Seen};
+use crate::login::known_devices::{self, SeenDevice};
 use crate::login::{ending, notices};
 use crate::mail;
 use crate::store::Change;
 
 impl Settling<'_> {
-    pub(super) async fn note_device(&self, moved: &Moved, change: &mut Change, proven: &Proven, opened: &Opened<'_>) -> Result<()> {
+    pub(super) async fn note_device(&self, moved: &Moved, change: &mut Change, proven: &Proven, opened: &OpenedSession<'_>) -> Result<()> {
         if !self.machine.remembers_devices() || moved.forgets_device() {
             return Ok(());
         }
@@ -32,7 +32,7 @@ impl Settling<'_> {
             self.tell_of_device(moved, change, opened.session)?;
         }
         let user_agent = self.visitor.user_agent.and_then(mail::device_name).unwrap_or_default();
-        let seen = Seen { account: &proven.account, before, name: &name, label: &user_agent };
+        let seen = SeenDevice { account: &proven.account, before, name: &name, label: &user_agent };
         if opened.counts && may_count && !proven.satisfied.is_eased && proven.satisfied.is_as_named {
             return Ok(known_devices::remember(change, &seen, &proven.proofs)?);
         }

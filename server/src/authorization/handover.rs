@@ -6,7 +6,7 @@ use crate::config::Handover;
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::{self, Grant};
-use crate::login::row::{self, Secret};
+use crate::login::row::{self, SignInSecret};
 use crate::seal::random;
 use crate::sessions::{self, Session};
 use crate::store::tables::{app_grant, handover, session};
@@ -18,7 +18,7 @@ use symbolon_oauth::{base64url, digest};
 pub const LIFETIME_MS: i64 = 60_000;
 
 /// A ticket that was opened by a browser. `secret`: of its cookie; `is_new`: the cookie has to be set.
-pub struct Opened {
+pub struct OpenedTicket {
     id: [u8; 32],
     pub grant: ([u8; 16], u32),
     pub account: String,
@@ -80,7 +80,7 @@ pub async fn issue(core: &Core, grant: &Grant, url: &str, now_ms: i64) -> Result
 
 /// Opens a ticket for this browser: the first one that asks is the only one. `cookie`: what it has of an earlier look.
 /// `known` learns whose it is, so that a refusal has its entry.
-pub async fn open(core: &Core, (ticket, cookie): (&str, Option<[u8; 32]>), known: &Known, now_ms: i64) -> Result<Opened> {
+pub async fn open(core: &Core, (ticket, cookie): (&str, Option<[u8; 32]>), known: &Known, now_ms: i64) -> Result<OpenedTicket> {
     let id = id_of(ticket);
     let row = core.store.one(handover::READ, &[Value::from(&id[..])]).await?.ok_or_else(|| over().because("no such ticket"))?;
     let _ = (known.client.set(row.text("client")?.to_owned()), known.account.set(row.text("account")?.to_owned()));
@@ -91,9 +91,9 @@ pub async fn open(core: &Core, (ticket, cookie): (&str, Option<[u8; 32]>), known
     let number = u32::try_from(row.int("number")?).map_err(|_| Fault::new("a grant's number is out of range"))?;
     let until_ms = grants::carries_until_ms(core, &session, number).await?.filter(|until_ms| now_ms < *until_ms);
     let until_ms = until_ms.ok_or_else(|| gone().because("the app's grant, or what it hangs on, is over"))?;
-    let opened = |secret, is_new| -> std::result::Result<Opened, Fault> {
+    let opened = |secret, is_new| -> std::result::Result<OpenedTicket, Fault> {
         let (account, client_id) = (row.text("account")?.to_owned(), row.text("client")?.to_owned());
-        Ok(Opened { id, grant: (session, number), account, client_id, secret, is_new, until_ms })
+        Ok(OpenedTicket { id, grant: (session, number), account, client_id, secret, is_new, until_ms })
     };
     let bound = row.bytes("secret")?;
     if !bound.is_empty() {
@@ -112,16 +112,22 @@ pub async fn open(core: &Core, (ticket, cookie): (&str, Option<[u8; 32]>), known
 }
 
 /// The browser that spends a ticket.
-pub struct Here<'a> {
+pub struct HandoverBrowser<'a> {
     pub session: Option<&'a Session>,
     /// Its own session is the same person's, and stays as it is.
     pub keep: bool,
     /// What other people had begun in it: ids and secrets of sign-ins. They are over.
-    pub others: Vec<([u8; 16], Secret)>,
+    pub others: Vec<([u8; 16], SignInSecret)>,
 }
 
 /// Spends the ticket. Unless the browser keeps its session there is a new one, and its cookie's value is answered.
-pub async fn spend(core: &Core, opened: &Opened, rules: &Handover, here: &Here<'_>, now_ms: i64) -> Result<Option<String>> {
+pub async fn spend(
+    core: &Core,
+    opened: &OpenedTicket,
+    rules: &Handover,
+    here: &HandoverBrowser<'_>,
+    now_ms: i64,
+) -> Result<Option<String>> {
     let ((parent, number), keep) = (opened.grant, here.keep);
     let mut change = Change::new(now_ms);
     let secret = random::<32>()?;

@@ -4,7 +4,7 @@ use super::Authority;
 use super::consent::Assured;
 use super::request::AuthorizationRequest;
 use crate::caller::Caller;
-use crate::config::{Client, ClientAuthentication, ClientKind, Profile, TierName};
+use crate::config::{Client, ClientAuthentication, ClientKind, SecurityProfile, TierName};
 use crate::error::{Refused, Result};
 
 /// What assures that a first-party client drives the native face: a key that the *client* is known by. A DPoP key that nobody vouched
@@ -22,7 +22,7 @@ fn assured(client: &Client, authenticated: bool, tier: TierName) -> std::result:
     if !client.first_party {
         return Err("the client is not first_party".to_owned());
     }
-    if client.profile == Some(Profile::Fapi2) || client.require_signed_request_object {
+    if client.profile == Some(SecurityProfile::Fapi2) || client.require_signed_request_object {
         return Err("FAPI 2.0, and clients that must sign their requests, use the browser".to_owned());
     }
     if !client.allows_grant("authorization_code") {
@@ -94,7 +94,7 @@ mod tests {
         let bent: [(fn(&mut Client), &str); 5] = [
             (|it| it.native = false, "no native = true"),
             (|it| it.first_party = false, "not first_party"),
-            (|it| it.profile = Some(Profile::Fapi2), "FAPI 2.0"),
+            (|it| it.profile = Some(SecurityProfile::Fapi2), "FAPI 2.0"),
             (|it| it.require_signed_request_object = true, "FAPI 2.0"),
             (|it| it.grants = Some(vec!["refresh_token".to_owned()]), "may not use the code flow"),
         ];

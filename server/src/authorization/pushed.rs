@@ -3,7 +3,7 @@
 
 use super::Authority;
 use super::redirects::redirect_is_registered;
-use super::request::{AuthorizationRequest, Problem};
+use super::request::{AuthorizationRequest, RequestProblem};
 use crate::config::Client;
 use crate::error::{Error, Fault, Refused};
 use crate::store::{Change, Expect, Value};
@@ -43,14 +43,14 @@ pub async fn open(
     client: &Client,
     uri: &str,
     now_ms: i64,
-) -> std::result::Result<AuthorizationRequest, Problem> {
+) -> std::result::Result<AuthorizationRequest, RequestProblem> {
     let wrong = |why: &str| {
         let hint = "This request_uri is unknown, expired or already used. Go back to the app and start again.";
-        Problem::Page(Refused::bad_request("invalid_request_uri", hint).because(why).into())
+        RequestProblem::Page(Refused::bad_request("invalid_request_uri", hint).because(why).into())
     };
     let handle = uri.strip_prefix(PREFIX).ok_or_else(|| {
         let hint = "Only request_uri values of our own PAR endpoint are accepted; nothing is fetched.";
-        Problem::Page(Refused::bad_request("request_uri_not_supported", hint).into())
+        RequestProblem::Page(Refused::bad_request("request_uri_not_supported", hint).into())
     })?;
     let read = authority.handles.read(Kind::RequestUri, handle).ok_or_else(|| wrong("tag"))?;
     let row = authority.store.one(READ, &[Value::from(&read.id[..])]).await.map_err(Error::from)?.ok_or_else(|| wrong("no row"))?;

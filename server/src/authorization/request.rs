@@ -139,12 +139,12 @@ impl AuthorizationRequest {
 }
 
 /// Why a request is not carried out, and whether the client may be told by a redirect.
-pub enum Problem {
+pub enum RequestProblem {
     Page(Error),
     Redirect(Refused, Back),
 }
 
-impl Problem {
+impl RequestProblem {
     /// For PAR and for faults: the same failure as a plain answer.
     pub fn into_error(self) -> Error {
         match self {
@@ -154,20 +154,20 @@ impl Problem {
     }
 }
 
-impl From<Fault> for Problem {
+impl From<Fault> for RequestProblem {
     fn from(fault: Fault) -> Self {
         Self::Page(fault.into())
     }
 }
 
-impl From<Error> for Problem {
+impl From<Error> for RequestProblem {
     fn from(error: Error) -> Self {
         Self::Page(error)
     }
 }
 
-fn page(hint: &'static str) -> Problem {
-    Problem::Page(Refused::bad_request("invalid_request", hint).into())
+fn page(hint: &'static str) -> RequestProblem {
+    RequestProblem::Page(Refused::bad_request("invalid_request", hint).into())
 }
 
 /// What an authorization request may ask, signed or plain, pushed or not.
@@ -176,7 +176,7 @@ pub fn check(
     client_id: &str,
     client: &Client,
     form: &Form,
-) -> std::result::Result<AuthorizationRequest, Problem> {
+) -> std::result::Result<AuthorizationRequest, RequestProblem> {
     if !form.contains("request") {
         if client.require_signed_request_object {
             return Err(page("This client must sign its authorization requests (RFC 9101): send a request object."));
@@ -184,7 +184,7 @@ pub fn check(
         return check_parameters(authority, client_id, client, form);
     }
     let opened = signed_request::open(authority, (client_id, client), form, Endpoint::Authorization);
-    let object = opened.map_err(|refused| Problem::Page(refused.into()))?;
+    let object = opened.map_err(|refused| RequestProblem::Page(refused.into()))?;
     let mut request = check_parameters(authority, client_id, client, &object.parameters)?;
     request.signed = true;
     request.object = Some((object.id, object.exp_s));
@@ -211,23 +211,23 @@ pub fn check_native(
             let hint = "Beside code_challenge say which redirect_uri is meant: the client registered several.";
             return Err(Refused::bad_request("invalid_request", hint).into());
         }
-        (Some(_), _) => checked_redirect(client, form).map_err(Problem::into_error)?,
+        (Some(_), _) => checked_redirect(client, form).map_err(RequestProblem::into_error)?,
     };
-    let back = checked_back((client_id, client), form, redirect_uri).map_err(Problem::into_error)?;
+    let back = checked_back((client_id, client), form, redirect_uri).map_err(RequestProblem::into_error)?;
     let comes_back = detour::comes_back(form, &back.redirect_uri)?;
-    let request = read_request(authority, (client_id, client), form, &back, Face::Native(granted))?;
+    let request = read_request(authority, (client_id, client), form, &back, AskedBy::Native(granted))?;
     must_be_short(AuthorizationRequest { comes_back, ..request })
 }
 
 /// Who asks the person.
 #[derive(Clone, Copy)]
-enum Face<'a> {
+enum AskedBy<'a> {
     Browser,
     /// With the scope of an earlier grant, if it signs in beside one.
     Native(Option<&'a Scope>),
 }
 
-impl Face<'_> {
+impl AskedBy<'_> {
     fn is_native(self) -> bool {
         matches!(self, Self::Native(_))
     }
@@ -245,7 +245,7 @@ pub fn used_object() -> Error {
 }
 
 /// Where and how the answer goes. An unknown mode cannot be answered in that mode, so it is a page (Core 3.1.2.6).
-fn checked_back((client_id, client): (&str, &Client), form: &Form, redirect_uri: String) -> std::result::Result<Back, Problem> {
+fn checked_back((client_id, client): (&str, &Client), form: &Form, redirect_uri: String) -> std::result::Result<Back, RequestProblem> {
     let asked = form.get("response_mode").unwrap_or("query");
     let (mode, signed) = match asked {
         "query" => (ResponseMode::Query, false),
@@ -281,12 +281,12 @@ fn check_parameters(
     client_id: &str,
     client: &Client,
     form: &Form,
-) -> std::result::Result<AuthorizationRequest, Problem> {
+) -> std::result::Result<AuthorizationRequest, RequestProblem> {
     let back = checked_back((client_id, client), form, checked_redirect(client, form)?)?;
-    match read_request(authority, (client_id, client), form, &back, Face::Browser).and_then(must_be_short) {
+    match read_request(authority, (client_id, client), form, &back, AskedBy::Browser).and_then(must_be_short) {
         Ok(request) => Ok(request),
-        Err(Error::Refused(refused)) => Err(Problem::Redirect(*refused, back)),
-        Err(fault) => Err(Problem::Page(fault)),
+        Err(Error::Refused(refused)) => Err(RequestProblem::Redirect(*refused, back)),
+        Err(fault) => Err(RequestProblem::Page(fault)),
     }
 }
 
@@ -300,7 +300,7 @@ pub(super) fn must_be_short(request: AuthorizationRequest) -> Result<Authorizati
 }
 
 /// RFC 9700 2.1: byte-exact, loopback ports excepted. A bad one is a page, never a redirect.
-fn checked_redirect(client: &Client, form: &Form) -> std::result::Result<String, Problem> {
+fn checked_redirect(client: &Client, form: &Form) -> std::result::Result<String, RequestProblem> {
     let Some(asked) = form.get("redirect_uri") else {
         // OpenID Connect Core 3.1.2.1 and FAPI 2.0 5.3.2.2 6: it is always said.
         let may_be_left_out = !is_openid(form) && client.profile.is_none() && !form.contains("redirect_uri");
@@ -436,7 +436,7 @@ fn read_request(
     (client_id, client): (&str, &Client),
     form: &Form,
     back: &Back,
-    face: Face<'_>,
+    face: AskedBy<'_>,
 ) -> Result<AuthorizationRequest> {
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
     match form.get("response_type") {
@@ -451,7 +451,7 @@ fn read_request(
     // RFC 9396 3: a request may consist of details alone.
     let scope = match form.get("scope") {
         None if form.contains("authorization_details") => Scope::default(),
-        None if let Face::Native(Some(granted)) = face => grants::allowed_scope(client, Some(&granted.to_string()))?,
+        None if let AskedBy::Native(Some(granted)) = face => grants::allowed_scope(client, Some(&granted.to_string()))?,
         asked => grants::allowed_scope(client, asked)?,
     };
     let nonce = bounded(form, "nonce")?;
@@ -526,7 +526,7 @@ pub(super) fn words(form: &Form, name: &str) -> Vec<String> {
 /// RFC 7636 4.4.1, S256 only. A confidential web client may be exempted, by name, in its configuration. The nonce ties the code to the
 /// browser then, and only an ID token can carry it back (RFC 9700 2.1.1). A code of the native face is bound to the key of the client that
 /// asked. A challenge changes nothing about that.
-fn checked_challenge(client: &Client, form: &Form, face: Face<'_>) -> Result<Option<String>> {
+fn checked_challenge(client: &Client, form: &Form, face: AskedBy<'_>) -> Result<Option<String>> {
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
     let Some(challenge) = form.get("code_challenge") else {
         let may_be_left_out = face.is_native() || is_exempt_from_pkce(client);
@@ -558,7 +558,7 @@ pub const MANAGE: &str = "manage";
 pub const CREATE: &str = "create";
 
 /// Core 3.1.2.1: `none` stands alone, and an unknown value is refused. `create` is known where people may register.
-fn checked_prompt(form: &Form, face: Face<'_>, registration: bool) -> Result<Vec<String>> {
+fn checked_prompt(form: &Form, face: AskedBy<'_>, registration: bool) -> Result<Vec<String>> {
     let prompt: Vec<String> = form.get("prompt").into_iter().flat_map(|it| it.split(' ')).map(str::to_owned).collect();
     if prompt == [MANAGE] && face.is_native() {
         return Ok(prompt);

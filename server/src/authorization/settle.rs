@@ -2,7 +2,7 @@
 //! only dresses what it returns.
 
 use super::Authority;
-use super::complete::{Completing, Completion, Granted, Opened, authenticated, complete};
+use super::complete::{Completing, Completion, Granted, OpenedSession, authenticated, complete};
 use super::consent::Assured;
 use super::delivery::Delivery;
 use super::request::{self, AuthorizationRequest, Surroundings};
@@ -18,10 +18,10 @@ use crate::login::context::Visitor;
 use crate::login::flow::{Moved, Proven};
 use crate::login::machine::{Machine, over};
 use crate::login::rights::Rights;
-use crate::login::row::{self, Secret};
+use crate::login::row::{self, SignInSecret};
 use crate::login::state::{Ended, Rules, SaidNo, State};
 use crate::login::step::Problem;
-use crate::sessions::{self, Place, Session};
+use crate::sessions::{self, OpenedFrom, Session};
 use crate::store::Change;
 use std::net::IpAddr;
 
@@ -54,7 +54,7 @@ pub struct Settling<'a> {
     /// What the cookie of a new session is made of. None: no browser asks.
     pub session_secret: Option<[u8; 32]>,
     /// Other sign-ins of the browser that are over when this one ends: ids and secrets.
-    pub others: Vec<([u8; 16], Secret)>,
+    pub others: Vec<([u8; 16], SignInSecret)>,
     /// The client that asks by itself, and what assures who it is. None: a browser does.
     pub caller: Option<(&'a Caller, Assured)>,
 }
@@ -168,8 +168,8 @@ impl Settling<'_> {
         Ok(Some(End::default()))
     }
 
-    pub(super) fn place(&self) -> Place<'_> {
-        Place { user_agent: self.visitor.user_agent, address: self.visitor.address }
+    pub(super) fn place(&self) -> OpenedFrom<'_> {
+        OpenedFrom { user_agent: self.visitor.user_agent, address: self.visitor.address }
     }
 
     /// After the session's statements, as a sign-out does it: no two changes wait for each other.
@@ -191,7 +191,7 @@ impl Settling<'_> {
         let mut entry = Entry::ok("signed_in").account(proven.account.as_str()).session(sessions::public_id(core, &session));
         entry.address = self.visitor.address.map(|address| address.to_string());
         change.audit(entry.with("acr", proven.satisfied.acr.clone().unwrap_or_default()));
-        self.note_device(moved, change, proven, &Opened { session: &session, cookie: Some(&cookie), counts: false }).await?;
+        self.note_device(moved, change, proven, &OpenedSession { session: &session, cookie: Some(&cookie), counts: false }).await?;
         moved.state.ended = Some(Ended::SignedIn { session, account: proven.account.clone(), opened: true });
         Ok(End { cookie: Some((cookie, proven.account.clone())), ..End::default() })
     }
@@ -229,7 +229,7 @@ impl Settling<'_> {
                 Ok(Some(End::default()))
             }
             Completion::Granted(granted) => {
-                let opened = Opened { session: &granted.session, cookie: granted.cookie.as_deref(), counts: true };
+                let opened = OpenedSession { session: &granted.session, cookie: granted.cookie.as_deref(), counts: true };
                 self.note_device(moved, change, proven, &opened).await?;
                 let (account, opened) = (proven.account.clone(), granted.cookie.is_some());
                 let (session, number) = (granted.session, granted.number);

@@ -1,7 +1,7 @@
 //! The request object (RFC 9101 6), for authorization requests and for what clients ask people (CIBA Core 7.1.1).
 
 use super::Authority;
-use crate::config::{Client, Profile};
+use crate::config::{Client, SecurityProfile};
 use crate::error::Refused;
 use symbolon_oauth::form::Form;
 use symbolon_oauth::jws;
@@ -26,7 +26,7 @@ pub fn open(
         client_id,
         issuer: &authority.config.issuer,
         algorithm: client.request_object_signing_alg,
-        wants_nbf: client.profile == Some(Profile::Fapi2) || client.require_signed_request_object,
+        wants_nbf: client.profile == Some(SecurityProfile::Fapi2) || client.require_signed_request_object,
         now_s: authority.now_ms() / 1000,
     };
     let refused = |why| Refused::bad_request("invalid_request_object", why);

@@ -8,7 +8,7 @@ use super::text::read_file;
 use crate::operations::{Finding, Operation, Outcome, ProblemKind, Review, ReviewOperation, Section, Subject, review};
 
 #[derive(clap::Args, Clone, Copy)]
-pub struct Check {
+pub struct CheckArgs {
     /// Fail on weak spots too, not only on mistakes.
     #[arg(long)]
     strict: bool,
@@ -21,8 +21,8 @@ pub struct Check {
 }
 
 /// 0: nothing wrong; 1: `serve` would not start; 2: weak spots and `--strict`.
-pub async fn check(desk: &mut Desk, screen: &Screen, arguments: Check) -> Result<u8, Stop> {
-    let Check { strict, store, offline } = arguments;
+pub async fn check(desk: &mut Desk, screen: &Screen, arguments: CheckArgs) -> Result<u8, Stop> {
+    let CheckArgs { strict, store, offline } = arguments;
     let server = match desk.find_server().await {
         // The file can be read without the server that is somebody else's.
         Err(problem) if problem.kind == ProblemKind::Forbidden && !store => false,

@@ -63,7 +63,7 @@ pub enum Client {
     /// Tokens by which somebody registers clients (RFC 7591).
     Token {
         #[command(subcommand)]
-        action: Token,
+        action: RegistrationTokenCommand,
     },
     /// End everything the client has got so far: every person's grants, every token.
     EndSessions {
@@ -76,7 +76,7 @@ pub enum Client {
 }
 
 #[derive(Subcommand)]
-pub enum Token {
+pub enum RegistrationTokenCommand {
     /// Make one, for a policy of the configuration; prints it once.
     Make {
         policy: String,
@@ -124,16 +124,16 @@ pub async fn client(desk: &mut Desk, screen: &Screen, action: Client) -> Result<
     Ok(0)
 }
 
-async fn token(desk: &mut Desk, screen: &Screen, action: Token) -> Result<u8, Stop> {
+async fn token(desk: &mut Desk, screen: &Screen, action: RegistrationTokenCommand) -> Result<u8, Stop> {
     let outcome = match action {
-        Token::Make { policy, uses, days, secrets } => {
+        RegistrationTokenCommand::Make { policy, uses, days, secrets } => {
             let operation = ClientOperation::MakeToken { policy, uses, lifetime_s: i64::from(days) * 86_400 };
             return make_token(desk, screen, operation, secrets).await;
         }
-        Token::List { list } => {
+        RegistrationTokenCommand::List { list } => {
             return lists::print(desk, screen, &list, &tokens(), |paging| Operation::Client(ClientOperation::ListTokens { paging })).await;
         }
-        Token::Revoke { token } => desk.ask(Operation::Client(ClientOperation::RevokeToken { token })).await?,
+        RegistrationTokenCommand::Revoke { token } => desk.ask(Operation::Client(ClientOperation::RevokeToken { token })).await?,
     };
     screen.outcome(&outcome, words)?;
     Ok(0)

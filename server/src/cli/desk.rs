@@ -18,10 +18,10 @@ pub struct Desk {
     pub file: PathBuf,
     base: PathBuf,
     /// Found at the first operation, so that nobody waits for a person who types.
-    place: Option<Place>,
+    place: Option<Backend>,
 }
 
-enum Place {
+enum Backend {
     Server(Connection),
     Store(Box<Offline>),
 }
@@ -39,11 +39,11 @@ impl Desk {
 
     pub async fn ask(&mut self, operation: Operation) -> Result<Outcome, Stop> {
         if !self.find_server().await? && self.place.is_none() {
-            self.place = Some(Place::Store(Box::new(self.open().await?)));
+            self.place = Some(Backend::Store(Box::new(self.open().await?)));
         }
         Ok(match &mut self.place {
-            Some(Place::Server(connection)) => connection.ask(operation).await?,
-            Some(Place::Store(offline)) => {
+            Some(Backend::Server(connection)) => connection.ask(operation).await?,
+            Some(Backend::Store(offline)) => {
                 offline.context.now_ms = (offline.clock)();
                 operations::run(&offline.context, &offline.actor, operation).await?
             }
@@ -62,9 +62,9 @@ impl Desk {
             && let Some(socket) = self.config.admin_socket.as_ref().map(|it| self.base.join(it))
             && let Some(connection) = admin::connect(&socket).await?
         {
-            self.place = Some(Place::Server(connection));
+            self.place = Some(Backend::Server(connection));
         }
-        Ok(matches!(self.place, Some(Place::Server(_))))
+        Ok(matches!(self.place, Some(Backend::Server(_))))
     }
 
     async fn open(&self) -> Result<Offline, Problem> {
@@ -86,7 +86,7 @@ impl Desk {
     }
 
     pub async fn close(&mut self) {
-        if let Some(Place::Store(offline)) = self.place.take() {
+        if let Some(Backend::Store(offline)) = self.place.take() {
             offline.context.store.close().await;
         }
     }

@@ -8,7 +8,7 @@ use crate::operations::{KeyLine, KeyOperation, Operation, Outcome, Rewrapped, To
 use clap::Subcommand;
 
 #[derive(Subcommand)]
-pub enum Key {
+pub enum KeyCommand {
     /// The keys and their times.
     List {
         #[command(flatten)]
@@ -27,7 +27,7 @@ pub enum Key {
 }
 
 #[derive(Subcommand)]
-pub enum Token {
+pub enum TokenCommand {
     /// The claims an API would receive.
     Preview {
         #[arg(long, allow_hyphen_values = true)]
@@ -43,21 +43,21 @@ pub enum Token {
     },
 }
 
-pub async fn key(desk: &mut Desk, screen: &Screen, action: Key) -> Result<u8, Stop> {
+pub async fn key(desk: &mut Desk, screen: &Screen, action: KeyCommand) -> Result<u8, Stop> {
     let operation = match action {
-        Key::List { list } => {
+        KeyCommand::List { list } => {
             return lists::print(desk, screen, &list, &keys(), |paging| Operation::Key(KeyOperation::List { paging })).await;
         }
-        Key::Rotate { alg, at_once } => KeyOperation::Rotate { alg, at_once },
-        Key::Rewrap => KeyOperation::Rewrap {},
+        KeyCommand::Rotate { alg, at_once } => KeyOperation::Rotate { alg, at_once },
+        KeyCommand::Rewrap => KeyOperation::Rewrap {},
     };
     let outcome = desk.ask(Operation::Key(operation)).await?;
     screen.outcome(&outcome, words)?;
     Ok(0)
 }
 
-pub async fn token(desk: &mut Desk, screen: &Screen, action: Token) -> Result<u8, Stop> {
-    let Token::Preview { client, scope, resource, user } = action;
+pub async fn token(desk: &mut Desk, screen: &Screen, action: TokenCommand) -> Result<u8, Stop> {
+    let TokenCommand::Preview { client, scope, resource, user } = action;
     let outcome = desk.ask(Operation::Token(TokenOperation::Preview { client_id: client, scope, resource, user })).await?;
     screen.outcome(&outcome, words)?;
     Ok(0)

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 #[derive(Subcommand)]
-pub enum Links {
+pub enum LinksCommand {
     /// Print the association files of every host, and the certificates that they name.
     Print(Print),
     /// Say why a link would not open the app: asks the hosts as the platforms do. Ends with 1 if something is wrong.
@@ -51,10 +51,10 @@ struct Certificate {
     base64url: String,
 }
 
-pub async fn links(config: &Config, screen: &Screen, action: &Links) -> Result<u8, Stop> {
+pub async fn links(config: &Config, screen: &Screen, action: &LinksCommand) -> Result<u8, Stop> {
     match action {
-        Links::Print(arguments) => print(config, screen, arguments),
-        Links::Doctor(arguments) => super::doctor::doctor(config, screen, arguments).await,
+        LinksCommand::Print(arguments) => print(config, screen, arguments),
+        LinksCommand::Doctor(arguments) => super::doctor::doctor(config, screen, arguments).await,
     }
 }
 

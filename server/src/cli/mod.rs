@@ -65,7 +65,7 @@ enum Command {
     /// Every key of the configuration file, with its default and what it does.
     Config,
     /// Read the configuration as a security reviewer would.
-    Check(check::Check),
+    Check(check::CheckArgs),
     /// People who can sign in.
     User {
         #[command(subcommand)]
@@ -79,7 +79,7 @@ enum Command {
     /// Links that open apps: the association files of their hosts.
     Links {
         #[command(subcommand)]
-        action: links::Links,
+        action: links::LinksCommand,
     },
     /// Installations of apps that this server attested.
     Instance {
@@ -89,7 +89,7 @@ enum Command {
     /// The keys that sign tokens.
     Key {
         #[command(subcommand)]
-        action: keys::Key,
+        action: keys::KeyCommand,
     },
     /// What happened, oldest first, as JSON lines.
     Audit(audit::AuditQuery),
@@ -106,7 +106,7 @@ enum Command {
     /// Tokens.
     Token {
         #[command(subcommand)]
-        action: keys::Token,
+        action: keys::TokenCommand,
     },
     /// After the store was restored from a copy: void what was in flight, end again what had ended.
     Recover {

@@ -26,7 +26,7 @@ struct Input {
     locale: String,
     address: Option<String>,
     return_url: Option<String>,
-    person: Person,
+    person: TrialPerson,
     /// World `method`: with it the answer is judged, without it the question is asked.
     answer: Option<BTreeMap<String, String>>,
     state: String,
@@ -53,7 +53,7 @@ struct Input {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-struct Person {
+struct TrialPerson {
     name: Option<String>,
     is_proved: bool,
     external_id: Option<String>,
@@ -147,7 +147,7 @@ fn call(input: &Input) -> Call {
 async fn method(plugin: &Plugin, input: Input) -> Result<String, String> {
     let call = call(&input);
     let context = login::Context { locale: input.locale, address: input.address, return_url: input.return_url };
-    let Person { name, is_proved, external_id, claims } = input.person;
+    let TrialPerson { name, is_proved, external_id, claims } = input.person;
     let person = login::Person { name, is_proved, external_id, claims: claims_of(&claims) };
     let Some(answer) = input.answer else {
         return plugin.ask(call, context, person).await.map(|asked| format!("{asked:?}")).map_err(|failure| failure.to_string());

@@ -3,7 +3,7 @@
 use super::desk::Desk;
 use super::screen::{Screen, Stop, unexpected};
 use super::text::read_file;
-use crate::operations::{Batch, Line, Operation, Outcome, Person, Problem, RefusedPerson, Sensitive, UserOperation, UsersImported};
+use crate::operations::{Batch, ImportedPerson, Line, Operation, Outcome, Problem, RefusedPerson, Sensitive, UserOperation, UsersImported};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
@@ -96,7 +96,7 @@ impl Run<'_> {
         if text.is_empty() {
             return;
         }
-        let names = Person::read(text).ok().and_then(|person| person.names().ok()).unwrap_or_default();
+        let names = ImportedPerson::read(text).ok().and_then(|person| person.names().ok()).unwrap_or_default();
         if let Some((name, before)) = names.iter().find_map(|name| Some((name.clone(), *self.names.get(name)?))) {
             return self.refuse(number, &name, &format!("line {before} has that name too"));
         }

@@ -17,7 +17,7 @@ pub enum User {
         /// The name to sign in with.
         name: String,
         #[command(flatten)]
-        profile: Profile,
+        profile: ProfileArgs,
     },
     /// Add people of another system, with the digests of their passwords, from a file of JSON lines.
     Import(super::user_import::Import),
@@ -41,7 +41,7 @@ pub enum User {
         #[arg(allow_hyphen_values = true)]
         name: String,
         #[command(flatten)]
-        profile: Profile,
+        profile: ProfileArgs,
         /// Takes a claim away; may be given several times.
         #[arg(long = "no-claim", value_name = "NAME")]
         no_claims: Vec<String>,
@@ -104,7 +104,7 @@ pub enum User {
         /// The name that goes with the ticket.
         name: String,
         #[command(flatten)]
-        profile: Profile,
+        profile: ProfileArgs,
     },
     /// Give a provider's links new subjects, from a file of JSON lines: for example after a move to another team at Apple.
     MoveLinks(super::move_links::MoveLinks),
@@ -126,7 +126,7 @@ pub enum User {
 }
 
 #[derive(clap::Args)]
-pub struct Profile {
+pub struct ProfileArgs {
     /// Becomes a login name, and counts as proved; an address before stops being one.
     #[arg(long)]
     email: Option<String>,

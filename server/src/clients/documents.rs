@@ -7,9 +7,9 @@ use super::strangers::{self, Ground};
 use crate::config::{Client, ClientAuthentication, ClientPolicy, Config, authority, proving_host};
 use crate::error::Fault;
 use crate::limits::Limits;
-use crate::links::held::Held;
+use crate::links::held::HeldHosts;
 use crate::operations::metadata;
-use crate::outgoing::{Answer, Outgoing, Target};
+use crate::outgoing::{Outgoing, RemoteResponse, Target};
 use crate::store::tables::client::{DOCUMENT_LATER, IS_THERE, KEEP_DOCUMENT};
 use crate::store::{Change, Expect, Row, Store};
 use crate::stored_bytes::{StoredBytes, Writer};
@@ -46,10 +46,10 @@ pub enum Tried {
 }
 
 /// What reads documents.
-pub struct Reading<'a> {
+pub struct DocumentReader<'a> {
     pub config: &'a Config,
     pub reserved: &'a Reserved,
-    pub held: Arc<Held>,
+    pub held: Arc<HeldHosts>,
     pub store: &'a Store,
     pub outgoing: &'a Outgoing,
     pub limits: &'a Limits,
@@ -69,7 +69,7 @@ pub fn host_of(id: &str) -> Option<String> {
     authority(id)
 }
 
-impl Reading<'_> {
+impl DocumentReader<'_> {
     /// Reads the document of a client that nobody has named here before, for somebody at this address.
     pub async fn meet(&self, id: &str, address: IpAddr) -> Result<Tried, Fault> {
         let Some((host, policy)) = self.policy_of(id) else { return Ok(Tried::NotAtAll) };
@@ -167,7 +167,7 @@ impl Reading<'_> {
         Ok((document(&answer)?, fresh_ms(&answer)))
     }
 
-    async fn get(&self, address: &str, most: usize) -> Result<Answer, String> {
+    async fn get(&self, address: &str, most: usize) -> Result<RemoteResponse, String> {
         let target = Target::of_stranger(address)?;
         let answer = self
             .outgoing
@@ -223,7 +223,7 @@ fn is_of_one_origin(address: &str, id: &str) -> bool {
     authority(address).is_some_and(|host| Some(host) == authority(id))
 }
 
-fn document(answer: &Answer) -> Result<Map<String, Json>, String> {
+fn document(answer: &RemoteResponse) -> Result<Map<String, Json>, String> {
     let kind = answer.headers.get("content-type").and_then(|it| it.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_owned();
     if kind != "application/json" && !(kind.starts_with("application/") && kind.ends_with("+json")) {
@@ -233,7 +233,7 @@ fn document(answer: &Answer) -> Result<Map<String, Json>, String> {
 }
 
 /// For how long the document need not be read again.
-fn fresh_ms(answer: &Answer) -> i64 {
+fn fresh_ms(answer: &RemoteResponse) -> i64 {
     let said = headers::texts(&answer.headers, "cache-control").to_ascii_lowercase();
     let seconds = said.split(',').find_map(|part| part.trim().strip_prefix("max-age=")?.parse::<u32>().ok());
     let said_ms = match seconds {
@@ -335,7 +335,7 @@ mod tests {
             if let Some(value) = value {
                 headers.insert("cache-control", value.parse().unwrap());
             }
-            fresh_ms(&Answer { status: 200, headers, body: Vec::new() })
+            fresh_ms(&RemoteResponse { status: 200, headers, body: Vec::new() })
         };
         assert_eq!((fresh(None), fresh(Some("public, max-age=7200"))), (USUAL_MS, 7_200_000));
         for short in ["max-age=0", "no-store", "no-cache, max-age=7200"] {

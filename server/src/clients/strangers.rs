@@ -4,7 +4,7 @@ use super::names::Reserved;
 use super::proofs::{Proofs, hosts_of, set_aside};
 use crate::config::{Client, ClientPolicy, Config, Origin, Proved, Stranger, authority};
 use crate::error::Fault;
-use crate::links::held::Held;
+use crate::links::held::HeldHosts;
 use crate::store::Row;
 
 /// No client needs more addresses than this, and each may have to be proved.
@@ -15,7 +15,7 @@ pub const MOST_ADDRESSES: usize = 10;
 pub struct Ground<'a> {
     pub config: &'a Config,
     pub reserved: &'a Reserved,
-    pub held: &'a Held,
+    pub held: &'a HeldHosts,
     pub now_ms: i64,
 }
 

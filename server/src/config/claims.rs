@@ -7,13 +7,13 @@ use super::passkeys::Passkeys;
 use super::url::{authority, name_of, read_url};
 use std::collections::{BTreeMap, BTreeSet};
 
-type Clients = BTreeMap<String, Client>;
+type ClientTable = BTreeMap<String, Client>;
 
 /// What of a configuration says whose a host is.
 #[derive(Clone, Copy)]
 pub(super) struct Ground<'a> {
     pub issuer: &'a str,
-    pub clients: &'a Clients,
+    pub clients: &'a ClientTable,
     pub hosts: &'a BTreeMap<String, LinkHost>,
     pub passkeys: &'a Passkeys,
 }
@@ -23,12 +23,12 @@ pub(super) struct Ground<'a> {
 pub struct Claim<'a> {
     pub owner: &'a str,
     /// Every link of an app on this host.
-    pub links: Vec<Link<'a>>,
+    pub links: Vec<AppLink<'a>>,
 }
 
 /// An https address that leads back into an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link<'a> {
+pub struct AppLink<'a> {
     pub client_id: &'a str,
     /// As registered, with its encoding.
     pub path: String,
@@ -40,13 +40,13 @@ fn addresses(client: &Client) -> impl Iterator<Item = &String> {
 }
 
 /// The hosts that apps of the configuration claim, without those of disabled clients.
-pub fn claims(clients: &Clients) -> BTreeMap<String, Claim<'_>> {
+pub fn claims(clients: &ClientTable) -> BTreeMap<String, Claim<'_>> {
     let mut all: BTreeMap<String, Claim<'_>> = BTreeMap::new();
     for (id, client) in clients.iter().filter(|(_, it)| it.app.is_some() && !it.disabled) {
         for uri in addresses(client) {
             let Some((host, url)) = authority(uri).zip(read_url(uri)) else { continue };
             let claim = all.entry(host).or_insert_with(|| Claim { owner: client.owner(id), links: Vec::new() });
-            let link = Link { client_id: id, path: url.path().to_owned() };
+            let link = AppLink { client_id: id, path: url.path().to_owned() };
             if !claim.links.contains(&link) {
                 claim.links.push(link);
             }
@@ -56,7 +56,7 @@ pub fn claims(clients: &Clients) -> BTreeMap<String, Claim<'_>> {
 }
 
 /// Every client with an address on a host of this name, whether it has an app or not.
-pub fn clients_on<'a>(clients: &'a Clients, name: &'a str) -> impl Iterator<Item = (&'a String, &'a Client)> {
+pub fn clients_on<'a>(clients: &'a ClientTable, name: &'a str) -> impl Iterator<Item = (&'a String, &'a Client)> {
     clients.iter().filter(move |(_, client)| addresses(client).filter_map(|uri| authority(uri)).any(|host| name_of(&host) == name))
 }
 
@@ -99,7 +99,7 @@ pub(super) fn problems(ground: Ground<'_>) -> Vec<String> {
 }
 
 /// Everybody with an address on the host says the same owner.
-fn of_owners(clients: &Clients, host: &str) -> Vec<String> {
+fn of_owners(clients: &ClientTable, host: &str) -> Vec<String> {
     let mut owners: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (id, client) in clients_on(clients, name_of(host)) {
         owners.entry(client.owner(id)).or_default().insert(id);

@@ -46,8 +46,8 @@ pub use claims::{Claim, Link, claims, clients_on};
 pub use client::{
     AndroidApp, AttestationRules, AttesterX5c, BackchannelRules, CertificateName, Client, ClientAuthentication, ClientKind, ContinuePage,
     DEBUG_CERTIFICATE, DeviceNetwork, DeviceRules, Fingerprint, GRANTS, Handover, IosApp, IosBuild, Jwks, KioskDevice, KioskMode,
-    KioskRules, Most, NativeApp, OnStale, OnWeakerPolicy, Origin, PlayDevice, PlayRules, Profile, Proved, RESPONSE_MODES, Receipts,
-    Refresh, RefreshMode, Right, Stranger, Tier, TierName, TlsClientAuth, TokenDelivery, USER_SCOPES, UserAuth, fapi, is_at_least,
+    KioskRules, Most, NativeApp, OnStale, OnWeakerPolicy, Origin, PlayDevice, PlayRules, Proved, RESPONSE_MODES, Receipts, Refresh,
+    RefreshMode, Right, SecurityProfile, Stranger, Tier, TierName, TlsClientAuth, TokenDelivery, USER_SCOPES, UserAuth, fapi, is_at_least,
     problem_of_id, proving_host, version,
 };
 pub use client_policy::ClientPolicy;

@@ -82,7 +82,7 @@ pub struct Passkeys {
     pub related_origins: Vec<String>,
     user_verification: Verification,
     pub synced: bool,
-    attestation: Asked,
+    attestation: AttestationConveyance,
     attestation_roots: Vec<PathBuf>,
     aaguids: Vec<String>,
     pub offer: bool,
@@ -97,7 +97,7 @@ enum Verification {
 
 #[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
-enum Asked {
+enum AttestationConveyance {
     None,
     Direct,
     Enterprise,
@@ -110,7 +110,7 @@ impl Default for Passkeys {
             related_origins: Vec::new(),
             user_verification: Verification::Preferred,
             synced: true,
-            attestation: Asked::None,
+            attestation: AttestationConveyance::None,
             attestation_roots: Vec::new(),
             aaguids: Vec::new(),
             offer: true,
@@ -157,7 +157,7 @@ impl Passkeys {
     pub fn accepted(&self) -> Accepted {
         Accepted {
             synced: self.synced,
-            attested: self.attestation != Asked::None,
+            attested: self.attestation != AttestationConveyance::None,
             kinds: self.aaguids.iter().filter_map(|text| aaguid::parse(text)).collect(),
         }
     }
@@ -170,9 +170,9 @@ impl Passkeys {
                 Verification::Required => UserVerification::Required,
             },
             conveyance: match self.attestation {
-                Asked::None => Conveyance::None,
-                Asked::Direct => Conveyance::Direct,
-                Asked::Enterprise => Conveyance::Enterprise,
+                AttestationConveyance::None => Conveyance::None,
+                AttestationConveyance::Direct => Conveyance::Direct,
+                AttestationConveyance::Enterprise => Conveyance::Enterprise,
             },
             accepted: self.accepted(),
             roots: self.roots()?,
@@ -221,7 +221,7 @@ impl Passkeys {
         for text in self.aaguids.iter().filter(|text| aaguid::parse(text).is_none()) {
             found.push(format!("[passkeys]: aaguids: {text} is no AAGUID such as ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4"));
         }
-        let asks = self.attestation != Asked::None;
+        let asks = self.attestation != AttestationConveyance::None;
         if !self.aaguids.is_empty() && !asks {
             found.push("[passkeys]: aaguids needs attestation: without it anybody may claim any kind".to_owned());
         }

@@ -78,7 +78,7 @@ pub async fn satisfied(core: &Core, caller: &Caller, grant: &Grant) -> Result<Op
 }
 
 /// What was proved for a grant and holds still.
-struct Held {
+struct StandingProofs {
     account: Account,
     proofs: Vec<Proof>,
     /// The session knows of no proof at all.
@@ -86,15 +86,15 @@ struct Held {
 }
 
 /// What a credential proved is gone with the credential. None: the session has ended, or the account is gone.
-async fn held(core: &Core, grant: &Grant) -> Result<Option<Held>> {
+async fn held(core: &Core, grant: &Grant) -> Result<Option<StandingProofs>> {
     let Some((mut proofs, _)) = grant.proved()? else { return Ok(None) };
     let Some(account) = core.accounts().by_id(&grant.account).await? else { return Ok(None) };
     let is_forgotten = proofs.is_empty();
     proofs.retain(|proof| methods::still_holds(proof, &account));
-    Ok(Some(Held { account, proofs, is_forgotten }))
+    Ok(Some(StandingProofs { account, proofs, is_forgotten }))
 }
 
-impl Held {
+impl StandingProofs {
     /// What the proofs come to, if nothing is missing.
     fn weigh(&self, core: &Core, caller: &Caller, policy: &Policy, not_before_ms: i64) -> Option<Satisfied> {
         let conditions = Conditions { now_ms: caller.now_ms, started_ms: caller.now_ms, not_before_ms, prefer: None, transaction: None };

@@ -1,12 +1,12 @@
 //! grant_type=authorization_code. RFC 6749 4.1.3, RFC 7636 4.5; the order of checks is argued in docs/decisions/refresh.md.
 
-use super::holder::{Holder, Key};
-use super::{Grant, RequestRecord, State, TokenRequest, invalid_grant};
+use super::holder::{Holder, HolderKey};
+use super::{Grant, GrantState, RequestRecord, TokenRequest, invalid_grant};
 use super::{decision, ending, sharing};
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::plugin::Moment;
-use crate::config::{Most, Profile};
+use crate::config::{Most, SecurityProfile};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::store::tables::app_grant;
@@ -50,11 +50,11 @@ impl Granting<'_> {
     fn holder(&self) -> Holder {
         let (jkt, instance) = (self.request.dpop_jkt.as_deref(), self.request.instance.as_deref());
         match (jkt, instance) {
-            (Some(jkt), None) if self.unattested => Holder::Jkt(Key::first(jkt)),
+            (Some(jkt), None) if self.unattested => Holder::Jkt(HolderKey::first(jkt)),
             (None, None) if self.unattested => Holder::Open,
-            _ if self.instances => Holder::Instance(instance.map(Key::first)),
+            _ if self.instances => Holder::Instance(instance.map(HolderKey::first)),
             _ if self.confidential => Holder::Client(self.client_id.to_owned()),
-            (Some(jkt), _) => Holder::Jkt(Key::first(jkt)),
+            (Some(jkt), _) => Holder::Jkt(HolderKey::first(jkt)),
             (None, _) => Holder::Bearer,
         }
     }
@@ -104,7 +104,7 @@ pub fn insert(change: &mut Change, granting: &Granting<'_>, salt: &[u8; 16]) -> 
 /// The code of a grant that nobody has redeemed yet, for the page that leads back to the client. It is stored nowhere.
 pub async fn of_row(core: &Core, session: &[u8; 16], number: u32, now_ms: i64) -> Result<Option<String>> {
     let grant = super::read(core, session, number).await?;
-    let waiting = grant.filter(|grant| grant.state == State::Code && grant.parents_live && now_ms < grant.request.code_expires_ms);
+    let waiting = grant.filter(|grant| grant.state == GrantState::Code && grant.parents_live && now_ms < grant.request.code_expires_ms);
     Ok(waiting.map(|grant| core.handles.make(Kind::Code, RowName { id: *session, number, generation: 0 }, &grant.salt)))
 }
 
@@ -121,10 +121,10 @@ pub async fn redeem(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> 
         return Err(count_failure(request, error).await?);
     }
     match grant.state {
-        State::Code => exchange(request).await,
-        State::Ended => Err(invalid_grant("This code was used before or has been withdrawn.").because("ended").into()),
-        State::Active if is_retry(caller, &grant) => exchange_again(request).await,
-        State::Active => Err(end_used_twice(request).await?),
+        GrantState::Code => exchange(request).await,
+        GrantState::Ended => Err(invalid_grant("This code was used before or has been withdrawn.").because("ended").into()),
+        GrantState::Active if is_retry(caller, &grant) => exchange_again(request).await,
+        GrantState::Active => Err(end_used_twice(request).await?),
     }
 }
 
@@ -167,7 +167,7 @@ fn check(request: TokenRequest<'_>) -> Result<()> {
 async fn count_failure(request: TokenRequest<'_>, error: Error) -> Result<Error> {
     let TokenRequest { core, caller, grant, .. } = request;
     let Error::Refused(refused) = error else { return Ok(error) };
-    if grant.state != State::Code {
+    if grant.state != GrantState::Code {
         return Ok((*refused).into());
     }
     let mut change = Change::new(caller.now_ms);
@@ -225,17 +225,17 @@ async fn exchange(request: TokenRequest<'_>) -> Result<Reply> {
 /// The code's minute is not over, and nothing was refreshed since. A divergence, see docs/divergences.md, and none for FAPI 2.0 (5.3.2.2):
 /// there a code works once.
 fn is_retry(caller: &Caller, grant: &Grant) -> bool {
-    if caller.client.profile == Some(Profile::Fapi2) {
+    if caller.client.profile == Some(SecurityProfile::Fapi2) {
         return false;
     }
     // Bound by then to the installation, if it attested while the browser was open.
-    let has_key = matches!(&grant.holder, Holder::Jkt(Key { bound_from: None, .. }) | Holder::Instance(_));
+    let has_key = matches!(&grant.holder, Holder::Jkt(HolderKey { bound_from: None, .. }) | Holder::Instance(_));
     let by_key = has_key && grant.request.dpop_jkt.is_some() && grant.request.dpop_jkt.as_deref() == caller.jkt();
     let instance = caller.instance.as_ref().map(|instance| instance.jkt.as_str());
     let of_instance = matches!(grant.holder, Holder::Instance(_)) && grant.request.instance.is_some();
     let by_instance = of_instance && grant.request.instance.as_deref() == instance;
     let named = by_key || by_instance;
-    let held = grant.state == State::Active && grant.generation == 1;
+    let held = grant.state == GrantState::Active && grant.generation == 1;
     named && held && caller.now_ms < grant.request.code_expires_ms
 }
 

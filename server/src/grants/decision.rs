@@ -10,13 +10,13 @@ use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::limits::Limits;
 use crate::login::flow::Proven;
-use crate::plugins::{Decided, Outcome, Situation, unavailable};
+use crate::plugins::{Decided, PluginDecision, Situation, unavailable};
 use crate::store::Change;
 use std::net::IpAddr;
 use symbolon_oauth::scope::Scope;
 
 /// What a request for tokens may do.
-pub enum Verdict {
+pub enum TokenDecision {
     /// Tokens live at most so many seconds.
     Go(Option<i64>),
     /// The person signs in once more.
@@ -28,9 +28,9 @@ pub(super) fn is_asked(core: &Core, moment: Moment, client: &str) -> bool {
 }
 
 /// Asked before anything of the grant moves.
-pub async fn decide(core: &Core, caller: &Caller, grant: &Grant, moment: Moment) -> Result<Verdict> {
+pub async fn decide(core: &Core, caller: &Caller, grant: &Grant, moment: Moment) -> Result<TokenDecision> {
     if !is_asked(core, moment, &caller.client_id) {
-        return Ok(Verdict::Go(None));
+        return Ok(TokenDecision::Go(None));
     }
     let situation = Situation {
         moment,
@@ -51,18 +51,18 @@ pub async fn decide(core: &Core, caller: &Caller, grant: &Grant, moment: Moment)
         grant.note_once(core, caller, entry).await?;
     }
     match outcome {
-        Outcome::Allow => Ok(Verdict::Go(most_s)),
-        Outcome::StepUp => Ok(Verdict::StepUp),
-        Outcome::Deny => Err(invalid_grant("A rule of this server refuses it.").because("a plug-in decided so").audited().into()),
-        Outcome::Unavailable => Err(unavailable().audited().into()),
+        PluginDecision::Allow => Ok(TokenDecision::Go(most_s)),
+        PluginDecision::StepUp => Ok(TokenDecision::StepUp),
+        PluginDecision::Deny => Err(invalid_grant("A rule of this server refuses it.").because("a plug-in decided so").audited().into()),
+        PluginDecision::Unavailable => Err(unavailable().audited().into()),
     }
 }
 
 /// Where no second sign-in can be asked for, wanting one is a refusal.
 pub async fn must_go(core: &Core, caller: &Caller, grant: &Grant, moment: Moment) -> Result<Option<i64>> {
     match decide(core, caller, grant, moment).await? {
-        Verdict::Go(most_s) => Ok(most_s),
-        Verdict::StepUp => {
+        TokenDecision::Go(most_s) => Ok(most_s),
+        TokenDecision::StepUp => {
             let hint = "The person has to sign in once more.";
             Err(invalid_grant(hint).because("a plug-in wants another sign-in").audited().into())
         }
@@ -122,12 +122,14 @@ pub async fn refusal_of_sign_in(core: &Core, change: &mut Change, completed: &Co
         }
     }
     Ok(match decided.outcome {
-        Outcome::Allow => None,
-        Outcome::StepUp => {
+        PluginDecision::Allow => None,
+        PluginDecision::StepUp => {
             let hint = "This sign-in does not prove enough.";
             Some(Refused::bad_request("unmet_authentication_requirements", hint).because("a plug-in wants another sign-in"))
         }
-        Outcome::Deny => Some(Refused::bad_request("access_denied", "A rule of this server refuses it.").because("a plug-in decided so")),
-        Outcome::Unavailable => Some(unavailable().because("a decision could not be asked")),
+        PluginDecision::Deny => {
+            Some(Refused::bad_request("access_denied", "A rule of this server refuses it.").because("a plug-in decided so"))
+        }
+        PluginDecision::Unavailable => Some(unavailable().because("a decision could not be asked")),
     })
 }

@@ -28,7 +28,7 @@ struct Type {
 }
 
 /// A detail as people read it.
-pub struct Shown {
+pub struct ShownDetail {
     pub heading: String,
     /// The heading by language.
     pub own: BTreeMap<String, String>,
@@ -52,10 +52,10 @@ impl Types {
     }
 
     /// What the consent page says about a detail: the type's words, and every value with its name.
-    pub fn shown(&self, detail: &Json) -> Shown {
+    pub fn shown(&self, detail: &Json) -> ShownDetail {
         let known = detail["type"].as_str().and_then(|it| self.0.get(it));
         let (heading, own) = known.map(|it| (it.text.clone(), it.text_in.clone())).unwrap_or_default();
-        Shown { heading, own, lines: lines_of(detail).unwrap_or_default() }
+        ShownDetail { heading, own, lines: lines_of(detail).unwrap_or_default() }
     }
 
     /// The parameter of a request, checked. It has known types that this client may ask for, each as its schema wants it (RFC 9396 5).

@@ -9,11 +9,11 @@ pub enum Holder {
     /// Whoever has the token. RFC 6750.
     Bearer,
     /// Whoever proves this key. RFC 9449 5.
-    Jkt(Key),
+    Jkt(HolderKey),
     /// Whoever shows a certificate of this public key: one that is renewed for the same key goes on. RFC 8705 4.
     Certificate(String),
     /// An installation or device, by its key. `None`: the code exchange says which one.
-    Instance(Option<Key>),
+    Instance(Option<HolderKey>),
     /// The client of this id, which authenticates.
     Client(String),
     /// Of a client that also takes devices that cannot attest: whoever exchanges the code.
@@ -22,14 +22,14 @@ pub enum Holder {
 
 /// A key that holds a grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
+pub struct HolderKey {
     /// RFC 7638 thumbprint.
     pub jkt: String,
     /// The first generation that is bound, where the grant lived without a key before.
     pub bound_from: Option<u32>,
 }
 
-impl Key {
+impl HolderKey {
     /// A key that the grant had from the beginning.
     pub fn first(jkt: impl Into<String>) -> Self {
         Self { jkt: jkt.into(), bound_from: None }
@@ -54,7 +54,7 @@ impl Holder {
     /// What the two columns say. A kind that is not known here is a fault: it must not be taken for a weaker one.
     pub fn from_columns(kind: &str, holder: &str) -> Result<Self, Fault> {
         let unknown = || Fault::new(format!("a grant is held in an unknown way: {kind:?}"));
-        let key = || Key::parse(holder).ok_or_else(unknown);
+        let key = || HolderKey::parse(holder).ok_or_else(unknown);
         Ok(match kind {
             "bearer" => Self::Bearer,
             "jkt" | "learned" => Self::Jkt(key()?),
@@ -74,7 +74,7 @@ impl Holder {
             Self::Jkt(key) if key.bound_from.is_some() => ("learned", key.text()),
             Self::Jkt(key) => ("jkt", key.text()),
             Self::Certificate(key) => ("certificate", key.clone()),
-            Self::Instance(key) => ("instance", key.as_ref().map(Key::text).unwrap_or_default()),
+            Self::Instance(key) => ("instance", key.as_ref().map(HolderKey::text).unwrap_or_default()),
             Self::Client(id) => ("client", id.clone()),
             Self::Open => ("open", String::new()),
         };
@@ -82,7 +82,7 @@ impl Holder {
     }
 
     /// The key behind a proof or an installation.
-    pub fn key(&self) -> Option<&Key> {
+    pub fn key(&self) -> Option<&HolderKey> {
         match self {
             Self::Jkt(key) => Some(key),
             Self::Instance(key) => key.as_ref(),
@@ -98,14 +98,14 @@ mod tests {
 
     #[test]
     fn every_holder_reads_back() {
-        let learned = || Key { jkt: "key".to_owned(), bound_from: Some(7) };
+        let learned = || HolderKey { jkt: "key".to_owned(), bound_from: Some(7) };
         let all = [
             (Holder::Bearer, "bearer", ""),
-            (Holder::Jkt(Key::first("key")), "jkt", "key"),
+            (Holder::Jkt(HolderKey::first("key")), "jkt", "key"),
             (Holder::Jkt(learned()), "learned", "key@7"),
             (Holder::Certificate("key".to_owned()), "certificate", "key"),
             (Holder::Instance(None), "instance", ""),
-            (Holder::Instance(Some(Key::first("key"))), "instance", "key"),
+            (Holder::Instance(Some(HolderKey::first("key"))), "instance", "key"),
             (Holder::Instance(Some(learned())), "instance", "key@7"),
             // An id of a client is no key: what stands behind its @ is no generation.
             (Holder::Client("shop@7".to_owned()), "client", "shop@7"),

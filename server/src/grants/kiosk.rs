@@ -3,8 +3,8 @@
 
 use super::code::{self, Granting};
 use super::decision;
-use super::holder::{Holder, Key};
-use super::{Grant, State, Wanted, invalid_grant, kiosk_challenge};
+use super::holder::{Holder, HolderKey};
+use super::{Grant, GrantState, Wanted, invalid_grant, kiosk_challenge};
 use crate::audit::Entry;
 use crate::authorization::backchannel::{self, BackchannelRequest, KioskVisit};
 use crate::authorization::device;
@@ -129,7 +129,7 @@ pub async fn redeem(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> 
         }
         None => proof.last_s * 1000,
     };
-    member.let_in(form, &Shown { proof: &proof, pass: &pass, until_ms }).await
+    member.let_in(form, &ShownCode { proof: &proof, pass: &pass, until_ms }).await
 }
 
 fn refusal(why: Rejected) -> Refused {
@@ -162,7 +162,7 @@ pub async fn member(core: &Core, kiosk: &Kiosk<'_>, named: (&[u8; 16], u32), key
     if !kiosk.rules.members.contains(&grant.client) || core.clients.get(&grant.client).await?.is_none() {
         return Err(invalid_grant("Members of that app are not let in here.").because(format!("of {}", grant.client)).into());
     }
-    if grant.state != State::Active || grant.holder.key().is_none_or(|holder| holder.jkt != key) {
+    if grant.state != GrantState::Active || grant.holder.key().is_none_or(|holder| holder.jkt != key) {
         return Err(over("the grant is over, or another key holds it").into());
     }
     if matches!(grant.holder, Holder::Instance(_)) && row.opt_text("instance_state")? != Some("active") {
@@ -180,7 +180,7 @@ pub struct Member<'a> {
 }
 
 /// The code, until it is spent.
-struct Shown<'a> {
+struct ShownCode<'a> {
     proof: &'a Proof,
     pass: &'a Pass,
     until_ms: i64,
@@ -197,7 +197,7 @@ pub struct Spent {
     pub member: Range<usize>,
 }
 
-impl Shown<'_> {
+impl ShownCode<'_> {
     fn spend(&self, change: &mut Change, kiosk: &Kiosk<'_>) -> Spent {
         let proof = change.once("kiosk_proof", self.pass.key.thumbprint(), &self.proof.jti, self.until_ms);
         let challenge = self.proof.challenge.as_ref().map(|nonce| change.once("kiosk_challenge", kiosk.id, nonce, self.until_ms));
@@ -208,14 +208,14 @@ impl Shown<'_> {
 impl Member<'_> {
     /// When the challenge was made. One of another device means that the code was carried there: the member hears of it.
     async fn challenge(&self, nonce: &str) -> Result<i64> {
-        use kiosk_challenge::Read;
+        use kiosk_challenge::NonceReading;
         match kiosk_challenge::read(self.core, (&self.caller.client_id, self.kiosk.id), nonce, self.caller.now_ms) {
-            Read::Good(made_ms) => Ok(made_ms),
-            Read::Old => {
+            NonceReading::Good(made_ms) => Ok(made_ms),
+            NonceReading::Old => {
                 let old = invalid_grant("This kiosk's picture has changed since: scan it again.").because("the challenge is old");
                 Err(self.kiosk.too_late(self.core, self.caller, old).await)
             }
-            Read::Foreign => {
+            NonceReading::Foreign => {
                 self.warn("kiosk_code_elsewhere", "the challenge is another device's").await?;
                 Err(invalid_grant("This code was made for another kiosk.").because("the challenge is another device's").audited().into())
             }
@@ -239,7 +239,7 @@ impl Member<'_> {
         Ok((api.to_owned(), super::scope_for(&caller.client, Some(api), &scope)))
     }
 
-    async fn let_in(&self, form: &Form, shown: &Shown<'_>) -> Result<Reply> {
+    async fn let_in(&self, form: &Form, shown: &ShownCode<'_>) -> Result<Reply> {
         self.grant.must_be_alive(self.caller.now_ms)?;
         let resource = form.all("resource");
         let may = self.scope(form.get("scope"), &resource)?;
@@ -360,7 +360,7 @@ impl Member<'_> {
             lifetime_ms: LONGEST_MS,
         };
         let (number, _) = code::grant(core, change, &granting)?;
-        let holder = Holder::Instance(Some(Key::first(kiosk.id)));
+        let holder = Holder::Instance(Some(HolderKey::first(kiosk.id)));
         let [holder_kind, holder_text] = holder.to_columns();
         let values = vec![Value::from(&id[..]), i64::from(number).into(), caller.now_ms.into(), holder_kind, holder_text];
         change.run(app_grant::ACTIVATE, values);

@@ -13,7 +13,7 @@ const LABEL: &str = "kiosk challenge";
 /// Version of the key, six bytes of milliseconds, random bytes, tag.
 const LENGTH: usize = 1 + 6 + 8 + 16;
 
-pub enum Read {
+pub enum NonceReading {
     /// When it was made.
     Good(i64),
     Old,
@@ -32,17 +32,17 @@ pub fn make(core: &Core, whom: (&str, &str), now_ms: i64) -> Result<String, Faul
     Ok(base64url::encode(&bytes))
 }
 
-pub fn read(core: &Core, whom: (&str, &str), nonce: &str, now_ms: i64) -> Read {
-    let Some(bytes) = base64url::decode(nonce).filter(|bytes| bytes.len() == LENGTH) else { return Read::Foreign };
+pub fn read(core: &Core, whom: (&str, &str), nonce: &str, now_ms: i64) -> NonceReading {
+    let Some(bytes) = base64url::decode(nonce).filter(|bytes| bytes.len() == LENGTH) else { return NonceReading::Foreign };
     let (fields, tag) = bytes.split_at(LENGTH - 16);
     let parts = [core.config.issuer.as_bytes(), whom.0.as_bytes(), whom.1.as_bytes(), &fields[1..]];
     let made = core.keyring.mac_with(fields[0], LABEL, &parts);
     if !made.is_some_and(|made| digest::equal(&made[..16], tag)) {
-        return Read::Foreign;
+        return NonceReading::Foreign;
     }
     let mut instant = [0; 8];
     instant[2..].copy_from_slice(&fields[1..7]);
     let made_ms = i64::from_be_bytes(instant);
     let is_void = core.recovery.is_forgotten(made_ms);
-    if is_void || now_ms + AHEAD_MS < made_ms || now_ms >= made_ms + LIFETIME_MS { Read::Old } else { Read::Good(made_ms) }
+    if is_void || now_ms + AHEAD_MS < made_ms || now_ms >= made_ms + LIFETIME_MS { NonceReading::Old } else { NonceReading::Good(made_ms) }
 }

@@ -3,7 +3,7 @@
 use super::kiosk::{Kiosk, Member, Spent};
 use super::{invalid_grant, kiosk, polled};
 use crate::authorization::backchannel;
-use crate::authorization::device::State;
+use crate::authorization::device::ApprovalState;
 use crate::caller::Caller;
 use crate::core::Core;
 use crate::error::{Refused, Result};
@@ -37,11 +37,11 @@ async fn poll(core: &Core, caller: &Caller, handle: &str) -> Result<Reply> {
     let visit = stored.asked.visit.as_ref().filter(|visit| visit.device == kiosk.id && stored.client_id == caller.client_id);
     let visit = visit.filter(|_| handle.belongs_to(&stored.salt)).ok_or_else(|| unknown("another kiosk's, or no kiosk's"))?;
     match stored.state {
-        State::Pending if caller.now_ms >= stored.expires_ms => return Err(over().into()),
-        State::Pending => return Err(polled::not_yet(core, &stored.id, caller.now_ms).into()),
-        State::Denied => return Err(Refused::bad_request("access_denied", "The member did not confirm it.").audited().into()),
-        State::Approved { .. } if caller.now_ms >= stored.expires_ms + REDEEMABLE_MS => return Err(over().into()),
-        State::Approved { .. } => {}
+        ApprovalState::Pending if caller.now_ms >= stored.expires_ms => return Err(over().into()),
+        ApprovalState::Pending => return Err(polled::not_yet(core, &stored.id, caller.now_ms).into()),
+        ApprovalState::Denied => return Err(Refused::bad_request("access_denied", "The member did not confirm it.").audited().into()),
+        ApprovalState::Approved { .. } if caller.now_ms >= stored.expires_ms + REDEEMABLE_MS => return Err(over().into()),
+        ApprovalState::Approved { .. } => {}
     }
     let grant = kiosk::member(core, &kiosk, (&visit.session, visit.number), &visit.jkt).await?;
     grant.must_be_alive(caller.now_ms)?;

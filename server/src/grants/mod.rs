@@ -26,11 +26,11 @@ use crate::config::{Client, Config, RefreshMode, Tier};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::login::proof::Proof;
-pub use crate::profile::Person;
+pub use crate::profile::PersonClaims;
 use crate::store::tables::app_grant;
 use crate::store::{Change, Row, Value};
 use crate::tokens::handles::Handle;
-use holder::{Holder, Key};
+use holder::{Holder, HolderKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use symbolon_oauth::form::Form;
@@ -82,7 +82,7 @@ pub struct Replaced {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum GrantState {
     Code,
     Active,
     Ended,
@@ -109,7 +109,7 @@ pub struct Grant {
     pub scope: Scope,
     pub resource: Vec<String>,
     pub request: RequestRecord,
-    pub state: State,
+    pub state: GrantState,
     pub generation: u32,
     pub salt: Vec<u8>,
     pub code_failures: i64,
@@ -120,7 +120,7 @@ pub struct Grant {
     /// When the browser's session is idle for too long, where the grant ends with it.
     pub session_idles_ms: Option<i64>,
     pub late: Late,
-    pub person: Person,
+    pub person: PersonClaims,
     /// What was proved in the session: JSON, as its row has it.
     pub proofs: String,
     pub account_version: i64,
@@ -145,9 +145,9 @@ async fn from_row(core: &Core, session: &[u8; 16], number: u32, row: &Row) -> Re
     let json = |error: serde_json::Error| Fault::new(format!("a grant row does not parse: {error}"));
     let created_ms = row.int("created_ms")?;
     let state = match row.text("state")? {
-        "code" => State::Code,
-        "active" => State::Active,
-        "ended" => State::Ended,
+        "code" => GrantState::Code,
+        "active" => GrantState::Active,
+        "ended" => GrantState::Ended,
         other => return Err(Fault::new(format!("a grant is in the unknown state {other:?}")).into()),
     };
     let generation =
@@ -188,7 +188,7 @@ async fn from_row(core: &Core, session: &[u8; 16], number: u32, row: &Row) -> Re
             in_a_row: row.int("late_in_a_row")?,
             suspected_ms: row.int("suspected_ms")?,
         },
-        person: Person::from_row(row)?,
+        person: PersonClaims::from_row(row)?,
         proofs: row.text("proofs")?.to_owned(),
         account_version: row.int("account_version")?,
         parents_live: lives,
@@ -199,7 +199,7 @@ async fn from_row(core: &Core, session: &[u8; 16], number: u32, row: &Row) -> Re
 /// the grant or what it hangs on is over, or its client is gone or disabled.
 pub async fn carries_until_ms(core: &Core, session: &[u8; 16], number: u32) -> Result<Option<i64>> {
     let Some(grant) = read(core, session, number).await? else { return Ok(None) };
-    let lives = grant.state == State::Active && grant.parents_live && core.clients.get(&grant.client).await?.is_some();
+    let lives = grant.state == GrantState::Active && grant.parents_live && core.clients.get(&grant.client).await?.is_some();
     Ok(lives.then(|| grant.lives_until_ms()))
 }
 
@@ -299,7 +299,7 @@ impl Grant {
     /// Is it alive, redeemed, and used not too long ago by the rules of its client and of its installation's tier?
     pub fn must_go_on(&self, now_ms: i64, client: &Client, tier: Option<&Tier>) -> Result<()> {
         self.must_be_alive(now_ms)?;
-        if self.state != State::Active {
+        if self.state != GrantState::Active {
             let hint = "This session is over; the person has to sign in again.";
             return Err(invalid_grant(hint).because("the code was never redeemed").into());
         }
@@ -317,7 +317,7 @@ impl Grant {
 
     pub fn must_be_alive(&self, now_ms: i64) -> Result<()> {
         let hint = "This session is over; the person has to sign in again.";
-        if self.state == State::Ended {
+        if self.state == GrantState::Ended {
             return Err(invalid_grant(hint).because("the grant has ended").into());
         }
         if !self.parents_live {
@@ -345,23 +345,23 @@ impl Grant {
         // Whatever held it before: what an attested installation gets, it alone can use from then on.
         if let Some(instance) = caller.instance.as_ref().filter(|instance| instance.attested_ms.is_some()) {
             let bound_from = if self.holder == Holder::Bearer { learned } else { self.holder.key().and_then(|key| key.bound_from) };
-            return Holder::Instance(Some(Key { jkt: instance.jkt.clone(), bound_from }));
+            return Holder::Instance(Some(HolderKey { jkt: instance.jkt.clone(), bound_from }));
         }
         match (&self.holder, caller.jkt(), &caller.instance) {
             (Holder::Bearer, jkt, _) => match (&caller.certificate, jkt) {
                 (Some(shown), _) if generation == 1 => Holder::Certificate(shown.key.clone()),
-                (_, Some(jkt)) => Holder::Jkt(Key { jkt: jkt.to_owned(), bound_from: learned }),
+                (_, Some(jkt)) => Holder::Jkt(HolderKey { jkt: jkt.to_owned(), bound_from: learned }),
                 _ => Holder::Bearer,
             },
-            (Holder::Open, Some(jkt), None) => Holder::Jkt(Key::first(jkt)),
-            (Holder::Instance(_) | Holder::Open, _, Some(instance)) => Holder::Instance(Some(Key::first(instance.jkt.as_str()))),
+            (Holder::Open, Some(jkt), None) => Holder::Jkt(HolderKey::first(jkt)),
+            (Holder::Instance(_) | Holder::Open, _, Some(instance)) => Holder::Instance(Some(HolderKey::first(instance.jkt.as_str()))),
             (same, ..) => same.clone(),
         }
     }
 
     /// A token from before the key was learned, without the key. Thief and owner look alike, as with any unbound token.
     pub fn is_from_before_the_key(&self, caller: &Caller, presented: u32) -> bool {
-        let Some(Key { jkt, bound_from: Some(first) }) = self.holder.key() else { return false };
+        let Some(HolderKey { jkt, bound_from: Some(first) }) = self.holder.key() else { return false };
         let is_proved = caller.jkt() == Some(jkt) || caller.instance.as_ref().is_some_and(|instance| instance.jkt == *jkt);
         presented < *first && !is_proved
     }
@@ -379,7 +379,7 @@ impl Grant {
     /// anything (146-F).
     pub async fn alarm(&self, core: &Core, caller: &Caller, event: &'static str, error: Error) -> Result<Error> {
         match error {
-            Error::Refused(refused) if self.state != State::Ended && refused.code == "invalid_grant" => {
+            Error::Refused(refused) if self.state != GrantState::Ended && refused.code == "invalid_grant" => {
                 self.say_once(core, caller, event, "the token is genuine, and what holds it was not proved").await?;
                 Ok(refused.audited().into())
             }

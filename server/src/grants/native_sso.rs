@@ -3,8 +3,8 @@
 
 use super::code::{self, Granting};
 use super::decision;
-use super::holder::{Holder, Key};
-use super::{Grant, RequestRecord, State, TokenRequest, again, invalid_grant};
+use super::holder::{Holder, HolderKey};
+use super::{Grant, GrantState, RequestRecord, TokenRequest, again, invalid_grant};
 use crate::attesting::{standing, vendor};
 use crate::audit::Entry;
 use crate::caller::Caller;
@@ -170,7 +170,7 @@ impl Joining<'_> {
         change.run(device_secret::HOLD, vec![Value::from(&shared.session[..]), i64::from(shared.number).into()]);
         let granting = self.granting(shared, &scope, &record);
         let number = code::insert(&mut change, &granting, &salt)?;
-        let holder = Holder::Instance(Some(Key::first(self.instance)));
+        let holder = Holder::Instance(Some(HolderKey::first(self.instance)));
         let [holder_kind, holder_text] = holder.to_columns();
         let values = vec![Value::from(&shared.session[..]), i64::from(number).into(), caller.now_ms.into(), holder_kind, holder_text];
         change.run(app_grant::ACTIVATE, values);
@@ -181,7 +181,7 @@ impl Joining<'_> {
             scope: scope.clone(),
             resource: Vec::new(),
             request: record.clone(),
-            state: State::Active,
+            state: GrantState::Active,
             generation: 1,
             salt: salt.to_vec(),
             created_ms: caller.now_ms,

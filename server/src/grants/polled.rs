@@ -3,7 +3,7 @@
 
 use super::decision;
 use super::holder::Holder;
-use super::{Grant, State, TokenRequest, invalid_grant};
+use super::{Grant, GrantState, TokenRequest, invalid_grant};
 use crate::audit;
 use crate::authorization::device;
 use crate::authorization::request::AuthorizationRequest;
@@ -39,7 +39,7 @@ pub struct Polled<'a> {
     pub id: &'a [u8; 16],
     pub client_id: &'a str,
     pub request: &'a AuthorizationRequest,
-    pub state: &'a device::State,
+    pub state: &'a device::ApprovalState,
     pub expires_ms: i64,
 }
 
@@ -51,10 +51,10 @@ pub async fn answer(core: &Core, caller: &Caller, form: &Form, polled: &Polled<'
     }
     let words = polled.words;
     match polled.state {
-        device::State::Pending if caller.now_ms >= polled.expires_ms => Err(expired(words).into()),
-        device::State::Pending => Err(not_yet(core, polled.id, caller.now_ms).into()),
-        device::State::Denied => Err(Refused::bad_request("access_denied", words.denied).audited().into()),
-        device::State::Approved { session, number, .. } => {
+        device::ApprovalState::Pending if caller.now_ms >= polled.expires_ms => Err(expired(words).into()),
+        device::ApprovalState::Pending => Err(not_yet(core, polled.id, caller.now_ms).into()),
+        device::ApprovalState::Denied => Err(Refused::bad_request("access_denied", words.denied).audited().into()),
+        device::ApprovalState::Approved { session, number, .. } => {
             let grant = super::read(core, session, *number).await?.ok_or_else(|| expired(words))?;
             fetch(TokenRequest { core, caller, form, grant: &grant, most_s: None }, words).await
         }
@@ -83,7 +83,7 @@ fn must_prove_the_key(polled: &Polled<'_>, caller: &Caller) -> Result<()> {
 
 /// The handle is genuine, and its key was not proved. Once it leads to tokens, it is an alarm. Before, it is a refusal like others.
 async fn in_wrong_hands(core: &Core, caller: &Caller, polled: &Polled<'_>, error: Error) -> Result<Error> {
-    let device::State::Approved { session, number, .. } = polled.state else { return Ok(error) };
+    let device::ApprovalState::Approved { session, number, .. } = polled.state else { return Ok(error) };
     match super::read(core, session, *number).await? {
         Some(grant) => grant.alarm(core, caller, polled.words.in_wrong_hands, error).await,
         None => Ok(error),
@@ -112,10 +112,10 @@ async fn fetch(request: TokenRequest<'_>, words: &Words) -> Result<Reply> {
     grant.must_be_alive(caller.now_ms)?;
     grant.must_suit_the_tier(caller)?;
     match grant.state {
-        State::Code if caller.now_ms >= grant.request.code_expires_ms => Err(expired(words).into()),
-        State::Code => exchange(request, words).await,
-        State::Active if is_retry(caller, grant) => answer_again(request, words).await,
-        State::Active | State::Ended => Err(replayed(request, words).await?.into()),
+        GrantState::Code if caller.now_ms >= grant.request.code_expires_ms => Err(expired(words).into()),
+        GrantState::Code => exchange(request, words).await,
+        GrantState::Active if is_retry(caller, grant) => answer_again(request, words).await,
+        GrantState::Active | GrantState::Ended => Err(replayed(request, words).await?.into()),
     }
 }
 
@@ -133,7 +133,7 @@ async fn exchange(request: TokenRequest<'_>, words: &Words) -> Result<Reply> {
         Ok(_) => Ok(reply::json(200, &answer.body)),
         Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
         Err(NotApplied::Conflict(_)) => match super::read(core, &grant.session, grant.number).await? {
-            Some(now) if now.state == State::Active && is_retry(caller, &now) => {
+            Some(now) if now.state == GrantState::Active && is_retry(caller, &now) => {
                 answer_again(TokenRequest { grant: &now, ..request }, words).await
             }
             _ => Err(replayed(request, words).await?.into()),

@@ -10,7 +10,7 @@ use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::store::tables::{provider_check, provider_session};
 use crate::store::{Change, Value};
-use crate::upstream::{Again, Kept, Leased, Providers, Stored, Vault};
+use crate::upstream::{Again, Leased, ProviderTokens, Providers, Vault, VaultRow};
 use crate::web::reply::{self, Reply};
 use serde_json::json;
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub async fn give(core: &Core, providers: &Providers, caller: &Caller, form: &Fo
         decision::must_go(core, caller, grant, Moment::Token).await?;
     }
     let session = accepted.grant.as_ref().map_or(&b""[..], |it| &it.session);
-    let wish = Wish { account: &accepted.token.sub, provider: provider.name(), session, scopes: &scopes };
+    let wish = WantedToken { account: &accepted.token.sub, provider: provider.name(), session, scopes: &scopes };
     let kept = usable(core, providers, &wish).await?;
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);
@@ -82,7 +82,7 @@ fn wanted(release: &Release, had: &Scope, form: &Form) -> Result<Vec<String>> {
 }
 
 /// A token that may do no more than this. It is renewed where the kept one is over, or may do more.
-async fn usable(core: &Core, providers: &Providers, wanted: &Wish<'_>) -> Result<Kept> {
+async fn usable(core: &Core, providers: &Providers, wanted: &WantedToken<'_>) -> Result<ProviderTokens> {
     let vault = Vault { store: core.store.clone(), keyring: core.keyring.clone() };
     for _ in 0..LOOKS {
         let now_ms = core.now_ms();
@@ -118,7 +118,7 @@ async fn usable(core: &Core, providers: &Providers, wanted: &Wish<'_>) -> Result
 }
 
 /// Whose token is wanted, and what it may do.
-struct Wish<'a> {
+struct WantedToken<'a> {
     account: &'a str,
     provider: &'a str,
     /// The session behind the subject_token.
@@ -138,7 +138,7 @@ struct Renewing {
 impl Renewing {
     /// Whoever has the lease renews it, and the others take what came. None: look again. Somebody else renews it, or a sign-in or an unlinking
     /// was quicker.
-    async fn renew(self, stored: Stored) -> Result<Option<Kept>> {
+    async fn renew(self, stored: VaultRow) -> Result<Option<ProviderTokens>> {
         let provider = self.providers.get(&self.provider).ok_or_else(|| Fault::new("there is no such provider"))?;
         let Some(leased) = self.vault.lease(stored, self.now_ms).await? else { return Ok(None) };
         let again = match provider.renew(&leased.stored.kept, &self.scopes, self.now_ms).await {

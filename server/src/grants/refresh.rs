@@ -1,8 +1,8 @@
 //! grant_type=refresh_token. RFC 6749 6, RFC 9700 4.14. The promise: rotation never logs a good user out, and a replay
 //! of an unbound token ends the grant. `turn` is the whole of it; docs/decisions/refresh.md argues it.
 
-use super::decision::{self, Verdict};
-use super::{Grant, State, TokenRequest, again, invalid_grant};
+use super::decision::{self, TokenDecision};
+use super::{Grant, GrantState, TokenRequest, again, invalid_grant};
 use crate::asked_again;
 use crate::audit;
 use crate::caller::Caller;
@@ -75,7 +75,7 @@ pub async fn refresh(core: &Core, caller: &Caller, incoming: &Incoming) -> Resul
 async fn attempt(request: TokenRequest<'_>, presented: u32) -> Result<Option<Reply>> {
     let TokenRequest { core, caller, form, grant, .. } = request;
     grant.must_belong_to(caller)?;
-    if grant.is_from_before_the_key(caller, presented) && grant.state == State::Active {
+    if grant.is_from_before_the_key(caller, presented) && grant.state == GrantState::Active {
         return Err(refuse_spent(request, true).await?.into());
     }
     if let Err(error) = grant.must_be_held_by(caller) {
@@ -112,11 +112,11 @@ async fn attempt(request: TokenRequest<'_>, presented: u32) -> Result<Option<Rep
     let request = match turn {
         Turn::Spent => request,
         _ => match decision::decide(core, caller, grant, Moment::Refresh).await? {
-            Verdict::Go(most_s) => TokenRequest { most_s, ..request },
-            Verdict::StepUp if again::has_one(caller, grant) => {
+            TokenDecision::Go(most_s) => TokenRequest { most_s, ..request },
+            TokenDecision::StepUp if again::has_one(caller, grant) => {
                 return ask_for_step_up(request, "a plug-in wants another sign-in").await.map(Some);
             }
-            Verdict::StepUp => {
+            TokenDecision::StepUp => {
                 let hint = "The person has to sign in once more.";
                 return Err(invalid_grant(hint).because("a plug-in wants another sign-in").audited().into());
             }

@@ -1,7 +1,7 @@
 //! What an app shares with other apps of its organisation (Native SSO, draft 07, 3): the secret of its grant, and the key that it is bound to.
 //! `native_sso` has the app that joins.
 
-use super::{Grant, State, TokenRequest};
+use super::{Grant, GrantState, TokenRequest};
 use crate::caller::Caller;
 use crate::core::Core;
 use crate::error::{Refused, Result};
@@ -49,7 +49,7 @@ pub async fn shared(request: TokenRequest<'_>) -> Result<Option<String>> {
     }
     let named = named_key(caller, grant, form)?;
     // At the first exchange of a code the row is part of the same change.
-    if grant.state == State::Code && form.get("grant_type") == Some("authorization_code") {
+    if grant.state == GrantState::Code && form.get("grant_type") == Some("authorization_code") {
         return Ok(named.map(|_| secret(core, grant)));
     }
     let row = core.store.one(device_secret::READ, &[Value::from(&grant.session[..]), i64::from(grant.number).into()]).await?;

@@ -5,7 +5,7 @@ use super::pages as views;
 use super::reply::Reply;
 use super::{browser_session, login_begin};
 use crate::app::App;
-use crate::authorization::backchannel::{self, BackchannelAuthorization, Stored};
+use crate::authorization::backchannel::{self, BackchannelAuthorization, BackchannelRow};
 use crate::authorization::delivery::Delivery;
 use crate::error::Result;
 use crate::login::journey::Journey;
@@ -24,7 +24,7 @@ pub async fn approvals(app: &App, incoming: &Incoming) -> Result<Reply> {
     };
     match found {
         Some(stored) if stored.is_open(incoming.now_ms) => {
-            let Stored { id, account, asked, client_id, .. } = stored;
+            let BackchannelRow { id, account, asked, client_id, .. } = stored;
             // Whoever else is signed in here stays so until the person who is asked has signed in.
             let session = session.filter(|session| session.account == account);
             let delivery = Delivery::Backchannel(Box::new(BackchannelAuthorization { id, account, asked }));
@@ -35,6 +35,6 @@ pub async fn approvals(app: &App, incoming: &Incoming) -> Result<Reply> {
 }
 
 /// What a kiosk asks is answered by the app that showed the code, and nowhere else.
-fn is_for_pages(stored: &Stored) -> bool {
+fn is_for_pages(stored: &BackchannelRow) -> bool {
     stored.asked.visit.is_none()
 }

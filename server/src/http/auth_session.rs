@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::error::{Fault, Result};
 use crate::login::context::Answer;
 use crate::login::machine::{Received, over};
-use crate::login::row::Secret;
+use crate::login::row::SignInSecret;
 use crate::login::state::State;
 use symbolon_oauth::{base64url, digest};
 
@@ -17,7 +17,7 @@ const OF_ROW: usize = 1 + 16 + 8 + 32 + TAG;
 /// A sign-in that nobody has answered yet travels sealed. From the first answer on it is a row, and its secret changes with each.
 pub enum AuthSession {
     Start(String),
-    Row { id: [u8; 16], version: i64, secret: Secret },
+    Row { id: [u8; 16], version: i64, secret: SignInSecret },
 }
 
 impl AuthSession {
@@ -52,7 +52,7 @@ impl AuthSession {
     }
 
     /// That of a sign-in after an answer, with the secret which the answer set.
-    pub fn of_row(app: &App, state: &State, secret: &Secret) -> String {
+    pub fn of_row(app: &App, state: &State, secret: &SignInSecret) -> String {
         let number = state.version.to_be_bytes();
         let parts = [&state.id[..], &number, secret].concat();
         let (version, tag) = app.keyring.mac("auth_session", &[app.config.issuer.as_bytes(), &parts]);

@@ -3,7 +3,7 @@
 use super::reply::Reply;
 use super::{browser_session, continue_page, login_begin, pages};
 use crate::app::App;
-use crate::authorization::request::{self, AuthorizationRequest, Problem};
+use crate::authorization::request::{self, AuthorizationRequest, RequestProblem};
 use crate::authorization::{delivery, pushed};
 use crate::error::{Refused, Result};
 use crate::web::request::Incoming;
@@ -14,8 +14,8 @@ pub async fn authorize(app: &App, incoming: &Incoming) -> Result<Reply> {
             let session = browser_session::for_client(app, incoming, &request.client_id).await?;
             login_begin::begin(app, incoming, request, session).await
         }
-        Err(Problem::Page(error)) => Err(error),
-        Err(Problem::Redirect(refused, back)) => {
+        Err(RequestProblem::Page(error)) => Err(error),
+        Err(RequestProblem::Redirect(refused, back)) => {
             let error = [("error", refused.code), ("error_description", refused.hint)];
             let response = delivery::respond(&app.authority(), &back, &error, incoming.now_ms).await?;
             // The redirect URI is this client's: that was checked before anything else of the request.
@@ -28,8 +28,8 @@ pub async fn authorize(app: &App, incoming: &Incoming) -> Result<Reply> {
 }
 
 /// The request itself: from the push it names, or from its own parameters.
-async fn resolve(app: &App, incoming: &Incoming) -> std::result::Result<AuthorizationRequest, Problem> {
-    let page = |hint| Problem::Page(Refused::bad_request("invalid_request", hint).into());
+async fn resolve(app: &App, incoming: &Incoming) -> std::result::Result<AuthorizationRequest, RequestProblem> {
+    let page = |hint| RequestProblem::Page(Refused::bad_request("invalid_request", hint).into());
     let form = incoming.parameters();
     let client_id = form.get("client_id").ok_or_else(|| page("The client_id parameter is missing."))?;
     let unknown = || page("There is no such client here, or it is disabled.");

@@ -24,12 +24,12 @@ use crate::grants::{self, Grant, Replaced, again, code, decision};
 use crate::limits::Limits;
 use crate::login::commit::Committed;
 use crate::login::context::{self, Answer, Device, Visitor};
-use crate::login::flow::{Begin, Existing, Judged};
+use crate::login::flow::{Begin, Existing, JudgedAnswer};
 use crate::login::journey::{Journey, Overview};
 use crate::login::machine::{Answering, Received, over};
 use crate::login::methods::wallet::WALLET_RETURN;
 use crate::login::operation::{Operation, WALLET};
-use crate::login::row::Secret;
+use crate::login::row::SignInSecret;
 use crate::login::state::{Away, Ended, Left, Rules, SaidNo, State, Subject};
 use crate::mail;
 use crate::store::Change;
@@ -67,7 +67,7 @@ pub async fn challenge(app: &App, incoming: &Incoming) -> Result<Reply> {
         address: Some(incoming.address),
         installation: facts.map(Arc::new),
     };
-    let face = Face { app, incoming, caller: &caller, assured, origins, surroundings };
+    let face = NativeRequest { app, incoming, caller: &caller, assured, origins, surroundings };
     let answered = match incoming.form.get("auth_session") {
         Some(held) if held.starts_with(Kind::AuthSession.prefix()) => face.begin_beside(held).await,
         Some(held) => face.answer(held).await,
@@ -112,7 +112,7 @@ struct Exit {
 const OPERATOR: Exit = Exit { why: "the operator sends this sign-in to the browser", comes_back: false };
 
 /// One request of an app that may ask people itself.
-struct Face<'a> {
+struct NativeRequest<'a> {
     app: &'a App,
     incoming: &'a Incoming,
     caller: &'a Caller,
@@ -123,7 +123,7 @@ struct Face<'a> {
     surroundings: Surroundings,
 }
 
-impl Face<'_> {
+impl NativeRequest<'_> {
     fn visitor<'b>(&'b self, locale: &'b str) -> Visitor<'b> {
         let installation = |jkt| Device::Installation { client: &self.caller.client_id, jkt };
         Visitor {
@@ -290,7 +290,7 @@ impl Face<'_> {
     async fn ask_anew_where_a_rule_wants_it(&self, request: &mut AuthorizationRequest, grant: &Grant) -> Result<()> {
         let over_because = |why: String| Error::from(over().because(why));
         let verdict = decision::decide(self.app, self.caller, grant, Moment::Refresh).await;
-        let wants_it = matches!(verdict.map_err(|error| again::as_session(error, over_because))?, decision::Verdict::StepUp);
+        let wants_it = matches!(verdict.map_err(|error| again::as_session(error, over_because))?, decision::TokenDecision::StepUp);
         if wants_it && !request.prompt.iter().any(|word| word == "login") {
             request.prompt.push("login".to_owned());
         }
@@ -379,8 +379,8 @@ impl Face<'_> {
             None => app.machine.judge(&answering, &rules, answer, &visitor).await?,
         };
         let moved = match judged {
-            Judged::Moved(moved) => *moved,
-            Judged::Late => return self.late(answer, &answering).await,
+            JudgedAnswer::Moved(moved) => *moved,
+            JudgedAnswer::Late => return self.late(answer, &answering).await,
         };
         let taken_ms = moved.taken_ms();
         match self.settling(&delivery, &visitor)?.settle(moved).await {
@@ -414,7 +414,7 @@ impl Face<'_> {
     }
 
     /// What the sign-in asks now, or how it ended.
-    async fn tell(&self, state: &State, request: &AuthorizationRequest, secret: &Secret) -> Result<Reply> {
+    async fn tell(&self, state: &State, request: &AuthorizationRequest, secret: &SignInSecret) -> Result<Reply> {
         match &state.ended {
             None => {
                 let held = AuthSession::of_row(self.app, state, secret);

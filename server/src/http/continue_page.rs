@@ -4,7 +4,7 @@
 use super::pages::failed;
 use super::reply::{self, Reply};
 use crate::app::App;
-use crate::authorization::continuing::{self, Opened};
+use crate::authorization::continuing::{self, OpenedAnswer};
 use crate::authorization::delivery::{Response, origin};
 use crate::authorization::redirects::redirect_is_registered;
 use crate::config::{Client, ContinuePage};
@@ -36,7 +36,7 @@ pub async fn before(
     let Some(page) = continuing::page_of(&client, redirect_uri, to) else {
         return Ok(response.seen_first(client_id, &client, redirect_uri));
     };
-    let waiting = continuing::Waiting { client_id: client_id.to_owned(), redirect_uri: redirect_uri.to_owned(), to: to.clone() };
+    let waiting = continuing::WaitingAnswer { client_id: client_id.to_owned(), redirect_uri: redirect_uri.to_owned(), to: to.clone() };
     let reference = sign_in.map(|id| continuing::reference_of(app, id, to));
     let reference = continuing::keep(app, reference, &waiting, incoming.address).await?;
     Ok(Response::Address(continuing::address(app, page, &reference)))
@@ -47,7 +47,7 @@ pub async fn page(app: &App, incoming: &Incoming) -> Result<Reply> {
     let Some(reference) = reference else { return neutral(app, incoming, "no reference") };
     let name = cookie_name(app, &reference);
     let cookie = incoming.cookie(&name).and_then(base64url::decode).and_then(|it| it.try_into().ok());
-    let Opened { waiting, secret } = match continuing::open(app, &reference, cookie, incoming.now_ms).await? {
+    let OpenedAnswer { waiting, secret } = match continuing::open(app, &reference, cookie, incoming.now_ms).await? {
         Ok(opened) => opened,
         Err(why) => return neutral(app, incoming, why),
     };

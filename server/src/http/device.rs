@@ -6,7 +6,7 @@ use super::reply::Reply;
 use super::{browser_session, login, login_begin};
 use crate::app::App;
 use crate::authorization::delivery::Delivery;
-use crate::authorization::device::{self, CameBy, DeviceAuthorization, Stored, Told};
+use crate::authorization::device::{self, CameBy, DeviceAuthorization, DeviceRow, Told};
 use crate::error::Result;
 use crate::login::step::{FieldKind, Problem, Step};
 use crate::login::typed_codes::Paid;
@@ -64,7 +64,7 @@ async fn typed(app: &App, incoming: &Incoming, session: Option<Session>) -> Resu
 }
 
 /// Begins the sign-in that asks. Who approved it sees that; nobody else learns what became of it.
-async fn go_on(app: &App, incoming: &Incoming, (stored, came_by): (Option<Stored>, CameBy), session: Option<Session>) -> Result<Reply> {
+async fn go_on(app: &App, incoming: &Incoming, (stored, came_by): (Option<DeviceRow>, CameBy), session: Option<Session>) -> Result<Reply> {
     let account = session.as_ref().map(|session| session.account.as_str());
     let told = stored.as_ref().map_or(Told::Nothing, |stored| stored.told(account, incoming.now_ms));
     match (told, stored) {

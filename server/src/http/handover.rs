@@ -6,7 +6,7 @@ use super::pages as views;
 use super::reply::{self, Reply, add_cookie};
 use super::{browser_session, held_token};
 use crate::app::App;
-use crate::authorization::handover::{self, Here, LIFETIME_MS, Opened};
+use crate::authorization::handover::{self, HandoverBrowser, LIFETIME_MS, OpenedTicket};
 use crate::config::Handover;
 use crate::error::{Error, Refused, Result};
 use crate::grants::holder::Holder;
@@ -61,7 +61,7 @@ fn cookie_name(app: &App) -> String {
 }
 
 /// What the app may do now. The page is fixed with the ticket: a configuration that has another one by now ends it.
-async fn rules(app: &App, ticket: &str, opened: &Opened) -> Result<Handover> {
+async fn rules(app: &App, ticket: &str, opened: &OpenedTicket) -> Result<Handover> {
     let client = app.clients.get(&opened.client_id).await?;
     let rules = client.as_ref().and_then(|client| client.handover.clone());
     let rules = rules.ok_or_else(|| handover::gone().because("the client is gone or may no longer hand over"))?;
@@ -72,7 +72,7 @@ async fn rules(app: &App, ticket: &str, opened: &Opened) -> Result<Handover> {
 }
 
 /// The question: who goes on, and where. Somebody else's session in this browser is named, and only a button of its own changes it.
-async fn ask(app: &App, incoming: &Incoming, (ticket, opened): (&str, &Opened), rules: &Handover) -> Result<Reply> {
+async fn ask(app: &App, incoming: &Incoming, (ticket, opened): (&str, &OpenedTicket), rules: &Handover) -> Result<Reply> {
     let present = browser_session::at_all(app, incoming).await?;
     let name = async |account: &str| -> Result<String> {
         let found = app.accounts().by_id(account).await?;
@@ -110,7 +110,7 @@ async fn ask(app: &App, incoming: &Incoming, (ticket, opened): (&str, &Opened), 
     Ok(reply)
 }
 
-async fn spend(app: &App, incoming: &Incoming, (ticket, opened): (&str, &Opened), rules: &Handover) -> Result<Reply> {
+async fn spend(app: &App, incoming: &Incoming, (ticket, opened): (&str, &OpenedTicket), rules: &Handover) -> Result<Reply> {
     let too_old = || Refused::bad_request("invalid_session", "This page is too old, or it belongs to another browser. Go back to the app.");
     if opened.is_new || !form_token_fits(app, &opened.secret, ticket, incoming.form.get("form_token")) {
         return Err(too_old().because("form token").into());
@@ -125,7 +125,7 @@ async fn spend(app: &App, incoming: &Incoming, (ticket, opened): (&str, &Opened)
     let keep = present.as_ref().is_some_and(|session| !is_other && session.clients.is_none());
     let others = if keep { Vec::new() } else { sign_ins_of_others(app, incoming, &opened.account, None).await? };
     let voided = others.iter().map(|other| (other.id, other.secret)).collect();
-    let here = Here { session: present.as_ref(), keep, others: voided };
+    let here = HandoverBrowser { session: present.as_ref(), keep, others: voided };
     let cookie = handover::spend(app, opened, rules, &here, incoming.now_ms).await?;
     // A redirect away from here would be held against our form (CSP, form-action): a page leads on.
     let mut reply = views::lead_on(app, incoming, &rules.url)?;

@@ -8,7 +8,7 @@ use crate::error::{Error, Refused, Result};
 use crate::grants::Grant;
 use crate::store::{Change, NotApplied};
 use crate::tokens::issue::{self, Accepted};
-use crate::web::certificate::Shown;
+use crate::web::certificate::ShownCertificates;
 use crate::web::request::Incoming;
 use symbolon_oauth::access_token::AccessToken;
 
@@ -53,7 +53,7 @@ pub async fn of_request(app: &App, incoming: &Incoming) -> Result<(Accepted, Gra
 async fn must_hold_key(app: &App, incoming: &Incoming, token: Option<&str>, access: &AccessToken) -> Result<()> {
     let bound = access.cnf.as_ref().and_then(|it| it["jkt"].as_str());
     if let Some(thumbprint) = access.cnf.as_ref().and_then(|it| it.get("x5t#S256"))
-        && incoming.certificate.as_ref().map(Shown::thumbprint).as_deref() != thumbprint.as_str()
+        && incoming.certificate.as_ref().map(ShownCertificates::thumbprint).as_deref() != thumbprint.as_str()
     {
         return Err(invalid("This token is bound to a client certificate that the request does not show.").into());
     }

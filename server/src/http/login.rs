@@ -13,7 +13,7 @@ use crate::authorization::request::Surroundings;
 use crate::authorization::settle::{Settled, Settling, rules};
 use crate::error::Result;
 use crate::login::context::{Answer, Device, Face, Visitor};
-use crate::login::flow::Judged;
+use crate::login::flow::JudgedAnswer;
 use crate::login::machine::{Answering, Received, changed, over};
 use crate::login::methods::upstream::RETURNED;
 use crate::login::state::{Ended, State};
@@ -157,8 +157,8 @@ async fn judge_once(app: &App, incoming: &Incoming, answer: &Answer<'_>, answeri
     };
     must_be_the_session(&answering.state, session.as_ref())?;
     let moved = match app.machine.judge(answering, &rules, answer, &visitor).await? {
-        Judged::Moved(moved) => *moved,
-        Judged::Late => return late(app, incoming, answer, answering).await.map(Some),
+        JudgedAnswer::Moved(moved) => *moved,
+        JudgedAnswer::Late => return late(app, incoming, answer, answering).await.map(Some),
     };
     let secret = answering.next_secret(&app.keyring)?;
     let taken_ms = moved.taken_ms();

@@ -112,7 +112,7 @@ async fn start(
             let handle = app.machine.seal_start(&state)?;
             let token = form_token(app, &secret, &handle);
             let hidden = vec![("handle".to_owned(), handle)];
-            let mut page = views::step(app, incoming, &state, views::Target { path: "/login".to_owned(), token, hidden })?;
+            let mut page = views::step(app, incoming, &state, views::PageForm { path: "/login".to_owned(), token, hidden })?;
             SignInCookie { id: state.id, secret }.set(app, incoming, &mut page);
             Ok(page)
         }

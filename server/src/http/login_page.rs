@@ -9,11 +9,11 @@ use crate::authorization::backchannel;
 use crate::authorization::coming_back;
 use crate::authorization::delivery::{self, Delivery, Response};
 use crate::authorization::detour::BROWSER_RETURN;
-use crate::authorization::device::State as Answer;
+use crate::authorization::device::ApprovalState as Answer;
 use crate::authorization::redirects::redirect_is_registered;
 use crate::error::Result;
 use crate::grants::code;
-use crate::login::machine::Shown;
+use crate::login::machine::SignInView;
 use crate::login::state::{Ended, State};
 use crate::web::request::Incoming;
 use http::Method;
@@ -31,14 +31,14 @@ async fn show(app: &App, incoming: &Incoming, address: &str) -> Result<Reply> {
     let Some((id, client)) = views::read_address(app, address) else { return views::dead(app, incoming, None).await };
     let Some(cookie) = SignInCookie::of(app, incoming, &id) else { return views::dead(app, incoming, client.as_deref()).await };
     match app.machine.show(&id, &cookie.secret, incoming.now_ms).await? {
-        Shown::Nothing => views::dead(app, incoming, client.as_deref()).await,
-        Shown::Elsewhere(state) => views::elsewhere(app, incoming, &state).await,
-        Shown::Open(state) => {
+        SignInView::Nothing => views::dead(app, incoming, client.as_deref()).await,
+        SignInView::Elsewhere(state) => views::elsewhere(app, incoming, &state).await,
+        SignInView::Open(state) => {
             let token = form_token(app, &id, &format!("sign-in {}", state.version));
             let hidden = vec![("version".to_owned(), state.version.to_string())];
-            views::step(app, incoming, &state, views::Target { path: format!("/login/{address}"), token, hidden })
+            views::step(app, incoming, &state, views::PageForm { path: format!("/login/{address}"), token, hidden })
         }
-        Shown::Ended(state) => leave(app, incoming, &state).await,
+        SignInView::Ended(state) => leave(app, incoming, &state).await,
     }
 }
 

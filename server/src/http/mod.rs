@@ -70,10 +70,10 @@ use crate::refusals;
 use crate::web::headers;
 use crate::web::reply::Reply;
 use crate::web::request::{Host, Incoming, Peer, Reading};
-use crate::web::route::{PathParameters, Place};
+use crate::web::route::{PathParameters, ServedAt};
 use bytes::Bytes;
 use http::{Method, Request, header};
-use reply::Reader;
+use reply::FailureReader;
 use routes::Row;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -176,7 +176,7 @@ where
         return asset;
     }
     let languages = (None, headers::texts(request.headers(), "accept-language"));
-    let mut reader = Reader { is_browser: false, languages, id: record.id.clone(), method: None };
+    let mut reader = FailureReader { is_browser: false, languages, id: record.id.clone(), method: None };
     let host = match named {
         Ok(host) => host,
         Err(why) => {
@@ -233,7 +233,7 @@ where
 }
 
 /// The answer. A refusal is noted, whether it is a failure or an answer of its own: a page, or a redirect to the client.
-async fn settled(app: &App, incoming: &Incoming, reader: Reader, outcome: Result<Reply>, record: &mut Record) -> Reply {
+async fn settled(app: &App, incoming: &Incoming, reader: FailureReader, outcome: Result<Reply>, record: &mut Record) -> Reply {
     let reply = match outcome {
         Ok(reply) => {
             if let Some(refused) = incoming.known.refused.get() {
@@ -262,7 +262,7 @@ async fn note_refused(app: &App, incoming: &Incoming, refused: &Refused, record:
 }
 
 /// The answer to a request that was read and then failed.
-async fn fail(app: &App, incoming: &Incoming, mut reader: Reader, error: &Error, record: &mut Record) -> Reply {
+async fn fail(app: &App, incoming: &Incoming, mut reader: FailureReader, error: &Error, record: &mut Record) -> Reply {
     record.client = claimed_client(incoming);
     reader.languages.0 = incoming.form.get("locale").or(incoming.query.get("ui_locales")).map(str::to_owned);
     if let Error::Refused(refused) = error {
@@ -307,15 +307,15 @@ fn add_headers(app: &App, incoming: &Incoming, id: &str, reply: &mut Reply) {
 /// The row of a path, of those that the host has.
 fn find(app: &App, host: &Host, path: &str) -> Option<(&'static Row, PathParameters)> {
     let at_root = routes::find(path).filter(|(row, _)| match row.route.place {
-        Place::Issuer | Place::Origin => false,
-        Place::EveryHost => true,
-        Place::ContinueHosts => matches!(host, Host::Further(name) if app.config.host.get(name).is_some_and(|it| it.continue_page)),
+        ServedAt::Issuer | ServedAt::Origin => false,
+        ServedAt::EveryHost => true,
+        ServedAt::ContinueHosts => matches!(host, Host::Further(name) if app.config.host.get(name).is_some_and(|it| it.continue_page)),
     });
     if at_root.is_some() || matches!(host, Host::Further(_)) {
         return at_root;
     }
-    let of_origin = routes::find(path).filter(|(row, _)| row.route.place == Place::Origin);
-    of_origin.or_else(|| below_issuer(app, path).filter(|(row, _)| matches!(row.route.place, Place::Issuer | Place::Origin)))
+    let of_origin = routes::find(path).filter(|(row, _)| row.route.place == ServedAt::Origin);
+    of_origin.or_else(|| below_issuer(app, path).filter(|(row, _)| matches!(row.route.place, ServedAt::Issuer | ServedAt::Origin)))
 }
 
 /// Exact, below the issuer's path; plus RFC 8414 3.1, which inserts the well-known part before it.

@@ -17,7 +17,7 @@ use http::{Method, header};
 use symbolon_oauth::{base64url, digest};
 
 /// Where a page's form leads, and what it carries unseen.
-pub struct Target {
+pub struct PageForm {
     /// Below the issuer.
     pub path: String,
     pub token: String,
@@ -88,7 +88,7 @@ fn refusal_there(app: &App, state: &State, action: &str) -> Option<Text> {
 }
 
 /// The page of the open question.
-pub fn step(app: &App, incoming: &Incoming, state: &State, target: Target) -> Result<Reply> {
+pub fn step(app: &App, incoming: &Incoming, state: &State, target: PageForm) -> Result<Reply> {
     let Some(pending) = &state.pending else { return Ok(reply::see_other(&app.url("/account"))) };
     let locale = locale_of(app, incoming, state);
     let mut hidden = target.hidden;

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::audit;
 use crate::authorization::binding::bind;
 use crate::authorization::pushed;
-use crate::authorization::request::{self, Problem};
+use crate::authorization::request::{self, RequestProblem};
 use crate::error::{Refused, Result};
 use crate::limits::Limits;
 use crate::store::{Change, NotApplied};
@@ -28,7 +28,7 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
         let hint = "Beside a request object send only client_id and what authenticates the client; the rest belongs inside.";
         return Err(Refused::bad_request("invalid_request", hint).into());
     }
-    let mut asked = request::check(&app.authority(), &caller.client_id, &caller.client, form).map_err(Problem::into_error)?;
+    let mut asked = request::check(&app.authority(), &caller.client_id, &caller.client, form).map_err(RequestProblem::into_error)?;
     bind(&mut asked, &caller)?;
     let mut change = Change::new(incoming.now_ms);
     let pushed = pushed::push(&app.authority(), &mut change, &caller.client_id, &asked)?;

@@ -7,7 +7,7 @@ use super::pages as views;
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::audit::Entry;
-use crate::authorization::backchannel::{self, BackchannelAuthorization, Stored};
+use crate::authorization::backchannel::{self, BackchannelAuthorization, BackchannelRow};
 use crate::authorization::backchannel_answer as answer;
 use crate::authorization::backchannel_words::address_place;
 use crate::authorization::delivery::Delivery;
@@ -74,7 +74,7 @@ impl Holder<'_> {
     }
 
     /// The question as the app shows it. None: its client is gone, or may no longer ask for that.
-    async fn step(&self, stored: &Stored) -> Result<Option<(Step, BackchannelAuthorization)>> {
+    async fn step(&self, stored: &BackchannelRow) -> Result<Option<(Step, BackchannelAuthorization)>> {
         let authority = self.app.authority();
         let asked = BackchannelAuthorization { id: stored.id, account: stored.account.clone(), asked: stored.asked.clone() };
         let client = match client_of(&authority, &asked.asked.request).await {
@@ -96,7 +96,7 @@ impl Holder<'_> {
                 Err(fault) => return Err(fault),
             },
         }
-        let step = answer::step(&authority, &client, &asked, &answer::Seen::default());
+        let step = answer::step(&authority, &client, &asked, &answer::AskedPerson::default());
         Ok(Some((step, asked)))
     }
 
@@ -130,7 +130,7 @@ impl Holder<'_> {
     }
 
     /// The request that the answer names, as it was shown.
-    async fn named(&self) -> Result<(Stored, BackchannelAuthorization)> {
+    async fn named(&self) -> Result<(BackchannelRow, BackchannelAuthorization)> {
         let form = &self.incoming.form;
         let over = || backchannel::is_over().because("no such request of this person, or it is over");
         let reference = form.get("request").ok_or_else(|| Refused::bad_request("invalid_request", "request is missing."))?;

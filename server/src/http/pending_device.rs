@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::audit::Entry;
 use crate::authorization::backchannel_answer::shown;
 use crate::authorization::delivery::Delivery;
-use crate::authorization::device::{self, CameBy, DeviceAuthorization, Stored, Told};
+use crate::authorization::device::{self, CameBy, DeviceAuthorization, DeviceRow, Told};
 use crate::authorization::device_answer as answer;
 use crate::authorization::not_mine::No;
 use crate::config::Client;
@@ -27,7 +27,7 @@ use symbolon_oauth::device_authorization::UserCode;
 
 pub async fn device(app: &App, incoming: &Incoming) -> Result<Reply> {
     let holder = pending::holder(app, incoming).await?;
-    let waiting = Waiting::find(&holder).await?;
+    let waiting = WaitingDevice::find(&holder).await?;
     match incoming.form.get("action") {
         None => waiting.question(),
         Some("allow") => waiting.approve().await,
@@ -47,7 +47,7 @@ async fn wrong(holder: &Holder<'_>, (code, hint): (&'static str, &'static str), 
 }
 
 /// A device that waits, as this person has found it.
-struct Waiting<'a> {
+struct WaitingDevice<'a> {
     holder: &'a Holder<'a>,
     device: DeviceAuthorization,
     client: Arc<Client>,
@@ -56,7 +56,7 @@ struct Waiting<'a> {
     is_blocked: bool,
 }
 
-impl<'a> Waiting<'a> {
+impl<'a> WaitingDevice<'a> {
     async fn find(holder: &'a Holder<'a>) -> Result<Self> {
         let (authority, form) = (holder.app.authority(), &holder.incoming.form);
         let (stored, came_by) = match (form.get("user_code"), form.get("ref")) {
@@ -64,8 +64,8 @@ impl<'a> Waiting<'a> {
             (None, Some(reference)) => (device::by_reference(&authority, reference).await?, CameBy::CompleteUri),
             _ => return Err(Refused::bad_request("invalid_request", "Send user_code, as it was typed, or ref, as it was scanned.").into()),
         };
-        let is_open = |stored: &Stored| matches!(stored.told(None, holder.incoming.now_ms), Told::Open);
-        let Stored { id, asked, expires_ms, .. } = stored.filter(is_open).ok_or_else(device::is_over)?;
+        let is_open = |stored: &DeviceRow| matches!(stored.told(None, holder.incoming.now_ms), Told::Open);
+        let DeviceRow { id, asked, expires_ms, .. } = stored.filter(is_open).ok_or_else(device::is_over)?;
         let device = DeviceAuthorization { id, asked, came_by };
         match device::rules(&authority, &device).await {
             Ok(_) => {}
@@ -133,7 +133,7 @@ impl<'a> Waiting<'a> {
 }
 
 /// A code is charged before it is looked for, as on the page. A person has tries of their own.
-async fn typed_code(holder: &Holder<'_>, typed: &str) -> Result<(Option<Stored>, CameBy)> {
+async fn typed_code(holder: &Holder<'_>, typed: &str) -> Result<(Option<DeviceRow>, CameBy)> {
     let unknown = ("unknown_user_code", "No device shows this code: compare it with the screen.");
     let Some(code) = UserCode::parse(typed) else { return Err(Refused::bad_request(unknown.0, unknown.1).into()) };
     let (app, locale, providers) = (holder.app, holder.locale(), NativeProviders::new());
@@ -143,7 +143,7 @@ async fn typed_code(holder: &Holder<'_>, typed: &str) -> Result<(Option<Stored>,
         Paid::No { why, .. } => return Err(too_many("Too many codes were wrong; wait.", why)),
     };
     let account = holder.grant.account.as_str();
-    let is_told = |stored: &Stored| !matches!(stored.told(Some(account), holder.incoming.now_ms), Told::Nothing);
+    let is_told = |stored: &DeviceRow| !matches!(stored.told(Some(account), holder.incoming.now_ms), Told::Nothing);
     let Some(stored) = device::by_user_code(&app.authority(), &code).await?.filter(is_told) else {
         return Err(wrong(holder, unknown, "a user code that no device has").await?);
     };
@@ -166,8 +166,8 @@ async fn must_see_the_screen(holder: &Holder<'_>, device: &DeviceAuthorization) 
     Err(wrong(holder, other, "the last group of the user code is another").await?)
 }
 
-fn here(holder: &Holder<'_>) -> answer::Here {
-    answer::Here { address: Some(holder.incoming.address), country: holder.incoming.country }
+fn here(holder: &Holder<'_>) -> answer::Whereabouts {
+    answer::Whereabouts { address: Some(holder.incoming.address), country: holder.incoming.country }
 }
 
 fn too_many(hint: &'static str, why: &'static str) -> Error {

@@ -51,7 +51,7 @@ pub const NO_TOKEN: &str = "token_missing";
 pub const REQUEST_ID: &str = "x-request-id";
 
 /// Who reads the answer of a request that failed.
-pub struct Reader {
+pub struct FailureReader {
     /// A person with a browser gets a page, a program JSON.
     pub is_browser: bool,
     /// What the page's language is chosen by: what the request asks for, and what the browser accepts.
@@ -63,7 +63,7 @@ pub struct Reader {
 }
 
 /// A failure as JSON (RFC 6749 5.2) or, for a browser, as a page. Only code and hint leave the house.
-pub fn failure(app: &App, reader: &Reader, error: &Error) -> Reply {
+pub fn failure(app: &App, reader: &FailureReader, error: &Error) -> Reply {
     match error {
         Error::Refused(refused) => refusal(app, reader, refused),
         Error::Fault(fault) if fault.is_store_away() => {
@@ -83,7 +83,7 @@ pub fn failure(app: &App, reader: &Reader, error: &Error) -> Reply {
     }
 }
 
-fn refusal(app: &App, reader: &Reader, refused: &Refused) -> Reply {
+fn refusal(app: &App, reader: &FailureReader, refused: &Refused) -> Reply {
     let mut reply = if reader.is_browser { error_page(app, reader, refused) } else { error_document(reader, refused) };
     if let Some(challenge) = challenge(app, reader, refused) {
         set(&mut reply, header::WWW_AUTHENTICATE, &challenge);
@@ -94,7 +94,7 @@ fn refusal(app: &App, reader: &Reader, refused: &Refused) -> Reply {
     reply
 }
 
-fn error_page(app: &App, reader: &Reader, refused: &Refused) -> Reply {
+fn error_page(app: &App, reader: &FailureReader, refused: &Refused) -> Reply {
     let shown = ErrorPage {
         status: refused.status,
         kind: person_kind(refused),
@@ -124,7 +124,7 @@ fn person_kind(refused: &Refused) -> &'static str {
     }
 }
 
-fn error_document(reader: &Reader, refused: &Refused) -> Reply {
+fn error_document(reader: &FailureReader, refused: &Refused) -> Reply {
     if refused.code == NO_TOKEN {
         return empty(refused.status);
     }
@@ -136,7 +136,7 @@ fn error_document(reader: &Reader, refused: &Refused) -> Reply {
 }
 
 /// RFC 6749 5.2, RFC 6750 3, RFC 9449 7.1.
-fn challenge(app: &App, reader: &Reader, refused: &Refused) -> Option<String> {
+fn challenge(app: &App, reader: &FailureReader, refused: &Refused) -> Option<String> {
     let algs = || dpop::algs(&app.config.dpop.algorithms);
     let parameters = || format!("error=\"{}\", error_description=\"{}\"", refused.code, refused.hint);
     match (refused.status, refused.code) {

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::audit;
 use crate::caller::Caller;
 use crate::error::{Refused, Result};
-use crate::grants::{self, Grant, State};
+use crate::grants::{self, Grant, GrantState};
 use crate::store::{Change, Expect};
 use crate::tokens::handles::{Handle, Kind};
 use crate::tokens::issue;
@@ -36,7 +36,7 @@ async fn refresh_token(app: &App, caller: &Caller, handle: &Handle, change: &mut
         tracing::info!("revocation of a token that is not the caller's");
         return Ok(false);
     }
-    if grant.state == State::Ended {
+    if grant.state == GrantState::Ended {
         return Ok(false);
     }
     must_be_held(app, caller, &grant).await?;

@@ -17,7 +17,7 @@ use crate::login::{notices, waiting};
 use crate::mail;
 use crate::store::tables::{outside_identity, provider_session, provider_token};
 use crate::store::{Change, Expect, NotApplied};
-use crate::upstream::{AccountEvent, Happened, Kind};
+use crate::upstream::{AccountEvent, FailureKind, Happened};
 use crate::web::reply::{self, Reply};
 use crate::web::request::Incoming;
 use serde_json::Value as Json;
@@ -35,7 +35,9 @@ pub async fn event(app: &App, incoming: &Incoming) -> Result<Reply> {
     let payload = payload.ok_or_else(|| Refused::bad_request("invalid_request", "payload is missing or too long."))?;
     let may_fetch = upstream_logout::may_fetch(app, name, incoming);
     let event = provider.check_account_event(payload, &may_fetch, incoming.now_ms).await.map_err(|trouble| match trouble.kind {
-        Kind::Away => Refused::new(503, "temporarily_unavailable", "The keys of the provider cannot be had now.").because(trouble.why),
+        FailureKind::Away => {
+            Refused::new(503, "temporarily_unavailable", "The keys of the provider cannot be had now.").because(trouble.why)
+        }
         _ => Refused::bad_request("invalid_request", "This is no event of that provider for this server.").because(trouble.why),
     })?;
     match event.happened {

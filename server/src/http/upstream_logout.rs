@@ -14,7 +14,7 @@ use crate::sessions;
 use crate::store::tables::{provider_session, session};
 use crate::store::{Change, Expect, NotApplied, Value};
 use crate::told;
-use crate::upstream::{Kind, SignedOut};
+use crate::upstream::{FailureKind, SignedOut};
 use crate::web::reply::{self, Reply};
 use crate::web::request::Incoming;
 use std::time::Duration;
@@ -36,7 +36,9 @@ pub async fn signed_out(app: &App, incoming: &Incoming) -> Result<Reply> {
     let token = token.ok_or_else(|| Refused::bad_request("invalid_request", "The parameter logout_token is missing or too long."))?;
     let signed_out =
         provider.check_logout(token, &may_fetch(app, name, incoming), incoming.now_ms).await.map_err(|trouble| match trouble.kind {
-            Kind::Away => Refused::new(503, "temporarily_unavailable", "The keys of the provider cannot be had now.").because(trouble.why),
+            FailureKind::Away => {
+                Refused::new(503, "temporarily_unavailable", "The keys of the provider cannot be had now.").because(trouble.why)
+            }
             _ => Refused::bad_request("invalid_request", "This is no logout token of that provider for this server.").because(trouble.why),
         })?;
     let ends_everything = provider.settings.on_logout == OnLogout::Everything;

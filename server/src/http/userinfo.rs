@@ -6,7 +6,7 @@ use super::reply::{self, Reply};
 use crate::app::App;
 use crate::config::Tier;
 use crate::error::{Refused, Result};
-use crate::tokens::claims::{self, Place};
+use crate::tokens::claims::{self, ClaimsTarget};
 use crate::web::request::Incoming;
 use symbolon_oauth::scope::Scope;
 
@@ -22,7 +22,7 @@ pub async fn userinfo(app: &App, incoming: &Incoming) -> Result<Reply> {
     let nothing = Tier { scopes: Some(Vec::new()), ..Tier::default() };
     let tier = rules.map(|it| it.unwrap_or(&nothing));
     let mut body = claims::of_scope(&grant.person, &scope);
-    body.extend(claims::told(&app.config, &client, tier, &grant, Place::Userinfo));
+    body.extend(claims::told(&app.config, &client, tier, &grant, ClaimsTarget::Userinfo));
     body.insert("sub".to_owned(), grant.account.into());
     Ok(reply::json(200, &body))
 }

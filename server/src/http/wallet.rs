@@ -22,7 +22,7 @@ use crate::login::proof::MethodName;
 use crate::login::step::{Problem, Step, Text};
 use crate::stored_bytes::Writer;
 use crate::upstream::{self, WayBack};
-use crate::wallet::{self, Answered, Elsewhere, Heard, Outcome, Trip, Wallet, Way};
+use crate::wallet::{self, Answered, Elsewhere, Heard, PresentationMode, Trip, Wallet, WalletOutcome};
 use crate::web::reply;
 use crate::web::request::Incoming;
 use http::Method;
@@ -95,8 +95,8 @@ pub async fn response(app: &App, incoming: &Incoming) -> Result<Reply> {
     };
     let outcome = judge(app, (wallet, handle), &trip, (&said, opened.as_ref()), incoming.now_ms).await;
     let entry = match &outcome {
-        Outcome::Known(known) => Entry::ok("wallet_answered").with("wallet", wallet.name()).with("issuer", known.issuer.as_str()),
-        Outcome::Failed(_, why) => Entry::refused("wallet_refused", why).with("wallet", wallet.name()),
+        WalletOutcome::Known(known) => Entry::ok("wallet_answered").with("wallet", wallet.name()).with("issuer", known.issuer.as_str()),
+        WalletOutcome::Failed(_, why) => Entry::refused("wallet_refused", why).with("wallet", wallet.name()),
     };
     app.stored.charge(Writer::Network(incoming.address), ANSWER_BYTES)?;
     let code = wallet::response_code(&app.keyring, &trip, sent);
@@ -136,11 +136,11 @@ async fn judge(
     trip: &Trip,
     (said, opened): (&Said, Option<&Opened>),
     now_ms: i64,
-) -> Outcome {
+) -> WalletOutcome {
     let party_u = opened.map(|it| it.party_u.as_slice()).unwrap_or_default();
-    match wallet.judge(said, &Heard { party_u, trip, way: Way::Posted { handle }, now_ms }, &app.keyring).await {
-        Ok(known) => Outcome::Known(Box::new(known)),
-        Err((problem, why)) => Outcome::Failed(problem.to_owned(), why),
+    match wallet.judge(said, &Heard { party_u, trip, way: PresentationMode::Posted { handle }, now_ms }, &app.keyring).await {
+        Ok(known) => WalletOutcome::Known(Box::new(known)),
+        Err((problem, why)) => WalletOutcome::Failed(problem.to_owned(), why),
     }
 }
 
@@ -212,9 +212,9 @@ async fn end(app: &App, wallet: &Wallet, trip: &Trip, why: &str, now_ms: i64) ->
 /// What the wallet's device shows: the number, what it is for, and where that began.
 fn number_step(began: &Elsewhere, answered: &Answered, number: Option<String>) -> Step {
     let number = match (&answered.outcome, number) {
-        (Outcome::Failed(problem, _), _) => return Step::new("wallet_number_none").with_problem(Some(Problem::new(problem))),
-        (Outcome::Known(_), None) => return Step::new("wallet_stopped"),
-        (Outcome::Known(_), Some(number)) => number,
+        (WalletOutcome::Failed(problem, _), _) => return Step::new("wallet_number_none").with_problem(Some(Problem::new(problem))),
+        (WalletOutcome::Known(_), None) => return Step::new("wallet_stopped"),
+        (WalletOutcome::Known(_), Some(number)) => number,
     };
     let mut step = Step::new("wallet_number").lead(Text::new("wallet_number-lead").with("client", began.client.as_str()));
     step.title = Text::new("wallet_number-title").with("number", number);

@@ -7,7 +7,7 @@ use crate::web::request::{Host, Peer, Transport};
 use http::{HeaderMap, Uri, header};
 
 /// What a request says of its host.
-struct Said<'a> {
+struct HostHeaders<'a> {
     /// `:authority`, the authority of an absolute address, or `Host`.
     own: Option<&'a [u8]>,
     /// By a configured proxy.
@@ -18,7 +18,7 @@ impl Links {
     /// The error says why nothing is answered: names contradict each other.
     pub fn addressed(&self, uri: &Uri, headers: &HeaderMap, peer: &Peer, proxies: &Networks) -> Result<Host, &'static str> {
         let behind_proxy = proxies.contains(peer.address.to_canonical());
-        let said = match Said::read(uri, headers, behind_proxy) {
+        let said = match HostHeaders::read(uri, headers, behind_proxy) {
             Ok(said) => said,
             // Only a server with further hosts has something to mix up.
             Err(why) if !self.hosts.is_empty() => return Err(why),
@@ -65,7 +65,7 @@ impl Links {
     }
 }
 
-impl<'a> Said<'a> {
+impl<'a> HostHeaders<'a> {
     fn read(uri: &'a Uri, headers: &'a HeaderMap, behind_proxy: bool) -> Result<Self, &'static str> {
         let mut hosts = headers.get_all(header::HOST).iter().map(|it| it.as_bytes());
         let (host, second) = (hosts.next(), hosts.next());

@@ -34,7 +34,7 @@ impl Platform {
 }
 
 /// A client with its app, and the paths that open it.
-struct Opened<'a> {
+struct OpenedApp<'a> {
     app: &'a NativeApp,
     paths: Vec<&'a str>,
     /// May the host name it under `webcredentials`?
@@ -50,9 +50,9 @@ pub fn of_host(config: &Config, host: &str, claim: Option<&Claim<'_>>) -> BTreeM
     let sharing = if host_of_passkeys(config).is_some_and(|name| name == host) { sharing(config) } else { Vec::new() };
     let opened = by_client.into_iter().filter_map(|(id, paths)| {
         let client = config.client.get(id)?;
-        Some(Opened { app: client.app.as_ref()?, paths, shares: may_share(config, host, client) })
+        Some(OpenedApp { app: client.app.as_ref()?, paths, shares: may_share(config, host, client) })
     });
-    let opened: Vec<Opened<'_>> = opened.collect();
+    let opened: Vec<OpenedApp<'_>> = opened.collect();
     let mut files = BTreeMap::new();
     let mut statements = links_of_android(&opened);
     statements.extend(statements_of(&sharing, GET_LOGIN_CREDS).into_iter().map(|(_, statement)| statement));
@@ -98,7 +98,7 @@ pub fn of_issuer(config: &Config) -> BTreeMap<Platform, Vec<u8>> {
     files
 }
 
-fn links_of_android(opened: &[Opened<'_>]) -> Vec<Json> {
+fn links_of_android(opened: &[OpenedApp<'_>]) -> Vec<Json> {
     let apps: Vec<&NativeApp> = opened.iter().map(|it| it.app).collect();
     let with_paths = |(package, mut statement): (&String, Json)| {
         let of_package = opened.iter().filter(|it| it.app.android.contains_key(package));
@@ -129,7 +129,7 @@ fn components_of(paths: &[&str]) -> Vec<Json> {
 }
 
 /// Each app once, with the paths of all its clients. Apps of the same paths stand in one entry.
-fn details_of(opened: &[Opened<'_>]) -> Vec<Json> {
+fn details_of(opened: &[OpenedApp<'_>]) -> Vec<Json> {
     let mut entries: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
     for id in distinct(opened.iter().flat_map(|it| it.app.ios.iter().chain(&it.app.app_clips)).map(String::as_str)) {
         let own = opened.iter().filter(|it| it.app.ios.iter().chain(&it.app.app_clips).any(|own| own == id));
@@ -142,7 +142,7 @@ fn details_of(opened: &[Opened<'_>]) -> Vec<Json> {
     entries.into_iter().map(|(ids, paths)| json!({ "appIDs": ids, "components": components_of(&paths) })).collect()
 }
 
-fn links_of_apple(opened: &[Opened<'_>], sharing: &[&NativeApp]) -> Option<Json> {
+fn links_of_apple(opened: &[OpenedApp<'_>], sharing: &[&NativeApp]) -> Option<Json> {
     let details = details_of(opened);
     let mut file = if details.is_empty() { json!({}) } else { json!({ "applinks": { "details": details } }) };
     // An https callback of ASWebAuthenticationSession (iOS 17.4) asks for this one, and not for applinks.

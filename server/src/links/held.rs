@@ -18,9 +18,9 @@ struct Holding {
 
 /// The hosts that have opened an app, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Held(BTreeMap<String, Vec<Holding>>);
+pub struct HeldHosts(BTreeMap<String, Vec<Holding>>);
 
-impl Held {
+impl HeldHosts {
     pub async fn read(store: &Store, now_ms: i64) -> Result<Self, Fault> {
         let mut found: BTreeMap<String, Vec<Holding>> = BTreeMap::new();
         for row in store.all(READ, &[now_ms.into()]).await? {
@@ -48,7 +48,7 @@ impl Held {
 /// Why the configuration cannot be in force: a host is another owner's still. Phones that know it open the former owner's app, whether or not
 /// the client that has the host now has an app itself.
 pub async fn must_be_free(config: &Config, store: &Store, now_ms: i64) -> Result<(), Fault> {
-    for (name, holdings) in Held::read(store, now_ms).await?.0 {
+    for (name, holdings) in HeldHosts::read(store, now_ms).await?.0 {
         for (id, client) in clients_on(&config.client, &name).filter(|(_, client)| !client.disabled) {
             let (owner, former) = (client.owner(id), &client.former_owners);
             let foreign = holdings.iter().map(|it| &it.owner).find(|it| *it != owner && !former.contains(it));

@@ -23,11 +23,11 @@ const WRONG_AGAIN_MS: i64 = 3_600_000;
 const DOUBTS: [&str; 5] = ["other_package", "other_app", "substitution_variables", "includes", "unknown_fingerprint"];
 
 /// Client and host.
-type Link = (String, String);
+type ClientHost = (String, String);
 
 /// For which app, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Proof {
+struct HostProof {
     app: String,
     until_ms: i64,
 }
@@ -35,14 +35,14 @@ struct Proof {
 /// When this process asked last, and what it found.
 struct Looked {
     at_ms: i64,
-    verdict: Verdict,
+    verdict: HostVerdict,
 }
 
 /// The proofs of the store, as they were read last.
 #[derive(Default)]
 pub struct ProvedLinks {
-    proofs: RwLock<Arc<BTreeMap<Link, Proof>>>,
-    looked: Mutex<BTreeMap<Link, Looked>>,
+    proofs: RwLock<Arc<BTreeMap<ClientHost, HostProof>>>,
+    looked: Mutex<BTreeMap<ClientHost, Looked>>,
 }
 
 impl ProvedLinks {
@@ -57,7 +57,7 @@ impl ProvedLinks {
         let mut read = BTreeMap::new();
         for row in store.all(READ, &[]).await? {
             let link = (row.text("client")?.to_owned(), row.text("host")?.to_owned());
-            read.insert(link, Proof { app: row.text("app")?.to_owned(), until_ms: row.int("until_ms")? });
+            read.insert(link, HostProof { app: row.text("app")?.to_owned(), until_ms: row.int("until_ms")? });
         }
         *self.proofs.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(read);
         Ok(())
@@ -82,7 +82,7 @@ impl ProvedLinks {
     }
 
     /// Keeps what was found. Answers whether that is news, and says it then.
-    fn note(&self, (client_id, host): (&str, String), verdict: Verdict, at_ms: i64) -> bool {
+    fn note(&self, (client_id, host): (&str, String), verdict: HostVerdict, at_ms: i64) -> bool {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let before = looked.get(&(client_id.to_owned(), host.clone()));
         let is_news = before.is_none_or(|it| it.verdict.codes() != verdict.codes() || it.verdict.opens != verdict.opens);
@@ -156,13 +156,13 @@ pub async fn look(config: &Config, store: &Store, outgoing: &Outgoing, links: &P
 
 /// What a look at one host found for one client, over all its platforms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Verdict {
+struct HostVerdict {
     opens: bool,
     /// What speaks against a proof: codes and words.
     against: Vec<(&'static str, String)>,
 }
 
-impl Verdict {
+impl HostVerdict {
     fn is_right(&self) -> bool {
         self.opens && self.against.is_empty()
     }
@@ -174,7 +174,7 @@ impl Verdict {
 }
 
 /// Whether the files of these hosts are right for the client's app, on every platform that it is on.
-async fn verdicts(config: &Config, outgoing: &Outgoing, client_id: &str, hosts: &BTreeSet<String>) -> BTreeMap<String, Verdict> {
+async fn verdicts(config: &Config, outgoing: &Outgoing, client_id: &str, hosts: &BTreeSet<String>) -> BTreeMap<String, HostVerdict> {
     let options = Options {
         client: Some(client_id.to_owned()),
         hosts: Some(hosts.clone()),
@@ -183,7 +183,7 @@ async fn verdicts(config: &Config, outgoing: &Outgoing, client_id: &str, hosts: 
         apple_cdn: None,
         outgoing: outgoing.clone(),
     };
-    let mut found: BTreeMap<String, Verdict> = BTreeMap::new();
+    let mut found: BTreeMap<String, HostVerdict> = BTreeMap::new();
     for check in examine(config, &options).await {
         let Some(host) = check.host else { continue };
         let verdict = found.entry(host).or_default();
@@ -203,7 +203,7 @@ mod tests {
     /// RFC 8252 8.6: a proof says that no other app gets the answer.
     #[test]
     fn what_speaks_against_a_proof_leaves_none() {
-        let verdict = |opens, codes: &[&'static str]| Verdict { opens, against: codes.iter().map(|it| (*it, String::new())).collect() };
+        let verdict = |opens, codes: &[&'static str]| HostVerdict { opens, against: codes.iter().map(|it| (*it, String::new())).collect() };
         assert!(verdict(true, &[]).is_right(), "the twin");
         assert!(!verdict(true, &["other_package"]).is_right() && !verdict(false, &[]).is_right());
         assert!(!verdict(true, &["unknown_fingerprint"]).is_right(), "another key signs apps that open these links");
@@ -214,14 +214,14 @@ mod tests {
         let (links, key) = (ProvedLinks::default(), |host: &str| ("app", host.to_owned()));
         let client = Client::new(ClientKind::Native);
         let due = |now_ms: i64| links.is_due(("app", &client), "links.example.com", now_ms);
-        let wrong = || Verdict { opens: false, against: vec![("status", "a text".to_owned())] };
+        let wrong = || HostVerdict { opens: false, against: vec![("status", "a text".to_owned())] };
         assert!(due(0));
         assert!(links.note(key("links.example.com"), wrong(), 0), "said");
         assert!(!due(WRONG_AGAIN_MS - 1) && due(WRONG_AGAIN_MS));
-        let other_words = Verdict { opens: false, against: vec![("status", "another text".to_owned())] };
+        let other_words = HostVerdict { opens: false, against: vec![("status", "another text".to_owned())] };
         assert!(!links.note(key("links.example.com"), other_words, WRONG_AGAIN_MS), "the same again");
         assert!(!due(2 * WRONG_AGAIN_MS - 1));
-        assert!(links.note(key("links.example.com"), Verdict { opens: true, against: Vec::new() }, 0), "it is right now");
+        assert!(links.note(key("links.example.com"), HostVerdict { opens: true, against: Vec::new() }, 0), "it is right now");
         assert!(links.note(key("links.example.com"), wrong(), 0), "and wrong again");
         assert!(links.is_due(("app", &client), "other.example.com", 1), "the twin: another host");
     }

@@ -3,7 +3,7 @@
 use super::breached::{Breached, Unfit};
 use super::enrolment::Waiting;
 pub use super::names::{canonical, former_spelling};
-use super::passkeys::Known;
+use super::passkeys::RegisteredPasskey;
 use super::proof::MethodName;
 pub use super::proof::link_key;
 use crate::audit;
@@ -61,9 +61,9 @@ pub struct Account {
     /// One of those that lead to it.
     pub login_name: Option<String>,
     /// Those that the person can sign in with: of the present RP ID, and of a kind that is accepted.
-    pub passkeys: Vec<Known>,
+    pub passkeys: Vec<RegisteredPasskey>,
     /// Of another RP ID, or of a kind that the configuration refuses. They stay until they are removed.
-    pub former_passkeys: Vec<Known>,
+    pub former_passkeys: Vec<RegisteredPasskey>,
     /// The user handle of all its passkeys, once there was one.
     pub passkey_handle: Option<String>,
     /// The person does not want to be offered one.
@@ -89,16 +89,16 @@ impl Account {
     }
 
     /// Those that nobody can sign in with too.
-    pub fn all_passkeys(&self) -> impl Iterator<Item = &Known> {
+    pub fn all_passkeys(&self) -> impl Iterator<Item = &RegisteredPasskey> {
         self.passkeys.iter().chain(&self.former_passkeys)
     }
 
     /// The configuration refuses these, by their public names.
     pub(super) fn refuse_passkeys(&mut self, refused: &[String]) {
-        let is_refused = |known: &Known| refused.contains(&known.public_id());
+        let is_refused = |known: &RegisteredPasskey| refused.contains(&known.public_id());
         let (gone, kept) = std::mem::take(&mut self.passkeys).into_iter().partition(is_refused);
         self.passkeys = kept;
-        self.former_passkeys.extend::<Vec<Known>>(gone);
+        self.former_passkeys.extend::<Vec<RegisteredPasskey>>(gone);
         for known in &mut self.former_passkeys {
             known.is_refused = is_refused(known);
         }
@@ -142,7 +142,7 @@ pub struct Link {
     pub method: String,
     pub issuer: String,
     pub subject: String,
-    /// What the provider says: JSON of `upstream::Profile`.
+    /// What the provider says: JSON of `upstream::ProviderProfile`.
     pub said: String,
     /// The claims that it shows: JSON, or nothing.
     pub shows: String,
@@ -176,7 +176,7 @@ pub(super) fn from_rows(rows: &[Row], rp_id: impl FnOnce() -> String) -> std::re
     let is_proved = row.int("email_verified")? == 1;
     // No name has a space (`canonical`).
     let login_names = row.opt_text("login_names")?.unwrap_or_default().split(' ').filter(|name| !name.is_empty());
-    let passkeys = Known::read(row.opt_text("passkeys")?.unwrap_or_default());
+    let passkeys = RegisteredPasskey::read(row.opt_text("passkeys")?.unwrap_or_default());
     let rp_id = if passkeys.is_empty() { String::new() } else { rp_id() };
     let (passkeys, former_passkeys) = passkeys.into_iter().partition(|known| known.rp_id == rp_id);
     let mut found = Account {

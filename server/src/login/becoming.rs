@@ -4,10 +4,10 @@ use super::accounts::{self, NewAccount};
 use super::context::Person;
 use super::effect::{Creation, Effect, Source, Update};
 use super::flow::{Run, proof};
-use super::journey::{Draft, Form, Journey};
+use super::journey::{Form, Journey, RegistrationDraft};
 use super::machine::over;
 use super::operation::Operation;
-use super::passkeys::Known;
+use super::passkeys::RegisteredPasskey;
 use super::proof::{Facts, MethodName};
 use crate::audit::Entry;
 use crate::error::Result;
@@ -16,7 +16,7 @@ use symbolon_passkey::options;
 
 impl Run<'_> {
     /// The account of somebody who registers, once the address is proved by `method`.
-    pub(super) fn create_account(&mut self, draft: Draft, method: &MethodName, facts: Facts) -> Result<()> {
+    pub(super) fn create_account(&mut self, draft: RegistrationDraft, method: &MethodName, facts: Facts) -> Result<()> {
         let now_ms = self.visitor.now_ms;
         let registration = self.machine.config.registration.as_ref();
         if !registration.is_some_and(|settings| settings.allows(&draft.email)) {
@@ -120,7 +120,7 @@ fn note_passkeys(account: &mut accounts::Account, effects: &[Effect]) {
             Effect::AddPasskey(new) => {
                 let transports = new.transports.split_whitespace().map(str::to_owned).collect();
                 let (rp_id, id) = (new.rp_id.clone(), new.id.clone());
-                account.passkeys.push(Known { rp_id, id, needs_name: !new.discoverable, transports, is_refused: false });
+                account.passkeys.push(RegisteredPasskey { rp_id, id, needs_name: !new.discoverable, transports, is_refused: false });
             }
             Effect::RemovePasskey { public_id } => account.remove_passkey(public_id),
             Effect::DeclinePasskeys { .. } => account.passkeys_declined = true,

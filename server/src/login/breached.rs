@@ -90,7 +90,7 @@ impl Breached {
     }
 
     /// The line that this byte belongs to. The end of a line belongs to it.
-    fn line_with(&self, at: u64) -> Result<Line> {
+    fn line_with(&self, at: u64) -> Result<DigestLine> {
         let from = at.saturating_sub(LINE_MOST);
         let length = (at - from).saturating_add(LINE_MOST + 1).min(self.bytes - from);
         let mut window = vec![0; usize::try_from(length).unwrap_or(0)];
@@ -108,11 +108,11 @@ impl Breached {
         };
         let place = |at: usize| from + u64::try_from(at).unwrap_or(0);
         let digest = window.get(start..end).and_then(read).ok_or_else(|| no_line(place(start)))?;
-        Ok(Line { start: place(start), next: (place(end) + 1).min(self.bytes), digest })
+        Ok(DigestLine { start: place(start), next: (place(end) + 1).min(self.bytes), digest })
     }
 }
 
-struct Line {
+struct DigestLine {
     /// Where it begins, and where the next one does.
     start: u64,
     next: u64,

@@ -18,7 +18,7 @@ const QUARTER_MS: i64 = 15 * 60_000;
 const HOUR_MS: i64 = 60 * 60_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum BudgetKind {
     Password,
     /// A code of the authenticator, or a recovery code.
     Code,
@@ -50,7 +50,7 @@ const fn allowance(limit: i64, window_ms: i64) -> Allowance {
     Allowance { limit, window_ms }
 }
 
-impl What {
+impl BudgetKind {
     fn name(self) -> &'static str {
         match self {
             Self::Password => "password",
@@ -192,7 +192,7 @@ impl Whom {
 #[derive(Clone, Debug)]
 pub enum Budget {
     Stored {
-        what: What,
+        what: BudgetKind,
         whom: Whom,
         /// The audit's name for a refusal.
         event: &'static str,
@@ -210,11 +210,11 @@ impl Budget {
     }
 }
 
-type Key = [u8; 32];
+type BudgetKey = [u8; 32];
 
 /// One row that a charge is written to.
-struct Place {
-    key: Key,
+struct BudgetRow {
+    key: BudgetKey,
     allowance: Allowance,
     /// Of all strangers together.
     of_all: bool,
@@ -224,9 +224,9 @@ struct Place {
 #[derive(Clone, Default)]
 pub struct Charged {
     /// Of the browser or the network.
-    own: Vec<Key>,
+    own: Vec<BudgetKey>,
     /// Of all strangers together.
-    all: Vec<Key>,
+    all: Vec<BudgetKey>,
 }
 
 pub enum Charge {
@@ -243,7 +243,7 @@ pub enum Charge {
 
 /// On which budget a charge is tried.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum TriedBudget {
     Device,
     Strangers,
     FirstLetter,
@@ -262,40 +262,40 @@ pub struct Purse<'a> {
 }
 
 impl Purse<'_> {
-    fn key(&self, what: What, (kind, name): (&str, &[u8]), from: [&str; 2]) -> Key {
+    fn key(&self, what: BudgetKind, (kind, name): (&str, &[u8]), from: [&str; 2]) -> BudgetKey {
         let parts = [what.name().as_bytes(), kind.as_bytes(), name, from[0].as_bytes(), from[1].as_bytes()];
         self.keyring.mac("attempt", &parts).1
     }
 
-    fn first_way(&self, whom: &Whom) -> Way {
+    fn first_way(&self, whom: &Whom) -> TriedBudget {
         match whom {
-            Whom::Question(_) => Way::Single,
-            Whom::Network => Way::Network,
-            other if other.device(self.device.as_deref()).is_some() => Way::Device,
-            _ => Way::Strangers,
+            Whom::Question(_) => TriedBudget::Single,
+            Whom::Network => TriedBudget::Network,
+            other if other.device(self.device.as_deref()).is_some() => TriedBudget::Device,
+            _ => TriedBudget::Strangers,
         }
     }
 
-    fn keys(&self, what: What, whom: &Whom, way: Way) -> Vec<Place> {
+    fn keys(&self, what: BudgetKind, whom: &Whom, way: TriedBudget) -> Vec<BudgetRow> {
         let network = network(self.address);
         let place = |part: &(&str, Vec<u8>, usize), from: [&str; 2], allowance: Allowance, of_all: bool| {
             let limit = allowance.limit * i64::try_from(part.2).unwrap_or(1);
-            Place { key: self.key(what, (part.0, &part.1), from), allowance: Allowance { limit, ..allowance }, of_all }
+            BudgetRow { key: self.key(what, (part.0, &part.1), from), allowance: Allowance { limit, ..allowance }, of_all }
         };
         let parts = whom.parts();
         match way {
-            Way::Device => {
+            TriedBudget::Device => {
                 let device = whom.device(self.device.as_deref()).unwrap_or_default();
                 parts.last().map(|part| place(&(part.0, part.1.clone(), 1), ["device", device], OF_DEVICE, false)).into_iter().collect()
             }
-            Way::Strangers => parts
+            TriedBudget::Strangers => parts
                 .iter()
                 .flat_map(|part| {
                     let of_all = what.of_all().map(|allowance| place(part, ["all", ""], allowance, true));
                     std::iter::once(place(part, ["network", &network], what.of_network(), false)).chain(of_all)
                 })
                 .collect(),
-            Way::FirstLetter => parts
+            TriedBudget::FirstLetter => parts
                 .iter()
                 .flat_map(|part| {
                     [
@@ -304,8 +304,8 @@ impl Purse<'_> {
                     ]
                 })
                 .collect(),
-            Way::Network => parts.iter().map(|part| place(part, ["network", &network], OF_WHOLE_NETWORK, false)).collect(),
-            Way::Single => {
+            TriedBudget::Network => parts.iter().map(|part| place(part, ["network", &network], OF_WHOLE_NETWORK, false)).collect(),
+            TriedBudget::Single => {
                 parts.iter().filter_map(|part| what.of_all().map(|allowance| place(part, ["all", ""], allowance, true))).collect()
             }
         }
@@ -316,7 +316,7 @@ impl Purse<'_> {
         if let Some((budget, _)) = budgets.iter().enumerate().find(|(_, budget)| self.is_sprayed(budget)) {
             return Ok(Charge::Refused { budget, problem: "too_many_attempts", why: "this password was wrong for many people" });
         }
-        let stored: Vec<(usize, What, &Whom)> = budgets
+        let stored: Vec<(usize, BudgetKind, &Whom)> = budgets
             .iter()
             .enumerate()
             .filter_map(|(at, budget)| match budget {
@@ -324,7 +324,7 @@ impl Purse<'_> {
                 Budget::Spray { .. } => None,
             })
             .collect();
-        let mut ways: Vec<Way> = stored.iter().map(|(_, _, whom)| self.first_way(whom)).collect();
+        let mut ways: Vec<TriedBudget> = stored.iter().map(|(_, _, whom)| self.first_way(whom)).collect();
         loop {
             let mut change = Change::new(self.now_ms);
             take(&mut change)?;
@@ -337,13 +337,21 @@ impl Purse<'_> {
                     change.run(CHARGE, vec![Value::from(&place.key[..]), until_ms.into(), self.now_ms.into(), limit.into()]);
                     owners.push((at, place.of_all));
                     match what {
-                        What::Password | What::Code | What::Invitation | What::Plugin | What::PluginOfAnybody if place.of_all => {
+                        BudgetKind::Password
+                        | BudgetKind::Code
+                        | BudgetKind::Invitation
+                        | BudgetKind::Plugin
+                        | BudgetKind::PluginOfAnybody
+                            if place.of_all =>
+                        {
                             charged.all.push(place.key)
                         }
-                        What::Password | What::Code | What::Invitation | What::Plugin => charged.own.push(place.key),
+                        BudgetKind::Password | BudgetKind::Code | BudgetKind::Invitation | BudgetKind::Plugin => {
+                            charged.own.push(place.key)
+                        }
                         // A right code gives back its own try alone: whoever starts devices himself must not begin afresh with each.
-                        What::UserCode | What::PluginOfAnybody => charged.all.push(place.key),
-                        What::Letter | What::Tries | What::Trips | What::PluginQuestion => {}
+                        BudgetKind::UserCode | BudgetKind::PluginOfAnybody => charged.all.push(place.key),
+                        BudgetKind::Letter | BudgetKind::Tries | BudgetKind::Trips | BudgetKind::PluginQuestion => {}
                     }
                 }
             }
@@ -358,10 +366,10 @@ impl Purse<'_> {
             };
             let (budget, what, _) = stored[lost.0];
             ways[lost.0] = match (ways[lost.0], lost.1, what) {
-                (Way::Device, _, _) => Way::Strangers,
+                (TriedBudget::Device, _, _) => TriedBudget::Strangers,
                 // The first letter that a network asks for is always written: strangers cannot keep a person's own from coming.
-                (Way::Strangers, true, What::Letter) => Way::FirstLetter,
-                (Way::Strangers, false, _) => {
+                (TriedBudget::Strangers, true, BudgetKind::Letter) => TriedBudget::FirstLetter,
+                (TriedBudget::Strangers, false, _) => {
                     return Ok(Charge::Refused { budget, problem: what.problem(), why: "too many attempts from this network" });
                 }
                 _ => return Ok(Charge::Refused { budget, problem: what.problem(), why: "too many attempts from everywhere" }),

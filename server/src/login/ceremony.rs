@@ -4,7 +4,7 @@
 use super::accounts::Account;
 use super::context::{Context, Person};
 use super::operation::{Mediation, Operation};
-use super::passkeys::Known;
+use super::passkeys::RegisteredPasskey;
 use crate::error::Fault;
 use crate::seal::KeyRing;
 use serde::{Deserialize, Serialize};
@@ -16,14 +16,14 @@ use symbolon_passkey::options::{self, Creation, Descriptor, Request};
 const TIMEOUT_MS: u32 = 10 * 60_000;
 /// What an answer is compared with. It is part of the sealed sign-in, and of no other.
 #[derive(Serialize, Deserialize)]
-pub struct Secret {
+pub struct CeremonySecret {
     challenge: String,
     /// Of the account, or of the one to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<String>,
 }
 
-impl Secret {
+impl CeremonySecret {
     pub fn new(handle: Option<String>) -> Result<Self, Fault> {
         Ok(Self { challenge: base64url::encode(&crate::seal::random::<32>()?), handle })
     }
@@ -47,7 +47,7 @@ pub fn new_handle() -> Result<String, Fault> {
 }
 
 /// The operation that uses a passkey. `allow`: empty where the platform offers what it has.
-pub fn get(context: &Context<'_>, secret: &Secret, allow: &[Descriptor], mediation: Mediation) -> Result<Operation, Fault> {
+pub fn get(context: &Context<'_>, secret: &CeremonySecret, allow: &[Descriptor], mediation: Mediation) -> Result<Operation, Fault> {
     let rp = context.relying_party;
     let challenge = secret.challenge()?;
     let request =
@@ -63,7 +63,7 @@ pub struct Owner<'a> {
 }
 
 /// The operation that makes a passkey.
-pub fn create(context: &Context<'_>, secret: &Secret, owner: &Owner<'_>, mediation: Mediation) -> Result<Operation, Fault> {
+pub fn create(context: &Context<'_>, secret: &CeremonySecret, owner: &Owner<'_>, mediation: Mediation) -> Result<Operation, Fault> {
     let rp = context.relying_party;
     let challenge = secret.challenge()?;
     let handle = secret.handle.as_deref().ok_or_else(|| Fault::new("a new passkey without a user handle"))?;
@@ -84,12 +84,12 @@ pub fn create(context: &Context<'_>, secret: &Secret, owner: &Owner<'_>, mediati
 
 /// The passkeys that the person may use.
 pub fn descriptors(account: &Account) -> Vec<Descriptor> {
-    account.passkeys.iter().filter_map(Known::descriptor).collect()
+    account.passkeys.iter().filter_map(RegisteredPasskey::descriptor).collect()
 }
 
 /// All passkeys of the account under this RP ID: an authenticator that has one of them says so, and replaces none (W-17).
 pub fn taken(account: &Account, rp_id: &str) -> Vec<Descriptor> {
-    account.all_passkeys().filter(|known| known.rp_id == rp_id).filter_map(Known::descriptor).collect()
+    account.all_passkeys().filter(|known| known.rp_id == rp_id).filter_map(RegisteredPasskey::descriptor).collect()
 }
 
 /// The passkeys of a name, before anything is proved: those alone that cannot be used without it. Every other name gets ids that look
@@ -97,7 +97,7 @@ pub fn taken(account: &Account, rp_id: &str) -> Vec<Descriptor> {
 pub fn named(context: &Context<'_>, person: &Person) -> Vec<Descriptor> {
     let real = person.account.as_ref().filter(|account| account.active);
     let real = real.into_iter().flat_map(|account| &account.passkeys).filter(|known| known.needs_name);
-    let real: Vec<Descriptor> = real.filter_map(Known::descriptor).collect();
+    let real: Vec<Descriptor> = real.filter_map(RegisteredPasskey::descriptor).collect();
     if real.is_empty() { decoys(context.keyring, context.relying_party.id, &person.name) } else { real }
 }
 

@@ -2,7 +2,7 @@
 
 use super::accounts;
 use super::context::Visitor;
-use super::flow::{Judged, Run};
+use super::flow::{JudgedAnswer, Run};
 use super::journey::Journey;
 use super::machine::{Answering, Brought, Machine, changed, over};
 use super::state::Rules;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 impl Machine {
     /// The proofs are weighed by the present rules, together with what was proved before. Only the same person is taken, and of each
     /// method the newer proof.
-    pub async fn come_back(&self, answering: &Answering, rules: &Rules, brought: Brought, visitor: &Visitor<'_>) -> Result<Judged> {
+    pub async fn come_back(&self, answering: &Answering, rules: &Rules, brought: Brought, visitor: &Visitor<'_>) -> Result<JudgedAnswer> {
         let came = Instant::now();
         self.must_not_be_too_fast(visitor.address)?;
         let mut state = answering.state.clone();

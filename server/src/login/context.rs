@@ -23,9 +23,9 @@ use std::net::IpAddr;
 
 /// A store that can be read and not written.
 #[derive(Clone, Copy)]
-pub struct Reader<'a>(&'a Store);
+pub struct ReadOnlyStore<'a>(&'a Store);
 
-impl<'a> Reader<'a> {
+impl<'a> ReadOnlyStore<'a> {
     pub fn new(store: &'a Store) -> Self {
         Self(store)
     }
@@ -36,7 +36,7 @@ impl<'a> Reader<'a> {
 }
 
 pub struct Context<'a> {
-    pub store: Reader<'a>,
+    pub store: ReadOnlyStore<'a>,
     pub keyring: &'a KeyRing,
     pub hashers: &'a Hashers,
     pub rates: &'a Rates,

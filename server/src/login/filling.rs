@@ -21,11 +21,11 @@ pub enum Filled {
         /// The user handle of a passkey that the platform has made and that is not kept.
         made: Option<String>,
     },
-    Done(Box<Outcome>),
+    Done(Box<FormOutcome>),
 }
 
 /// Where the sign-in goes on.
-pub struct Outcome {
+pub struct FormOutcome {
     pub journey: Journey,
     pub effects: Vec<Effect>,
     /// The answer proves the person by this method: who chose a password knows it.
@@ -44,7 +44,7 @@ pub struct Closed {
     pub signal: Option<Operation>,
 }
 
-impl Outcome {
+impl FormOutcome {
     pub(super) fn end(effects: Vec<Effect>) -> Self {
         Self { journey: Journey::SignIn, effects, proved: None, facts: Facts::default(), then: None, closed: None }
     }

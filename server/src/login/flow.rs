@@ -1,13 +1,13 @@
 //! One move of a sign-in: an answer is judged, and the next question is found. Nothing is written here but charges; what an answer
 //! comes to is a `Moved`, which `commit` writes in one change.
 
-use super::budgets::{Budget, Charge, Charged, Purse, What, Whom};
+use super::budgets::{Budget, BudgetKind, Charge, Charged, Purse, Whom};
 use super::context::{Answer, Checked, Context, Move, Person, Verdict, Visitor};
 use super::demands::not_before_ms;
 use super::effect::{Effect, Source, is_allowed};
 use super::filling::{Filled, Filling};
 use super::forms;
-use super::journey::{Draft, Form, Journey};
+use super::journey::{Form, Journey, RegistrationDraft};
 use super::machine::{Answering, LIFETIME_MS, Machine};
 use super::methods;
 use super::operation;
@@ -69,7 +69,7 @@ pub struct Moved {
     pub action: String,
 }
 
-pub enum Judged {
+pub enum JudgedAnswer {
     Moved(Box<Moved>),
     /// Another answer has the question.
     Late,
@@ -131,7 +131,7 @@ impl Machine {
     }
 
     /// Judges an answer. Charges are written; what it comes to is not.
-    pub async fn judge(&self, answering: &Answering, rules: &Rules, answer: &Answer<'_>, visitor: &Visitor<'_>) -> Result<Judged> {
+    pub async fn judge(&self, answering: &Answering, rules: &Rules, answer: &Answer<'_>, visitor: &Visitor<'_>) -> Result<JudgedAnswer> {
         let came = Instant::now();
         self.must_not_be_too_fast(visitor.address)?;
         self.must_stand(&answering.state).await?;
@@ -142,10 +142,10 @@ impl Machine {
     }
 
     /// What an answer came to. One that could not be judged gives the question free again.
-    pub(super) async fn came_to(&self, run: Run<'_>, judged: Go<()>, answering: &Answering, came: Instant) -> Result<Judged> {
+    pub(super) async fn came_to(&self, run: Run<'_>, judged: Go<()>, answering: &Answering, came: Instant) -> Result<JudgedAnswer> {
         match judged {
-            Ok(()) => Ok(Judged::Moved(Box::new(run.finish(came)?))),
-            Err(Stop::Late) => Ok(Judged::Late),
+            Ok(()) => Ok(JudgedAnswer::Moved(Box::new(run.finish(came)?))),
+            Err(Stop::Late) => Ok(JudgedAnswer::Late),
             Err(Stop::Error(error)) => {
                 self.let_go(answering, run.taken_ms, run.visitor.now_ms).await;
                 Err(error)
@@ -412,7 +412,7 @@ impl<'a> Run<'a> {
     /// What a plug-in writes costs what any letter costs. The built-in methods say it in their price.
     async fn pay_for_letters(&mut self, effects: &[Effect]) -> Go<bool> {
         let letters = effects.iter().filter(|effect| matches!(effect, Effect::Letter(_)));
-        let one = Budget::Stored { what: What::Letter, whom: Whom::person(&self.person), event: "plugin_refused" };
+        let one = Budget::Stored { what: BudgetKind::Letter, whom: Whom::person(&self.person), event: "plugin_refused" };
         self.pay(&letters.map(|_| one.clone()).collect::<Vec<_>>()).await
     }
 
@@ -477,7 +477,7 @@ impl<'a> Run<'a> {
             Journey::Register { draft: Some(draft) } if methods::proves_mailbox(method) => {
                 // With a passkey first, there is no account before there is a passkey.
                 if draft.password.is_none() && self.rules.policy.begins_with_passkey() {
-                    self.state.journey = Journey::Register { draft: Some(Draft { proved: true, ..draft }) };
+                    self.state.journey = Journey::Register { draft: Some(RegistrationDraft { proved: true, ..draft }) };
                     return Ok(());
                 }
                 self.create_account(draft, method, facts)

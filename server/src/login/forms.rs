@@ -4,8 +4,8 @@
 use super::accounts;
 use super::context::{Answer, Context, Person};
 use super::effect::{Credential, Effect, Update};
-use super::filling::{Filled, Filling, Outcome};
-use super::journey::{Draft, Form, Journey};
+use super::filling::{Filled, Filling, FormOutcome};
+use super::journey::{Form, Journey, RegistrationDraft};
 use super::linking;
 use super::managing_forms;
 use super::matching::digits;
@@ -135,7 +135,7 @@ pub async fn check(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> Re
             Some(email) if filling.may_register.is_some_and(|may_have| !may_have(&email)) => {
                 Filled::Wrong(Problem::in_field("email_domain", "email"))
             }
-            Some(email) => Outcome::go_on(Journey::ChangeEmail { new: Some(email) }),
+            Some(email) => FormOutcome::go_on(Journey::ChangeEmail { new: Some(email) }),
             None => Filled::Wrong(Problem::in_field("bad_email", "email")),
         }),
         Form::EnrolTotp => check_enrolment(filling, answer),
@@ -145,11 +145,11 @@ pub async fn check(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> Re
             let removed = Effect::Audit(Box::new(Entry::ok("totp_removed")));
             let effects =
                 vec![Effect::Raise, Effect::Remove("totp"), Effect::Remove("recovery"), Effect::Notice("factor_removed"), removed];
-            Ok(Filled::Done(Box::new(Outcome::end(effects))))
+            Ok(Filled::Done(Box::new(FormOutcome::end(effects))))
         }
         Form::RecoveryCodes => keep_codes(filling),
         Form::Link => linking::link(filling),
-        Form::Wait => Ok(Outcome::go_on(filling.state.journey.clone())),
+        Form::Wait => Ok(FormOutcome::go_on(filling.state.journey.clone())),
         Form::Unlink => linking::unlink(filling),
         Form::NewUserCode => check_user_code(filling, answer).await,
         form @ (Form::NewName | Form::NewLanguage | Form::NewPasskeyName | Form::Overview | Form::EndAccess) => {
@@ -175,8 +175,9 @@ async fn check_registration(filling: &Filling<'_>, answer: &Answer<'_>) -> Resul
             Err(unfit) => return Ok(Filled::Wrong(Problem::in_field(unfit.problem(), "new_password"))),
         }
     }
-    let draft = Draft { email, name: shown_name(answer.text("name")), locale: filling.locale.to_owned(), password, proved: false };
-    Ok(Outcome::go_on(Journey::Register { draft: Some(draft) }))
+    let draft =
+        RegistrationDraft { email, name: shown_name(answer.text("name")), locale: filling.locale.to_owned(), password, proved: false };
+    Ok(FormOutcome::go_on(Journey::Register { draft: Some(draft) }))
 }
 
 /// A new password ends every session of the person (420-U); the one at hand is opened anew behind it.
@@ -192,7 +193,7 @@ async fn check_new_password(filling: &Filling<'_>, answer: &Answer<'_>) -> Resul
     let by = if filling.state.journey == Journey::Reset { "reset by mail" } else { "the person" };
     let changed = Effect::Audit(Box::new(Entry::ok("password_changed").with("by", by)));
     let effects = vec![Effect::EndSessions, Effect::Update(Update::Password(digest)), Effect::Notice("password_changed"), changed];
-    Ok(Filled::Done(Box::new(Outcome { proved: Some(MethodName::PASSWORD), ..Outcome::end(effects) })))
+    Ok(Filled::Done(Box::new(FormOutcome { proved: Some(MethodName::PASSWORD), ..FormOutcome::end(effects) })))
 }
 
 /// The code lets nobody in: it lets clients ask. So sessions go on.
@@ -206,7 +207,7 @@ async fn check_user_code(filling: &Filling<'_>, answer: &Answer<'_>) -> Result<F
     };
     let changed = Effect::Audit(Box::new(Entry::ok(event).with("by", "the person")));
     let effects = vec![Effect::Update(Update::UserCode(digest)), Effect::Notice("user_code_changed"), changed];
-    Ok(Filled::Done(Box::new(Outcome::end(effects))))
+    Ok(Filled::Done(Box::new(FormOutcome::end(effects))))
 }
 
 /// Adds the authenticator, once its first code proves that it works.
@@ -226,7 +227,7 @@ fn check_enrolment(filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled>
     // A sign-in that has proved one factor must not finish as if there were no second.
     let effects = vec![Effect::Raise, Effect::Enrol(credential), Effect::Notice("factor_added"), enrolled];
     let then = Some(Form::RecoveryCodes);
-    Ok(Filled::Done(Box::new(Outcome { proved: Some(MethodName::TOTP), then, ..Outcome::end(effects) })))
+    Ok(Filled::Done(Box::new(FormOutcome { proved: Some(MethodName::TOTP), then, ..FormOutcome::end(effects) })))
 }
 
 /// The person has kept the new codes: now they count, and the old ones are void.
@@ -245,5 +246,5 @@ fn keep_codes(filling: &Filling<'_>) -> Result<Filled> {
         effects.push(Effect::Notice("recovery_changed"));
     }
     effects.push(Effect::Audit(Box::new(Entry::ok("recovery_codes_made"))));
-    Ok(Filled::Done(Box::new(Outcome::end(effects))))
+    Ok(Filled::Done(Box::new(FormOutcome::end(effects))))
 }

@@ -3,7 +3,7 @@
 
 use super::accounts;
 use super::machine::Machine;
-use super::passkeys::Kind;
+use super::passkeys::PasskeyKind;
 use crate::error::{Fault, Result};
 use crate::sessions;
 use crate::store::Row;
@@ -152,7 +152,7 @@ impl Machine {
                 used_ms: row.int("used_ms")?,
                 needs_name: row.int("discoverable")? == 0,
                 is_of_other_rp: row.text("rp_id")? != self.rp_id(),
-                is_refused: accepted.refuses(Kind::read(&row)?).is_some(),
+                is_refused: accepted.refuses(PasskeyKind::read(&row)?).is_some(),
             });
         }
         Ok(found)

@@ -72,10 +72,10 @@ enum Digest {
     },
 }
 
-type Read<T> = std::result::Result<T, String>;
+type Parsed<T> = std::result::Result<T, String>;
 
 impl Digest {
-    fn parse(text: &str) -> Read<Self> {
+    fn parse(text: &str) -> Parsed<Self> {
         let unknown = || "the digest is none of bcrypt, argon2, PBKDF2 and scrypt of Firebase".to_owned();
         if text.len() > LONGEST {
             return Err(format!("the digest has more than {LONGEST} bytes"));
@@ -111,7 +111,7 @@ impl Digest {
     }
 }
 
-fn judge_argon2(text: &str) -> Read<Digest> {
+fn judge_argon2(text: &str) -> Parsed<Digest> {
     let read = PasswordHash::new(text).map_err(|why| format!("the argon2 digest: {why}"))?;
     let parameters = argon2::Params::try_from(&read).map_err(|why| format!("the argon2 digest: {why}"))?;
     within("m of argon2", parameters.m_cost(), 1024, MOST_ARGON2_KIB)?;
@@ -119,13 +119,13 @@ fn judge_argon2(text: &str) -> Read<Digest> {
     Ok(Digest::Argon2)
 }
 
-fn judge_bcrypt(text: &str) -> Read<Digest> {
+fn judge_bcrypt(text: &str) -> Parsed<Digest> {
     let parts: bcrypt::HashParts = text.parse().map_err(|why| format!("the bcrypt digest: {why}"))?;
     within("the cost of bcrypt", parts.get_cost(), LEAST_BCRYPT_COST, MOST_BCRYPT_COST)?;
     Ok(Digest::Bcrypt)
 }
 
-fn within(name: &str, value: u32, least: u32, most: u32) -> Read<()> {
+fn within(name: &str, value: u32, least: u32, most: u32) -> Parsed<()> {
     if (least..=most).contains(&value) {
         return Ok(());
     }
@@ -134,13 +134,13 @@ fn within(name: &str, value: u32, least: u32, most: u32) -> Read<()> {
 }
 
 /// The value of `name` in parameters such as `i=27500,l=64`.
-fn number(parameters: &str, name: &str) -> Read<u32> {
+fn number(parameters: &str, name: &str) -> Parsed<u32> {
     let value = parameters.split(',').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     value.and_then(|text| text.parse().ok()).ok_or_else(|| format!("the digest has no {name}"))
 }
 
 /// Base64 in either alphabet, padded or not: exports have all four.
-fn bytes(name: &str, text: &str) -> Read<Vec<u8>> {
+fn bytes(name: &str, text: &str) -> Parsed<Vec<u8>> {
     let plain = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
     base64url::decode(&plain).ok_or_else(|| format!("{name} is no base64"))
 }
@@ -191,7 +191,7 @@ pub struct FirebaseProject {
 
 impl FirebaseProject {
     /// Reads what the Firebase console shows: lines of `name: value,`.
-    pub fn read(text: &str) -> Read<Self> {
+    pub fn read(text: &str) -> Parsed<Self> {
         let value = |name: &str| {
             let line = text.lines().map(str::trim).find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'));
             line.map(|rest| rest.trim().trim_end_matches(',').trim_matches('"').to_owned()).ok_or_else(|| format!("there is no {name}"))
@@ -212,7 +212,7 @@ impl FirebaseProject {
 
 impl Given {
     /// The digest as the store keeps it.
-    pub fn stored(&self, firebase: Option<&FirebaseProject>) -> Read<String> {
+    pub fn stored(&self, firebase: Option<&FirebaseProject>) -> Parsed<String> {
         let text = match self {
             Self::Text(text) => text.clone(),
             Self::Keycloak(credential) => credential.stored()?,
@@ -224,7 +224,7 @@ impl Given {
 }
 
 impl Keycloak {
-    fn stored(&self) -> Read<String> {
+    fn stored(&self) -> Parsed<String> {
         let member = |name: &str, text: &str| serde_json::from_str::<Json>(text).map_err(|_| format!("{name} is no JSON"));
         let (secret, data) = (member("secretData", &self.secret_data)?, member("credentialData", &self.credential_data)?);
         let text = |value: &Json, name: &str| value.as_str().map(str::to_owned).ok_or_else(|| format!("there is no {name}"));
@@ -249,7 +249,7 @@ impl Keycloak {
 }
 
 impl FirebaseHash {
-    fn stored(&self, project: &FirebaseProject) -> Read<String> {
+    fn stored(&self, project: &FirebaseProject) -> Parsed<String> {
         let (hash, salt) = (bytes("passwordHash", &self.password_hash)?, bytes("salt", &self.salt)?);
         if hash.len() != project.signer_key.len() {
             return Err("passwordHash is not as long as the project's signer key: is it another project's?".to_owned());
@@ -268,7 +268,7 @@ mod tests {
     use aws_lc_rs::cipher::EncryptingKey;
     use serde_json::json;
 
-    fn stored(given: &Json, project: Option<&FirebaseProject>) -> Read<String> {
+    fn stored(given: &Json, project: Option<&FirebaseProject>) -> Parsed<String> {
         serde_json::from_value::<Given>(given.clone()).map_err(|why| why.to_string())?.stored(project)
     }
 

@@ -1,6 +1,6 @@
 //! Why a sign-in began, and the forms of the longer ways.
 
-use crate::upstream::{Hint, Kept};
+use crate::upstream::{Hint, ProviderTokens};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -18,7 +18,7 @@ pub enum Journey {
     SignIn,
     /// A person whom nobody knows yet; goes on as `SignIn`.
     Register {
-        draft: Option<Draft>,
+        draft: Option<RegistrationDraft>,
     },
     /// The password is forgotten: the address proves the person, then every factor, then a new password; goes on as `SignIn`.
     Reset,
@@ -95,7 +95,7 @@ pub struct NewLink {
     pub method: String,
     pub issuer: String,
     pub subject: String,
-    /// What the provider says: JSON of `upstream::Profile`.
+    /// What the provider says: JSON of `upstream::ProviderProfile`.
     pub said: String,
     /// The provider's name on pages.
     pub label: String,
@@ -109,7 +109,7 @@ pub struct NewLink {
     pub leads: bool,
     /// What the provider gave, where an API may have it.
     #[serde(default)]
-    pub tokens: Option<Kept>,
+    pub tokens: Option<ProviderTokens>,
     /// For the sign-out there, with the name of the session that it is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<(String, Hint)>,
@@ -173,7 +173,7 @@ impl Journey {
 
 /// Somebody who registers, until the address is proved.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
+pub struct RegistrationDraft {
     pub email: String,
     pub name: Option<String>,
     pub locale: String,

@@ -46,7 +46,7 @@ pub async fn read(store: &Store, account: &Account, name: &str, patience: Patien
 }
 
 /// A device after a sign-in on it. `before`: the name by which it was known.
-pub struct Seen<'a> {
+pub struct SeenDevice<'a> {
     pub account: &'a str,
     pub before: Option<&'a str>,
     pub name: &'a str,
@@ -55,25 +55,25 @@ pub struct Seen<'a> {
 }
 
 /// The person proved all that the policy's own chains ask for. The device is known for that from now on.
-pub fn remember(change: &mut Change, seen: &Seen<'_>, proofs: &[Proof]) -> Result<(), Fault> {
+pub fn remember(change: &mut Change, seen: &SeenDevice<'_>, proofs: &[Proof]) -> Result<(), Fault> {
     let proofs = serde_json::to_string(proofs).map_err(|error| Fault::new(error.to_string()))?;
     write(change, REMEMBER, seen, proofs);
     Ok(())
 }
 
 /// The device is known for what it was known for. A new one is known for nothing but that the person uses it.
-pub fn see(change: &mut Change, seen: &Seen<'_>) {
+pub fn see(change: &mut Change, seen: &SeenDevice<'_>) {
     write(change, SEE, seen, "[]".to_owned());
 }
 
 /// It has another name from now on.
-pub fn goes_on(change: &mut Change, seen: &Seen<'_>) {
+pub fn goes_on(change: &mut Change, seen: &SeenDevice<'_>) {
     if let Some(before) = seen.before.filter(|before| *before != seen.name) {
         change.run_expecting(MOVE, vec![seen.account.into(), id(before).into(), id(seen.name).into()], Expect::Any);
     }
 }
 
-fn write(change: &mut Change, sql: &'static str, seen: &Seen<'_>, proofs: String) {
+fn write(change: &mut Change, sql: &'static str, seen: &SeenDevice<'_>, proofs: String) {
     let now_ms = change.now_ms();
     goes_on(change, seen);
     let label: String = seen.label.chars().take(80).collect();

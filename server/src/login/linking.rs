@@ -3,17 +3,17 @@
 use super::accounts::{self, Account, Link};
 use super::context::Person;
 use super::effect::Effect;
-use super::filling::{Filled, Filling, Outcome};
+use super::filling::{Filled, Filling, FormOutcome};
 use super::journey::Journey;
 use super::methods::email;
 use super::state::State;
 use super::step::{Problem, Step, Text};
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
-use crate::upstream::Profile;
+use crate::upstream::ProviderProfile;
 
 /// How a person may know an account at a provider again: pages show it, so an address is shortened.
-pub fn shown(profile: &Profile) -> String {
+pub fn shown(profile: &ProviderProfile) -> String {
     let address = profile.email.as_deref().map(email::masked);
     let name = address.or_else(|| profile.preferred_username.clone()).or_else(|| profile.name.clone());
     crate::visible::plain(&name.unwrap_or_else(|| "…".to_owned()), 80)
@@ -21,7 +21,7 @@ pub fn shown(profile: &Profile) -> String {
 
 /// The same of what the store keeps.
 pub fn shown_link(link: &Link) -> String {
-    serde_json::from_str::<Profile>(&link.said).map(|profile| shown(&profile)).unwrap_or_else(|_| "…".to_owned())
+    serde_json::from_str::<ProviderProfile>(&link.said).map(|profile| shown(&profile)).unwrap_or_else(|_| "…".to_owned())
 }
 
 fn own(person: &Person) -> std::result::Result<&Account, Fault> {
@@ -60,7 +60,7 @@ pub fn link(filling: &Filling<'_>) -> Result<Filled> {
     let name = accounts::link_key(&link.issuer, &link.subject);
     let linked = Entry::ok("upstream_linked").with("method", link.method.as_str()).with("identity", name);
     let effects = vec![Effect::Raise, Effect::Link(Box::new(link.clone())), Effect::Notice("link_added"), Effect::Audit(Box::new(linked))];
-    Ok(Filled::Done(Box::new(Outcome::end(effects))))
+    Ok(Filled::Done(Box::new(FormOutcome::end(effects))))
 }
 
 /// What a person can still sign in with stays: the last means is not taken away.
@@ -76,5 +76,5 @@ pub fn unlink(filling: &Filling<'_>) -> Result<Filled> {
     let unlinked = Entry::ok("upstream_unlinked").with("method", link.method.as_str()).with("identity", key.as_str());
     let gone = Effect::Unlink { issuer: link.issuer.clone(), subject: link.subject.clone() };
     let effects = vec![Effect::Raise, gone, Effect::Notice("link_removed"), Effect::Audit(Box::new(unlinked))];
-    Ok(Filled::Done(Box::new(Outcome::end(effects))))
+    Ok(Filled::Done(Box::new(FormOutcome::end(effects))))
 }

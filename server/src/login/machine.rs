@@ -2,7 +2,7 @@
 
 use super::accounts::{self, Hashers};
 use super::breached::Breached;
-use super::context::{Answer, Context, Device, Face, Person, Reader, Visitor};
+use super::context::{Answer, Context, Device, Face, Person, ReadOnlyStore, Visitor};
 use super::known_devices;
 use super::methods::{self, passkey};
 use super::operation;
@@ -11,7 +11,7 @@ use super::policy::Policy;
 use super::proof::{MethodName, Proof};
 use super::rates::Rates;
 use super::reading::Accounts;
-use super::row::{self, AnswerParts, Holds, Life, Moving, Secret, Stored};
+use super::row::{self, AnswerParts, Holds, Life, Moving, SignInRow, SignInSecret};
 use super::state::{Question, State, Subject};
 use crate::clients::Clients;
 use crate::config::Config;
@@ -72,7 +72,7 @@ pub struct Answering {
 
 impl Answering {
     /// The browser's secret after this answer.
-    pub fn next_secret(&self, keyring: &KeyRing) -> std::result::Result<Secret, Fault> {
+    pub fn next_secret(&self, keyring: &KeyRing) -> std::result::Result<SignInSecret, Fault> {
         self.moving().next_secret(keyring)
     }
 
@@ -93,7 +93,7 @@ pub struct Brought {
 pub enum Received {
     Fresh(Box<Answering>),
     /// The same answer once more: it gets the same result. With the secret that it set.
-    Again(Box<State>, Secret),
+    Again(Box<State>, SignInSecret),
     /// The sign-in has moved on since the page was shown.
     Outdated(Box<State>),
     /// Another answer is being judged.
@@ -101,7 +101,7 @@ pub enum Received {
 }
 
 /// What a browser may see of a sign-in.
-pub enum Shown {
+pub enum SignInView {
     Open(Box<State>),
     Ended(Box<State>),
     /// It went on with a later secret, in another tab or by a later answer.
@@ -238,7 +238,7 @@ impl Machine {
 
     pub(super) fn context<'a>(&'a self, question: [u8; 16], visitor: &Visitor<'a>) -> Context<'a> {
         Context {
-            store: Reader::new(&self.store),
+            store: ReadOnlyStore::new(&self.store),
             keyring: &self.keyring,
             hashers: &self.hashers,
             rates: &self.rates,
@@ -415,7 +415,7 @@ impl Machine {
         }
     }
 
-    async fn receive(&self, stored: Stored, (secret, version): (&[u8], i64), answer: &Answer<'_>, now_ms: i64) -> Result<Received> {
+    async fn receive(&self, stored: SignInRow, (secret, version): (&[u8], i64), answer: &Answer<'_>, now_ms: i64) -> Result<Received> {
         let holds = stored.holds(secret);
         if holds == Holds::Nothing || stored.life() == Life::Void {
             return Err(over().because("another browser's sign-in, or one that was ended").into());
@@ -473,7 +473,7 @@ impl Machine {
     }
 
     /// The same answer waits for the result of the first of its kind. Another one is told that the sign-in is busy.
-    async fn wait(&self, mut stored: Stored, secret: &[u8], parts: &AnswerParts<'_>) -> Result<Received> {
+    async fn wait(&self, mut stored: SignInRow, secret: &[u8], parts: &AnswerParts<'_>) -> Result<Received> {
         let until = tokio::time::Instant::now() + PATIENCE;
         loop {
             let holds = stored.holds(secret);
@@ -503,16 +503,16 @@ impl Machine {
     }
 
     /// What the page of a sign-in shows. It writes nothing and sends nothing.
-    pub async fn show(&self, id: &[u8; 16], secret: &[u8], now_ms: i64) -> Result<Shown> {
-        let Some(stored) = row::read(&self.store, &self.keyring, id).await? else { return Ok(Shown::Nothing) };
+    pub async fn show(&self, id: &[u8; 16], secret: &[u8], now_ms: i64) -> Result<SignInView> {
+        let Some(stored) = row::read(&self.store, &self.keyring, id).await? else { return Ok(SignInView::Nothing) };
         let (holds, life) = (stored.holds(secret), stored.life());
         let state = Box::new(stored.state);
         Ok(match (holds, life) {
-            (Holds::Nothing, _) | (_, Life::Void) => Shown::Nothing,
-            (Holds::Before, _) => Shown::Elsewhere(state),
-            (Holds::Present, Life::Ended) => Shown::Ended(state),
-            (Holds::Present, Life::Open) if now_ms >= state.expires_ms => Shown::Nothing,
-            (Holds::Present, Life::Open) => Shown::Open(state),
+            (Holds::Nothing, _) | (_, Life::Void) => SignInView::Nothing,
+            (Holds::Before, _) => SignInView::Elsewhere(state),
+            (Holds::Present, Life::Ended) => SignInView::Ended(state),
+            (Holds::Present, Life::Open) if now_ms >= state.expires_ms => SignInView::Nothing,
+            (Holds::Present, Life::Open) => SignInView::Open(state),
         })
     }
 

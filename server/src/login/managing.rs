@@ -18,7 +18,7 @@ use serde_json::{Value as Json, json};
 use symbolon_oauth::base64url;
 
 /// A button of a list and what it is about.
-struct Target {
+struct ListButton {
     /// Without its number.
     action: &'static str,
     label: Text,
@@ -202,7 +202,7 @@ impl Run<'_> {
         Ok((step.primary("overview"), json!({ "targets": ids })))
     }
 
-    async fn list_sessions(&self, account: &str) -> Result<(&'static str, Vec<Text>, Vec<Target>)> {
+    async fn list_sessions(&self, account: &str) -> Result<(&'static str, Vec<Text>, Vec<ListButton>)> {
         let own = self.state.subject.as_ref().and_then(|subject| subject.session);
         let (mut lines, mut targets) = (Vec::new(), Vec::new());
         for one in self.machine.sessions_of(account, self.visitor.now_ms).await? {
@@ -211,31 +211,31 @@ impl Run<'_> {
             let line = Text::new(key).with("device", label).with("address", one.address.as_str());
             lines.push(line.with("started", written_time(one.created_ms)).with("used", written_time(one.used_ms)));
             let label = Text::new("action-end_this_session").with("device", label).with("started", written_time(one.created_ms));
-            targets.push(Target { action: "end_session", label, target: one.public_name });
+            targets.push(ListButton { action: "end_session", label, target: one.public_name });
         }
         Ok(("manage_sessions", lines, targets))
     }
 
-    async fn devices(&self, account: &str) -> Result<Vec<Target>> {
+    async fn devices(&self, account: &str) -> Result<Vec<ListButton>> {
         let devices = self.machine.devices_of(account).await?;
         let target = |one: super::holdings::KnownDevice| {
             let label =
                 Text::new("action-forget_this_device").with("device", or_unnamed(&one.label)).with("last", written_time(one.last_ms));
-            Target { action: "forget_device", label, target: one.id }
+            ListButton { action: "forget_device", label, target: one.id }
         };
         Ok(devices.into_iter().map(target).collect())
     }
 
-    async fn apps(&self, account: &str) -> Result<Vec<Target>> {
+    async fn apps(&self, account: &str) -> Result<Vec<ListButton>> {
         let apps = self.machine.apps_of(account).await?;
         let target = |one: super::holdings::AppAccess| {
             let label = Text::new("action-revoke_this_app").with("client", one.name).with("since", written_time(one.since_ms));
-            Target { action: "revoke_app", label, target: one.client }
+            ListButton { action: "revoke_app", label, target: one.client }
         };
         Ok(apps.into_iter().map(target).collect())
     }
 
-    async fn list_passkeys(&self) -> Result<(&'static str, Vec<Text>, Vec<Target>)> {
+    async fn list_passkeys(&self) -> Result<(&'static str, Vec<Text>, Vec<ListButton>)> {
         let (mut lines, mut targets) = (Vec::new(), Vec::new());
         for one in self.machine.passkeys_of(&self.subject_id()?).await? {
             let mark = match (one.is_of_other_rp, one.is_refused, one.needs_name) {
@@ -247,26 +247,26 @@ impl Run<'_> {
             let used = if one.used_ms > 0 { written_time(one.used_ms) } else { "never".to_owned() };
             lines.push(Text::new("passkey-line").with("name", one.name.as_str()).with("used", used).with("mark", mark));
             let label = Text::new("action-rename_this").with("name", one.name.as_str());
-            targets.push(Target { action: "rename_passkey", label, target: one.public_id.clone() });
+            targets.push(ListButton { action: "rename_passkey", label, target: one.public_id.clone() });
             let label = Text::new("action-remove_this").with("name", one.name).with("since", written_time(one.created_ms));
-            targets.push(Target { action: "remove_passkey", label, target: one.public_id });
+            targets.push(ListButton { action: "remove_passkey", label, target: one.public_id });
         }
         Ok(("manage_passkeys", lines, targets))
     }
 
     /// What is linked, and what can be: providers whose SDK is in the app. Others are linked in the browser.
-    fn links(&self) -> Vec<Target> {
+    fn links(&self) -> Vec<ListButton> {
         let links = self.person.account.as_ref().map(|account| account.links.as_slice()).unwrap_or_default();
         let target = |link: &super::accounts::Link| {
             let label = Text::new("action-remove_this").with("name", shown_link(link)).with("since", written_time(link.created_ms));
-            Target { action: "unlink", label, target: link.key() }
+            ListButton { action: "unlink", label, target: link.key() }
         };
         let linked = links.iter().map(target);
         let Face::App { providers, .. } = self.visitor.face else { return linked.collect() };
         let may_link = |name: &String| {
             let provider = self.machine.providers().get(name).filter(|provider| provider.settings.linking != Linking::Off)?;
             let label = Text::new("action-link").with("provider", provider.settings.label.as_str());
-            Some(Target { action: "link", label, target: name.clone() })
+            Some(ListButton { action: "link", label, target: name.clone() })
         };
         linked.chain(providers.keys().filter_map(may_link)).collect()
     }

@@ -2,7 +2,7 @@
 
 use super::context::{Answer, Person};
 use super::effect::{Effect, Update};
-use super::filling::{Closed, Filled, Filling, Outcome};
+use super::filling::{Closed, Filled, Filling, FormOutcome};
 use super::journey::{Form, Journey};
 use super::operation::Operation;
 use super::passkeys::{self, RelyingParty};
@@ -17,7 +17,7 @@ use symbolon_passkey::options;
 pub(super) fn check(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled> {
     let done = |event: &'static str, notice: &'static str, effects: Vec<Effect>| {
         let said = vec![Effect::Notice(notice), Effect::Audit(Box::new(Entry::ok(event)))];
-        Filled::Done(Box::new(Outcome::end([effects, said].concat())))
+        Filled::Done(Box::new(FormOutcome::end([effects, said].concat())))
     };
     Ok(match form {
         Form::NewName => {
@@ -31,7 +31,7 @@ pub(super) fn check(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> R
             };
             let renamed = Entry::ok("passkey_renamed").with("target", passkey.as_str());
             let rename = Effect::RenamePasskey { public_id: passkey.clone(), name };
-            Filled::Done(Box::new(Outcome::end(vec![rename, Effect::Audit(Box::new(renamed))])))
+            Filled::Done(Box::new(FormOutcome::end(vec![rename, Effect::Audit(Box::new(renamed))])))
         }
         Form::NewLanguage => {
             let code = answer.action.strip_prefix("language:").ok_or_else(|| Fault::new("a language without a name"))?;
@@ -41,7 +41,7 @@ pub(super) fn check(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> R
         Form::Export => {
             let said = vec![Effect::Notice("account_exported"), Effect::Audit(Box::new(Entry::ok("account_exported")))];
             let then = Some(Form::Exported);
-            Filled::Done(Box::new(Outcome { journey: Journey::Export, then, ..Outcome::end(said) }))
+            Filled::Done(Box::new(FormOutcome { journey: Journey::Export, then, ..FormOutcome::end(said) }))
         }
         Form::Delete => {
             let signal = forget_passkeys(filling.person, &filling.context.relying_party)?;
@@ -49,9 +49,9 @@ pub(super) fn check(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> R
             let notice = Effect::Notice("account_deleted");
             let effects = vec![Effect::EndSessions, notice, Effect::DeleteAccount, Effect::Audit(Box::new(deleted))];
             let closed = Some(Closed { why: "account_deleted", signal });
-            Filled::Done(Box::new(Outcome { closed, ..Outcome::end(effects) }))
+            Filled::Done(Box::new(FormOutcome { closed, ..FormOutcome::end(effects) }))
         }
-        _ => Outcome::go_on(if form == Form::Exported { Journey::SignIn } else { filling.state.journey.clone() }),
+        _ => FormOutcome::go_on(if form == Form::Exported { Journey::SignIn } else { filling.state.journey.clone() }),
     })
 }
 
@@ -90,7 +90,7 @@ fn check_end(filling: &Filling<'_>) -> Result<Filled> {
     let mut entry = Entry::ok(event).with("target", target);
     entry.session = own.map(|id| sessions::public_name(filling.context.keyring, &id));
     effects.extend([Effect::Notice(notice), Effect::Audit(Box::new(entry))]);
-    Ok(Filled::Done(Box::new(Outcome { closed, ..Outcome::end(effects) })))
+    Ok(Filled::Done(Box::new(FormOutcome { closed, ..FormOutcome::end(effects) })))
 }
 
 /// WebAuthn Level 3, 5.1.10.3: the platform forgets the passkeys of an account that is gone.

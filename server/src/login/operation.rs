@@ -1,7 +1,7 @@
 //! What the platform does for a person in the place of typing: WebAuthn ceremonies and credentials of a digital wallet, which a page does
 //! with its script and an app with the call of its platform; and the sign-in of a provider's SDK, which is in an app alone.
 //!
-//! The answer goes back as the action of its [`Way`], with the platform's JSON in the field. Where the platform did not do it, the
+//! The answer goes back as the action of its [`ReturnWay`], with the platform's JSON in the field. Where the platform did not do it, the
 //! failure field says why, with one of the words.
 
 use serde::{Deserialize, Serialize};
@@ -18,15 +18,15 @@ pub const FAILURE: &str = "passkey_failure";
 pub const FAILURES: &[&str] = &["already_there", "cancelled", "no_passkey", "not_possible_here"];
 
 /// How the answer to an operation comes back.
-pub struct Way {
+pub struct ReturnWay {
     pub action: &'static str,
     pub field: &'static str,
     pub failure_field: &'static str,
     pub failures: &'static [&'static str],
 }
 
-const PASSKEY: Way = Way { action: ACTION, field: FIELD, failure_field: FAILURE, failures: FAILURES };
-pub const ID_TOKEN: Way = Way {
+const PASSKEY: ReturnWay = ReturnWay { action: ACTION, field: FIELD, failure_field: FAILURE, failures: FAILURES };
+pub const ID_TOKEN: ReturnWay = ReturnWay {
     action: "id_token",
     field: "id_token",
     failure_field: "id_token_failure",
@@ -34,7 +34,7 @@ pub const ID_TOKEN: Way = Way {
 };
 
 /// Beside the button that opens the wallet by its link: a page shows this one only where the browser knows the protocol.
-pub const CREDENTIAL: Way = Way {
+pub const CREDENTIAL: ReturnWay = ReturnWay {
     action: "show_credential",
     field: "credential",
     failure_field: "credential_failure",
@@ -42,7 +42,7 @@ pub const CREDENTIAL: Way = Way {
 };
 
 /// An app opens a wallet by its link, and the app's own link brings the wallet's code back. An app alone gets it.
-pub const WALLET: Way = Way {
+pub const WALLET: ReturnWay = ReturnWay {
     action: "open_wallet",
     field: "response_code",
     failure_field: "open_wallet_failure",
@@ -92,7 +92,7 @@ impl Operation {
     }
 
     /// None: nothing is answered.
-    pub fn way(&self) -> Option<&'static Way> {
+    pub fn way(&self) -> Option<&'static ReturnWay> {
         match self {
             Self::PasskeyCreate { .. } | Self::PasskeyGet { .. } => Some(&PASSKEY),
             Self::IdTokenGet { .. } => Some(&ID_TOKEN),

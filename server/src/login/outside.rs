@@ -19,7 +19,7 @@ use crate::audit::Entry;
 use crate::config::upstream::{Linking, Newcomers, Update};
 use crate::error::{Error, Fault};
 use crate::store::{Change, NotApplied};
-use crate::upstream::Profile as Said;
+use crate::upstream::ProviderProfile as Said;
 use serde_json::{Map, Value as Json};
 
 /// The way of somebody whom an operator has invited.

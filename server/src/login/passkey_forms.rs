@@ -1,14 +1,14 @@
 //! The forms of passkeys. One is made from the account page, at a sign-up, or as an offer after a sign-in. One is removed.
 
 use super::accounts::Account;
-use super::ceremony::{self, Owner, Secret};
+use super::ceremony::{self, CeremonySecret, Owner};
 use super::context::{Answer, Context, Person};
 use super::effect::{Effect, NewPasskey};
-use super::filling::{Filled, Filling, Outcome};
+use super::filling::{Filled, Filling, FormOutcome};
 use super::journey::{Form, Journey};
 use super::methods::passkey::not_done;
 use super::operation::{self, Mediation};
-use super::passkeys::{self, Accepted, Kind, RelyingParty};
+use super::passkeys::{self, Accepted, PasskeyKind, RelyingParty};
 use super::policy::Policy;
 use super::proof::{Facts, MethodName};
 use super::state::State;
@@ -33,7 +33,7 @@ pub fn ask_enrolment(form: Form, context: &Context<'_>, state: &State, person: &
         Some(handle) => handle,
         None => ceremony::new_handle()?,
     };
-    let secret = Secret::new(Some(handle))?;
+    let secret = CeremonySecret::new(Some(handle))?;
     let (name, display_name) = names(state, account);
     let owner =
         Owner { name: &name, display_name: &display_name, has: account.map(|account| ceremony::taken(account, rp.id)).unwrap_or_default() };
@@ -60,13 +60,13 @@ fn names(state: &State, account: Option<&Account>) -> (String, String) {
 
 pub fn check_enrolment(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled> {
     if form == Form::OfferPasskey && answer.action == NOT_NOW {
-        let handle = Secret::read(filling.secret)?.handle.unwrap_or_default();
-        return Ok(Filled::Done(Box::new(Outcome::end(vec![Effect::DeclinePasskeys { handle }]))));
+        let handle = CeremonySecret::read(filling.secret)?.handle.unwrap_or_default();
+        return Ok(Filled::Done(Box::new(FormOutcome::end(vec![Effect::DeclinePasskeys { handle }]))));
     }
     if let Some(problem) = not_done(answer) {
         return Ok(Filled::Wrong(problem));
     }
-    let secret = Secret::read(filling.secret)?;
+    let secret = CeremonySecret::read(filling.secret)?;
     let handle = secret.handle.clone().ok_or_else(|| Fault::new("a new passkey without a user handle"))?;
     if filling.person.account.as_ref().is_some_and(|account| account.passkeys.len() >= passkeys::MOST) {
         return Ok(refused("passkey_too_many", "the account has as many passkeys as it may have".to_owned()));
@@ -90,7 +90,7 @@ pub fn check_enrolment(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -
         effects.extend([Effect::Raise, Effect::Notice("passkey_added")]);
     }
     let then = wants_codes(filling).then_some(Form::RecoveryCodes);
-    Ok(Filled::Done(Box::new(Outcome { proved: Some(MethodName::PASSKEY), facts: proved, then, ..Outcome::end(effects) })))
+    Ok(Filled::Done(Box::new(FormOutcome { proved: Some(MethodName::PASSKEY), facts: proved, then, ..FormOutcome::end(effects) })))
 }
 
 /// The first strong factor brings recovery codes with it, where a chain of the policy takes them (W-59).
@@ -149,7 +149,7 @@ fn judge(
         let why: Vec<String> = verdict.failed.iter().map(|failed| format!("{}: {}", failed.name, failed.detail)).collect();
         return Err((problem_of(&verdict.failed, &rp.rules.accepted), why.join("; ")));
     }
-    let kind = Kind { aaguid: &facts.aaguid, attested: facts.attestation.trusted, backup_eligible: facts.backup_eligible };
+    let kind = PasskeyKind { aaguid: &facts.aaguid, attested: facts.attestation.trusted, backup_eligible: facts.backup_eligible };
     match rp.rules.accepted.refuses(kind) {
         Some((problem, why)) => Err((problem, format!("{why}: {}", facts.attestation.format))),
         None => Ok(facts),
@@ -223,7 +223,7 @@ pub fn check_removal(filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Fille
     let Journey::RemovePasskey { passkey } = &filling.state.journey else { return Err(Fault::new("a removal of no passkey").into()) };
     let account = filling.person.account.as_ref().ok_or_else(|| Fault::new("a removal without a person"))?;
     if answer.action == "add_passkey" {
-        return Ok(Outcome::go_on(Journey::AddPasskey));
+        return Ok(FormOutcome::go_on(Journey::AddPasskey));
     }
     if is_last_way_in(filling.policy, account, passkey) {
         return Ok(Filled::Wrong(Problem::new("passkey_last")));
@@ -233,5 +233,5 @@ pub fn check_removal(filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Fille
     // Whoever has it may have signed in with it: every session ends (W-56).
     effects.push(if answer.action == "remove_lost" { Effect::EndSessions } else { Effect::Raise });
     effects.extend([Effect::Notice("passkey_removed"), Effect::Audit(Box::new(removed))]);
-    Ok(Filled::Done(Box::new(Outcome::end(effects))))
+    Ok(Filled::Done(Box::new(FormOutcome::end(effects))))
 }

@@ -15,7 +15,7 @@ pub const MOST: usize = 20;
 
 /// A passkey of an account, as a sign-in reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct RegisteredPasskey {
     pub rp_id: String,
     /// base64url
     pub id: String,
@@ -26,7 +26,7 @@ pub struct Known {
     pub is_refused: bool,
 }
 
-impl Known {
+impl RegisteredPasskey {
     /// Reads what `tables::account::BY_ID` puts together: RP ID, id, whether it is found without a name, and transports,
     /// between spaces.
     pub fn read(text: &str) -> Vec<Self> {
@@ -66,14 +66,14 @@ pub fn public_id(id: &str) -> String {
 
 /// What a credential is, as its registration and its uses have shown.
 #[derive(Clone, Copy, Debug)]
-pub struct Kind<'a> {
+pub struct PasskeyKind<'a> {
     pub aaguid: &'a [u8],
     /// A maker that was believed has said so.
     pub attested: bool,
     pub backup_eligible: bool,
 }
 
-impl<'a> Kind<'a> {
+impl<'a> PasskeyKind<'a> {
     /// Of a row of `passkey`.
     pub fn read(row: &'a Row) -> Result<Self, Fault> {
         let is = |name| Ok::<_, Fault>(row.int(name)? == 1);
@@ -98,7 +98,7 @@ impl Accepted {
     }
 
     /// None: accepted. Else the person's problem and the private reason.
-    pub fn refuses(&self, kind: Kind<'_>) -> Option<(Problem, String)> {
+    pub fn refuses(&self, kind: PasskeyKind<'_>) -> Option<(Problem, String)> {
         if kind.backup_eligible && !self.synced {
             return Some((Problem::new("passkey_synced"), "a synced passkey, which the configuration refuses".to_owned()));
         }
@@ -155,11 +155,11 @@ mod tests {
 
     #[test]
     fn what_the_store_puts_together_is_read() {
-        let read = Known::read("a.example AAAA 0 usb nfc,a.example AAAB 1 ,b.example _-8 1 internal");
-        let shown = |one: &Known| (one.rp_id.clone(), one.id.clone(), one.needs_name, one.transports.len());
+        let read = RegisteredPasskey::read("a.example AAAA 0 usb nfc,a.example AAAB 1 ,b.example _-8 1 internal");
+        let shown = |one: &RegisteredPasskey| (one.rp_id.clone(), one.id.clone(), one.needs_name, one.transports.len());
         let wanted = [("a.example", "AAAA", true, 2), ("a.example", "AAAB", false, 0), ("b.example", "_-8", false, 1)];
         assert_eq!(read.iter().map(shown).collect::<Vec<_>>(), wanted.map(|it| (it.0.to_owned(), it.1.to_owned(), it.2, it.3)));
-        assert!(Known::read("").is_empty());
+        assert!(RegisteredPasskey::read("").is_empty());
     }
 
     /// One rule for a passkey that is made, one that is used, and one that was used before.
@@ -168,14 +168,16 @@ mod tests {
         let (yes, no) = ([7; 16], [8; 16]);
         let open = Accepted { synced: true, attested: false, kinds: Vec::new() };
         let strict = Accepted { synced: false, attested: true, kinds: vec![yes] };
-        let good = Kind { aaguid: &yes, attested: true, backup_eligible: false };
+        let good = PasskeyKind { aaguid: &yes, attested: true, backup_eligible: false };
         assert!(open.all() && !strict.all());
-        assert!(strict.refuses(good).is_none() && open.refuses(Kind { aaguid: &no, attested: false, backup_eligible: true }).is_none());
+        assert!(
+            strict.refuses(good).is_none() && open.refuses(PasskeyKind { aaguid: &no, attested: false, backup_eligible: true }).is_none()
+        );
         for (kind, key, why) in [
-            (Kind { backup_eligible: true, ..good }, "passkey_synced", "synced"),
-            (Kind { aaguid: &no, ..good }, "passkey_kind", "is not accepted"),
-            (Kind { attested: false, ..good }, "passkey_kind", "no statement"),
-            (Kind { aaguid: &[], ..good }, "passkey_kind", "is not accepted"),
+            (PasskeyKind { backup_eligible: true, ..good }, "passkey_synced", "synced"),
+            (PasskeyKind { aaguid: &no, ..good }, "passkey_kind", "is not accepted"),
+            (PasskeyKind { attested: false, ..good }, "passkey_kind", "no statement"),
+            (PasskeyKind { aaguid: &[], ..good }, "passkey_kind", "is not accepted"),
         ] {
             let (problem, private) = strict.refuses(kind).map_or_else(Default::default, |found| (found.0.key, found.1));
             assert!(problem == key && private.contains(why), "{kind:?}: {problem} {private}");

@@ -2,7 +2,7 @@
 
 use super::accounts::{self, Account, Link};
 use super::names;
-use super::passkeys::Kind;
+use super::passkeys::PasskeyKind;
 use crate::config::Config;
 use crate::error::Fault;
 use crate::store::tables::account::{BY_ID, BY_NAME};
@@ -91,7 +91,7 @@ impl<'a> Accounts<'a> {
         }
         let mut refused = Vec::new();
         for row in self.store.all(KINDS, &[found.as_ref().map_or("", |account| &account.id).into()]).await? {
-            if accepted.refuses(Kind::read(&row)?).is_some() {
+            if accepted.refuses(PasskeyKind::read(&row)?).is_some() {
                 refused.push(row.text("public_id")?.to_owned());
             }
         }

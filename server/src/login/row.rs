@@ -11,10 +11,10 @@ use symbolon_oauth::{base64url, digest};
 /// How long a crash keeps a question closed.
 const TAKEN_MS: i64 = 30_000;
 
-pub type Secret = [u8; 32];
+pub type SignInSecret = [u8; 32];
 
 /// A row as it was read.
-pub struct Stored {
+pub struct SignInRow {
     pub state: State,
     secret: Vec<u8>,
     secret_before: Vec<u8>,
@@ -39,7 +39,7 @@ pub enum Holds {
     Nothing,
 }
 
-impl Stored {
+impl SignInRow {
     pub fn holds(&self, secret: &[u8]) -> Holds {
         let given = digest::sha256(secret);
         if digest::equal(&given, &self.secret) {
@@ -62,7 +62,7 @@ impl Stored {
     }
 
     /// The secret that the last answer set, for a browser that gave it and did not hear of it.
-    pub fn present_secret(&self, keyring: &KeyRing, held: &[u8], holds: Holds) -> std::result::Result<Secret, Fault> {
+    pub fn present_secret(&self, keyring: &KeyRing, held: &[u8], holds: Holds) -> std::result::Result<SignInSecret, Fault> {
         if holds == Holds::Present {
             return held.try_into().map_err(|_| Fault::new("a sign-in's secret has 32 bytes"));
         }
@@ -111,28 +111,33 @@ fn place(id: &[u8; 16]) -> String {
 }
 
 /// The browser's secret after an answer. It is a function of the secret before it, so that the same answer once more gets the same one.
-fn next_secret(keyring: &KeyRing, (id, version): (&[u8; 16], i64), before: &[u8], answer_mac: &[u8]) -> std::result::Result<Secret, Fault> {
+fn next_secret(
+    keyring: &KeyRing,
+    (id, version): (&[u8; 16], i64),
+    before: &[u8],
+    answer_mac: &[u8],
+) -> std::result::Result<SignInSecret, Fault> {
     let number = version.to_be_bytes();
     let made =
         answer_mac.first().and_then(|key_version| keyring.mac_with(*key_version, "sign-in secret", &[id, &number, before, answer_mac]));
     made.ok_or_else(|| Fault::new("the master key of a sign-in's answer is gone"))
 }
 
-pub async fn read(store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Option<Stored>> {
+pub async fn read(store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Option<SignInRow>> {
     read_by(READ, store, keyring, id).await
 }
 
 /// The same, if it is under way: of all others nothing is opened.
-pub async fn read_open(store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Option<Stored>> {
+pub async fn read_open(store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Option<SignInRow>> {
     read_by(READ_OPEN, store, keyring, id).await
 }
 
-async fn read_by(sql: &'static str, store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Option<Stored>> {
+async fn read_by(sql: &'static str, store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Option<SignInRow>> {
     let Some(row) = store.one(sql, &[Value::from(&id[..])]).await? else { return Ok(None) };
     Ok(Some(stored(keyring, id, &row)?))
 }
 
-fn stored(keyring: &KeyRing, id: &[u8; 16], row: &Row) -> std::result::Result<Stored, Fault> {
+fn stored(keyring: &KeyRing, id: &[u8; 16], row: &Row) -> std::result::Result<SignInRow, Fault> {
     let plain = keyring.open(&place(id), row.bytes("body")?).ok_or_else(|| Fault::new("a sign-in cannot be opened"))?;
     let mut state: State = serde_json::from_slice(&plain).map_err(|error| Fault::new(format!("a sign-in: {error}")))?;
     state.version = row.int("version")?;
@@ -143,7 +148,7 @@ fn stored(keyring: &KeyRing, id: &[u8; 16], row: &Row) -> std::result::Result<St
     };
     let bytes = |name: &str| row.bytes(name).map(<[u8]>::to_vec);
     let (secret, secret_before, answered, taken_by) = (bytes("secret")?, bytes("secret_before")?, bytes("answered")?, bytes("taken_by")?);
-    Ok(Stored { state, secret, secret_before, answered, taken_by, taken_ms: row.int("taken_ms")?, life })
+    Ok(SignInRow { state, secret, secret_before, answered, taken_by, taken_ms: row.int("taken_ms")?, life })
 }
 
 /// What an answer does to the row, beside its effects.
@@ -173,7 +178,7 @@ impl Moving<'_> {
             return Ok(());
         }
         let sealed = seal(keyring, self.state)?;
-        self.insert(change, Written { body: sealed, version: 0, secret: digest::sha256(self.secret).to_vec(), before: Vec::new() }, "open");
+        self.insert(change, NextRow { body: sealed, version: 0, secret: digest::sha256(self.secret).to_vec(), before: Vec::new() }, "open");
         Ok(())
     }
 
@@ -212,17 +217,17 @@ impl Moving<'_> {
             );
         } else {
             let before = digest::sha256(self.secret).to_vec();
-            self.insert(change, Written { body, version: 1, secret, before }, life);
+            self.insert(change, NextRow { body, version: 1, secret, before }, life);
         }
         Ok(at)
     }
 
     /// The browser's secret after this answer.
-    pub fn next_secret(&self, keyring: &KeyRing) -> std::result::Result<Secret, Fault> {
+    pub fn next_secret(&self, keyring: &KeyRing) -> std::result::Result<SignInSecret, Fault> {
         next_secret(keyring, (&self.state.id, self.state.version), self.secret, self.mac)
     }
 
-    fn insert(&self, change: &mut Change, written: Written, life: &str) {
+    fn insert(&self, change: &mut Change, written: NextRow, life: &str) {
         let is_taken = written.version == 0;
         let (answered, taken_by) = if is_taken { (&b""[..], self.mac) } else { (self.mac, &b""[..]) };
         change.run(
@@ -243,7 +248,7 @@ impl Moving<'_> {
     }
 }
 
-struct Written {
+struct NextRow {
     body: Vec<u8>,
     version: i64,
     secret: Vec<u8>,

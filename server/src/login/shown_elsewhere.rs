@@ -1,6 +1,6 @@
 //! A question that asks for what another screen shows: the last group of a device's code, or the number of a client that asks.
 
-use super::budgets::{Budget, What, Whom};
+use super::budgets::{Budget, BudgetKind, Whom};
 use super::context::Answer;
 use super::effect::Effect;
 use super::flow::{Go, Run};
@@ -23,7 +23,7 @@ impl Run<'_> {
             return Ok(false);
         }
         let event = "device_code_refused";
-        if !self.pay(&[Budget::Stored { what: What::Tries, whom: Whom::Question(pending.id), event }]).await? {
+        if !self.pay(&[Budget::Stored { what: BudgetKind::Tries, whom: Whom::Question(pending.id), event }]).await? {
             return Ok(false);
         }
         if expected.is(&self.machine.keyring, &pending.id, typed) {

@@ -1,7 +1,7 @@
 //! What it costs to type the code of another device (RFC 8628 5.1), before anybody is signed in. Each network has a few tries, and all
 //! strangers together have many. A person who is signed in has tries of their own, which no stranger can use up.
 
-use super::budgets::{Budget, Charge, Charged, Owner, Purse, What, Whom, give_back};
+use super::budgets::{Budget, BudgetKind, Charge, Charged, Owner, Purse, Whom, give_back};
 use super::context::Visitor;
 use super::machine::Machine;
 use crate::error::Result;
@@ -21,7 +21,7 @@ const EVENT: &str = "device_code_refused";
 impl Machine {
     /// One answer to the question of this request, whoever gives it: the same budget as on its page.
     pub async fn pay_for_last_group(&self, request: [u8; 16], visitor: &Visitor<'_>) -> Result<Paid> {
-        self.pay_for(Budget::Stored { what: What::Tries, whom: Whom::Question(request), event: EVENT }, visitor).await
+        self.pay_for(Budget::Stored { what: BudgetKind::Tries, whom: Whom::Question(request), event: EVENT }, visitor).await
     }
 
     /// `account`: of the session of browser or app.
@@ -31,7 +31,7 @@ impl Machine {
             Some(owner) => Whom::Person { name: String::new(), account: Some(owner) },
             None => Whom::Anybody { of: String::new(), seen_here: None },
         };
-        self.pay_for(Budget::Stored { what: What::UserCode, whom, event: EVENT }, visitor).await
+        self.pay_for(Budget::Stored { what: BudgetKind::UserCode, whom, event: EVENT }, visitor).await
     }
 
     async fn pay_for(&self, budget: Budget, visitor: &Visitor<'_>) -> Result<Paid> {

@@ -6,7 +6,7 @@ use lettre::message::{Mailbox, MultiPart};
 use std::time::{Duration, UNIX_EPOCH};
 use symbolon_oauth::{base64url, digest};
 
-pub struct Content<'a> {
+pub struct LetterContent<'a> {
     pub to: &'a str,
     pub subject: String,
     pub body: String,
@@ -16,7 +16,7 @@ pub struct Content<'a> {
     pub now_ms: i64,
 }
 
-pub fn build(from: &Mailbox, content: &Content<'_>) -> Result<Message, String> {
+pub fn build(from: &Mailbox, content: &LetterContent<'_>) -> Result<Message, String> {
     let to: Mailbox = content.to.parse().map_err(|it| format!("the address: {it}"))?;
     // The same at every try, so that a letter that came twice is known to be one.
     let name = base64url::encode(&digest::sha256(content.id));
@@ -33,7 +33,7 @@ pub fn build(from: &Mailbox, content: &Content<'_>) -> Result<Message, String> {
 }
 
 /// The same words for readers that show HTML. There is nothing in it to follow or to load.
-fn html(content: &Content<'_>) -> String {
+fn html(content: &LetterContent<'_>) -> String {
     let escaped = content.body.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
     let body: String = escaped.split("\n\n").map(|paragraph| format!("<p>{}</p>\n", paragraph.trim().replace('\n', "<br>\n"))).collect();
     let language: String = content.locale.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
@@ -47,7 +47,8 @@ mod tests {
 
     fn written(to: &str, body: &str) -> Result<String, String> {
         let from: Mailbox = "Shop <no-reply@mail.example.com>".parse().unwrap();
-        let content = Content { to, subject: "Hello".into(), body: body.into(), locale: "de", id: &[7; 16], now_ms: 1_700_000_000_000 };
+        let content =
+            LetterContent { to, subject: "Hello".into(), body: body.into(), locale: "de", id: &[7; 16], now_ms: 1_700_000_000_000 };
         build(&from, &content).map(|message| String::from_utf8(message.formatted()).unwrap())
     }
 

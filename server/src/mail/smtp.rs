@@ -1,6 +1,6 @@
 //! The way to the SMTP server. RFC 5321, by `lettre`. The commands are sent one by one, because it matters which of them is refused.
 
-use super::message::{self, Content};
+use super::message::{self, LetterContent};
 use crate::config::{Mail, MailSecurity, environment, trim_variable};
 use crate::error::Fault;
 use lettre::Message;
@@ -94,7 +94,7 @@ impl Mailer {
         })
     }
 
-    pub(super) async fn send(&self, content: &Content<'_>) -> Result<(), NotSent> {
+    pub(super) async fn send(&self, content: &LetterContent<'_>) -> Result<(), NotSent> {
         let message = message::build(&self.from, content).map_err(|why| NotSent { why, is_permanent: true })?;
         let sent = tokio::time::timeout(SEND, async {
             let mut connection = self.connect().await.map_err(NotSent::for_now)?;

@@ -4,7 +4,7 @@ use super::actor::Actor;
 use super::context::Context;
 use super::find_client::{find_or_refuse, state_in_file};
 use super::operation::ClientOperation;
-use super::outcome::{ClientFacts, ClientLine, ClientSource, Clients, Outcome, SecretFacts};
+use super::outcome::{ClientFacts, ClientLine, ClientPage, ClientSource, Outcome, SecretFacts};
 use super::paging::Paging;
 use super::paging::{cut_page, rows_to_fetch};
 use super::problem::{Problem, Result};
@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context, actor: &Actor, operation: ClientOpera
     }
 }
 
-async fn list(context: &Context, paging: &Paging) -> Result<Clients> {
+async fn list(context: &Context, paging: &Paging) -> Result<ClientPage> {
     let size = paging.size()?;
     let (file, registered) = match paging.after() {
         "" => (Some(""), ""),
@@ -64,7 +64,7 @@ async fn list(context: &Context, paging: &Paging) -> Result<Clients> {
         ClientSource::File => format!("{FILE}{}", client.client_id),
         ClientSource::Registered | ClientSource::Itself => format!("{REGISTERED}{}", client.client_id),
     });
-    Ok(Clients { clients, next })
+    Ok(ClientPage { clients, next })
 }
 
 fn line(id: &str, client: &Client, source: ClientSource, state: &str) -> ClientLine {

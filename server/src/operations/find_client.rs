@@ -7,23 +7,23 @@ use crate::config::Client;
 
 const READ: &str = "SELECT body, state, policy FROM client WHERE id = $1";
 
-pub struct Known {
+pub struct FoundClient {
     pub client: Client,
     pub source: ClientSource,
     pub state: String,
 }
 
-pub async fn find(context: &Context, client_id: &str) -> Result<Option<Known>> {
+pub async fn find(context: &Context, client_id: &str) -> Result<Option<FoundClient>> {
     if let Some(client) = context.config.client.get(client_id) {
-        return Ok(Some(Known { client: client.clone(), source: ClientSource::File, state: state_in_file(client).to_owned() }));
+        return Ok(Some(FoundClient { client: client.clone(), source: ClientSource::File, state: state_in_file(client).to_owned() }));
     }
     let Some(row) = context.store.one(READ, &[client_id.into()]).await? else { return Ok(None) };
     let client = serde_json::from_str(row.text(0)?).map_err(|it| Problem::fault(format!("client {client_id} cannot be read: {it}")))?;
     let source = if row.opt_text("policy")?.is_some() { ClientSource::Itself } else { ClientSource::Registered };
-    Ok(Some(Known { client, source, state: row.text(1)?.to_owned() }))
+    Ok(Some(FoundClient { client, source, state: row.text(1)?.to_owned() }))
 }
 
-pub async fn find_or_refuse(context: &Context, client_id: &str) -> Result<Known> {
+pub async fn find_or_refuse(context: &Context, client_id: &str) -> Result<FoundClient> {
     find(context, client_id).await?.ok_or_else(|| Problem::not_found(format!("there is no client {client_id}")))
 }
 

@@ -2,13 +2,13 @@
 
 use super::actor::Actor;
 use super::context::Context;
-use super::metadata::{self, Read};
+use super::metadata::{self, ReadClient};
 use super::outcome::{Imported, ImportedClient, Outcome};
 use super::problem::{Problem, Result};
 use super::sensitive::Sensitive;
 use crate::clients;
 use crate::config::Secret;
-use crate::links::held::Held;
+use crate::links::held::HeldHosts;
 use crate::login::accounts;
 use crate::store::NotApplied;
 use serde_json::Value as Json;
@@ -30,7 +30,7 @@ pub async fn run(context: &Context, actor: &Actor, metadata: &Sensitive, how: Ho
         Json::Array(all) => all,
         one => vec![one],
     };
-    let held = Held::read(&context.store, context.now_ms).await?;
+    let held = HeldHosts::read(&context.store, context.now_ms).await?;
     let mut imported = Imported { dry_run: how.dry_run, ..Imported::default() };
     for (at, entry) in entries.into_iter().enumerate() {
         let name = entry["client_id"].as_str().or(entry["client_name"].as_str());
@@ -63,11 +63,11 @@ fn slow_digest(plain: &str) -> std::result::Result<Secret, Vec<String>> {
 
 /// Judges one entry and stores it; the inner error says everything that speaks against it.
 async fn import(
-    (context, held): (&Context, &Held),
+    (context, held): (&Context, &HeldHosts),
     actor: &Actor,
     entry: Json,
     how: How,
-) -> Result<std::result::Result<Read, Vec<String>>> {
+) -> Result<std::result::Result<ReadClient, Vec<String>>> {
     let config = Arc::clone(&context.config);
     // The digest of a secret takes its time.
     let judged = tokio::task::spawn_blocking(move || metadata::read(&config, &entry, &slow_digest)).await;

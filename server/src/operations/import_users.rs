@@ -39,7 +39,7 @@ pub struct Line {
 /// One person of the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Person {
+pub struct ImportedPerson {
     #[serde(default)]
     login_names: Vec<String>,
     email: Option<String>,
@@ -57,7 +57,7 @@ pub struct Person {
     password_hash: Option<Given>,
 }
 
-impl Person {
+impl ImportedPerson {
     pub fn read(text: &str) -> std::result::Result<Self, String> {
         serde_json::from_str(text).map_err(|why| format!("the line cannot be read: {why}"))
     }
@@ -91,7 +91,7 @@ pub struct How {
 }
 
 /// What became of a line.
-enum Judged {
+enum LineVerdict {
     Added,
     Skipped,
     Refused(RefusedPerson),
@@ -109,9 +109,9 @@ pub async fn run(context: &Context, actor: &Actor, batch: &Sensitive, how: How) 
         let work = lines.iter().map(|line| import(context, actor, line, firebase.as_ref(), how));
         for judged in join_all(work).await {
             match judged? {
-                Judged::Added => outcome.added += 1,
-                Judged::Skipped => outcome.skipped += 1,
-                Judged::Refused(refused) => {
+                LineVerdict::Added => outcome.added += 1,
+                LineVerdict::Skipped => outcome.skipped += 1,
+                LineVerdict::Refused(refused) => {
                     outcome.refused_lines += 1;
                     outcome.refused.push(refused);
                 }
@@ -121,9 +121,9 @@ pub async fn run(context: &Context, actor: &Actor, batch: &Sensitive, how: How) 
     Ok(Outcome::UsersImported(outcome))
 }
 
-async fn import(context: &Context, actor: &Actor, line: &Line, firebase: Option<&FirebaseProject>, how: How) -> Result<Judged> {
-    let refused = |name: &str, why: String| Judged::Refused(RefusedPerson { line: line.number, name: name.to_owned(), problem: why });
-    let person = match Person::read(&line.text) {
+async fn import(context: &Context, actor: &Actor, line: &Line, firebase: Option<&FirebaseProject>, how: How) -> Result<LineVerdict> {
+    let refused = |name: &str, why: String| LineVerdict::Refused(RefusedPerson { line: line.number, name: name.to_owned(), problem: why });
+    let person = match ImportedPerson::read(&line.text) {
         Ok(person) => person,
         Err(why) => return Ok(refused("", why)),
     };
@@ -138,16 +138,16 @@ async fn import(context: &Context, actor: &Actor, line: &Line, firebase: Option<
     };
     let taken = is_taken(context, &names, person.sub.as_deref()).await?;
     if taken.is_some() && how.skip_existing {
-        return Ok(Judged::Skipped);
+        return Ok(LineVerdict::Skipped);
     }
     if let Some(why) = taken {
         return Ok(refused(&shown, why));
     }
     if how.dry_run {
-        return Ok(Judged::Added);
+        return Ok(LineVerdict::Added);
     }
     match context.store.apply(change(context, actor, person, digest)?).await {
-        Ok(_) => Ok(Judged::Added),
+        Ok(_) => Ok(LineVerdict::Added),
         Err(NotApplied::Conflict(_)) => Ok(refused(&shown, "somebody took the name or the sub at the same moment".to_owned())),
         Err(other) => Err(other.into()),
     }
@@ -156,7 +156,7 @@ async fn import(context: &Context, actor: &Actor, line: &Line, firebase: Option<
 /// Everything that can be judged without looking who is there. Answers the digest.
 async fn judge(
     context: &Context,
-    person: &Person,
+    person: &ImportedPerson,
     firebase: Option<&FirebaseProject>,
 ) -> Result<std::result::Result<Option<String>, String>> {
     if let Some(email) = &person.email {
@@ -202,7 +202,7 @@ async fn is_taken(context: &Context, names: &[String], sub: Option<&str>) -> Res
     }
 }
 
-fn change(context: &Context, actor: &Actor, person: Person, digest: Option<String>) -> Result<Change> {
+fn change(context: &Context, actor: &Actor, person: ImportedPerson, digest: Option<String>) -> Result<Change> {
     let id = match person.sub {
         Some(sub) => sub,
         None => accounts::new_id()?,

@@ -10,7 +10,7 @@ use symbolon_oauth::jwk::Algorithm;
 
 /// One client out of the file, read and judged.
 #[derive(Debug)]
-pub struct Read {
+pub struct ReadClient {
     pub id: String,
     pub client: config::Client,
     /// The secret to hand out, if one was made.
@@ -42,7 +42,7 @@ const PROTECTION: [&str; 2] = ["default_acr_values", "frontchannel_logout_uri"];
 pub type Digest<'a> = &'a dyn Fn(&str) -> Result<Secret, Vec<String>>;
 
 /// Metadata to a client of ours, or every reason why not.
-pub fn read(config: &Config, entry: &Json, digest: Digest<'_>) -> Result<Read, Vec<String>> {
+pub fn read(config: &Config, entry: &Json, digest: Digest<'_>) -> Result<ReadClient, Vec<String>> {
     let Some(members) = entry.as_object() else { return Err(vec!["not a JSON object".to_owned()]) };
     let mut reader = Reader { members: members.clone(), problems: Vec::new() };
     let id = reader.text("client_id");
@@ -76,7 +76,7 @@ pub fn read(config: &Config, entry: &Json, digest: Digest<'_>) -> Result<Read, V
         Some(id) => id,
         None => base64url::encode(&crate::seal::random::<12>().map_err(|fault| vec![fault.to_string()])?),
     };
-    Ok(Read { id, client, secret, notes })
+    Ok(ReadClient { id, client, secret, notes })
 }
 
 /// Takes members out one by one; what is left at the end is unknown.
@@ -307,7 +307,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(config: &Config, entry: &Json) -> Result<Read, Vec<String>> {
+    fn read(config: &Config, entry: &Json) -> Result<ReadClient, Vec<String>> {
         let keyring = crate::seal::KeyRing::new(vec![(1, [7; 32])]).unwrap();
         super::read(config, entry, &|plain| Ok(Secret::keyed(&keyring, plain)))
     }

@@ -45,16 +45,16 @@ mod users_means;
 
 pub use actor::{Actor, Claimed};
 pub use context::Context;
-pub use import_users::{Batch, Line, Person};
+pub use import_users::{Batch, ImportedPerson, Line};
 pub use instances::MOST_HISTORY;
 pub use operation::{
     AuditFilter, AuditOperation, ClientOperation, InstanceOperation, Instant, KeyOperation, MovedSubject, Operation, PluginOperation,
     RecoverOperation, ReviewOperation, Selection, TokenOperation, UserOperation,
 };
 pub use outcome::{
-    App, AuditEntries, ClientFacts, ClientLine, ClientSource, Clients, Factors, Finding, HistoryLine, Imported, ImportedClient,
+    App, AuditEntries, ClientFacts, ClientLine, ClientPage, ClientSource, Factors, Finding, HistoryLine, Imported, ImportedClient,
     Installation, InstanceFacts, InstanceLine, Instances, KeyLine, Keys, LinksMoved, Older, Outcome, PluginPage, Recovered, RefusedPerson,
-    RegistrationToken, RegistrationTokens, Replayed, Review, Revoked, Rewrapped, SecretFacts, Section, Session, Subject, TokenPreview,
+    RegistrationToken, RegistrationTokens, Replayed, Review, Revoked, Rewrapped, SecretFacts, Section, SessionFacts, Subject, TokenPreview,
     UserFacts, UserLine, UserLink, UserPasskey, Users, UsersImported, WaitingMeans,
 };
 pub use paging::Paging;

@@ -76,7 +76,7 @@ pub enum Outcome {
         sub: String,
         state: String,
     },
-    Clients(Clients),
+    Clients(ClientPage),
     Client(ClientFacts),
     ClientsImported(Imported),
     UsersImported(UsersImported),
@@ -178,7 +178,7 @@ pub struct UserFacts {
     pub links: Vec<UserLink>,
     /// Means that nobody has confirmed yet, oldest first.
     pub waiting: Vec<WaitingMeans>,
-    pub sessions: Vec<Session>,
+    pub sessions: Vec<SessionFacts>,
     pub apps: Vec<App>,
     /// Not every session or app is here.
     pub more: bool,
@@ -228,7 +228,7 @@ pub struct Factors {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Session {
+pub struct SessionFacts {
     /// As the audit names it.
     pub session: String,
     pub created_ms: i64,
@@ -249,7 +249,7 @@ pub struct App {
 
 /// A page of clients: first those of the file, then the registered ones.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Clients {
+pub struct ClientPage {
     pub clients: Vec<ClientLine>,
     pub next: Option<String>,
 }

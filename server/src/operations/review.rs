@@ -17,7 +17,7 @@ use super::review_sign_in;
 use super::review_upstream::upstream_findings;
 use super::review_wallet::{expiring_findings, wallet_findings};
 use crate::config::{self, Api, Client, Config, TokenFormat};
-use crate::links::held::{self, Held};
+use crate::links::held::{self, HeldHosts};
 use crate::store::MOST_OFFSET_MS;
 use crate::upstream::moved;
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ async fn read_store(context: &Context, actor: &Actor, config: &Config) -> Result
 }
 
 async fn read_registered(context: &Context, config: &Config, stored: &mut Stored) -> Result<()> {
-    let held = Held::read(&context.store, context.now_ms).await?;
+    let held = HeldHosts::read(&context.store, context.now_ms).await?;
     let mut after = String::new();
     loop {
         let rows = context.store.all_stale(REGISTERED, &[after.as_str().into()]).await?;

@@ -3,7 +3,7 @@
 use super::outcome::Finding;
 use crate::config::Config;
 use crate::config::upstream::Newcomers;
-use crate::config::wallet::{Place, Wallet};
+use crate::config::wallet::{ClaimSource, Wallet};
 use crate::outgoing::Outgoing;
 use crate::wallet::Wallets;
 use symbolon_wallet::dcql::Part;
@@ -19,8 +19,8 @@ pub(super) fn expiring_findings(config: &Config, now_ms: i64) -> Vec<Finding> {
 }
 
 /// Where the account claim can be read: at its own place, and wherever `same_person` says that the same stands.
-fn account_places(wallet: &Wallet) -> Vec<Place> {
-    let mut all: Vec<Place> = wallet.account_place().into_iter().collect();
+fn account_places(wallet: &Wallet) -> Vec<ClaimSource> {
+    let mut all: Vec<ClaimSource> = wallet.account_place().into_iter().collect();
     for _ in 0..wallet.same_person.len() {
         for (one, other) in wallet.pairs() {
             if all.contains(&one) != all.contains(&other) {
@@ -32,7 +32,7 @@ fn account_places(wallet: &Wallet) -> Vec<Place> {
 }
 
 /// Is this within that, or the same? Every element of a list has each of them.
-fn is_in(inner: &Place, outer: &Place) -> bool {
+fn is_in(inner: &ClaimSource, outer: &ClaimSource) -> bool {
     let is_on_the_way = outer.path.len() <= inner.path.len();
     let same = |(own, part): (&Part, &Part)| own == part || *part == Part::Every;
     is_on_the_way && inner.credential == outer.credential && inner.path.iter().zip(&outer.path).all(same)
@@ -52,7 +52,7 @@ fn of_wallet(name: &str, wallet: &Wallet, our_issuer: &str) -> Vec<Finding> {
     let changes = wallet.account_place().is_some_and(|place| place.name() == Some("document_number"));
     weak(changes, "account_claim: a renewed document has another document_number, and its owner would be a new person".to_owned());
     let account = account_places(wallet);
-    let tells = |from: &String| Place::read(from).is_some_and(|outer| account.iter().any(|inner| is_in(inner, &outer)));
+    let tells = |from: &String| ClaimSource::read(from).is_some_and(|outer| account.iter().any(|inner| is_in(inner, &outer)));
     for (claim, _) in wallet.claims.iter().filter(|(_, from)| tells(from)) {
         weak(true, format!("claims: {claim} tells apps the account claim, by which they can compare people with other services"));
     }

@@ -5,9 +5,9 @@ use super::operation::TokenOperation;
 use super::outcome::{Outcome, TokenPreview};
 use super::problem::{Problem, Result};
 use super::{find_client, find_user};
-use crate::grants::Person;
+use crate::grants::PersonClaims;
 use crate::store::tables::account::TOLD;
-use crate::tokens::preview::{Wish, preview};
+use crate::tokens::preview::{PreviewRequest, preview};
 use symbolon_oauth::jwk::Algorithm;
 
 const SIGNING: &str = "SELECT kid, alg, signs_from_ms FROM signing_key WHERE signs_from_ms <= $1 AND signs_until_ms > $1";
@@ -23,7 +23,7 @@ pub(super) async fn run(context: &Context, operation: TokenOperation) -> Result<
         let of_alg = signing.iter().filter(|row| row.text(1).is_ok_and(|it| it == alg.as_str()));
         of_alg.filter_map(|it| Some((it.int(2).ok()?, it.text(0).ok()?.to_owned()))).max().map(|(_, kid)| kid)
     };
-    let wish = Wish {
+    let wish = PreviewRequest {
         client_id: &client_id,
         client: &client,
         scope: scope.as_deref(),
@@ -35,10 +35,10 @@ pub(super) async fn run(context: &Context, operation: TokenOperation) -> Result<
     Ok(Outcome::TokenPreview(TokenPreview { api: made.api, format: made.format.to_owned(), header: made.header, claims: made.claims }))
 }
 
-async fn person(context: &Context, user: &str) -> Result<(String, Person)> {
+async fn person(context: &Context, user: &str) -> Result<(String, PersonClaims)> {
     let sub = find_user::find(context, user).await?.id;
     let gone = || Problem::not_found(format!("nobody signs in as {user}"));
     let row = context.store.one(TOLD, &[sub.as_str().into()]).await?.ok_or_else(gone)?;
-    let person = Person::from_row(&row)?;
+    let person = PersonClaims::from_row(&row)?;
     Ok((sub, person))
 }

@@ -7,7 +7,7 @@ use super::find_user::{count_factors, find};
 use super::import_users;
 use super::move_links;
 use super::operation::UserOperation;
-use super::outcome::{App, Outcome, Session, UserFacts, UserLine, Users};
+use super::outcome::{App, Outcome, SessionFacts, UserFacts, UserLine, Users};
 use super::paging::Paging;
 use super::paging::{cut_page, rows_to_fetch};
 use super::problem::{Problem, Result};
@@ -35,14 +35,14 @@ pub(super) async fn run(context: &Context, actor: &Actor, operation: UserOperati
         UserOperation::List { paging } => list(context, &paging).await.map(Outcome::Users),
         UserOperation::Show { user } => show(context, &user).await.map(Outcome::User),
         UserOperation::Add { user, email, display_name, claims, password } => {
-            let profile = change::Profile { email, display_name, claims, remove_claims: Vec::new() };
+            let profile = change::ProfileChange { email, display_name, claims, remove_claims: Vec::new() };
             change::add(context, actor, user, profile, &password).await
         }
         UserOperation::Import { dry_run, skip_existing, people } => {
             import_users::run(context, actor, &people, import_users::How { dry_run, skip_existing }).await
         }
         UserOperation::Change { user, email, display_name, claims, remove_claims } => {
-            change::set_profile(context, actor, user, change::Profile { email, display_name, claims, remove_claims }).await
+            change::set_profile(context, actor, user, change::ProfileChange { email, display_name, claims, remove_claims }).await
         }
         UserOperation::SetPassword { user, password } => change::set_password(context, actor, user, &password).await,
         UserOperation::RemoveTotp { user } => users_means::remove_totp(context, actor, user).await,
@@ -54,7 +54,7 @@ pub(super) async fn run(context: &Context, actor: &Actor, operation: UserOperati
         UserOperation::Confirm { user, means } => enrolments::confirm(context, actor, user, means).await,
         UserOperation::MoveLinks { provider, dry_run, lines } => move_links::run(context, actor, provider, dry_run, &lines).await,
         UserOperation::Invite { user, email, display_name, claims } => {
-            let profile = change::Profile { email, display_name, claims, remove_claims: Vec::new() };
+            let profile = change::ProfileChange { email, display_name, claims, remove_claims: Vec::new() };
             change::invite(context, actor, user, profile).await
         }
         UserOperation::Ticket { user } => enrolments::give_ticket(context, actor, user).await,
@@ -104,11 +104,11 @@ async fn show(context: &Context, user: &str) -> Result<UserFacts> {
     })
 }
 
-async fn read_sessions(context: &Context, sub: &str) -> Result<(Vec<Session>, bool)> {
+async fn read_sessions(context: &Context, sub: &str) -> Result<(Vec<SessionFacts>, bool)> {
     let mut found = Vec::new();
     for row in context.store.all(SESSIONS, &[sub.into(), rows_to_fetch(MOST_SHOWN).into()]).await? {
         let id = row.bytes(0)?.try_into().map_err(|_| Problem::fault("a session id has 16 bytes"))?;
-        found.push(Session {
+        found.push(SessionFacts {
             session: sessions::public_name(&context.keyring, &id),
             created_ms: row.int(1)?,
             used_ms: row.int(2)?,

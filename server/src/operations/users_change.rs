@@ -23,20 +23,20 @@ const SET_PROFILE: &str =
 const SET_STATE: &str = "UPDATE account SET state = $2 WHERE id = $1";
 
 /// What is said about a person. In a change only what is named.
-pub struct Profile {
+pub struct ProfileChange {
     pub email: Option<String>,
     pub display_name: Option<String>,
     pub claims: BTreeMap<String, String>,
     pub remove_claims: Vec<String>,
 }
 
-impl Profile {
+impl ProfileChange {
     fn is_empty(&self) -> bool {
         self.email.is_none() && self.display_name.is_none() && self.claims.is_empty() && self.remove_claims.is_empty()
     }
 }
 
-pub async fn add(context: &Context, actor: &Actor, user: String, profile: Profile, password: &Sensitive) -> Result<Outcome> {
+pub async fn add(context: &Context, actor: &Actor, user: String, profile: ProfileChange, password: &Sensitive) -> Result<Outcome> {
     let new = account_of(context, &user, profile)?;
     let digest = chosen(context, password).await?;
     let (sub, mut change) = accounts::prepare(new, Some(digest), context.now_ms)?;
@@ -49,7 +49,7 @@ pub async fn add(context: &Context, actor: &Actor, user: String, profile: Profil
 }
 
 /// An account without means, and a ticket that leads to it. Once more for somebody who has not come yet: another ticket.
-pub async fn invite(context: &Context, actor: &Actor, user: String, profile: Profile) -> Result<Outcome> {
+pub async fn invite(context: &Context, actor: &Actor, user: String, profile: ProfileChange) -> Result<Outcome> {
     let known = context.accounts().by_typed_name(&user).await?;
     let (sub, mut change) = match known {
         Some(account) if account.has_no_means() => (account.id, context.change(actor)),
@@ -69,7 +69,7 @@ pub async fn invite(context: &Context, actor: &Actor, user: String, profile: Pro
     }
 }
 
-fn account_of(context: &Context, user: &str, profile: Profile) -> Result<NewAccount> {
+fn account_of(context: &Context, user: &str, profile: ProfileChange) -> Result<NewAccount> {
     let email = profile.email.as_deref().map(|it| good_address(context, it)).transpose()?;
     Ok(NewAccount {
         login_names: vec![user.to_owned()],
@@ -102,9 +102,9 @@ pub async fn set_password(context: &Context, actor: &Actor, user: String, passwo
 
 /// What the links of an account show: the names of the identities, their claims, and the claims as the store has them. A claim that is
 /// removed comes back with the next sign-in that names it.
-struct Links(Vec<(String, Map<String, Json>, String)>);
+struct AccountLinks(Vec<(String, Map<String, Json>, String)>);
 
-impl Links {
+impl AccountLinks {
     async fn read(context: &Context, account: &str) -> Result<Self> {
         let rows = context.store.all(outside_identity::SHOWN, &[account.into()]).await?;
         let read = |row: &Row| -> Result<(String, Map<String, Json>, String)> {
@@ -131,7 +131,7 @@ impl Links {
     }
 }
 
-pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: Profile) -> Result<Outcome> {
+pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: ProfileChange) -> Result<Outcome> {
     if new.is_empty() {
         return Err(Problem::invalid("nothing to change was named: give --email, --display-name, --claim or --no-claim"));
     }
@@ -141,7 +141,7 @@ pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: Pr
     let row = context.store.one(PROFILE, &[sub.as_str().into()]).await?.ok_or_else(gone)?;
     let mut claims: Map<String, Json> =
         serde_json::from_str(row.text(1)?).map_err(|it| Problem::fault(format!("the claims of {sub}: {it}")))?;
-    let mut links = Links::read(context, &sub).await?;
+    let mut links = AccountLinks::read(context, &sub).await?;
     for name in &new.remove_claims {
         let is_own = claims.remove(name).is_some();
         if !links.remove(name) && !is_own {

@@ -83,7 +83,7 @@ pub fn unavailable() -> Refused {
 /// What all decisions together come to.
 #[derive(Debug, Default)]
 pub struct Decided {
-    pub outcome: Outcome,
+    pub outcome: PluginDecision,
     /// Tokens of this answer live no longer.
     pub most_s: Option<i64>,
     /// What the audit has to say of it.
@@ -92,7 +92,7 @@ pub struct Decided {
 
 /// The strictest first: a later one never takes back what an earlier one said.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum PluginDecision {
     #[default]
     Allow,
     StepUp,
@@ -101,7 +101,7 @@ pub enum Outcome {
     Unavailable,
 }
 
-impl Outcome {
+impl PluginDecision {
     #[cfg_attr(not(feature = "plugins"), expect(dead_code, reason = "nobody decides"))]
     pub(super) fn rank(&self) -> u8 {
         match self {

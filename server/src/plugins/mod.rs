@@ -17,5 +17,5 @@ pub use host::listed;
 #[cfg(feature = "plugins")]
 pub use running::{Plugins, Running, hexadecimal, must_be_listed};
 
-pub use facts::{Decided, EvidenceFound, EvidenceSituation, Loading, Outcome, PluginLine, Situation, TokenSituation, Unanswered};
+pub use facts::{Decided, EvidenceFound, EvidenceSituation, Loading, PluginDecision, PluginLine, Situation, TokenSituation, Unanswered};
 pub use facts::{failed, unavailable};

@@ -1,6 +1,6 @@
 //! The plug-ins of a configuration. They are loaded once, and a reload replaces them whole. It asks decisions and claims plug-ins.
 
-use super::facts::{Decided, EvidenceFound, EvidenceSituation, Loading, Outcome, PluginLine, Situation, TokenSituation, Unanswered};
+use super::facts::{Decided, EvidenceFound, EvidenceSituation, Loading, PluginDecision, PluginLine, Situation, TokenSituation, Unanswered};
 use super::facts::{call_id, failed};
 use super::host::ServerHost;
 use crate::audit::Entry;
@@ -344,10 +344,10 @@ impl Running {
         let refused = |event, why: &str| Entry::refused(event, crate::visible::plain(why, 600)).with("plugin", self.name.as_str());
         let (outcome, most_s, entry) = match verdict {
             Ok(decisions::Verdict::Allow) => return,
-            Ok(decisions::Verdict::Shorten(seconds)) => (Outcome::Allow, Some(i64::from(seconds)), None),
-            Ok(decisions::Verdict::StepUp(why)) => (Outcome::StepUp, None, Some(refused("plugin_step_up", &why))),
-            Ok(decisions::Verdict::Deny(why)) => (Outcome::Deny, None, Some(refused("plugin_denied", &why))),
-            Err(unanswered) => (Outcome::Unavailable, None, Some(failed(&self.name, &unanswered))),
+            Ok(decisions::Verdict::Shorten(seconds)) => (PluginDecision::Allow, Some(i64::from(seconds)), None),
+            Ok(decisions::Verdict::StepUp(why)) => (PluginDecision::StepUp, None, Some(refused("plugin_step_up", &why))),
+            Ok(decisions::Verdict::Deny(why)) => (PluginDecision::Deny, None, Some(refused("plugin_denied", &why))),
+            Err(unanswered) => (PluginDecision::Unavailable, None, Some(failed(&self.name, &unanswered))),
         };
         if let Some(entry) = entry {
             let mut entry = entry.account(situation.account.as_str()).client(situation.client.as_str());

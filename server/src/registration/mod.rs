@@ -121,7 +121,7 @@ async fn with_keys(
 }
 
 /// Metadata to a client of this policy. What the policy says, the client need not say.
-fn read(core: &Core, policy: &ClientPolicy, asked: &Map<String, Json>) -> Result<metadata::Read> {
+fn read(core: &Core, policy: &ClientPolicy, asked: &Map<String, Json>) -> Result<metadata::ReadClient> {
     let mut entry = asked.clone();
     objections::to_members(&entry)?;
     // RFC 7591 2: what is not understood is ignored. A client chooses neither its name here nor its secret.

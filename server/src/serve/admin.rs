@@ -1,6 +1,6 @@
 //! The admin socket: a running server carries out operations, so that nobody opens its store beside it. Whoever may open the socket
 //! (its owner and root) may do everything; nothing of it is reachable from the network. One line of JSON in (`Message`), one line
-//! out (`Answer`), as often as the caller likes. Secrets travel beside operations and outcomes, never in them.
+//! out (`AdminAnswer`), as often as the caller likes. Secrets travel beside operations and outcomes, never in them.
 
 use crate::app::Shared;
 use crate::error::Fault;
@@ -30,7 +30,7 @@ struct Message {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Answer {
+enum AdminAnswer {
     Done { outcome: Box<Outcome>, secrets: BTreeMap<String, Carried> },
     Problem(Problem),
 }
@@ -127,8 +127,8 @@ async fn serve(stream: UnixStream, uid: u32, shared: &Shared, mut stopped: watch
         }
         let whole = line.ends_with('\n');
         let answer = match serde_json::from_str::<Message>(&line) {
-            _ if !whole => Answer::Problem(Problem::invalid(format!("a message has at most {LONGEST} bytes"))),
-            Err(_) => Answer::Problem(Problem::invalid("the server does not know this operation; is it of another version?")),
+            _ if !whole => AdminAnswer::Problem(Problem::invalid(format!("a message has at most {LONGEST} bytes"))),
+            Err(_) => AdminAnswer::Problem(Problem::invalid("the server does not know this operation; is it of another version?")),
             Ok(message) => match carry_out(message, uid, shared, (&mut reader, &mut stopped)).await {
                 Some(answer) => answer,
                 None => return Ok(()),
@@ -149,10 +149,10 @@ async fn carry_out(
     uid: u32,
     shared: &Shared,
     (reader, stopped): (&mut BufReader<OwnedReadHalf>, &mut watch::Receiver<bool>),
-) -> Option<Answer> {
+) -> Option<AdminAnswer> {
     let actor = Actor::Unix { uid, claimed: message.claimed.clone().plain() };
     let Some(operation) = message.operation() else {
-        return Some(Answer::Problem(Problem::invalid("this operation and its secret do not belong together")));
+        return Some(AdminAnswer::Problem(Problem::invalid("this operation and its secret do not belong together")));
     };
     let app = shared.now();
     let (context, only_reads) = (Context::of(&app), operation.only_reads());
@@ -173,9 +173,9 @@ async fn carry_out(
     Some(match done? {
         Ok(mut outcome) => {
             let secrets = outcome.take_secrets().into_iter().map(|(whose, secret)| (whose, secret.into())).collect();
-            Answer::Done { outcome: Box::new(outcome), secrets }
+            AdminAnswer::Done { outcome: Box::new(outcome), secrets }
         }
-        Err(problem) => Answer::Problem(problem),
+        Err(problem) => AdminAnswer::Problem(problem),
     })
 }
 
@@ -220,11 +220,11 @@ impl Connection {
             return Err(Problem::fault("the running server ended before it had answered"));
         }
         match serde_json::from_str(&line) {
-            Ok(Answer::Done { mut outcome, secrets }) => {
+            Ok(AdminAnswer::Done { mut outcome, secrets }) => {
                 outcome.give_secrets(secrets.into_iter().map(|(whose, secret)| (whose, secret.into())).collect());
                 Ok(*outcome)
             }
-            Ok(Answer::Problem(problem)) => Err(problem),
+            Ok(AdminAnswer::Problem(problem)) => Err(problem),
             Err(_) => Err(Problem::fault("the running server answered oddly; is it of another version?")),
         }
     }

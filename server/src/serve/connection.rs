@@ -63,9 +63,9 @@ impl Limits {
 
 /// What the watchdog knows of a connection.
 #[derive(Clone)]
-struct Watch(Arc<Mutex<State>>);
+struct Watch(Arc<Mutex<ConnectionState>>);
 
-struct State {
+struct ConnectionState {
     opened: Instant,
     version: Option<Version>,
     requests: usize,
@@ -85,7 +85,7 @@ struct State {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+enum WatchVerdict {
     Keep,
     /// What is under way is finished first.
     End,
@@ -95,7 +95,7 @@ enum Verdict {
 impl Watch {
     fn new() -> Self {
         let now = Instant::now();
-        Self(Arc::new(Mutex::new(State {
+        Self(Arc::new(Mutex::new(ConnectionState {
             opened: now,
             version: None,
             requests: 0,
@@ -109,7 +109,7 @@ impl Watch {
         })))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ConnectionState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -119,7 +119,7 @@ impl Watch {
         state.requests += 1;
         state.arriving_since = None;
         drop(state);
-        UnderWay { watch: self.clone(), what: What::Request }
+        UnderWay { watch: self.clone(), what: Work::Request }
     }
 
     fn begin_body(&self) -> UnderWay {
@@ -127,7 +127,7 @@ impl Watch {
         let body = state.number();
         state.bodies.insert(body, Instant::now());
         drop(state);
-        UnderWay { watch: self.clone(), what: What::Body(body) }
+        UnderWay { watch: self.clone(), what: Work::Body(body) }
     }
 
     fn begin_answer(&self) -> UnderWay {
@@ -135,11 +135,11 @@ impl Watch {
         let answer = state.number();
         state.answers.insert(answer, Instant::now());
         drop(state);
-        UnderWay { watch: self.clone(), what: What::Answer(answer) }
+        UnderWay { watch: self.clone(), what: Work::Answer(answer) }
     }
 }
 
-impl State {
+impl ConnectionState {
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -150,42 +150,42 @@ impl State {
     }
 
     /// `limits`: as they are in this moment, by the places that are left. `usual`: what is under way ends by these.
-    fn verdict(&self, now: Instant, limits: &Limits, usual: &Limits) -> Verdict {
+    fn verdict(&self, now: Instant, limits: &Limits, usual: &Limits) -> WatchVerdict {
         let is_over = |since: Option<Instant>, limit: Duration| since.is_some_and(|it| now.duration_since(it) >= limit);
         let oldest = |all: &BTreeMap<u64, Instant>| all.values().min().copied();
         if is_over(self.blocked_since, limits.write) || is_over(oldest(&self.answers), limits.write) {
-            return Verdict::Close("an answer was not taken in time");
+            return WatchVerdict::Close("an answer was not taken in time");
         }
         if is_over(oldest(&self.bodies), limits.request) {
-            return Verdict::Close("the body of a request did not come in time");
+            return WatchVerdict::Close("the body of a request did not come in time");
         }
         if is_over(self.ending_since, usual.request + usual.write) {
-            return Verdict::Close("the connection was asked to end, and did not");
+            return WatchVerdict::Close("the connection was asked to end, and did not");
         }
         if self.is_busy() {
-            return if is_over(Some(self.opened), limits.total) { Verdict::End } else { Verdict::Keep };
+            return if is_over(Some(self.opened), limits.total) { WatchVerdict::End } else { WatchVerdict::Keep };
         }
         if self.version.is_none() && is_over(Some(self.opened), limits.head) {
-            return Verdict::Close("no request came in time");
+            return WatchVerdict::Close("no request came in time");
         }
         if self.version.is_some_and(|it| it <= Version::HTTP_11) && is_over(self.arriving_since, limits.head) {
-            return Verdict::Close("the head of a request did not come in time");
+            return WatchVerdict::Close("the head of a request did not come in time");
         }
         if is_over(self.ending_since, limits.head) {
-            return Verdict::Close("the caller did not end the connection");
+            return WatchVerdict::Close("the caller did not end the connection");
         }
         let is_idle = self.version.is_some() && is_over(Some(self.idle_since), limits.idle);
-        if is_idle || is_over(Some(self.opened), limits.total) { Verdict::End } else { Verdict::Keep }
+        if is_idle || is_over(Some(self.opened), limits.total) { WatchVerdict::End } else { WatchVerdict::Keep }
     }
 }
 
 /// A part of the work of a connection. It ends when this is dropped.
 struct UnderWay {
     watch: Watch,
-    what: What,
+    what: Work,
 }
 
-enum What {
+enum Work {
     Request,
     /// The body of a request that comes.
     Body(u64),
@@ -196,7 +196,7 @@ enum What {
 impl UnderWay {
     /// A piece has come: whoever sends slowly has not stopped. Whoever reads the body has a limit for all of it.
     fn goes_on(&self) {
-        if let What::Body(body) = self.what {
+        if let Work::Body(body) = self.what {
             self.watch.state().bodies.insert(body, Instant::now());
         }
     }
@@ -206,11 +206,11 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         let mut state = self.watch.state();
         match self.what {
-            What::Request => state.requests = state.requests.saturating_sub(1),
-            What::Body(body) => {
+            Work::Request => state.requests = state.requests.saturating_sub(1),
+            Work::Body(body) => {
                 state.bodies.remove(&body);
             }
-            What::Answer(answer) => {
+            Work::Answer(answer) => {
                 state.answers.remove(&answer);
             }
         }
@@ -344,9 +344,9 @@ where
             }
             _ = stopped.changed(), if watch.state().ending_since.is_none() => true,
             _ = look.tick() => match watch.state().verdict(Instant::now(), &limits.at(&place), &limits) {
-                Verdict::Keep => false,
-                Verdict::End => true,
-                Verdict::Close(why) => {
+                WatchVerdict::Keep => false,
+                WatchVerdict::End => true,
+                WatchVerdict::Close(why) => {
                     tracing::debug!(why, "a connection was closed");
                     return;
                 }

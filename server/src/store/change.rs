@@ -216,6 +216,9 @@ pub enum NotApplied {
     Fault(Fault),
 }
 
+/// What became of a change.
+pub type ApplyResult = Result<Applied, NotApplied>;
+
 impl NotApplied {
     /// For counters.
     pub fn name(&self) -> &'static str {

@@ -20,7 +20,7 @@ use super::value::{Row, Value};
 use crate::error::Fault;
 use connect::Address;
 use pool::{Pool, Shared};
-use queue::{Queue, Waiting};
+use queue::{Queue, QueuedChange};
 use reads::Reads;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -84,7 +84,7 @@ impl Postgres {
 
     /// Answers when the outcome is known. Whoever gives up waiting cancels nothing.
     pub async fn apply(&self, draft: Draft, under_way: UnderWay) -> Result<Applied, NotApplied> {
-        let (waiting, outcome) = Waiting::new(draft, under_way);
+        let (waiting, outcome) = QueuedChange::new(draft, under_way);
         if waiting.goes_alone() {
             groups::send_alone(&self.0, waiting);
         } else if self.0.queue.push(waiting).is_err() {

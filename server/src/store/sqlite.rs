@@ -1,7 +1,7 @@
 //! SQLite: one writer thread that commits in groups, readers of its own. WAL, synchronous=FULL: a change is answered
 //! after its COMMIT reached the disk.
 
-use super::change::{Applied, Expect, NotApplied, Statement};
+use super::change::{Applied, ApplyResult, Expect, NotApplied, Statement};
 use super::migrate;
 use super::options::StoreOptions;
 use super::value::{Columns, Row, Value};
@@ -22,10 +22,8 @@ use tokio::sync::oneshot;
 const OLDEST: i32 = 3_051_003;
 const BATCH: usize = 256;
 
-type Answer = Result<Applied, NotApplied>;
-
 enum Job {
-    Apply(Vec<Statement>, oneshot::Sender<Answer>),
+    Apply(Vec<Statement>, oneshot::Sender<ApplyResult>),
     Shrink,
     Close(oneshot::Sender<()>),
 }
@@ -39,12 +37,12 @@ pub struct Sqlite {
 struct Readers {
     path: PathBuf,
     most: usize,
-    line: Mutex<Line>,
+    line: Mutex<ReaderQueue>,
     bell: Condvar,
 }
 
 #[derive(Default)]
-struct Line {
+struct ReaderQueue {
     /// The last one used is the next one taken: its caches are warm.
     free: Vec<Reader>,
     in_use: usize,
@@ -65,7 +63,7 @@ const WRITER_CACHE_KIB: i64 = -16 * 1024;
 /// A connection that only reads, and what it knows of the statements it was asked to run.
 struct Reader {
     connection: Connection,
-    known: HashMap<Address, Known>,
+    known: HashMap<Address, TranslatedText>,
 }
 
 /// Address and length of a statement's text, which is never freed. Comparing it whole would cost as much as running it.
@@ -75,7 +73,7 @@ fn address(sql: &'static str) -> Address {
     (sql.as_ptr().addr(), sql.len())
 }
 
-struct Known {
+struct TranslatedText {
     /// With places that SQLite understands.
     text: String,
     columns: Arc<Columns>,
@@ -120,7 +118,7 @@ impl Sqlite {
         tokio::task::spawn_blocking(read).await.map_err(|it| Fault::new(it.to_string()))?
     }
 
-    pub async fn apply(&self, statements: Vec<Statement>) -> Answer {
+    pub async fn apply(&self, statements: Vec<Statement>) -> ApplyResult {
         let (answer, answered) = oneshot::channel();
         match self.writer.try_send(Job::Apply(statements, answer)) {
             Ok(()) => answered.await.unwrap_or_else(|_| Err(NotApplied::Fault(Fault::new("the writer has stopped")))),
@@ -203,11 +201,11 @@ fn reader(path: &PathBuf) -> Result<Reader, Fault> {
 impl Readers {
     /// With the first one, so that an error shows at the start.
     fn open(path: &PathBuf, most: usize) -> Result<Self, Fault> {
-        let line = Line { free: vec![reader(path)?], in_use: 0, waiting: 0 };
+        let line = ReaderQueue { free: vec![reader(path)?], in_use: 0, waiting: 0 };
         Ok(Self { path: path.clone(), most: most.max(1), line: Mutex::new(line), bell: Condvar::new() })
     }
 
-    fn line(&self) -> MutexGuard<'_, Line> {
+    fn line(&self) -> MutexGuard<'_, ReaderQueue> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -276,7 +274,7 @@ impl Reader {
             Entry::Vacant(entry) => {
                 let text = placed(sql);
                 let columns = Arc::new(Columns::new(self.connection.prepare_cached(&text)?.column_names()));
-                entry.insert(Known { text, columns })
+                entry.insert(TranslatedText { text, columns })
             }
         };
         let mut statement = self.connection.prepare_cached(&known.text)?;
@@ -408,11 +406,11 @@ fn shrink(connection: &Connection) -> rusqlite::Result<()> {
 /// The texts of statements, with places that SQLite understands.
 type Texts = HashMap<Address, String>;
 
-fn commit((connection, texts): (&mut Connection, &mut Texts), path: &PathBuf, batch: Vec<(Vec<Statement>, oneshot::Sender<Answer>)>) {
+fn commit((connection, texts): (&mut Connection, &mut Texts), path: &PathBuf, batch: Vec<(Vec<Statement>, oneshot::Sender<ApplyResult>)>) {
     if batch.is_empty() {
         return;
     }
-    let mut outcomes: Vec<Answer> = Vec::with_capacity(batch.len());
+    let mut outcomes: Vec<ApplyResult> = Vec::with_capacity(batch.len());
     let begun = control(connection, "BEGIN IMMEDIATE");
     // Another process, such as an operator's own shell, holds the file for longer than we wait (637-Q).
     if begun.as_ref().err().and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::DatabaseBusy) {
@@ -466,7 +464,7 @@ fn control(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
 }
 
 /// One change inside the batch. `Err`: the transaction itself is gone, and with it the batch.
-fn savepoint(connection: &Connection, texts: &mut Texts, statements: &[Statement]) -> Result<Answer, Fault> {
+fn savepoint(connection: &Connection, texts: &mut Texts, statements: &[Statement]) -> Result<ApplyResult, Fault> {
     let gone = || connection.is_autocommit();
     if gone() {
         return Err(Fault::new("the transaction ended inside a batch"));

@@ -183,9 +183,9 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
+    struct TestOutput(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Written {
+    impl io::Write for TestOutput {
         fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(piece);
             Ok(piece.len())
@@ -196,7 +196,7 @@ mod tests {
     }
 
     fn lines_of(work: impl FnOnce()) -> Vec<Json> {
-        let written = Written::default();
+        let written = TestOutput::default();
         let out = written.clone();
         let layer = tracing_subscriber::fmt::layer().with_writer(move || out.clone()).event_format(JsonLine::new());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);

@@ -11,11 +11,11 @@ const GATHER: Duration = Duration::from_millis(5);
 const ROOM_BYTES: usize = 1 << 20;
 
 #[derive(Clone)]
-pub struct Lines(Arc<Shared>);
+pub struct Lines(Arc<SharedLines>);
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct SharedLines {
+    state: Mutex<LineBuffer>,
     /// There is a first line.
     begun: Condvar,
     /// There is room again, or all is written.
@@ -23,18 +23,18 @@ struct Shared {
 }
 
 #[derive(Default)]
-struct State {
+struct LineBuffer {
     waiting: Vec<u8>,
     /// Lines were taken and are not written yet.
     writing: bool,
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl SharedLines {
+    fn state(&self) -> MutexGuard<'_, LineBuffer> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, on: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn wait<'a>(&self, on: &Condvar, state: MutexGuard<'a, LineBuffer>) -> MutexGuard<'a, LineBuffer> {
         on.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -63,7 +63,7 @@ impl Shared {
 
 impl Lines {
     pub fn to(mut out: impl Write + Send + 'static) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(SharedLines::default());
         let written = Arc::clone(&shared);
         std::thread::Builder::new().name("log".to_owned()).spawn(move || written.write_all(&mut out))?;
         Ok(Self(shared))

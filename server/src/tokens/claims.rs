@@ -2,7 +2,7 @@
 //! the rules of the scope that carries it. It needs the same permission and the same consent.
 
 use crate::config::{Client, Config, Tier, is_reserved};
-use crate::grants::{Grant, Person};
+use crate::grants::{Grant, PersonClaims};
 pub use crate::profile::claim;
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::claims_parameter::ClaimsParameter;
@@ -27,12 +27,12 @@ const PROFILE: [&str; 14] = [
 ];
 const EMAIL: [&str; 2] = ["email", "email_verified"];
 
-fn of(person: &Person, names: &[&str]) -> Map<String, Json> {
+fn of(person: &PersonClaims, names: &[&str]) -> Map<String, Json> {
     names.iter().filter_map(|name| Some(((*name).to_owned(), claim(person, name)?))).collect()
 }
 
 /// The claims of the `profile` and `email` scopes.
-pub fn of_scope(person: &Person, scope: &Scope) -> Map<String, Json> {
+pub fn of_scope(person: &PersonClaims, scope: &Scope) -> Map<String, Json> {
     let lists: [(&str, &[&str]); 2] = [("profile", &PROFILE), ("email", &EMAIL)];
     lists.iter().filter(|(word, _)| scope.contains(word)).flat_map(|(_, names)| of(person, names)).collect()
 }
@@ -94,17 +94,17 @@ pub fn allowed(config: &Config, client: &Client, scope: &Scope, wanted: ClaimsPa
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum ClaimsTarget {
     IdToken,
     Userinfo,
 }
 
 /// The claims that the request of a grant named, as far as they may be told now. The client must still have a scope that carries them, and
 /// the person must have granted that scope. The installation's tier must have it too.
-pub fn told(config: &Config, client: &Client, tier: Option<&Tier>, grant: &Grant, place: Place) -> Map<String, Json> {
+pub fn told(config: &Config, client: &Client, tier: Option<&Tier>, grant: &Grant, place: ClaimsTarget) -> Map<String, Json> {
     let asked = match place {
-        Place::IdToken => &grant.request.id_token_claims,
-        Place::Userinfo => &grant.request.userinfo_claims,
+        ClaimsTarget::IdToken => &grant.request.id_token_claims,
+        ClaimsTarget::Userinfo => &grant.request.userinfo_claims,
     };
     let granted = |word: &str| grant.scope.contains(word) || grant.request.claims_scope.contains(word);
     let in_tier = |carrier: Carrier, word: &str| {
@@ -125,7 +125,7 @@ mod tests {
     fn a_claim_has_the_type_of_the_specification() {
         let claims = json!({ "updated_at": "1700000000", "phone_number_verified": "true", "address": "{\"country\":\"DE\"}",
             "locale": "de", "zoneinfo": "1" });
-        let person = Person { claims: claims.as_object().cloned().unwrap_or_default(), ..Person::default() };
+        let person = PersonClaims { claims: claims.as_object().cloned().unwrap_or_default(), ..PersonClaims::default() };
         for (name, value) in [
             ("updated_at", json!(1_700_000_000)),
             ("phone_number_verified", json!(true)),
@@ -136,7 +136,11 @@ mod tests {
             assert_eq!(claim(&person, name), Some(value), "{name}");
         }
         let claims = json!({ "updated_at": "yesterday", "phone_number_verified": 1, "address": "DE", "locale": null });
-        let person = Person { claims: claims.as_object().cloned().unwrap_or_default(), locale: Some("en".to_owned()), ..Person::default() };
+        let person = PersonClaims {
+            claims: claims.as_object().cloned().unwrap_or_default(),
+            locale: Some("en".to_owned()),
+            ..PersonClaims::default()
+        };
         for name in ["updated_at", "phone_number_verified", "address"] {
             assert_eq!(claim(&person, name), None, "{name}");
         }

@@ -6,11 +6,11 @@ use crate::config::{Api, Config, Dpop, TierName, TokenFormat, is_reserved};
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::grants::holder::Holder;
-use crate::grants::{self, Addressed, Grant, Person, TokenRequest, again, sharing};
+use crate::grants::{self, Addressed, Grant, PersonClaims, TokenRequest, again, sharing};
 use crate::plugins::{self, TokenSituation};
 use crate::store::Value;
 use crate::store::tables::app_grant;
-use crate::tokens::claims::{self, Place};
+use crate::tokens::claims::{self, ClaimsTarget};
 use crate::tokens::handles::{Kind, RowName};
 use crate::tokens::jti::{self, Behind};
 use crate::tokens::kiosk_pass::Pass;
@@ -26,13 +26,13 @@ use symbolon_oauth::{base64url, jws};
 const USERINFO_LIFETIME_S: i64 = 900;
 
 /// A token response and the id its audit entry names.
-pub struct Answer {
+pub struct TokenResponse {
     pub body: Json,
     pub jti: String,
 }
 
 /// What an access token says, before it gets its form.
-pub(super) struct Content<'a> {
+pub(super) struct TokenContent<'a> {
     pub api: Option<&'a str>,
     pub sub: &'a str,
     pub client_id: &'a str,
@@ -76,12 +76,12 @@ impl<'a> Bound<'a> {
 }
 
 /// The answer of an exchange or a refresh: access token, the refresh token of `generation`, ID token.
-pub async fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope) -> Result<Answer> {
+pub async fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope) -> Result<TokenResponse> {
     let TokenRequest { core, caller, grant, .. } = request;
     let Addressed { api, scope, details } = grants::addressed(request, scope)?;
     let narrowed = grants::scope_for(&caller.client, api, &scope);
     must_be_bound(core, api, caller)?;
-    let content = Content {
+    let content = TokenContent {
         api,
         sub: &grant.account,
         client_id: &caller.client_id,
@@ -127,7 +127,7 @@ pub async fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope
         body["kiosk_pass"] = pass.into();
         body["kiosk_pass_expires_in"] = good_for_s.into();
     }
-    Ok(Answer { body, jti })
+    Ok(TokenResponse { body, jti })
 }
 
 /// What the phone of a member puts into proofs for kiosks, with its life. Apps whose members are let in somewhere get it, with the key that
@@ -143,9 +143,9 @@ fn kiosk_pass(core: &Core, caller: &Caller, holder: &Holder, grant: &Grant) -> R
 
 /// The answer to a member's code at a kiosk is an access token for the kiosk's own key. There is nothing beside it. `visit`: the kiosk's
 /// grant.
-pub async fn for_kiosk(core: &Core, caller: &Caller, (api, most): (&str, Option<i64>), visit: &Grant, act: Json) -> Result<Answer> {
+pub async fn for_kiosk(core: &Core, caller: &Caller, (api, most): (&str, Option<i64>), visit: &Grant, act: Json) -> Result<TokenResponse> {
     must_be_bound(core, Some(api), caller)?;
-    let content = Content {
+    let content = TokenContent {
         api: Some(api),
         sub: &visit.account,
         client_id: &caller.client_id,
@@ -164,14 +164,14 @@ pub async fn for_kiosk(core: &Core, caller: &Caller, (api, most): (&str, Option<
     let (token, expires_in, jti) = access_token(core, caller, &content).await?;
     let scope = visit.scope.to_string();
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope });
-    Ok(Answer { body, jti })
+    Ok(TokenResponse { body, jti })
 }
 
 /// The answer of client_credentials. Its `sub` is the client, which is no person's id: those are 128 random bits.
-pub async fn for_client(core: &Core, caller: &Caller, api: &str, scope: &Scope) -> Result<Answer> {
+pub async fn for_client(core: &Core, caller: &Caller, api: &str, scope: &Scope) -> Result<TokenResponse> {
     must_be_bound(core, Some(api), caller)?;
     let (id, bound) = (&caller.client_id, Bound::to(caller));
-    let content = Content {
+    let content = TokenContent {
         api: Some(api),
         sub: id,
         client_id: id,
@@ -189,7 +189,7 @@ pub async fn for_client(core: &Core, caller: &Caller, api: &str, scope: &Scope) 
     };
     let (token, expires_in, jti) = access_token(core, caller, &content).await?;
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
-    Ok(Answer { body, jti })
+    Ok(TokenResponse { body, jti })
 }
 
 /// The answer of a token exchange. It is for the same person and session, ends no later than the first token, and says who acts.
@@ -199,13 +199,13 @@ pub async fn for_exchange(
     (api, most): (&str, Option<i64>),
     scope: &Scope,
     subject: &Accepted,
-) -> Result<Answer> {
+) -> Result<TokenResponse> {
     must_be_bound(core, Some(api), caller)?;
     let mut act = json!({ "sub": caller.client_id });
     if let Some(before) = &subject.token.act {
         act["act"] = before.clone();
     }
-    let content = Content {
+    let content = TokenContent {
         api: Some(api),
         sub: &subject.token.sub,
         client_id: &caller.client_id,
@@ -224,7 +224,7 @@ pub async fn for_exchange(
     };
     let (token, expires_in, jti) = access_token(core, caller, &content).await?;
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
-    Ok(Answer { body, jti })
+    Ok(TokenResponse { body, jti })
 }
 
 /// The longest life of a token, by the tier and by what a decision said.
@@ -247,7 +247,7 @@ fn must_be_bound(core: &Core, api: Option<&str>, caller: &Caller) -> Result<()> 
     Ok(())
 }
 
-async fn access_token(core: &Core, caller: &Caller, content: &Content<'_>) -> Result<(String, i64, String)> {
+async fn access_token(core: &Core, caller: &Caller, content: &TokenContent<'_>) -> Result<(String, i64, String)> {
     let api = content.api.and_then(|name| core.config.api.get(name));
     let audience = audience(&core.config, api);
     let behind = Behind {
@@ -295,7 +295,7 @@ pub(super) struct Names {
 }
 
 /// Everything an access token says.
-pub(super) fn said(config: &Config, content: &Content<'_>, names: Names) -> AccessToken {
+pub(super) fn said(config: &Config, content: &TokenContent<'_>, names: Names) -> AccessToken {
     let api = content.api.and_then(|name| config.api.get(name));
     let iat = content.now_ms / 1000;
     let mut lifetime_s = api.map_or(USERINFO_LIFETIME_S, |it| it.lifetime.0);
@@ -327,7 +327,7 @@ pub(super) fn said(config: &Config, content: &Content<'_>, names: Names) -> Acce
 }
 
 /// What the API asks to know of the person, and by which name it hears that the grant has ended.
-fn extra(api: Option<&Api>, content: &Content<'_>, grant_id: Option<String>) -> Map<String, Json> {
+fn extra(api: Option<&Api>, content: &TokenContent<'_>, grant_id: Option<String>) -> Map<String, Json> {
     let Some(api) = api else { return Map::new() };
     let mut claims = content.grant.map(|grant| api_claims(api, content.scope, &grant.person)).unwrap_or_default();
     if let Some(tier) = content.tier.filter(|_| api.tier_claim) {
@@ -341,7 +341,7 @@ fn extra(api: Option<&Api>, content: &Content<'_>, grant_id: Option<String>) -> 
 async fn mapped(
     (core, caller): (&Core, &Caller),
     (name, api): (&str, &Api),
-    content: &Content<'_>,
+    content: &TokenContent<'_>,
     extra: Map<String, Json>,
 ) -> Result<Map<String, Json>> {
     let (ours, claims): (Map<_, _>, Map<_, _>) = extra.into_iter().partition(|(name, _)| is_reserved(name));
@@ -380,7 +380,7 @@ async fn mapped(
 const OPAQUE: &str = "access token";
 
 /// The claims an API gets for this scope: its own list, from the person's profile, and never a reserved name.
-fn api_claims(api: &Api, scope: &Scope, person: &Person) -> Map<String, Json> {
+fn api_claims(api: &Api, scope: &Scope, person: &PersonClaims) -> Map<String, Json> {
     let wanted = api.claims.iter().chain(api.scope.iter().filter(|(name, _)| scope.contains(name)).flat_map(|(_, it)| &it.claims));
     wanted.filter_map(|name| Some((name.clone(), claims::claim(person, name)?))).collect()
 }
@@ -398,7 +398,7 @@ struct IdTokenOf<'a> {
 
 fn id_token(core: &Core, caller: &Caller, made: &IdTokenOf<'_>) -> Result<String> {
     let IdTokenOf { grant, scope, access_token, first, device_secret } = *made;
-    let mut extra = claims::told(&core.config, &caller.client, caller.tier_rules(), grant, Place::IdToken);
+    let mut extra = claims::told(&core.config, &caller.client, caller.tier_rules(), grant, ClaimsTarget::IdToken);
     if caller.client.claims_in_id_token {
         let own = scope.iter().filter(|word| caller.client.scopes.iter().any(|may| may == word)).map(str::to_owned).collect();
         extra.extend(claims::of_scope(&grant.person, &own));
@@ -462,7 +462,7 @@ pub async fn accept(core: &Core, text: &str, now_ms: i64) -> Result<Option<Accep
     if core.clients.get(&grant.client).await?.is_none() {
         return Ok(None);
     }
-    if grant.must_be_alive(now_ms).is_err() || grant.state != grants::State::Active {
+    if grant.must_be_alive(now_ms).is_err() || grant.state != grants::GrantState::Active {
         return Ok(None);
     }
     Ok(Some(Accepted { grant: Some(grant), tier: *tier, token }))

@@ -1,7 +1,7 @@
 //! The keys that sign tokens. They are made here, sealed in the store, published before they sign, and retired after their last token.
 //! Several nodes share them through the store. RFC 7517; OpenID Connect Core 10.1.1.
 
-use super::seen::Seen;
+use super::seen::VerifiedSigners;
 use crate::audit;
 use crate::error::{Fault, Result};
 use crate::seal::KeyRing;
@@ -40,7 +40,7 @@ pub struct Keys {
     /// What `verifiers` answers until the instant beside it: reading keys costs as much as a signature.
     verifying: Arc<RwLock<Option<(i64, Arc<KeySet>)>>>,
     /// Tokens of ours that were verified before.
-    seen: Arc<Seen>,
+    seen: Arc<VerifiedSigners>,
 }
 
 /// By how much clocks of nodes may differ.

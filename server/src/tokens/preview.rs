@@ -1,11 +1,11 @@
 //! `symbolon token preview`: the token an API would receive, made by the functions that issue, from an imagined sign-in.
 //! Nothing is signed or stored. A value that is made for one token or session alone is described in words.
 
-use super::issue::{Bound, Content, Names, algorithm, said};
+use super::issue::{Bound, Names, TokenContent, algorithm, said};
 use crate::config::{Client, ClientAuthentication, Config, Dpop, TierName, TokenFormat};
 use crate::error::{Fault, Refused, Result};
 use crate::grants::holder::Holder;
-use crate::grants::{self, Grant, Late, Person, RequestRecord, State, Wanted};
+use crate::grants::{self, Grant, GrantState, Late, PersonClaims, RequestRecord, Wanted};
 use crate::login::policy::{self, Conditions, Next, Policy};
 use crate::login::proof::{Facts, MethodName, Proof};
 use serde::Serialize;
@@ -14,13 +14,13 @@ use symbolon_oauth::jwk::Algorithm;
 use symbolon_oauth::scope::Scope;
 
 /// Whose token, and for what.
-pub struct Wish<'a> {
+pub struct PreviewRequest<'a> {
     pub client_id: &'a str,
     pub client: &'a Client,
     pub scope: Option<&'a str>,
     pub resource: Option<&'a str>,
     /// The person and their `sub`; absent: the client itself.
-    pub person: Option<(&'a str, &'a Person)>,
+    pub person: Option<(&'a str, &'a PersonClaims)>,
     pub now_ms: i64,
 }
 
@@ -35,7 +35,7 @@ pub struct Preview {
 }
 
 /// `kid`: the key of an algorithm that signs now.
-pub fn preview(config: &Config, wish: &Wish<'_>, kid: impl FnOnce(Algorithm) -> Option<String>) -> Result<Preview> {
+pub fn preview(config: &Config, wish: &PreviewRequest<'_>, kid: impl FnOnce(Algorithm) -> Option<String>) -> Result<Preview> {
     let client = wish.client;
     let scope = grants::allowed_scope(client, wish.scope)?;
     let resource: Vec<&str> = wish.resource.into_iter().collect();
@@ -50,7 +50,7 @@ pub fn preview(config: &Config, wish: &Wish<'_>, kid: impl FnOnce(Algorithm) -> 
     let certified = client.tls_client_certificate_bound_access_tokens;
     let tier = client.attestation.as_ref().map(|_| TierName::Hardware);
     let rules = client.attestation.as_ref().and_then(|it| it.tier(TierName::Hardware));
-    let content = Content {
+    let content = TokenContent {
         api: Some(name),
         sub: wish.person.map_or(wish.client_id, |it| it.0),
         client_id: wish.client_id,
@@ -84,7 +84,7 @@ pub fn preview(config: &Config, wish: &Wish<'_>, kid: impl FnOnce(Algorithm) -> 
 }
 
 /// The grant of a sign-in at this instant, by the first chain of the client's policy.
-fn imagined(config: &Config, wish: &Wish<'_>, sub: &str, person: &Person, scope: &Scope) -> Grant {
+fn imagined(config: &Config, wish: &PreviewRequest<'_>, sub: &str, person: &PersonClaims, scope: &Scope) -> Grant {
     let now_ms = wish.now_ms;
     let policy = config.policy(wish.client.login_policy()).cloned().unwrap_or_else(Policy::password_alone);
     let facts = Facts { user_verified: Some(true), ..Facts::default() };
@@ -110,7 +110,7 @@ fn imagined(config: &Config, wish: &Wish<'_>, sub: &str, person: &Person, scope:
             code_expires_ms: now_ms,
             ..RequestRecord::default()
         },
-        state: State::Active,
+        state: GrantState::Active,
         generation: 1,
         salt: Vec::new(),
         code_failures: 0,

@@ -12,15 +12,15 @@ use symbolon_oauth::jws::{JwsError, Unverified};
 const MANY: usize = 8192;
 
 /// Thumbprints of signers, by the SHA-256 of the whole JWT, signature included.
-pub struct Seen(BoundedMap<[u8; 32], Arc<str>>);
+pub struct VerifiedSigners(BoundedMap<[u8; 32], Arc<str>>);
 
-impl Default for Seen {
+impl Default for VerifiedSigners {
     fn default() -> Self {
         Self(BoundedMap::new(MANY))
     }
 }
 
-impl Seen {
+impl VerifiedSigners {
     /// The claims of `text`, if one of these keys made its signature. `unverified` is `text`, parsed.
     pub fn verified(&self, text: &str, unverified: Unverified<'_>, keys: &KeySet) -> Result<Map<String, Json>, JwsError> {
         let digest = digest::sha256(text.as_bytes());
@@ -50,13 +50,13 @@ mod tests {
         (key, set)
     }
 
-    fn ask(seen: &Seen, text: &str, keys: &KeySet) -> Result<Map<String, Json>, JwsError> {
+    fn ask(seen: &VerifiedSigners, text: &str, keys: &KeySet) -> Result<Map<String, Json>, JwsError> {
         seen.verified(text, Unverified::parse(text).unwrap(), keys)
     }
 
     #[test]
     fn a_token_is_remembered_only_as_long_as_its_key_is_ours() {
-        let (seen, (mine, keys), (_, others)) = (Seen::default(), key(), key());
+        let (seen, (mine, keys), (_, others)) = (VerifiedSigners::default(), key(), key());
         let text = jws::sign(&mine, "at+jwt", &json!({ "sub": "alice" })).unwrap();
         assert!(ask(&seen, &text, &others).is_err(), "and nothing is remembered of what was refused");
         assert_eq!(seen.0.sizes().0, 0);
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn other_claims_under_a_known_signature_are_another_token() {
-        let (seen, (mine, keys)) = (Seen::default(), key());
+        let (seen, (mine, keys)) = (VerifiedSigners::default(), key());
         let text = jws::sign(&mine, "at+jwt", &json!({ "sub": "alice" })).unwrap();
         ask(&seen, &text, &keys).unwrap();
         let (other, _) = key();

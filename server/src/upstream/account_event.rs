@@ -2,7 +2,7 @@
 //! changes for Sign in with Apple accounts"). Only the preset `apple` has them.
 
 use super::issuers;
-use super::known::Known;
+use super::known::ProviderMetadata;
 use super::provider::{MayFetch, Provider, Trouble};
 use crate::config::upstream::Preset;
 use serde_json::{Map, Value as Json};
@@ -79,7 +79,7 @@ impl Provider {
         read.map(|event| AccountEvent { issuer: self.canonical(&issuer), ..event }).map_err(refused)
     }
 
-    fn signed_event(&self, known: &Known, token: &str, issuer: &str) -> Option<Map<String, Json>> {
+    fn signed_event(&self, known: &ProviderMetadata, token: &str, issuer: &str) -> Option<Map<String, Json>> {
         let unverified = Unverified::parse(token).ok()?;
         if !unverified.alg().is_some_and(|alg| known.algorithms.contains(&alg)) {
             return None;

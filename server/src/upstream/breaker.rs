@@ -7,10 +7,10 @@ const FAILURES: u32 = 3;
 const REST_MS: i64 = 30_000;
 
 #[derive(Default)]
-pub struct Breaker(Mutex<State>);
+pub struct Breaker(Mutex<BreakerState>);
 
 #[derive(Default)]
-struct State {
+struct BreakerState {
     failures: u32,
     rests_until_ms: i64,
 }
@@ -33,7 +33,7 @@ impl Breaker {
     pub fn note(&self, has_answered: bool, now_ms: i64) -> bool {
         let Ok(mut state) = self.0.lock() else { return false };
         if has_answered {
-            *state = State::default();
+            *state = BreakerState::default();
             return false;
         }
         state.failures = state.failures.saturating_add(1);

@@ -8,7 +8,7 @@ const LONGEST: usize = 256;
 
 /// OpenID Connect Core 5.1, as far as it is used.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Profile {
+pub struct ProviderProfile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,7 +25,7 @@ pub struct Profile {
     pub locale: Option<String>,
 }
 
-impl Profile {
+impl ProviderProfile {
     /// Of the ID token; what it does not say, of userinfo.
     pub fn read(id_token: &Map<String, Json>, userinfo: &Map<String, Json>) -> Self {
         // An address and the word about it are of one source: another document could vouch for what it never saw.
@@ -42,7 +42,7 @@ impl Profile {
     }
 }
 
-impl Profile {
+impl ProviderProfile {
     /// A claim that is absent is no news: what was said before stays (S-01, Apple says a name once). An address keeps the words about it.
     pub fn or(self, before: Self) -> Self {
         let of_address = if self.email.is_some() { &self } else { &before };
@@ -105,24 +105,25 @@ mod tests {
         assert!(!is_true(None));
         for (said, is_private) in [(json!("true"), true), (json!(true), true), (json!("false"), false), (json!(1), false)] {
             let said = map(json!({ "email": "a@x.example", "is_private_email": said }));
-            assert_eq!(Profile::read(&said, &Map::new()).is_private_email, is_private);
+            assert_eq!(ProviderProfile::read(&said, &Map::new()).is_private_email, is_private);
         }
     }
 
     #[test]
     fn an_address_is_verified_by_the_document_that_names_it() {
-        let both = Profile::read(&map(json!({ "email": "a@x.example" })), &map(json!({ "email": "b@x.example", "email_verified": true })));
+        let both =
+            ProviderProfile::read(&map(json!({ "email": "a@x.example" })), &map(json!({ "email": "b@x.example", "email_verified": true })));
         assert_eq!((both.email.as_deref(), both.email_verified), (Some("a@x.example"), false));
-        let one = Profile::read(&map(json!({ "email_verified": true })), &map(json!({ "email": "b@x.example" })));
+        let one = ProviderProfile::read(&map(json!({ "email_verified": true })), &map(json!({ "email": "b@x.example" })));
         assert_eq!((one.email.as_deref(), one.email_verified), (Some("b@x.example"), false));
-        let good = Profile::read(&Map::new(), &map(json!({ "email": "b@x.example", "email_verified": true, "name": "B" })));
+        let good = ProviderProfile::read(&Map::new(), &map(json!({ "email": "b@x.example", "email_verified": true, "name": "B" })));
         assert_eq!((good.email_verified, good.name.as_deref()), (true, Some("B")), "the twin");
     }
 
     /// S-01
     #[test]
     fn what_is_not_said_again_stays() {
-        let read = |said: Json| Profile::read(&map(said), &Map::new());
+        let read = |said: Json| ProviderProfile::read(&map(said), &Map::new());
         let first = read(json!({ "name": "A", "email": "a@x.example", "email_verified": true, "locale": "de" }));
         assert_eq!(read(json!({})).or(first.clone()), first);
         let next = read(json!({ "name": "B", "email": "b@x.example" })).or(first);
@@ -133,9 +134,9 @@ mod tests {
     #[test]
     fn odd_claims_are_left_out_and_long_ones_cut() {
         let odd = json!({ "name": ["A"], "email": { "a": 1 }, "locale": null, "preferred_username": " \u{202e}a\u{0} " });
-        let read = Profile::read(&map(odd), &Map::new());
-        assert_eq!(read, Profile { preferred_username: Some("a".to_owned()), ..Profile::default() });
-        let long = Profile::read(&map(json!({ "name": "x".repeat(5000) })), &Map::new());
+        let read = ProviderProfile::read(&map(odd), &Map::new());
+        assert_eq!(read, ProviderProfile { preferred_username: Some("a".to_owned()), ..ProviderProfile::default() });
+        let long = ProviderProfile::read(&map(json!({ "name": "x".repeat(5000) })), &Map::new());
         assert_eq!(long.name.unwrap().len(), LONGEST);
     }
 }

@@ -4,8 +4,8 @@
 //! unknown key asks again, at most once in ten seconds, whatever tokens arrive (550-S).
 
 use super::issuers;
-use super::known::{Key, Known};
-use super::provider::{Kind, MayFetch, Provider, Trouble};
+use super::known::{ProviderKey, ProviderMetadata};
+use super::provider::{FailureKind, MayFetch, Provider, Trouble};
 use crate::config::upstream::Upstream;
 use crate::outgoing::Target;
 use serde_json::{Map, Value as Json};
@@ -35,7 +35,7 @@ pub fn discovery_address(settings: &Upstream) -> String {
 
 impl Provider {
     /// What is known of the provider.
-    pub async fn known(&self, now_ms: i64) -> Result<Arc<Known>, Trouble> {
+    pub async fn known(&self, now_ms: i64) -> Result<Arc<ProviderMetadata>, Trouble> {
         if !self.settings.is_openid() {
             return self.configured(now_ms).map(Arc::new);
         }
@@ -58,14 +58,14 @@ impl Provider {
                     failed.discovery = Some((now_ms, trouble.clone()));
                 }
                 // What contradicts itself is not covered up by what it said before.
-                let last_word = kept.filter(|known| trouble.kind == Kind::Away && now_ms - known.at_ms < LAST_RESORT_MS);
+                let last_word = kept.filter(|known| trouble.kind == FailureKind::Away && now_ms - known.at_ms < LAST_RESORT_MS);
                 last_word.ok_or(trouble)
             }
         }
     }
 
     /// The same with its newest keys, for a token that none of the known ones has signed.
-    pub async fn with_newest_keys(&self, now_ms: i64) -> Result<Arc<Known>, Trouble> {
+    pub async fn with_newest_keys(&self, now_ms: i64) -> Result<Arc<ProviderMetadata>, Trouble> {
         let mut failed = self.fetching.lock().await;
         let known = self.kept().ok_or_else(|| Trouble::away("nothing is known of the provider"))?;
         if now_ms - known.keys_at_ms < PAUSE_MS {
@@ -76,18 +76,18 @@ impl Provider {
             return Err(trouble);
         }
         let keys = self.fetch_keys(jwks_uri, now_ms).await.inspect_err(|trouble| failed.keys = Some((now_ms, trouble.clone())))?;
-        Ok(self.keep(Known { keys, keys_at_ms: now_ms, ..Known::clone(&known) }))
+        Ok(self.keep(ProviderMetadata { keys, keys_at_ms: now_ms, ..ProviderMetadata::clone(&known) }))
     }
 
     /// The same for what anybody may post: only as long as the limit of the sender lets it.
-    pub(super) async fn with_newest_keys_if(&self, fetches: MayFetch<'_>, now_ms: i64) -> Result<Arc<Known>, Trouble> {
+    pub(super) async fn with_newest_keys_if(&self, fetches: MayFetch<'_>, now_ms: i64) -> Result<Arc<ProviderMetadata>, Trouble> {
         if fetches() {
             return self.with_newest_keys(now_ms).await;
         }
         Err(Trouble::away("too many words from this network that no known key has signed"))
     }
 
-    async fn discover(&self, now_ms: i64) -> Result<Known, Trouble> {
+    async fn discover(&self, now_ms: i64) -> Result<ProviderMetadata, Trouble> {
         let (_, issuer) = issuers::published(&self.settings);
         let target = Target::of_operator(&discovery_address(&self.settings)).map_err(Trouble::broken)?;
         let document = self.fetch("discovery", &target, now_ms).await?;
@@ -118,7 +118,7 @@ impl Provider {
             Some(_) => Err(Trouble::broken(format!("{name} is not true or false"))),
         };
         let sends_iss = flag("authorization_response_iss_parameter_supported")?;
-        Ok(Known {
+        Ok(ProviderMetadata {
             authorization_endpoint: text(&document, "authorization_endpoint")?.unwrap_or_default().to_owned(),
             token_endpoint: required("token_endpoint")?,
             userinfo_endpoint: endpoint("userinfo_endpoint")?,
@@ -153,7 +153,7 @@ impl Provider {
         target.map_err(|why| Trouble::broken(format!("an endpoint of the discovery document: {why}")))
     }
 
-    async fn fetch_keys(&self, target: &Target, now_ms: i64) -> Result<Vec<Key>, Trouble> {
+    async fn fetch_keys(&self, target: &Target, now_ms: i64) -> Result<Vec<ProviderKey>, Trouble> {
         let document = self.fetch("keys", target, now_ms).await?;
         let list = document.get("keys").and_then(Json::as_array).ok_or_else(|| Trouble::broken("the key set has no array `keys`"))?;
         if list.len() > MOST_KEYS {
@@ -161,7 +161,7 @@ impl Provider {
         }
         // A key that we cannot use signs nothing for us. It does not take the others with it.
         let issuer = |jwk: &Json| jwk.get("issuer").and_then(Json::as_str).map(str::to_owned);
-        Ok(list.iter().filter_map(|jwk| Some(Key { public: PublicKey::from_jwk(jwk).ok()?, issuer: issuer(jwk) })).collect())
+        Ok(list.iter().filter_map(|jwk| Some(ProviderKey { public: PublicKey::from_jwk(jwk).ok()?, issuer: issuer(jwk) })).collect())
     }
 
     async fn fetch(&self, call: &'static str, target: &Target, now_ms: i64) -> Result<Map<String, Json>, Trouble> {

@@ -1,18 +1,18 @@
 //! What a provider's answer is worth: the code is exchanged once, the ID token checked, userinfo compared. OpenID Connect Core 3.1.3 and 5.3.
 
 use super::apple;
-use super::claims::{self, Profile, is_true};
+use super::claims::{self, ProviderProfile, is_true};
 use super::hint::Hint;
 use super::issuers;
-use super::kept::Kept;
-use super::known::{Known, MOST_BYTES};
+use super::kept::ProviderTokens;
+use super::known::{MOST_BYTES, ProviderMetadata};
 use super::mapping::{self, Mapped};
 use super::provider::{Provider, Trouble};
 use super::proving::{Proved, Proving};
 use super::request::Trip;
 use crate::config::sdk::SdkTokens;
 use crate::config::upstream::{NonceRule, Preset, SecretSentBy};
-use crate::outgoing::{Answer, Call};
+use crate::outgoing::{Call, RemoteResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::base64;
@@ -28,7 +28,7 @@ pub struct Learned {
     /// When the person was authenticated there, in seconds. None: the provider does not say.
     pub auth_time: Option<i64>,
     pub sid: Option<String>,
-    pub profile: Profile,
+    pub profile: ProviderProfile,
     /// By the operator's rules.
     #[serde(default)]
     pub claims: Mapped,
@@ -37,7 +37,7 @@ pub struct Learned {
     pub domain: Option<String>,
     /// What the provider gave, where an API may have it.
     #[serde(default)]
-    pub tokens: Option<Kept>,
+    pub tokens: Option<ProviderTokens>,
     /// For the sign-out there.
     #[serde(default)]
     pub hint: Option<Hint>,
@@ -78,7 +78,7 @@ struct Tokens {
     access_token: String,
     /// None: plain OAuth.
     id_token: Option<String>,
-    kept: Option<Kept>,
+    kept: Option<ProviderTokens>,
 }
 
 impl Provider {
@@ -145,7 +145,7 @@ impl Provider {
     }
 
     fn learned(&self, issuer: String, checked: Checked, userinfo: &Map<String, Json>) -> Result<Learned, Trouble> {
-        let mut profile = Profile::read(&checked.claims, userinfo);
+        let mut profile = ProviderProfile::read(&checked.claims, userinfo);
         if self.settings.preset == Some(Preset::Microsoft) {
             // An administrator of any tenant writes any address there. This claim says that the tenant owns the domain.
             profile.email_verified = is_true(checked.claims.get("xms_edov"));
@@ -166,11 +166,11 @@ impl Provider {
     /// Authenticated, and proved where there is a key to prove.
     pub(super) async fn call_token_endpoint(
         &self,
-        known: &Known,
+        known: &ProviderMetadata,
         (what, form): (&'static str, &[(&'static str, &str)]),
         proving: Option<&mut Proving>,
         now_ms: i64,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<RemoteResponse, Trouble> {
         let target = &known.token_endpoint;
         let make = || {
             let call = self.outgoing.post(target).header("accept", "application/json").at_most(MOST_BYTES);
@@ -184,7 +184,7 @@ impl Provider {
 
     async fn exchange(
         &self,
-        known: &Known,
+        known: &ProviderMetadata,
         (code, trip): (&str, &Trip),
         proving: Option<&mut Proving>,
         now_ms: i64,
@@ -273,7 +273,7 @@ impl Provider {
         Ok((self.canonical(&issuer), checked))
     }
 
-    fn check_with(&self, known: &Known, presented: &Presented<'_>, issuer: &str, now_ms: i64) -> Result<Checked, Rejected> {
+    fn check_with(&self, known: &ProviderMetadata, presented: &Presented<'_>, issuer: &str, now_ms: i64) -> Result<Checked, Rejected> {
         let expected = Expected {
             issuer,
             audiences: presented.audiences,
@@ -295,7 +295,7 @@ impl Provider {
     /// Core 5.3.2: what is said of another subject is not used, and neither is the rest. An endpoint that fails costs no sign-in.
     async fn ask_userinfo(
         &self,
-        known: &Known,
+        known: &ProviderMetadata,
         (token, sub): (&str, &str),
         proving: Option<&mut Proving>,
         now_ms: i64,

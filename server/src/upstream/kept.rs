@@ -17,7 +17,7 @@ const UNSAID_S: i64 = 60;
 const MOST_S: i64 = 365 * 86_400;
 
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct ProviderTokens {
     pub access_token: String,
     pub refresh_token: Option<String>,
     /// What it may do at the provider.
@@ -34,21 +34,21 @@ pub struct Kept {
 
 /// What came of asking the provider again.
 pub enum Again {
-    Given(Kept),
+    Given(ProviderTokens),
     /// It refuses for good, as when the person is blocked or took back consent (RFC 6749 5.2 `invalid_grant`).
     Refused,
 }
 
 /// How an answer of a token endpoint is read.
-struct Reading<'a> {
+struct TokenReading<'a> {
     /// The scopes that it stands for where it names none (RFC 6749 5.1).
     asked: &'a [String],
-    before: Option<&'a Kept>,
+    before: Option<&'a ProviderTokens>,
     /// GitHub separates scopes by commas, and its tokens without `expires_in` do not end.
     is_github: bool,
 }
 
-impl fmt::Debug for Kept {
+impl fmt::Debug for ProviderTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Kept(..)")
     }
@@ -59,7 +59,7 @@ pub fn place(identity: &str) -> String {
     format!("provider_token/sealed/{identity}")
 }
 
-impl Kept {
+impl ProviderTokens {
     pub fn seal(&self, keyring: &KeyRing, identity: &str) -> Result<Vec<u8>, Fault> {
         let plain = serde_json::to_vec(self).map_err(|it| Fault::new(it.to_string()))?;
         keyring.seal(&place(identity), &plain)
@@ -69,8 +69,8 @@ impl Kept {
         serde_json::from_slice(&keyring.open(&place(identity), sealed)?).ok()
     }
 
-    fn read(body: &Map<String, Json>, reading: &Reading<'_>, now_ms: i64) -> Option<Self> {
-        let Reading { asked, before, is_github } = *reading;
+    fn read(body: &Map<String, Json>, reading: &TokenReading<'_>, now_ms: i64) -> Option<Self> {
+        let TokenReading { asked, before, is_github } = *reading;
         let text = |name: &str| body.get(name).and_then(Json::as_str).filter(|it| !it.is_empty() && it.len() <= LONGEST).map(str::to_owned);
         let is_between = |letter: char| letter.is_ascii_whitespace() || (is_github && letter == ',');
         let scopes = match body.get("scope") {
@@ -101,40 +101,46 @@ impl Kept {
 }
 
 impl Provider {
-    fn read_kept(&self, body: &Map<String, Json>, asked: &[String], before: Option<&Kept>, now_ms: i64) -> Option<Kept> {
+    fn read_kept(
+        &self,
+        body: &Map<String, Json>,
+        asked: &[String],
+        before: Option<&ProviderTokens>,
+        now_ms: i64,
+    ) -> Option<ProviderTokens> {
         let is_github = self.settings.preset == Some(Preset::Github);
-        Kept::read(body, &Reading { asked, before, is_github }, now_ms)
+        ProviderTokens::read(body, &TokenReading { asked, before, is_github }, now_ms)
     }
 
     /// Of what came with a sign-in.
-    pub(super) fn kept_of(&self, body: &Map<String, Json>, now_ms: i64) -> Option<Kept> {
+    pub(super) fn kept_of(&self, body: &Map<String, Json>, now_ms: i64) -> Option<ProviderTokens> {
         self.read_kept(body, &self.settings.scopes, None, now_ms).and_then(|it| self.to_keep(it))
     }
 
     /// What the operator has a use for: an API gets the token, the provider is asked again, or what it gave is revoked in the end. None:
     /// nothing is kept.
-    fn to_keep(&self, kept: Kept) -> Option<Kept> {
+    fn to_keep(&self, kept: ProviderTokens) -> Option<ProviderTokens> {
         match (&self.settings.release, &self.settings.check) {
             (Some(_), _) => Some(kept),
             (None, None) if !self.settings.revoke => None,
-            (None, _) if kept.refresh_token.is_some() => Some(Kept { access_token: String::new(), ends_ms: Some(0), ..kept }),
+            (None, _) if kept.refresh_token.is_some() => Some(ProviderTokens { access_token: String::new(), ends_ms: Some(0), ..kept }),
             (None, _) => None,
         }
     }
 
     /// Does the provider still stand by what it gave? What comes takes its place.
-    pub async fn stands_by(&self, kept: &Kept, now_ms: i64) -> Result<Again, Trouble> {
+    pub async fn stands_by(&self, kept: &ProviderTokens, now_ms: i64) -> Result<Again, Trouble> {
         // Without a word about scopes it may do all that was asked for at the sign-in (RFC 6749 6). The configuration may have changed since.
         self.ask_with(kept, (None, kept.unsaid(&self.settings.scopes)), now_ms).await
     }
 
     /// Asks for a token with these scopes alone. What comes is stored before it is judged: the refresh token before may be spent.
-    pub async fn renew(&self, kept: &Kept, scopes: &[String], now_ms: i64) -> Result<Again, Trouble> {
+    pub async fn renew(&self, kept: &ProviderTokens, scopes: &[String], now_ms: i64) -> Result<Again, Trouble> {
         self.ask_with(kept, (Some(&scopes.join(" ")), scopes), now_ms).await
     }
 
     /// RFC 6749 6.
-    async fn ask_with(&self, kept: &Kept, (scope, asked): (Option<&str>, &[String]), now_ms: i64) -> Result<Again, Trouble> {
+    async fn ask_with(&self, kept: &ProviderTokens, (scope, asked): (Option<&str>, &[String]), now_ms: i64) -> Result<Again, Trouble> {
         let Some(refresh_token) = &kept.refresh_token else { return Err(Trouble::broken("refresh: there is no refresh token")) };
         let known = self.known(now_ms).await?;
         let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.as_str())];
@@ -164,8 +170,8 @@ mod tests {
     #[test]
     fn an_answer_is_kept_as_what_it_says() {
         let asked = ["openid".to_owned(), "calendar".to_owned()];
-        let read_as = |body: Json, before: Option<&Kept>, is_github| {
-            Kept::read(body.as_object().unwrap(), &Reading { asked: &asked, before, is_github }, 1_000)
+        let read_as = |body: Json, before: Option<&ProviderTokens>, is_github| {
+            ProviderTokens::read(body.as_object().unwrap(), &TokenReading { asked: &asked, before, is_github }, 1_000)
         };
         let read = |body, before| read_as(body, before, false);
         let first = read(json!({ "access_token": "a", "refresh_token": "r", "expires_in": 60, "scope": "calendar" }), None).unwrap();
@@ -187,17 +193,17 @@ mod tests {
         assert_eq!(format!("{first:?}"), "Kept(..)");
         // The configuration changes and the sign-in does not. A renewal with fewer scopes does not change it either.
         let today = ["openid".to_owned()];
-        let narrow = Reading { asked: &today, before: Some(&first), is_github: false };
-        let narrow = Kept::read(json!({ "access_token": "b" }).as_object().unwrap(), &narrow, 1_000).unwrap();
+        let narrow = TokenReading { asked: &today, before: Some(&first), is_github: false };
+        let narrow = ProviderTokens::read(json!({ "access_token": "b" }).as_object().unwrap(), &narrow, 1_000).unwrap();
         assert_eq!((narrow.asked.as_slice(), narrow.unsaid(&today)), (&today[..], &asked[..]));
-        let old = Kept { sign_in: Vec::new(), ..narrow };
+        let old = ProviderTokens { sign_in: Vec::new(), ..narrow };
         assert_eq!(old.unsaid(&today), &today[..], "kept by a version before");
     }
 
     #[test]
     fn a_token_that_may_do_more_is_not_given() {
         let words = |words: &[&str]| words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
-        let kept_for = |asked: &[&str], scopes: &[&str], ends_ms| Kept {
+        let kept_for = |asked: &[&str], scopes: &[&str], ends_ms| ProviderTokens {
             access_token: "a".to_owned(),
             refresh_token: None,
             scopes: words(scopes),

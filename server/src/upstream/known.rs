@@ -7,7 +7,7 @@ use symbolon_oauth::jwk::{Algorithm, PublicKey};
 pub const MOST_BYTES: usize = 64 * 1024;
 
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct ProviderMetadata {
     pub authorization_endpoint: String,
     pub token_endpoint: Target,
     pub userinfo_endpoint: Option<Target>,
@@ -25,13 +25,13 @@ pub struct Known {
     /// `prompt_values_supported`. None: it does not say.
     pub prompts: Option<Vec<String>>,
     pub algorithms: Vec<Algorithm>,
-    pub keys: Vec<Key>,
+    pub keys: Vec<ProviderKey>,
     /// When it was asked.
     pub at_ms: i64,
     pub keys_at_ms: i64,
 }
 
-impl Known {
+impl ProviderMetadata {
     /// A value that the provider does not list would be an error there (Initiating User Registration 1.0 4.1). `login` is asked for in any
     /// case: `auth_time` is compared.
     pub fn takes_prompt(&self, prompt: &str) -> bool {
@@ -40,7 +40,7 @@ impl Known {
 }
 
 #[derive(Clone, Debug)]
-pub struct Key {
+pub struct ProviderKey {
     pub public: PublicKey,
     /// The issuer that it signs for, where the key set has several.
     pub issuer: Option<String>,

@@ -18,19 +18,19 @@ pub fn read(settings: &Upstream, id_token: &Map<String, Json>, userinfo: &Map<St
     let mut found = Mapped::new();
     for (name, rule) in &settings.claims {
         match of(rule, id_token).or_else(|| of(rule, userinfo)) {
-            Some(Said::Value(value)) => drop(found.insert(name.clone(), value)),
-            Some(Said::Nothing) if rule.update == Update::Every && !rule.required => drop(found.insert(name.clone(), Json::Null)),
-            Some(Said::Elsewhere) if rule.elsewhere == Elsewhere::Refuse || rule.required => {
+            Some(ProviderValue::Value(value)) => drop(found.insert(name.clone(), value)),
+            Some(ProviderValue::Nothing) if rule.update == Update::Every && !rule.required => drop(found.insert(name.clone(), Json::Null)),
+            Some(ProviderValue::Elsewhere) if rule.elsewhere == Elsewhere::Refuse || rule.required => {
                 let remedy = "the provider does not send the claim with the token; let it send less, such as assigned groups only";
                 return Err(Trouble::incomplete(format!("claims: {name}: {remedy}")));
             }
-            Some(Said::Wrong) if !rule.required => {
+            Some(ProviderValue::Wrong) if !rule.required => {
                 tracing::warn!(claim = name, "a claim of a provider has another type than the rule, and is left out");
             }
-            Some(Said::Nothing | Said::Wrong) | None if rule.required => {
+            Some(ProviderValue::Nothing | ProviderValue::Wrong) | None if rule.required => {
                 return Err(Trouble::incomplete(format!("claims: {name} is required, and the provider does not say it")));
             }
-            Some(Said::Nothing | Said::Wrong | Said::Elsewhere) | None => {}
+            Some(ProviderValue::Nothing | ProviderValue::Wrong | ProviderValue::Elsewhere) | None => {}
         }
     }
     Ok(found)
@@ -54,22 +54,22 @@ fn must_be_welcome(settings: &Upstream, id_token: &Map<String, Json>, userinfo: 
     Ok(())
 }
 
-enum Said {
+enum ProviderValue {
     Value(Json),
     Nothing,
     Wrong,
     Elsewhere,
 }
 
-fn of(rule: &Mapping, document: &Map<String, Json>) -> Option<Said> {
+fn of(rule: &Mapping, document: &Map<String, Json>) -> Option<ProviderValue> {
     let (first, rest) = rule.from.split_first()?;
     let Some(outer) = document.get(first) else {
         // OpenID Connect Core 5.6.2. It is unknown, and its address is somebody else's choice.
         let is_elsewhere = document.get("_claim_names").and_then(Json::as_object).is_some_and(|names| names.contains_key(first));
-        return is_elsewhere.then_some(Said::Elsewhere);
+        return is_elsewhere.then_some(ProviderValue::Elsewhere);
     };
     let value = rest.iter().try_fold(outer, |value, name| value.as_object()?.get(name))?;
-    Some(if value.is_null() { Said::Nothing } else { typed(rule.kind, value).map_or(Said::Wrong, Said::Value) })
+    Some(if value.is_null() { ProviderValue::Nothing } else { typed(rule.kind, value).map_or(ProviderValue::Wrong, ProviderValue::Value) })
 }
 
 fn typed(kind: Type, value: &Json) -> Option<Json> {

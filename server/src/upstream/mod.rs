@@ -28,18 +28,18 @@ mod way_back;
 
 pub use account_event::{AccountEvent, Happened};
 pub use apple::LONGEST_USER;
-pub use claims::{Profile, is_true};
+pub use claims::{ProviderProfile, is_true};
 pub use discovery::discovery_address;
 pub use exchange::{Brought, Learned, SdkAnswer};
 pub use hint::{Hint, Of as HintOf};
-pub use kept::{Again, Kept, place as place_of_kept};
+pub use kept::{Again, ProviderTokens, place as place_of_kept};
 pub use mapping::{Mapped, applied};
-use provider::Held;
-pub use provider::{Kind, MayFetch, Provider, Trouble};
+use provider::ProviderSecrets;
+pub use provider::{FailureKind, MayFetch, Provider, Trouble};
 pub use request::{Departure, Trip, Wish};
 pub use revoking::Revoked;
 pub use signed_out::SignedOut;
-pub use vault::{Leased, Stored, Vault};
+pub use vault::{Leased, Vault, VaultRow};
 pub use way_back::{WayBack, read as read_way_back};
 
 use crate::config::upstream::Upstream;
@@ -60,7 +60,7 @@ impl Providers {
         for (name, settings) in settings {
             let what = format!("[upstream.{name}] secret");
             let secret = settings.secret.as_ref().map(|source| source.text(&what)).transpose()?;
-            let held = Held {
+            let held = ProviderSecrets {
                 secret: secret.as_deref(),
                 key: apple::read_key(name, settings)?,
                 decrypts: keys::read_decryption_key(name, settings)?,

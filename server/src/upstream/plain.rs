@@ -1,9 +1,9 @@
 //! Providers of plain OAuth 2.0. No ID token says who somebody is. A document of the provider's API does. The server fetches it with the
 //! access token that the provider has just made for this sign-in. (RFC 6749 4.1.3, RFC 7636.)
 
-use super::claims::{self, Profile};
+use super::claims::{self, ProviderProfile};
 use super::exchange::Learned;
-use super::known::{Known, MOST_BYTES};
+use super::known::{MOST_BYTES, ProviderMetadata};
 use super::mapping;
 use super::provider::{Provider, Trouble};
 use crate::config::upstream::Preset;
@@ -13,9 +13,9 @@ use symbolon_oauth::{id_token, jws};
 
 impl Provider {
     /// What is known without asking: every address is the operator's or the preset's.
-    pub(super) fn configured(&self, now_ms: i64) -> Result<Known, Trouble> {
+    pub(super) fn configured(&self, now_ms: i64) -> Result<ProviderMetadata, Trouble> {
         let target = |address: &str| Target::of_operator(address).map_err(Trouble::broken);
-        Ok(Known {
+        Ok(ProviderMetadata {
             authorization_endpoint: self.settings.authorization_endpoint.clone(),
             token_endpoint: target(&self.settings.token_endpoint)?,
             userinfo_endpoint: Some(target(&self.settings.userinfo_endpoint)?),
@@ -39,12 +39,12 @@ impl Provider {
     }
 
     /// Who the access token was made for.
-    pub(super) async fn identify(&self, known: &Known, access_token: &str, now_ms: i64) -> Result<Learned, Trouble> {
+    pub(super) async fn identify(&self, known: &ProviderMetadata, access_token: &str, now_ms: i64) -> Result<Learned, Trouble> {
         let target = known.userinfo_endpoint.as_ref().ok_or_else(|| Trouble::broken("there is no userinfo_endpoint"))?;
         let document = self.document("userinfo", target, access_token, now_ms).await?;
         let subject = subject(document.get(&self.settings.subject))
             .ok_or_else(|| Trouble::broken("userinfo: the member that names a person is missing, or is neither text nor a whole number"))?;
-        let mut profile = Profile::read(&Map::new(), &document);
+        let mut profile = ProviderProfile::read(&Map::new(), &document);
         if let Some(address) = &self.settings.emails_endpoint {
             (profile.email, profile.email_verified) = (None, false);
             let target = Target::of_operator(address).map_err(Trouble::broken)?;

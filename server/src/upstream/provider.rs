@@ -1,10 +1,10 @@
 //! One provider: its settings, what is known of it, and the one way to call it.
 
 use super::breaker::Breaker;
-use super::known::Known;
+use super::known::ProviderMetadata;
 use crate::config::upstream::Upstream;
 use crate::error::Fault;
-use crate::outgoing::{Answer, Call, Outgoing};
+use crate::outgoing::{Call, Outgoing, RemoteResponse};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,11 +25,11 @@ pub struct Provider {
     pub(super) decrypts: Option<DecryptionKey>,
     pub(super) redirect_uri: String,
     pub(super) outgoing: Outgoing,
-    known: Mutex<Option<Arc<Known>>>,
+    known: Mutex<Option<Arc<ProviderMetadata>>>,
     /// One fetch at a time.
     pub(super) fetching: tokio::sync::Mutex<Failed>,
     breaker: Breaker,
-    said: [Said; 2],
+    said: [LastSaid; 2],
 }
 
 /// What the last fetch came to, where it failed: asked again a moment later, the provider would be asked for nothing (550-S).
@@ -41,9 +41,9 @@ pub(super) struct Failed {
 
 /// When something was last said in the log. However many people it concerns, it is said once a minute (S-22).
 #[derive(Default)]
-struct Said(AtomicI64);
+struct LastSaid(AtomicI64);
 
-impl Said {
+impl LastSaid {
     fn is_due(&self, now_ms: i64) -> bool {
         let is_due = |last_ms: i64| (last_ms == 0 || now_ms - last_ms >= 60_000).then_some(now_ms);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_due).is_ok()
@@ -51,7 +51,7 @@ impl Said {
 }
 
 /// What the configuration's files hold for a provider.
-pub(super) struct Held<'a> {
+pub(super) struct ProviderSecrets<'a> {
     pub secret: Option<&'a str>,
     pub key: Option<PrivateKey>,
     pub decrypts: Option<DecryptionKey>,
@@ -64,11 +64,11 @@ pub type MayFetch<'a> = &'a (dyn Fn() -> bool + Send + Sync);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     pub why: String,
-    pub kind: Kind,
+    pub kind: FailureKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FailureKind {
     /// It did not answer, and may do so later.
     Away,
     /// What it said is wrong.
@@ -82,7 +82,7 @@ pub enum Kind {
     Incomplete,
 }
 
-impl Kind {
+impl FailureKind {
     /// The problem that a page shows.
     pub fn problem(self) -> &'static str {
         match self {
@@ -98,27 +98,27 @@ impl Kind {
 
 impl Trouble {
     pub fn away(why: impl Into<String>) -> Self {
-        Self { why: why.into(), kind: Kind::Away }
+        Self { why: why.into(), kind: FailureKind::Away }
     }
 
     pub fn broken(why: impl Into<String>) -> Self {
-        Self { why: why.into(), kind: Kind::Broken }
+        Self { why: why.into(), kind: FailureKind::Broken }
     }
 
     pub fn unwelcome(why: impl Into<String>) -> Self {
-        Self { why: why.into(), kind: Kind::Unwelcome }
+        Self { why: why.into(), kind: FailureKind::Unwelcome }
     }
 
     pub fn domain(why: impl Into<String>) -> Self {
-        Self { why: why.into(), kind: Kind::Domain }
+        Self { why: why.into(), kind: FailureKind::Domain }
     }
 
     pub fn tenant(why: impl Into<String>) -> Self {
-        Self { why: why.into(), kind: Kind::Tenant }
+        Self { why: why.into(), kind: FailureKind::Tenant }
     }
 
     pub fn incomplete(why: impl Into<String>) -> Self {
-        Self { why: why.into(), kind: Kind::Incomplete }
+        Self { why: why.into(), kind: FailureKind::Incomplete }
     }
 }
 
@@ -126,7 +126,7 @@ impl Provider {
     pub(super) fn new(
         name: &str,
         settings: Upstream,
-        Held { secret, key, decrypts }: Held<'_>,
+        ProviderSecrets { secret, key, decrypts }: ProviderSecrets<'_>,
         redirect_uri: String,
         outgoing: Outgoing,
     ) -> Result<Self, Fault> {
@@ -153,11 +153,11 @@ impl Provider {
         &self.name
     }
 
-    pub(super) fn kept(&self) -> Option<Arc<Known>> {
+    pub(super) fn kept(&self) -> Option<Arc<ProviderMetadata>> {
         self.known.lock().ok()?.clone()
     }
 
-    pub(super) fn keep(&self, known: Known) -> Arc<Known> {
+    pub(super) fn keep(&self, known: ProviderMetadata) -> Arc<ProviderMetadata> {
         let known = Arc::new(known);
         if let Ok(mut slot) = self.known.lock() {
             *slot = Some(Arc::clone(&known));
@@ -166,7 +166,7 @@ impl Provider {
     }
 
     /// Every call to the provider goes this way. It is counted and bounded in time, and is not made while the provider rests.
-    pub(super) async fn call(&self, what: &'static str, call: Call, now_ms: i64) -> Result<Answer, Trouble> {
+    pub(super) async fn call(&self, what: &'static str, call: Call, now_ms: i64) -> Result<RemoteResponse, Trouble> {
         if !self.breaker.is_closed(now_ms) {
             self.count(what, "resting");
             return Err(Trouble::away(format!("{what}: the provider did not answer several times and is left alone for half a minute")));
@@ -204,7 +204,7 @@ mod tests {
     /// S-22: one line a minute, whoever it concerns.
     #[test]
     fn the_log_says_it_once_a_minute() {
-        let said = Said::default();
+        let said = LastSaid::default();
         assert!(said.is_due(1_000) && !said.is_due(1_000) && !said.is_due(60_999));
         assert!(said.is_due(61_000) && !said.is_due(61_001));
     }

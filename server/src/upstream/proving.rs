@@ -2,7 +2,7 @@
 //! refresh token of a client that authenticates is bound to the client (RFC 9449 5).
 
 use super::provider::{Provider, Trouble};
-use crate::outgoing::{Answer, Call, Target};
+use crate::outgoing::{Call, RemoteResponse, Target};
 use serde_json::Value as Json;
 use symbolon_oauth::dpop::{self, Statement};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
@@ -39,7 +39,7 @@ impl Proving {
     }
 
     /// RFC 9449 8.2: the newest nonce counts. Answers whether there is one.
-    fn note(&mut self, answer: &Answer) -> bool {
+    fn note(&mut self, answer: &RemoteResponse) -> bool {
         let nonce = answer.headers.get("dpop-nonce").and_then(|it| it.to_str().ok()).filter(|it| it.len() <= LONGEST_NONCE);
         self.nonce = nonce.map(str::to_owned).or(self.nonce.take());
         nonce.is_some()
@@ -47,7 +47,7 @@ impl Proving {
 }
 
 /// RFC 9449 8 and 9.
-fn wants_nonce(answer: &Answer) -> bool {
+fn wants_nonce(answer: &RemoteResponse) -> bool {
     let said = jws::parse_object(&answer.body).and_then(|it| it.get("error").and_then(Json::as_str).map(str::to_owned));
     let challenges = answer.headers.get_all("www-authenticate").iter().filter_map(|it| it.to_str().ok());
     said.is_some_and(|it| it == "use_dpop_nonce") || challenges.into_iter().any(|it| it.contains("use_dpop_nonce"))
@@ -71,7 +71,7 @@ impl Provider {
         proving: Option<&mut Proving>,
         make: impl Fn() -> Result<Call, Trouble>,
         now_ms: i64,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<RemoteResponse, Trouble> {
         let Some(proving) = proving else { return self.call(call.what, make()?, now_ms).await };
         let answer = self.call(call.what, make()?.header("dpop", &proving.proof(call, now_ms)?), now_ms).await?;
         if !proving.note(&answer) || answer.status < 400 || !wants_nonce(&answer) {

@@ -1,6 +1,6 @@
 //! The authorization request to a provider. OpenID Connect Core 3.1.2.1, RFC 7636 (PKCE), RFC 9126 (PAR), RFC 9700 2.1.
 
-use super::known::{Known, MOST_BYTES};
+use super::known::{MOST_BYTES, ProviderMetadata};
 use super::provider::{Provider, Trouble};
 use crate::config::upstream::{Preset, Prompt, SecretSentBy};
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,7 @@ impl Provider {
     }
 
     /// RFC 9126 2: the provider gets the request from this server, and the browser carries a reference alone.
-    async fn push(&self, known: &Known, parameters: &[(&'static str, String)], now_ms: i64) -> Result<String, Trouble> {
+    async fn push(&self, known: &ProviderMetadata, parameters: &[(&'static str, String)], now_ms: i64) -> Result<String, Trouble> {
         let endpoint = known.par_endpoint.as_ref().ok_or_else(|| Trouble::broken("the provider takes no pushed requests"))?;
         let mut form: Vec<(&'static str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let call = self.outgoing.post(endpoint).header("accept", "application/json").at_most(MOST_BYTES);

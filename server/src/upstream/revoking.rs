@@ -1,6 +1,6 @@
 //! A token that the provider gave is revoked there. RFC 7009 2; Apple wants it where an account is deleted.
 
-use super::kept::Kept;
+use super::kept::ProviderTokens;
 use super::provider::{Provider, Trouble};
 
 /// What became of it, where the provider has answered.
@@ -12,7 +12,7 @@ pub enum Revoked {
 }
 
 impl Provider {
-    pub async fn revoke(&self, kept: &Kept, now_ms: i64) -> Result<Revoked, Trouble> {
+    pub async fn revoke(&self, kept: &ProviderTokens, now_ms: i64) -> Result<Revoked, Trouble> {
         let Some(token) = &kept.refresh_token else { return Ok(Revoked::Never("there is no refresh token".to_owned())) };
         let known = self.known(now_ms).await?;
         let Some(target) = &known.revocation_endpoint else {

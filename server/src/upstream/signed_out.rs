@@ -1,7 +1,7 @@
 //! A provider says that somebody is signed out there. OpenID Connect Back-Channel Logout 1.0 2.6.
 
 use super::issuers;
-use super::known::Known;
+use super::known::ProviderMetadata;
 use super::provider::{MayFetch, Provider, Trouble};
 use symbolon_oauth::claims;
 use symbolon_oauth::jws::Unverified;
@@ -39,7 +39,7 @@ impl Provider {
         Ok(SignedOut { issuer: self.canonical(&issuer), ..checked })
     }
 
-    fn read_logout(&self, known: &Known, token: &str, issuer: &str, now_ms: i64) -> Result<SignedOut, &'static str> {
+    fn read_logout(&self, known: &ProviderMetadata, token: &str, issuer: &str, now_ms: i64) -> Result<SignedOut, &'static str> {
         let expected = Expected {
             issuer,
             client_id: &self.settings.client_id,

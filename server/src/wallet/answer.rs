@@ -1,7 +1,7 @@
 //! A wallet's answer while it waits for the browser that began. It is sealed, and there is one for each request. It is good for the
 //! `response_code` that the wallet was given (OpenID4VP 1.0, 8.2 and 13.3).
 
-use super::judge::Known;
+use super::judge::CredentialSubject;
 use super::trip::Trip;
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
@@ -16,15 +16,15 @@ const LIFETIME_MS: i64 = 10 * 60_000;
 
 /// What came of a request.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Known(Box<Known>),
+pub enum WalletOutcome {
+    Known(Box<CredentialSubject>),
     /// The key of a problem, and why.
     Failed(String, String),
 }
 
 /// An answer, and what its code is compared with.
 pub struct Answered {
-    pub outcome: Outcome,
+    pub outcome: WalletOutcome,
     code: Vec<u8>,
 }
 
@@ -56,7 +56,7 @@ pub fn response_code(keyring: &KeyRing, trip: &Trip, sent: &str) -> String {
 pub async fn keep(
     (store, keyring): (&Store, &KeyRing),
     (trip, code): (&Trip, &str),
-    outcome: &Outcome,
+    outcome: &WalletOutcome,
     entry: Entry,
     now_ms: i64,
 ) -> Result<bool> {

@@ -2,9 +2,9 @@
 //! The presentation, the holder's key and the index of a status list are never kept.
 
 use super::load::Wallet;
-use super::status::Asked;
+use super::status::StatusQuery;
 use super::trip::Trip;
-use crate::config::wallet::Place;
+use crate::config::wallet::ClaimSource;
 use crate::seal::KeyRing;
 use crate::visible;
 use serde::{Deserialize, Serialize};
@@ -27,17 +27,17 @@ const MAX_AGE_S: i64 = 600;
 
 /// Somebody whom a credential names.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct CredentialSubject {
     /// The configured issuer, and the authority below it.
     pub issuer: String,
-    pub person: Person,
+    pub person: AccountClaim,
     /// By the operator's `claims`.
     pub claims: Map<String, Json>,
 }
 
 /// The account claim as it is kept: MACs of it, by the newest master key first.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub struct Person(pub Vec<String>);
+pub struct AccountClaim(pub Vec<String>);
 
 /// Why a response names nobody: the key of a problem, and why.
 pub type Refusal = (&'static str, String);
@@ -47,20 +47,20 @@ fn refuse<T>(problem: &'static str, why: impl Into<String>) -> Result<T, Refusal
 }
 
 /// Presentations by the id of the query.
-type Token = BTreeMap<String, Vec<String>>;
+type VpToken = BTreeMap<String, Vec<String>>;
 
 /// A response, once it is decrypted, and what it answers.
 pub struct Heard<'a> {
     /// `apu` of its encryption: drafts had a nonce of the wallet there.
     pub party_u: &'a [u8],
     pub trip: &'a Trip,
-    pub way: Way<'a>,
+    pub way: PresentationMode<'a>,
     pub now_ms: i64,
 }
 
 /// How a response came. Each way has its own audience and transcript, so that one made for the other counts nothing (V-01).
 #[derive(Clone, Copy)]
-pub enum Way<'a> {
+pub enum PresentationMode<'a> {
     /// Posted by the wallet. `handle`: of this request's addresses.
     Posted { handle: &'a str },
     /// By the Digital Credentials API, to our own page or to this client's app.
@@ -76,7 +76,7 @@ struct Signed {
 
 impl Wallet {
     /// Judges presentations, their status, and what the operator asks of them together.
-    pub async fn judge(&self, said: &Said, heard: &Heard<'_>, keyring: &KeyRing) -> Result<Known, Refusal> {
+    pub async fn judge(&self, said: &Said, heard: &Heard<'_>, keyring: &KeyRing) -> Result<CredentialSubject, Refusal> {
         let token = match said {
             Said::Error(name) => return refuse("wallet_cancelled", format!("the wallet says {:?}", visible::plain(name, 64))),
             Said::Token(token) => token,
@@ -90,7 +90,7 @@ impl Wallet {
         self.known(&credentials, keyring)
     }
 
-    fn verify(&self, token: &Token, heard: &Heard<'_>) -> Result<BTreeMap<String, Credential>, Refusal> {
+    fn verify(&self, token: &VpToken, heard: &Heard<'_>) -> Result<BTreeMap<String, Credential>, Refusal> {
         let thumbprint = heard.trip.key().map_err(|fault| ("wallet_failed", fault.0))?.thumbprint();
         let mut refusal = ("wallet_failed", "there is no origin that this answer could be for".to_owned());
         for signed in self.signed(heard, &thumbprint) {
@@ -106,14 +106,14 @@ impl Wallet {
     fn signed(&self, heard: &Heard<'_>, thumbprint: &[u8; 32]) -> Vec<Signed> {
         let trip = heard.trip;
         match heard.way {
-            Way::Posted { handle } => {
+            PresentationMode::Posted { handle } => {
                 let response_uri = self.response_uri(handle);
                 let wallet_nonce = std::str::from_utf8(heard.party_u).ok().filter(|it| !it.is_empty());
                 let older = wallet_nonce.map(|it| transcript::older(&trip.client_id, &trip.nonce, &response_uri, it));
                 let transcript = transcript::redirect(&trip.client_id, &trip.nonce, Some(thumbprint), &response_uri);
                 vec![Signed { audience: trip.client_id.clone(), transcript, older }]
             }
-            Way::Shown { origins } => {
+            PresentationMode::Shown { origins } => {
                 let of = |origin: &String| Signed {
                     audience: format!("origin:{origin}"),
                     transcript: transcript::dc_api(origin, &trip.nonce, Some(thumbprint)),
@@ -124,7 +124,7 @@ impl Wallet {
         }
     }
 
-    fn verify_signed(&self, token: &Token, heard: &Heard<'_>, signed: &Signed) -> Result<BTreeMap<String, Vec<Credential>>, Vec<Failed>> {
+    fn verify_signed(&self, token: &VpToken, heard: &Heard<'_>, signed: &Signed) -> Result<BTreeMap<String, Vec<Credential>>, Vec<Failed>> {
         let none = Vec::new();
         let items: Vec<&str> = heard.trip.transaction_data.iter().map(String::as_str).collect();
         let (nonce, max_age_s, place) = (heard.trip.nonce.as_str(), MAX_AGE_S, self.settings.account_place());
@@ -145,7 +145,7 @@ impl Wallet {
         for (id, credential) in credentials {
             let (Some(reference), Some(signer)) = (&credential.status, &credential.signer) else { continue };
             let issuers = self.issuers.get(id).map(Vec::as_slice).unwrap_or_default();
-            let asked = Asked { reference, issuer: &signer.issuer, issuers, skew_s: self.settings.clock_skew.0 };
+            let asked = StatusQuery { reference, issuer: &signer.issuer, issuers, skew_s: self.settings.clock_skew.0 };
             self.statuses
                 .judge(&asked, now_s)
                 .await
@@ -183,7 +183,7 @@ impl Wallet {
         refuse("wallet_two_people", "same_person: nothing ties a credential to the account's")
     }
 
-    fn known(&self, credentials: &BTreeMap<String, Credential>, keyring: &KeyRing) -> Result<Known, Refusal> {
+    fn known(&self, credentials: &BTreeMap<String, Credential>, keyring: &KeyRing) -> Result<CredentialSubject, Refusal> {
         const NOBODY: &str = "wallet_names_nobody";
         let Some(place) = self.settings.account_place() else { return refuse(NOBODY, "account_claim cannot be read") };
         let signer = credentials.get(&place.credential).and_then(|it| it.signer.as_ref());
@@ -201,10 +201,10 @@ impl Wallet {
         // the type: a newer type, and the same credential in the other format, are of the same person.
         let parts = [issuer.as_bytes(), place.name().unwrap_or_default().as_bytes(), text.as_bytes()];
         let of = |version: u8| Some(format!("v{version}.{}", base64url::encode(&keyring.mac_with(version, "wallet person", &parts)?)));
-        let person = Person(keyring.versions().into_iter().filter_map(of).collect());
+        let person = AccountClaim(keyring.versions().into_iter().filter_map(of).collect());
         let mut claims = Map::new();
         for (name, text) in &self.settings.claims {
-            let found = Place::read(text).map(|it| values(credentials, &it)).unwrap_or_default();
+            let found = ClaimSource::read(text).map(|it| values(credentials, &it)).unwrap_or_default();
             let one = match found.as_slice() {
                 // What is no longer shown is taken away.
                 [] => Some(Json::Null),
@@ -219,15 +219,15 @@ impl Wallet {
             }
             claims.insert(name.clone(), one);
         }
-        Ok(Known { issuer, person, claims })
+        Ok(CredentialSubject { issuer, person, claims })
     }
 }
 
-fn values<'a>(credentials: &'a BTreeMap<String, Credential>, place: &Place) -> Vec<&'a Json> {
+fn values<'a>(credentials: &'a BTreeMap<String, Credential>, place: &ClaimSource) -> Vec<&'a Json> {
     credentials.get(&place.credential).map(|it| select(&it.claims, &place.path)).unwrap_or_default()
 }
 
-fn value<'a>(credentials: &'a BTreeMap<String, Credential>, place: &Place) -> Option<&'a Json> {
+fn value<'a>(credentials: &'a BTreeMap<String, Credential>, place: &ClaimSource) -> Option<&'a Json> {
     values(credentials, place).first().copied()
 }
 

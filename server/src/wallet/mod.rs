@@ -10,8 +10,8 @@ mod load;
 mod status;
 mod trip;
 
-pub use answer::{Answered, Outcome, keep, query, read as read_answer, response_code, void};
-pub use judge::{Heard, Known, Person, Refusal, Way};
+pub use answer::{Answered, WalletOutcome, keep, query, read as read_answer, response_code, void};
+pub use judge::{AccountClaim, CredentialSubject, Heard, PresentationMode, Refusal};
 pub use load::Wallet;
 pub use trip::{Elsewhere, PROTOCOL, Trip, WALLET_STATE};
 

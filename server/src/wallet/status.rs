@@ -2,7 +2,7 @@
 //! cannot be had.
 
 use crate::bounded::BoundedMap;
-use crate::outgoing::{Answer, Outgoing, Target};
+use crate::outgoing::{Outgoing, RemoteResponse, Target};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ const KEPT: usize = 64;
 const WITHIN: Duration = Duration::from_secs(10);
 
 /// One list. Whoever needs it waits for the one who fetches it, and hears what became of that: nobody waits longer than one fetch takes.
-type Slot = Arc<Mutex<Kept>>;
+type Slot = Arc<Mutex<CachedList>>;
 
 #[derive(Default)]
-enum Kept {
+enum CachedList {
     #[default]
     Nothing,
     /// Until when it may be used, and when its fetch began. Whoever came before takes it however short it is good for.
@@ -39,7 +39,7 @@ pub struct Statuses {
 }
 
 /// One credential, and who may say something of it.
-pub struct Asked<'a> {
+pub struct StatusQuery<'a> {
     pub reference: &'a Reference,
     /// That has signed the credential, and must have signed the list.
     pub issuer: &'a str,
@@ -52,7 +52,7 @@ impl Statuses {
         Self { outgoing, mirrors, cap_s, within: WITHIN, lists: BoundedMap::new(KEPT) }
     }
 
-    pub async fn judge(&self, asked: &Asked<'_>, now_s: i64) -> Result<(), Failed> {
+    pub async fn judge(&self, asked: &StatusQuery<'_>, now_s: i64) -> Result<(), Failed> {
         // A list is good for the issuer that has signed it: another issuer's credential may name the same address.
         let key = format!("{} {}", asked.issuer, asked.reference.uri);
         let slot = self.lists.get(&key).unwrap_or_default();
@@ -60,40 +60,40 @@ impl Statuses {
         let came = Instant::now();
         let mut kept = slot.lock().await;
         match &*kept {
-            Kept::List(list, until_s, began) if now_s < *until_s || came <= *began => {
+            CachedList::List(list, until_s, began) if now_s < *until_s || came <= *began => {
                 return list.judge(asked.reference.index, asked.issuer);
             }
-            Kept::Failed(why, ended) if came <= *ended => return Err(why.clone()),
+            CachedList::Failed(why, ended) if came <= *ended => return Err(why.clone()),
             _ => {}
         }
         let began = Instant::now();
         match self.fetch(asked, now_s).await {
             Ok(list) => {
                 let list = Arc::new(list);
-                *kept = Kept::List(Arc::clone(&list), list.fresh_until_s(now_s, self.cap_s), began);
+                *kept = CachedList::List(Arc::clone(&list), list.fresh_until_s(now_s, self.cap_s), began);
                 list.judge(asked.reference.index, asked.issuer)
             }
             Err(why) => {
-                *kept = Kept::Failed(why.clone(), Instant::now());
+                *kept = CachedList::Failed(why.clone(), Instant::now());
                 Err(why)
             }
         }
     }
 
-    async fn fetch(&self, asked: &Asked<'_>, now_s: i64) -> Result<StatusList, Failed> {
+    async fn fetch(&self, asked: &StatusQuery<'_>, now_s: i64) -> Result<StatusList, Failed> {
         let away = |why: String| Failed::new("status_unavailable", why);
         let target = self.target(asked).map_err(away)?;
         let call = self.outgoing.get(&target).header("accept", "application/statuslist+jwt").at_most(MAX_BYTES).within(self.within);
         let body = match call.send().await.map_err(away)? {
-            Answer { status: 200, body, .. } => String::from_utf8(body).map_err(|_| away("the list is no text".to_owned()))?,
-            Answer { status, .. } => return Err(away(format!("the list's host answers {status}"))),
+            RemoteResponse { status: 200, body, .. } => String::from_utf8(body).map_err(|_| away("the list is no text".to_owned()))?,
+            RemoteResponse { status, .. } => return Err(away(format!("the list's host answers {status}"))),
         };
         let expected = Expected { issuers: asked.issuers, uri: &asked.reference.uri, now_s, skew_s: asked.skew_s };
         StatusList::read(&body, &expected).map_err(|it| away(format!("{}: {}", it.name, it.detail)))
     }
 
     /// The credential names the address, so that it may be no private one; the operator names the mirror.
-    fn target(&self, asked: &Asked<'_>) -> Result<Target, String> {
+    fn target(&self, asked: &StatusQuery<'_>) -> Result<Target, String> {
         let Some(mirror) = self.mirrors.get(asked.issuer) else { return Target::of_document(&asked.reference.uri) };
         let url = url::Url::parse(&asked.reference.uri).map_err(|_| "the address is no URL".to_owned())?;
         let query = url.query().map(|it| format!("?{it}")).unwrap_or_default();
@@ -132,7 +132,7 @@ mod tests {
         let mirrors = BTreeMap::from([("utopia".to_owned(), format!("http://127.0.0.1:{port}"))]);
         let statuses = Statuses { within: Duration::from_millis(400), ..Statuses::new(Outgoing::default(), mirrors, 300) };
         let reference = Reference { uri: "https://status.example/1".to_owned(), index: 0 };
-        let asked = Asked { reference: &reference, issuer: "utopia", issuers: &[], skew_s: 60 };
+        let asked = StatusQuery { reference: &reference, issuer: "utopia", issuers: &[], skew_s: 60 };
         let began = Instant::now();
         let all = futures_util::future::join_all((0..12).map(|_| statuses.judge(&asked, 0))).await;
         assert!(all.iter().all(|one| one.as_ref().is_err_and(|why| why.name == "status_unavailable")), "{all:?}");
@@ -170,7 +170,7 @@ mod tests {
         let mirrors = BTreeMap::from([("utopia".to_owned(), format!("http://127.0.0.1:{port}"))]);
         let statuses = Statuses::new(Outgoing::default(), mirrors, 300);
         let references = [0, 1].map(|index| Reference { uri: uri.to_owned(), index });
-        let asked = references.each_ref().map(|reference| Asked { reference, issuer: "utopia", issuers: &issuers, skew_s: 60 });
+        let asked = references.each_ref().map(|reference| StatusQuery { reference, issuer: "utopia", issuers: &issuers, skew_s: 60 });
         for round in 0..2 {
             let all = futures_util::future::join_all((0..1000).map(|at| statuses.judge(&asked[at % 2], now_s))).await;
             for (at, one) in all.iter().enumerate() {
@@ -194,7 +194,7 @@ mod tests {
         let mirrors = BTreeMap::from([("utopia".to_owned(), format!("http://127.0.0.1:{port}"))]);
         let statuses = Statuses::new(Outgoing::default(), mirrors, 0);
         let reference = Reference { uri: uri.to_owned(), index: 0 };
-        let asked = Asked { reference: &reference, issuer: "utopia", issuers: &issuers, skew_s: 60 };
+        let asked = StatusQuery { reference: &reference, issuer: "utopia", issuers: &issuers, skew_s: 60 };
         let all = futures_util::future::join_all((0..12).map(|_| statuses.judge(&asked, now_s))).await;
         assert!(all.iter().all(Result::is_ok), "{all:?}");
         let fetched = count.load(Ordering::Relaxed);

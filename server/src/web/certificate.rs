@@ -18,9 +18,9 @@ pub type Chain = Arc<Vec<CertificateDer<'static>>>;
 
 /// Certificates a caller showed, its own first.
 #[derive(Clone, Debug)]
-pub struct Shown(pub Chain);
+pub struct ShownCertificates(pub Chain);
 
-impl Shown {
+impl ShownCertificates {
     pub fn leaf(&self) -> &CertificateDer<'static> {
         &self.0[0]
     }
@@ -53,9 +53,14 @@ pub struct Binding {
 
 /// The certificate behind a request. It is the connection's, or, from a proxy that is configured for it, that of its `Client-Cert` header
 /// (RFC 9440). Under any other name, from anybody else, or twice, a header is no certificate (187-M, 188-M).
-pub fn of_request(headers: &HeaderMap, peer: IpAddr, of_connection: Option<&Chain>, proxies: Option<&Networks>) -> Option<Shown> {
+pub fn of_request(
+    headers: &HeaderMap,
+    peer: IpAddr,
+    of_connection: Option<&Chain>,
+    proxies: Option<&Networks>,
+) -> Option<ShownCertificates> {
     if !proxies.is_some_and(|proxies| proxies.contains(peer)) {
-        return of_connection.cloned().filter(|it| !it.is_empty()).map(Shown);
+        return of_connection.cloned().filter(|it| !it.is_empty()).map(ShownCertificates);
     }
     let mut all = headers.get_all("client-cert").iter();
     let first = all.next().filter(|_| all.next().is_none())?;
@@ -63,7 +68,7 @@ pub fn of_request(headers: &HeaderMap, peer: IpAddr, of_connection: Option<&Chai
     for one in headers::list(headers, "client-cert-chain").take(LONGEST) {
         chain.push(certificate::from_header(std::str::from_utf8(one).ok()?)?);
     }
-    Some(Shown(Arc::new(chain.into_iter().map(CertificateDer::from).collect())))
+    Some(ShownCertificates(Arc::new(chain.into_iter().map(CertificateDer::from).collect())))
 }
 
 /// Whatever is wrong with a certificate, the caller hears the same.

@@ -4,7 +4,7 @@ use crate::config::Networks;
 use crate::error::{Refused, Result};
 use crate::store::Row;
 use crate::web::body::{Body, Takes, parse_form};
-use crate::web::certificate::{self, Chain, Shown};
+use crate::web::certificate::{self, Chain, ShownCertificates};
 use crate::web::country::{self, Country};
 use crate::web::headers;
 use crate::web::route::{PathParameters, Route};
@@ -61,7 +61,7 @@ pub struct Incoming {
     /// As a configured proxy says it.
     pub country: Option<Country>,
     /// The client certificate, proved by the handshake or passed on by a configured proxy.
-    pub certificate: Option<Shown>,
+    pub certificate: Option<ShownCertificates>,
     pub now_ms: i64,
     /// Filled in by whoever proves it; for the audit.
     pub known: Known,
@@ -192,7 +192,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::error::Error;
-    use crate::web::route::{Caller, Dpop, FormToken, Place, Sender, Writes};
+    use crate::web::route::{Caller, Dpop, FormToken, Sender, ServedAt, Writes};
     use http_body_util::Full;
 
     static CLIENT: Route = Route {
@@ -209,7 +209,7 @@ mod tests {
         issues_tokens: false,
         event: "request_refused",
         metadata: None,
-        place: Place::Issuer,
+        place: ServedAt::Issuer,
     };
     static PLAIN: Route = Route { body: Takes::Nothing, ..CLIENT };
 

@@ -29,12 +29,12 @@ pub struct Route {
     pub event: &'static str,
     /// The member of the metadata (RFC 8414 2) that names this endpoint.
     pub metadata: Option<&'static str>,
-    pub place: Place,
+    pub place: ServedAt,
 }
 
 /// Which hosts have the endpoint, and where.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
+pub enum ServedAt {
     /// The issuer alone, below the issuer's own path.
     Issuer,
     /// The issuer alone, below its path and at the root too: programs ask for it there.
@@ -241,7 +241,7 @@ mod tests {
         issues_tokens: false,
         event: "request_refused",
         metadata: None,
-        place: Place::Issuer,
+        place: ServedAt::Issuer,
     };
 
     fn code(outcome: Result<()>) -> Option<(u16, &'static str)> {

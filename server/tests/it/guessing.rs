@@ -4,7 +4,7 @@ use crate::plugins::{Service, branch_visit};
 use crate::world::*;
 use futures_util::stream::{self, StreamExt};
 use std::collections::BTreeMap;
-use symbolon::login::budgets::{Budget, Charge, Purse, What, Whom};
+use symbolon::login::budgets::{Budget, BudgetKind, Charge, Purse, Whom};
 use symbolon::login::rates::Rates;
 
 async fn start(world: &World, browser: &mut Browser) -> Page {
@@ -280,7 +280,7 @@ async fn strangers_close_a_plug_in_to_nobody_who_was_here_before() {
         let rates = Rates::default();
         let answer = async |address: u32, of: &str, seen_here: Option<&str>| {
             let whom = Whom::Anybody { of: of.to_owned(), seen_here: seen_here.map(str::to_owned) };
-            let budget = Budget::Stored { what: What::PluginOfAnybody, whom, event: "plugin_refused" };
+            let budget = Budget::Stored { what: BudgetKind::PluginOfAnybody, whom, event: "plugin_refused" };
             let address = Some(std::net::IpAddr::from(address.to_be_bytes()));
             let purse = Purse { store: &app.store, keyring: &app.keyring, rates: &rates, device: None, address, now_ms: app.now_ms() };
             matches!(purse.charge(&[budget], |_| Ok(())).await.unwrap(), Charge::Taken(_))

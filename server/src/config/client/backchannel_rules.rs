@@ -7,7 +7,7 @@ use super::super::url::is_address;
 use super::backchannel::{BackchannelRules, TokenDelivery};
 use super::keys::Jwks;
 use super::section::Client;
-use super::words::{ClientKind, Profile};
+use super::words::{ClientKind, SecurityProfile};
 use symbolon_oauth::backchannel::GRANT_TYPE;
 
 const SHORTEST: Span = Span(30);
@@ -46,7 +46,7 @@ impl BackchannelRules {
         );
         let is_signer = |(issuer, jwks): (&String, &Jwks)| !issuer.is_empty() && jwks.keys().is_ok_and(|set| !set.keys.is_empty());
         must(self.hint_issuers.iter().all(is_signer), "backchannel.hint_issuers: each is an issuer with a key set that we accept");
-        let is_held = client.profile == Some(Profile::Fapi2);
+        let is_held = client.profile == Some(SecurityProfile::Fapi2);
         must(!is_held || !self.plain_approval, "backchannel.plain_approval is not for clients with profile = \"fapi2\"");
         let is_bound = client.dpop == Dpop::Required || client.authentication.attests();
         must(

@@ -45,7 +45,7 @@ pub use refresh::{Most, OnStale, OnWeakerPolicy, Refresh, RefreshMode};
 pub use section::{Client, GRANTS, RESPONSE_MODES, USER_SCOPES};
 pub use tier::{Tier, TierName};
 pub use tls_client_auth::{CertificateName, TlsClientAuth};
-pub use words::{ClientAuthentication, ClientKind, Profile};
+pub use words::{ClientAuthentication, ClientKind, SecurityProfile};
 
 use super::docs::Section;
 

@@ -14,7 +14,7 @@ use super::kiosk_rules;
 use super::refresh::RefreshMode;
 use super::section::{Client, GRANTS, RESPONSE_MODES, USER_SCOPES};
 use super::tier::TierName;
-use super::words::{ClientAuthentication, ClientKind, Profile};
+use super::words::{ClientAuthentication, ClientKind, SecurityProfile};
 use symbolon_oauth::backchannel::GRANT_TYPE as BACKCHANNEL;
 use symbolon_oauth::device_authorization::GRANT_TYPE as DEVICE_CODE;
 use symbolon_oauth::redirect::{self, RedirectKind};
@@ -51,7 +51,7 @@ impl Config {
         }
         judge_authentication(client, &mut found);
         judge_certificates(self, client, &mut found);
-        if client.profile == Some(Profile::Fapi2) {
+        if client.profile == Some(SecurityProfile::Fapi2) {
             found.extend(fapi::lacks(self, client).into_iter().map(|it| format!("profile = \"fapi2\": {it}")));
         }
         judge_requests(client, &mut found);
@@ -249,7 +249,7 @@ fn judge_native(client: &Client, found: &mut Vec<String>) {
     if !client.first_party {
         found.push("native needs first_party = true: the screens of somebody else's app must not see passwords".to_owned());
     }
-    if client.profile == Some(Profile::Fapi2) || client.require_signed_request_object {
+    if client.profile == Some(SecurityProfile::Fapi2) || client.require_signed_request_object {
         found.push("native is not for clients with profile = \"fapi2\" or require_signed_request_object: they use the browser".to_owned());
     }
     let by_key = client.authentication.uses_certificate() || client.authentication == ClientAuthentication::PrivateKeyJwt;

@@ -18,7 +18,7 @@ use super::origin::Origin;
 use super::refresh::{Refresh, RefreshMode};
 use super::tier::TierName;
 use super::tls_client_auth::TlsClientAuth;
-use super::words::{ClientAuthentication, ClientKind, Profile};
+use super::words::{ClientAuthentication, ClientKind, SecurityProfile};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use symbolon_oauth::backchannel::GRANT_TYPE as BACKCHANNEL;
@@ -336,7 +336,7 @@ pub struct Client {
     #[serde(default)]
     pub authorization_details_types: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub profile: Option<Profile>,
+    pub profile: Option<SecurityProfile>,
     /// OpenID Connect scopes; `unset` until `fill` has seen the kind.
     #[serde(default = "unset")]
     pub scopes: Vec<String>,
@@ -535,7 +535,7 @@ impl Client {
                 ClientKind::Native | ClientKind::Web => USER_SCOPES.map(str::to_owned).to_vec(),
             };
         }
-        if self.profile == Some(Profile::Fapi2) {
+        if self.profile == Some(SecurityProfile::Fapi2) {
             self.require_pushed_authorization_requests = true;
             self.refresh.mode = RefreshMode::Static;
         }
@@ -573,7 +573,7 @@ impl Client {
 
     /// Signatures of the client by this algorithm count.
     pub fn may_sign_with(&self, alg: Option<Algorithm>) -> bool {
-        self.profile != Some(Profile::Fapi2) || alg != Some(Algorithm::RS256)
+        self.profile != Some(SecurityProfile::Fapi2) || alg != Some(Algorithm::RS256)
     }
 
     /// Devices that cannot attest are let in, to less.

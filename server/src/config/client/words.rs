@@ -28,7 +28,7 @@ impl From<ClientKind> for redirect::ClientKind {
 /// A profile of OAuth that a client is held to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Profile {
+pub enum SecurityProfile {
     /// FAPI 2.0 Security Profile.
     Fapi2,
 }

@@ -16,4 +16,4 @@ pub(super) use release::problems as release_problems;
 pub(super) use rules::problems;
 pub(super) use section::SECTION;
 pub use table::Upstream;
-pub use words::{Check, Formerly, Linking, Newcomers, NonceRule, OnLogout, Prompt, Protocol, Release, SecretSentBy, Subjects};
+pub use words::{Formerly, Linking, Newcomers, NonceRule, OnLogout, Prompt, Protocol, Release, RepeatedCheck, SecretSentBy, Subjects};

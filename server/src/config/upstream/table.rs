@@ -2,7 +2,7 @@
 
 use super::mapping::Mapping;
 use super::preset::Preset;
-use super::words::{Check, Formerly, Linking, Newcomers, NonceRule, OnLogout, Prompt, Protocol, Release, SecretSentBy};
+use super::words::{Formerly, Linking, Newcomers, NonceRule, OnLogout, Prompt, Protocol, Release, RepeatedCheck, SecretSentBy};
 use crate::config::secret::SecretSource;
 use crate::config::span::Span;
 use serde::Deserialize;
@@ -38,7 +38,7 @@ pub struct Upstream {
     pub revoke: bool,
     pub pushed_requests: bool,
     pub release: Option<Release>,
-    pub check: Option<Check>,
+    pub check: Option<RepeatedCheck>,
     pub authorization_endpoint: String,
     pub token_endpoint: String,
     pub userinfo_endpoint: String,
@@ -98,7 +98,7 @@ struct Written {
     #[serde(default)]
     pushed_requests: bool,
     release: Option<Release>,
-    check: Option<Check>,
+    check: Option<RepeatedCheck>,
     authorization_endpoint: Option<String>,
     token_endpoint: Option<String>,
     userinfo_endpoint: Option<String>,

@@ -112,7 +112,7 @@ impl Formerly {
 /// The provider is asked again whether a person may still come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Check {
+pub struct RepeatedCheck {
     pub every: Span,
     /// What apps got goes on for so long without an answer.
     #[serde(default = "a_day")]

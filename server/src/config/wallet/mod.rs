@@ -182,12 +182,12 @@ fn status_max_age() -> Span {
 
 /// Where a claim is: the credential, and the way in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct ClaimSource {
     pub credential: String,
     pub path: Vec<Part>,
 }
 
-impl Place {
+impl ClaimSource {
     /// `pid/address/locality`
     pub fn read(text: &str) -> Option<Self> {
         let (credential, rest) = text.trim().split_once('/')?;
@@ -210,14 +210,14 @@ fn path(text: &str) -> Vec<Part> {
 }
 
 /// Two claims that must be equal: `pid/birthdate = licence/org.iso.18013.5.1/birth_date`.
-fn pair(text: &str) -> Option<(Place, Place)> {
+fn pair(text: &str) -> Option<(ClaimSource, ClaimSource)> {
     let (one, other) = text.split_once('=')?;
-    Some((Place::read(one)?, Place::read(other)?))
+    Some((ClaimSource::read(one)?, ClaimSource::read(other)?))
 }
 
 impl Credential {
     /// `kept`: what the operator maps to claims. Of all others nothing is kept but a MAC.
-    fn query(&self, id: &str, kept: &[Place]) -> CredentialQuery {
+    fn query(&self, id: &str, kept: &[ClaimSource]) -> CredentialQuery {
         let format = Format::from(self.format);
         let claim = |text: &String| {
             let path = path(text);
@@ -244,7 +244,7 @@ impl Credential {
 impl Wallet {
     /// What is asked of the wallet. A set is sent only where a credential may be left out (V-05).
     pub fn query(&self) -> Query {
-        let kept: Vec<Place> = self.claims.values().filter_map(|text| Place::read(text)).collect();
+        let kept: Vec<ClaimSource> = self.claims.values().filter_map(|text| ClaimSource::read(text)).collect();
         let credentials = self.credential.iter().map(|(id, it)| it.query(id, &kept)).collect();
         let set = |(id, it): (&String, &Credential)| CredentialSet { options: vec![vec![id.clone()]], required: !it.optional };
         let has_optional = self.credential.values().any(|it| it.optional);
@@ -252,8 +252,8 @@ impl Wallet {
         Query { credentials, sets }
     }
 
-    pub fn account_place(&self) -> Option<Place> {
-        Place::read(&self.account_claim)
+    pub fn account_place(&self) -> Option<ClaimSource> {
+        ClaimSource::read(&self.account_claim)
     }
 
     /// Can a key with this issuer be one of the wallet's people? An authority may stand behind the issuer's name.
@@ -270,7 +270,7 @@ impl Wallet {
         claim(self) == claim(other)
     }
 
-    pub fn pairs(&self) -> Vec<(Place, Place)> {
+    pub fn pairs(&self) -> Vec<(ClaimSource, ClaimSource)> {
         self.same_person.iter().filter_map(|it| pair(it)).collect()
     }
 
@@ -298,7 +298,7 @@ impl Wallet {
     }
 
     /// Is this claim among those that are asked for?
-    fn asks_for(&self, place: &Place) -> bool {
+    fn asks_for(&self, place: &ClaimSource) -> bool {
         self.credential.get(&place.credential).is_some_and(|it| it.claims.iter().any(|text| path(text) == place.path))
     }
 
@@ -338,7 +338,7 @@ impl Wallet {
     fn place_problems(&self) -> Vec<String> {
         let mut found = Vec::new();
         let account = self.account_place();
-        let is_good = |place: &Place| self.asks_for(place) && !place.path.contains(&Part::Every);
+        let is_good = |place: &ClaimSource| self.asks_for(place) && !place.path.contains(&Part::Every);
         match &account {
             Some(place) if is_good(place) => {
                 if place.name().is_some_and(|it| SHARED.contains(&it)) {
@@ -368,7 +368,7 @@ impl Wallet {
             found.push("same_person ties each further credential to the account's: else it could be somebody else's".to_owned());
         }
         for (claim, text) in &self.claims {
-            if Place::read(text).is_none_or(|it| !self.asks_for(&it)) {
+            if ClaimSource::read(text).is_none_or(|it| !self.asks_for(&it)) {
                 found.push(format!("claims: {text:?} is not asked for"));
             }
             if !claim_names::may_be_written(claim) {

@@ -1,7 +1,7 @@
 //! assetlinks.json as Android reads it: which statements name the app, by which certificates, for which paths.
 
 use super::check::{Check, Expected, Level};
-use super::component::{Answer, OTHERS, SUCCESS, component_fits};
+use super::component::{ExampleResponse, OTHERS, SUCCESS, component_fits};
 use crate::config::Fingerprint;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -34,10 +34,10 @@ struct Package<'a> {
     shares: bool,
 }
 
-type Known<'a> = BTreeMap<&'a str, Package<'a>>;
+type ClientPackages<'a> = BTreeMap<&'a str, Package<'a>>;
 
-fn known<'a>(expected: &[&Expected<'a>]) -> Known<'a> {
-    let mut known = Known::new();
+fn known<'a>(expected: &[&Expected<'a>]) -> ClientPackages<'a> {
+    let mut known = ClientPackages::new();
     for it in expected {
         let app = it.app;
         for (package, certificates) in &app.android {
@@ -53,7 +53,7 @@ fn of_package(
     statements: &[Json],
     expected: &Expected<'_>,
     (package, certificates): (&String, &BTreeMap<String, Fingerprint>),
-    known: &Known<'_>,
+    known: &ClientPackages<'_>,
 ) -> Vec<Check> {
     let relation = if expected.paths.is_empty() { GET_LOGIN_CREDS } else { HANDLE_ALL_URLS };
     let of_client = |check: Check| check.of(expected.client_id);
@@ -91,7 +91,7 @@ fn has_relation(statement: &Json, relation: &str) -> bool {
 }
 
 /// Apps that the configuration does not know, and that the file gives the client's paths to. Without a list it gives them every path.
-fn of_others(statements: &[Json], expected: &Expected<'_>, known: &Known<'_>) -> Vec<Check> {
+fn of_others(statements: &[Json], expected: &Expected<'_>, known: &ClientPackages<'_>) -> Vec<Check> {
     let takes = |it: &&Json, path: &str| components(it).is_none_or(|all| opens(all, path, &SUCCESS));
     let foreign = |it: &&Json| {
         let package = it["target"]["package_name"].as_str().filter(|name| !known.contains_key(name))?;
@@ -105,7 +105,7 @@ fn of_others(statements: &[Json], expected: &Expected<'_>, known: &Known<'_>) ->
 
 /// Apps that no client with the right to passwords and passkeys has, on a host that gives it. Where no link of the host opens an app, one
 /// that takes links there would get the pages of the sign-in.
-fn of_credentials(statements: &[Json], expected: &[&Expected<'_>], known: &Known<'_>) -> Option<Check> {
+fn of_credentials(statements: &[Json], expected: &[&Expected<'_>], known: &ClientPackages<'_>) -> Option<Check> {
     if expected.iter().all(|it| !it.paths.is_empty()) {
         return None;
     }
@@ -128,11 +128,11 @@ fn components(statement: &Json) -> Option<&Vec<Json>> {
 }
 
 /// From Android 15 on it is an ordered list, of which the first that fits decides.
-fn decides<'a>(components: &'a [Json], path: &str, answer: &Answer) -> Option<&'a Json> {
+fn decides<'a>(components: &'a [Json], path: &str, answer: &ExampleResponse) -> Option<&'a Json> {
     components.iter().find(|it| component_fits(it, path, answer, false))
 }
 
-fn opens(components: &[Json], path: &str, answer: &Answer) -> bool {
+fn opens(components: &[Json], path: &str, answer: &ExampleResponse) -> bool {
     decides(components, path, answer).is_some_and(|it| it["exclude"] != true)
 }
 

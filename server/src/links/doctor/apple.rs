@@ -1,7 +1,7 @@
 //! apple-app-site-association as iOS reads it: `applinks` for links, `webcredentials` for https callbacks of a sign-in session.
 
 use super::check::{Check, Expected, Level};
-use super::component::{Answer, OTHERS, SUCCESS, component_fits};
+use super::component::{ExampleResponse, OTHERS, SUCCESS, component_fits};
 use super::pattern::fits;
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
@@ -44,7 +44,7 @@ fn details(file: &Json) -> Vec<(BTreeSet<&str>, &Json)> {
 }
 
 /// `applinks` of a file.
-struct Links<'a> {
+struct AppLinks<'a> {
     details: Vec<(BTreeSet<&'a str>, &'a Json)>,
     defaults: &'a Json,
 }
@@ -53,7 +53,7 @@ struct Links<'a> {
 type Decision<'a> = Option<(&'a Json, bool)>;
 
 fn of_links(file: &Json, id: &str, of: &Expected<'_>, expected: &[&Expected<'_>]) -> Vec<Check> {
-    let links = Links { details: details(file), defaults: &file["applinks"]["defaults"] };
+    let links = AppLinks { details: details(file), defaults: &file["applinks"]["defaults"] };
     if links.of_app(id).next().is_none() {
         return vec![missing(&links.details, id)];
     }
@@ -64,12 +64,12 @@ fn of_links(file: &Json, id: &str, of: &Expected<'_>, expected: &[&Expected<'_>]
     checks
 }
 
-impl<'a> Links<'a> {
+impl<'a> AppLinks<'a> {
     fn of_app(&self, id: &str) -> impl Iterator<Item = &'a Json> {
         self.details.iter().filter(move |(ids, _)| ids.contains(id)).map(|(_, entry)| *entry)
     }
 
-    fn opens(&self, id: &str, path: &str, answer: &Answer) -> Decision<'a> {
+    fn opens(&self, id: &str, path: &str, answer: &ExampleResponse) -> Decision<'a> {
         self.of_app(id).find_map(|entry| self.decides(entry, path, answer))
     }
 
@@ -87,7 +87,7 @@ impl<'a> Links<'a> {
             }
             Some((_, false)) => {}
         }
-        let is_kept = |it: &&Answer| !matches!(self.opens(id, path, it), Some((_, false)));
+        let is_kept = |it: &&ExampleResponse| !matches!(self.opens(id, path, it), Some((_, false)));
         let kept: Vec<&str> = OTHERS.iter().filter(is_kept).map(|it| it.what).collect();
         let text = format!("{id}: {path} opens the app with a code, but not with {}", kept.join(" or "));
         let only = (!kept.is_empty()).then(|| Check::warning("only_success", text, "leave the member ? out of the component"));
@@ -116,7 +116,7 @@ impl<'a> Links<'a> {
     }
 
     /// The first component that fits decides.
-    fn decides(&self, entry: &'a Json, path: &str, answer: &Answer) -> Decision<'a> {
+    fn decides(&self, entry: &'a Json, path: &str, answer: &ExampleResponse) -> Decision<'a> {
         if let Some(components) = entry["components"].as_array() {
             let ignores_case = |it: &Json| {
                 let said = [it, &entry["defaults"], self.defaults].into_iter().find_map(|it| it["caseSensitive"].as_bool());

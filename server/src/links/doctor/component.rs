@@ -5,21 +5,21 @@ use super::pattern::fits;
 use serde_json::Value as Json;
 
 /// What stands behind the redirect URI: members and a value for each.
-pub struct Answer {
+pub struct ExampleResponse {
     /// As people call it.
     pub what: &'static str,
     members: &'static [(&'static str, &'static str)],
 }
 
-pub const SUCCESS: Answer = Answer { what: "a code", members: &[("code", "x"), ("state", "x"), ("iss", "x")] };
+pub const SUCCESS: ExampleResponse = ExampleResponse { what: "a code", members: &[("code", "x"), ("state", "x"), ("iss", "x")] };
 
 /// What an app has to get too. A signed answer (JARM) is one member.
-pub const OTHERS: [Answer; 2] = [
-    Answer { what: "an error", members: &[("error", "access_denied"), ("error_description", "x"), ("state", "x"), ("iss", "x")] },
-    Answer { what: "a signed answer (response)", members: &[("response", "x")] },
+pub const OTHERS: [ExampleResponse; 2] = [
+    ExampleResponse { what: "an error", members: &[("error", "access_denied"), ("error_description", "x"), ("state", "x"), ("iss", "x")] },
+    ExampleResponse { what: "a signed answer (response)", members: &[("response", "x")] },
 ];
 
-impl Answer {
+impl ExampleResponse {
     fn value(&self, name: &str) -> Option<&'static str> {
         self.members.iter().find(|(own, _)| *own == name).map(|(_, value)| *value)
     }
@@ -30,7 +30,7 @@ impl Answer {
 }
 
 /// Does the component fit this path, with this answer and no fragment behind it?
-pub fn component_fits(component: &Json, path: &str, answer: &Answer, ignores_case: bool) -> bool {
+pub fn component_fits(component: &Json, path: &str, answer: &ExampleResponse, ignores_case: bool) -> bool {
     let shown = |text: &str| if ignores_case { text.to_lowercase() } else { text.to_owned() };
     let is_like = |pattern: &Json, text: &str| pattern.as_str().is_some_and(|it| fits(&shown(it), &shown(text)));
     let query_fits = match component.get("?") {

@@ -4,7 +4,7 @@
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
 use crate::login::accounts::{self, Account};
-use crate::login::budgets::{Budget, What, Whom};
+use crate::login::budgets::{Budget, BudgetKind, Whom};
 use crate::login::context::{Answer, Asked, Context, Mailbox, Move, Person, Unavailable, Verdict};
 use crate::login::effect::{Effect, Letter};
 use crate::login::matching::digits;
@@ -24,7 +24,7 @@ const LIFETIME_MS: i64 = 15 * 60_000;
 
 /// What an answer is compared with.
 #[derive(Serialize, Deserialize)]
-struct Secret {
+struct EmailSecret {
     /// Version of the master key and the MAC of the code. None: no code is right.
     code: Option<(u8, [u8; 32])>,
     /// The account that the code was made for, as it was. The code is nobody else's (408-U), and is void after a change of password or
@@ -55,16 +55,18 @@ fn account(person: &Person) -> Option<(String, i64)> {
 pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
     let (what, whom, event) = match step {
         Move::Answer { answer, .. } if digits(answer.text("email_code")).is_empty() => return Vec::new(),
-        Move::Answer { question, .. } => (What::Tries, Whom::Question(*question), REFUSED),
+        Move::Answer { question, .. } => (BudgetKind::Tries, Whom::Question(*question), REFUSED),
         // The person's own address has the person's budgets; one that is merely named has its own.
         Move::Enter => match person.mailbox.as_ref().filter(|mailbox| !mailbox.of_account) {
-            Some(mailbox) => (What::Letter, Whom::Mailbox(accounts::mailbox(mailbox.to.as_deref().unwrap_or_default())), "letter_refused"),
-            None => (What::Letter, Whom::person(person), "letter_refused"),
+            Some(mailbox) => {
+                (BudgetKind::Letter, Whom::Mailbox(accounts::mailbox(mailbox.to.as_deref().unwrap_or_default())), "letter_refused")
+            }
+            None => (BudgetKind::Letter, Whom::person(person), "letter_refused"),
         },
     };
     let own = Budget::Stored { what, whom, event };
     match step {
-        Move::Enter => vec![own, Budget::Stored { what: What::Letter, whom: Whom::Network, event }],
+        Move::Enter => vec![own, Budget::Stored { what: BudgetKind::Letter, whom: Whom::Network, event }],
         Move::Answer { .. } => vec![own],
     }
 }
@@ -78,7 +80,7 @@ pub async fn ask(context: &Context<'_>, person: &Person) -> std::result::Result<
     let tag = context.keyring.mac("email code", &[&context.question, code.as_bytes()]);
     let is_right = mailbox.answerable && mailbox.to.is_some();
     let expires_ms = context.now_ms + LIFETIME_MS;
-    let secret = Secret { code: is_right.then_some(tag), account: account(person), expires_ms };
+    let secret = EmailSecret { code: is_right.then_some(tag), account: account(person), expires_ms };
     let spaced = format!("{} {}", &code[..4], &code[4..]);
     let code = if mailbox.answerable { spaced } else { String::new() };
     let letter = Letter {
@@ -105,7 +107,7 @@ fn step(mailbox: &Mailbox) -> Step {
 }
 
 pub async fn check(context: &Context<'_>, person: &Person, secret: &Json, answer: &Answer<'_>) -> Result<Verdict> {
-    let secret: Secret = serde_json::from_value(secret.clone()).map_err(|error| Fault::new(format!("an e-mail code: {error}")))?;
+    let secret: EmailSecret = serde_json::from_value(secret.clone()).map_err(|error| Fault::new(format!("an e-mail code: {error}")))?;
     let over = || Problem::new("code_over");
     let code: String = digits(answer.text("email_code"));
     if code.is_empty() {

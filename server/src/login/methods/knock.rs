@@ -3,7 +3,7 @@
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
 use crate::login::accounts::Account;
-use crate::login::budgets::{Budget, What, Whom};
+use crate::login::budgets::{Budget, BudgetKind, Whom};
 use crate::login::context::{Answer, Asked, Context, Move, Person, Unavailable, Verdict};
 use crate::login::effect::Effect;
 use crate::login::proof::{Factor, Proof};
@@ -26,7 +26,7 @@ pub fn can_use(_person: &Person) -> bool {
 pub fn price(_person: &Person, step: &Move<'_>) -> Vec<Budget> {
     match step {
         Move::Enter => Vec::new(),
-        Move::Answer { question, .. } => vec![Budget::Stored { what: What::Tries, whom: Whom::Question(*question), event: REFUSED }],
+        Move::Answer { question, .. } => vec![Budget::Stored { what: BudgetKind::Tries, whom: Whom::Question(*question), event: REFUSED }],
     }
 }
 

@@ -186,12 +186,17 @@ pub const SECOND_FACTOR: MethodName = MethodName::TOTP;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::login::passkeys::Known;
+    use crate::login::passkeys::RegisteredPasskey;
 
     #[test]
     fn a_passkey_is_a_means() {
-        let passkey =
-            Known { rp_id: "a.example".to_owned(), id: "AA".to_owned(), needs_name: false, transports: Vec::new(), is_refused: false };
+        let passkey = RegisteredPasskey {
+            rp_id: "a.example".to_owned(),
+            id: "AA".to_owned(),
+            needs_name: false,
+            transports: Vec::new(),
+            is_refused: false,
+        };
         let with = Account { passkeys: vec![passkey], ..Account::default() };
         assert!(has(&MethodName::PASSKEY, &with) && !has(&MethodName::PASSWORD, &with));
         assert!(!has(&MethodName::PASSKEY, &Account::default()));

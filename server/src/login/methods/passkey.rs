@@ -5,11 +5,11 @@ use crate::audit::Entry;
 use crate::error::{Fault, Result};
 use crate::login::accounts::Account;
 use crate::login::budgets::Budget;
-use crate::login::ceremony::{self, Secret};
+use crate::login::ceremony::{self, CeremonySecret};
 use crate::login::context::{Answer, Asked, Checked, Context, Move, Person, Unavailable, Verdict};
 use crate::login::effect::{Effect, PasskeyUse, Spend};
 use crate::login::operation::{self, Mediation};
-use crate::login::passkeys::{self, Kind, RelyingParty};
+use crate::login::passkeys::{self, PasskeyKind, RelyingParty};
 use crate::login::proof::{Factor, Facts, Proof};
 use crate::login::step::{ActionKind, FieldKind, Problem, Step};
 use crate::store::Row;
@@ -46,7 +46,7 @@ pub fn still_holds(proof: &Proof, account: &Account) -> bool {
 }
 
 pub async fn ask(context: &Context<'_>, person: &Person) -> std::result::Result<Asked, Unavailable> {
-    let secret = Secret::new(None)?;
+    let secret = CeremonySecret::new(None)?;
     let step = Step::new("passkey");
     let (step, allow, mediation) = match &person.account {
         Some(account) if person.is_subject => {
@@ -68,7 +68,7 @@ pub async fn ask(context: &Context<'_>, person: &Person) -> std::result::Result<
 
 /// Offers a passkey beside another method's first question: by a button, and in the list that the name's field offers.
 pub fn beside(context: &Context<'_>, mut step: Step) -> std::result::Result<(Step, Json), Fault> {
-    let secret = Secret::new(None)?;
+    let secret = CeremonySecret::new(None)?;
     if let Some(field) = step.fields.iter_mut().find(|field| field.name == "username") {
         field.autocomplete = "username webauthn".to_owned();
     }
@@ -88,7 +88,7 @@ pub fn credential(answer: &Answer<'_>) -> Option<String> {
 }
 
 pub async fn check(context: &Context<'_>, person: &Person, secret: &Json, answer: &Answer<'_>) -> Result<Verdict> {
-    let secret = Secret::read(secret)?;
+    let secret = CeremonySecret::read(secret)?;
     if let Some(problem) = not_done(answer) {
         return Ok(Verdict::wrong(problem, Vec::new()));
     }
@@ -100,7 +100,7 @@ pub async fn check(context: &Context<'_>, person: &Person, secret: &Json, answer
     let row = context.store.one(READ, &[context.relying_party.id.into(), id.as_str().into()]).await?;
     let account = person.account.as_ref().filter(|account| account.active);
     let kept = match &row {
-        Some(row) => Some(Kept::read(row)?),
+        Some(row) => Some(RegisteredCredential::read(row)?),
         None => None,
     };
     // 382-W: of this person, whoever was named. An unknown one is judged as well, so that time does not tell it.
@@ -144,7 +144,7 @@ pub fn not_done(answer: &Answer<'_>) -> Option<Problem> {
 }
 
 /// A credential as it was registered.
-struct Kept {
+struct RegisteredCredential {
     account: String,
     key: Vec<u8>,
     counter: u32,
@@ -154,7 +154,7 @@ struct Kept {
     handle: String,
 }
 
-impl Kept {
+impl RegisteredCredential {
     fn read(row: &Row) -> std::result::Result<Self, Fault> {
         Ok(Self {
             account: row.text("account")?.to_owned(),
@@ -179,7 +179,7 @@ fn judge(
     rp: &RelyingParty<'_>,
     challenge: &[u8],
     response: &AssertionResponse,
-    kept: Option<&Kept>,
+    kept: Option<&RegisteredCredential>,
 ) -> std::result::Result<AssertionFacts, (&'static str, String)> {
     let origins: Vec<&str> = rp.origins.iter().map(String::as_str).collect();
     let expected = ExpectedAssertion {
@@ -202,9 +202,9 @@ fn judge(
 }
 
 /// What the counter and the backup state are worth, under the present configuration.
-fn weigh(rp: &RelyingParty<'_>, kept: &Kept, (id, is_elsewhere): (&str, bool), facts: &AssertionFacts) -> Verdict {
+fn weigh(rp: &RelyingParty<'_>, kept: &RegisteredCredential, (id, is_elsewhere): (&str, bool), facts: &AssertionFacts) -> Verdict {
     let synced = kept.backup_eligible || facts.backup_eligible;
-    let kind = Kind { aaguid: &kept.aaguid, attested: kept.attested, backup_eligible: synced };
+    let kind = PasskeyKind { aaguid: &kept.aaguid, attested: kept.attested, backup_eligible: synced };
     if let Some((problem, why)) = rp.rules.accepted.refuses(kind) {
         return Verdict::wrong(problem, vec![Effect::Audit(Box::new(Entry::refused(REFUSED, why)))]);
     }

@@ -3,7 +3,7 @@
 use crate::audit::Entry;
 use crate::error::Result;
 use crate::login::accounts::{self, Account};
-use crate::login::budgets::{Budget, What, Whom};
+use crate::login::budgets::{Budget, BudgetKind, Whom};
 use crate::login::context::{Answer, Asked, Context, Move, Person, Unavailable, Verdict};
 use crate::login::effect::Effect;
 use crate::login::imported;
@@ -45,7 +45,7 @@ pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
     }
     vec![
         Budget::Spray { password: password.to_owned(), event: REFUSED },
-        Budget::Stored { what: What::Password, whom: Whom::person(person), event: REFUSED },
+        Budget::Stored { what: BudgetKind::Password, whom: Whom::person(person), event: REFUSED },
     ]
 }
 

@@ -7,14 +7,14 @@ use crate::audit::Entry;
 use crate::config::plugin::PluginEffect;
 use crate::error::{Fault, Result};
 use crate::login::accounts::Account;
-use crate::login::budgets::{Budget, What, Whom};
+use crate::login::budgets::{Budget, BudgetKind, Whom};
 use crate::login::context::{Answer, Asked, Checked, Context, Move, Person, Unavailable, Verdict};
 use crate::login::effect::{Effect, Letter, Spend};
 use crate::login::journey::NewLink;
 use crate::login::proof::{Factor, MethodName, Proof};
 use crate::login::step::{FieldKind, Problem, Step, Text};
 use crate::plugins::{self, Running, Unanswered, listed};
-use crate::profile::{self, Person as Profile};
+use crate::profile::{self, PersonClaims as Profile};
 use crate::store::tables::account::TOLD;
 use crate::upstream::WayBack;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ const FIELD: &str = "plugin_";
 
 /// What a question's answer is compared with.
 #[derive(Serialize, Deserialize, Default)]
-struct Secret {
+struct PluginSecret {
     /// The plug-in's own.
     state: String,
     /// The digest of the plug-in that it is of: another one reads nothing of it.
@@ -71,9 +71,9 @@ pub fn price(name: &str, person: &Person, step: &Move<'_>) -> Vec<Budget> {
     let anybody = || Whom::Anybody { of: name.to_owned(), seen_here: person.seen_here.clone() };
     let whom = if is_named { Whom::person(person) } else { anybody() };
     let what = match step {
-        Move::Enter => What::PluginQuestion,
-        Move::Answer { .. } if is_named => What::Plugin,
-        Move::Answer { .. } => What::PluginOfAnybody,
+        Move::Enter => BudgetKind::PluginQuestion,
+        Move::Answer { .. } if is_named => BudgetKind::Plugin,
+        Move::Answer { .. } => BudgetKind::PluginOfAnybody,
     };
     vec![Budget::Stored { what, whom, event: REFUSED }]
 }
@@ -169,7 +169,7 @@ fn dressed(running: &Running, (context, person): (&Context<'_>, &Person), asked:
         }
     }
     let sha256 = running.settings.sha256.clone();
-    let secret = as_json(&Secret { state, sha256, ..Secret::default() }).map_err(|fault| fault.0)?;
+    let secret = as_json(&PluginSecret { state, sha256, ..PluginSecret::default() }).map_err(|fault| fault.0)?;
     Ok(Asked { step: step.primary("continue"), secret, effects: wanted(running, (context, person), effects, Moment::Question)? })
 }
 
@@ -182,14 +182,18 @@ fn seen(text: &str) -> String {
     crate::visible::plain(&text.replace(['\n', '\r', '\t'], " "), LONGEST_TEXT)
 }
 
-fn as_json(secret: &Secret) -> std::result::Result<Json, Fault> {
+fn as_json(secret: &PluginSecret) -> std::result::Result<Json, Fault> {
     serde_json::to_value(secret).map_err(|error| Fault::new(error.to_string()))
 }
 
 /// A page that says so, with the other ways beside it.
 fn away(running: &Running, unanswered: &Unanswered) -> std::result::Result<Asked, Fault> {
     let step = Step::new("plugin_away").primary("try_again");
-    Ok(Asked { step, secret: as_json(&Secret { away: true, ..Secret::default() })?, effects: vec![failed(running, unanswered)] })
+    Ok(Asked {
+        step,
+        secret: as_json(&PluginSecret { away: true, ..PluginSecret::default() })?,
+        effects: vec![failed(running, unanswered)],
+    })
 }
 
 fn failed(running: &Running, unanswered: &Unanswered) -> Effect {
@@ -318,7 +322,7 @@ fn link(running: &Running, id: String) -> NewLink {
 
 pub async fn check(name: &str, context: &Context<'_>, person: &Person, secret: &Json, answer: &Answer<'_>) -> Result<Verdict> {
     let running = running(name, context)?;
-    let kept: Secret =
+    let kept: PluginSecret =
         serde_json::from_value(secret.clone()).map_err(|error| Fault::new(format!("the secret of a plug-in's question: {error}")))?;
     // Who comes back brings an answer; whoever presses a button meanwhile is asked anew. So is whom another version of the plug-in asked.
     if kept.away || kept.sha256 != running.settings.sha256 || kept.left != (answer.action == RETURNED) {
@@ -387,7 +391,8 @@ fn judged(running: &Running, (context, person): (&Context<'_>, &Person), said: w
             let mut step = Step::new("plugin_on_the_way").primary("continue");
             step.title = Text::new("plugin_on_the_way-title").with("label", running.label());
             let sha256 = running.settings.sha256.clone();
-            let secret = as_json(&Secret { state: leave.state, sha256, left: true, ..Secret::default() }).map_err(|fault| fault.0)?;
+            let secret =
+                as_json(&PluginSecret { state: leave.state, sha256, left: true, ..PluginSecret::default() }).map_err(|fault| fault.0)?;
             Ok(Verdict { checked: Checked::Leave { url: url.into(), step, secret }, effects })
         }
     }

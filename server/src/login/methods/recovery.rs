@@ -5,7 +5,7 @@ use super::totp::price_of_code;
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
 use crate::login::accounts::Account;
-use crate::login::budgets::{Budget, What};
+use crate::login::budgets::{Budget, BudgetKind};
 use crate::login::context::{Answer, Asked, Context, Move, Person, Unavailable, Verdict};
 use crate::login::effect::{Effect, Spend};
 use crate::login::proof::{Factor, Proof};
@@ -32,7 +32,7 @@ pub fn can_use(person: &Person) -> bool {
 }
 
 pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
-    price_of_code(What::Code, person, step, ("recovery_code", REFUSED))
+    price_of_code(BudgetKind::Code, person, step, ("recovery_code", REFUSED))
 }
 
 pub fn still_holds(_proof: &Proof, account: &Account) -> bool {

@@ -5,7 +5,7 @@ use super::recovery::{ALPHABET, plain};
 use super::totp::price_of_code;
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
-use crate::login::budgets::{Budget, What};
+use crate::login::budgets::{Budget, BudgetKind};
 use crate::login::context::{Answer, Asked, Context, Move, Person, Unavailable, Verdict};
 use crate::login::effect::{Effect, Spend};
 use crate::login::step::{FieldKind, Problem, Step};
@@ -24,7 +24,7 @@ pub fn can_use(person: &Person) -> bool {
 
 /// Codes of every kind draw on one budget. Strangers have another one for invitations, so that they keep nobody from codes (469-E).
 pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
-    let what = if person.is_subject { What::Code } else { What::Invitation };
+    let what = if person.is_subject { BudgetKind::Code } else { BudgetKind::Invitation };
     price_of_code(what, person, step, (FIELD, REFUSED))
 }
 

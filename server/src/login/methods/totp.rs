@@ -3,7 +3,7 @@
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
 use crate::login::accounts::Account;
-use crate::login::budgets::{Budget, What, Whom};
+use crate::login::budgets::{Budget, BudgetKind, Whom};
 use crate::login::context::{Answer, Asked, Context, Move, Person, Unavailable, Verdict};
 use crate::login::effect::{Effect, Spend};
 use crate::login::matching::digits;
@@ -32,12 +32,12 @@ pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
     match step {
         // What has no digit is no try, as `check` says too.
         Move::Answer { answer, .. } if digits(answer.text("code")).is_empty() => Vec::new(),
-        _ => price_of_code(What::Code, person, step, ("code", REFUSED)),
+        _ => price_of_code(BudgetKind::Code, person, step, ("code", REFUSED)),
     }
 }
 
 /// Codes of the authenticator and recovery codes draw on one budget.
-pub fn price_of_code(what: What, person: &Person, step: &Move<'_>, (field, event): (&str, &'static str)) -> Vec<Budget> {
+pub fn price_of_code(what: BudgetKind, person: &Person, step: &Move<'_>, (field, event): (&str, &'static str)) -> Vec<Budget> {
     let Move::Answer { answer, .. } = step else { return Vec::new() };
     if answer.text(field).trim().is_empty() {
         return Vec::new();

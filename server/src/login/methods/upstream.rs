@@ -5,7 +5,7 @@ use crate::audit::Entry;
 use crate::config::sdk::SdkTokens;
 use crate::error::{Fault, Result};
 use crate::login::accounts::Account;
-use crate::login::budgets::{Budget, What, Whom};
+use crate::login::budgets::{Budget, BudgetKind, Whom};
 use crate::login::context::{Answer, Asked, Checked, Context, Move, Outside, Person, Unavailable, Verdict, Voyage};
 use crate::login::effect::Effect;
 use crate::login::operation::{ID_TOKEN, Mediation, Operation};
@@ -34,14 +34,14 @@ const LONGEST_SDK_ANSWER: usize = 16 * 1024;
 
 /// What a question's answer is compared with.
 #[derive(Serialize, Deserialize, Default)]
-struct Secret {
+struct UpstreamSecret {
     /// The person is at the provider.
     trip: Option<Trip>,
     /// The SDK in an app was asked.
     #[serde(default)]
     sdk: Option<SdkTrip>,
     /// What came of it.
-    learned: Option<Outcome>,
+    learned: Option<ProviderOutcome>,
 }
 
 #[derive(Serialize, Deserialize, Clone)]
@@ -51,7 +51,7 @@ struct SdkTrip {
 }
 
 #[derive(Serialize, Deserialize, Clone)]
-enum Outcome {
+enum ProviderOutcome {
     Known(Box<Learned>),
     /// The key of a problem, and why.
     Failed(String, String),
@@ -80,7 +80,7 @@ pub fn still_holds(name: &str, proof: &Proof, account: &Account) -> bool {
 pub fn price(_name: &str, _person: &Person, step: &Move<'_>) -> Vec<Budget> {
     match step {
         Move::Answer { answer, question } if matches!(answer.action, GO | OTHER_ACCOUNT | RETURNED) || answer.action == ID_TOKEN.action => {
-            vec![Budget::Stored { what: What::Trips, whom: Whom::Question(*question), event: REFUSED }]
+            vec![Budget::Stored { what: BudgetKind::Trips, whom: Whom::Question(*question), event: REFUSED }]
         }
         _ => Vec::new(),
     }
@@ -114,7 +114,7 @@ fn sdk<'a>(provider: &Provider, context: &Context<'a>) -> Option<&'a SdkTokens> 
 /// A button that leads to the provider. In an app with its SDK it is the SDK's operation, with a nonce of this question.
 fn question(provider: &Provider, context: &Context<'_>) -> std::result::Result<Asked, Fault> {
     if sdk(provider, context).is_none() {
-        return Ok(Asked { step: step(provider), secret: as_json(&Secret::default())?, effects: Vec::new() });
+        return Ok(Asked { step: step(provider), secret: as_json(&UpstreamSecret::default())?, effects: Vec::new() });
     }
     let nonce = base64url::encode(&crate::seal::random::<32>()?);
     let settings = &provider.settings;
@@ -123,15 +123,15 @@ fn question(provider: &Provider, context: &Context<'_>) -> std::result::Result<A
     step.title = labelled("upstream-title", provider);
     let step =
         step.primary_for(ID_TOKEN.action, &settings.label).operate(Operation::IdTokenGet { options, mediation: Mediation::Optional });
-    let secret = Secret { sdk: Some(SdkTrip { nonce, asked_ms: context.now_ms }), ..Secret::default() };
+    let secret = UpstreamSecret { sdk: Some(SdkTrip { nonce, asked_ms: context.now_ms }), ..UpstreamSecret::default() };
     Ok(Asked { step, secret: as_json(&secret)?, effects: Vec::new() })
 }
 
-fn as_json(secret: &Secret) -> std::result::Result<Json, Fault> {
+fn as_json(secret: &UpstreamSecret) -> std::result::Result<Json, Fault> {
     serde_json::to_value(secret).map_err(|error| Fault::new(error.to_string()))
 }
 
-fn read(secret: &Json) -> std::result::Result<Secret, Fault> {
+fn read(secret: &Json) -> std::result::Result<UpstreamSecret, Fault> {
     serde_json::from_value(secret.clone()).map_err(|error| Fault::new(format!("the secret of a provider's question: {error}")))
 }
 
@@ -150,8 +150,8 @@ pub async fn learn(name: &str, context: &Context<'_>, secret: &Json, answer: &An
         _ => return Ok(None),
     };
     let outcome = match heard {
-        Ok(learned) => Outcome::Known(Box::new(learned)),
-        Err((problem, why)) => Outcome::Failed(problem.to_owned(), why),
+        Ok(learned) => ProviderOutcome::Known(Box::new(learned)),
+        Err((problem, why)) => ProviderOutcome::Failed(problem.to_owned(), why),
     };
     secret.learned = Some(outcome);
     Ok(Some(as_json(&secret)?))
@@ -227,7 +227,7 @@ async fn leave(provider: &Provider, context: &Context<'_>, other_account: bool) 
         Ok(departure) => {
             let mut step = step(provider).lead(labelled("upstream_on_the_way-lead", provider));
             step.title = labelled("upstream_on_the_way-title", provider);
-            let secret = as_json(&Secret { trip: Some(departure.trip), ..Secret::default() })?;
+            let secret = as_json(&UpstreamSecret { trip: Some(departure.trip), ..UpstreamSecret::default() })?;
             Ok(Verdict { checked: Checked::Leave { url: departure.url, step, secret }, effects: Vec::new() })
         }
         Err(trouble) => again(provider, context, (trouble.kind.problem(), &trouble.why)),
@@ -241,14 +241,14 @@ fn again(provider: &Provider, context: &Context<'_>, (problem, why): (&str, &str
     Ok(Verdict { checked, effects: vec![Effect::Audit(Box::new(refused))] })
 }
 
-fn judge(provider: &Provider, context: &Context<'_>, secret: Secret) -> Result<Verdict> {
+fn judge(provider: &Provider, context: &Context<'_>, secret: UpstreamSecret) -> Result<Verdict> {
     let of_sdk = || secret.sdk.as_ref().map_or(0, |trip| trip.asked_ms);
     let left_ms = secret.trip.as_ref().map_or_else(of_sdk, |trip| trip.left_ms);
     match secret.learned {
         // A provider's answer counts for the trip that is under way, and for no other.
         None => again(provider, context, ("upstream_failed", "an answer without a trip")),
-        Some(Outcome::Failed(problem, why)) => again(provider, context, (&problem, &why)),
-        Some(Outcome::Known(learned)) => {
+        Some(ProviderOutcome::Failed(problem, why)) => again(provider, context, (&problem, &why)),
+        Some(ProviderOutcome::Known(learned)) => {
             let again = question(provider, context)?;
             let (provider, settings) = (provider.name().to_owned(), provider.settings.clone());
             let outside = Outside { provider, settings, learned: *learned, left_ms, transaction: None, on_other_device: false, again };

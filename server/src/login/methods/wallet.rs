@@ -11,7 +11,7 @@ use super::upstream::{GO, RETURNED};
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
 use crate::login::accounts::Account;
-use crate::login::budgets::{Budget, What, Whom};
+use crate::login::budgets::{Budget, BudgetKind, Whom};
 use crate::login::context::{Answer, Asked, Checked, Context, Move, Outside, Person, Unavailable, Verdict, Voyage};
 use crate::login::effect::Effect;
 use crate::login::matching::{NUMBER_FIELD, digits, is_number};
@@ -20,8 +20,10 @@ use crate::login::proof::{Factor, Proof};
 use crate::login::step::{Content, FieldKind, Problem, Step, Text};
 use crate::mail;
 use crate::store::tables::outside_identity::FIND;
-use crate::upstream::{Learned, Profile, WayBack};
-use crate::wallet::{self, Answered, Elsewhere, Heard, Known, Outcome, PROTOCOL, Refusal, Trip, Wallet, Way};
+use crate::upstream::{Learned, ProviderProfile, WayBack};
+use crate::wallet::{
+    self, Answered, CredentialSubject, Elsewhere, Heard, PROTOCOL, PresentationMode, Refusal, Trip, Wallet, WalletOutcome,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use symbolon_oauth::jws::parse_object;
@@ -41,14 +43,14 @@ pub const WALLET_RETURN: &str = "wallet_return";
 
 /// What a question's answer is compared with.
 #[derive(Serialize, Deserialize, Default)]
-struct Secret {
+struct WalletSecret {
     /// The person is at the wallet.
     trip: Option<Trip>,
     /// The platform was asked.
     #[serde(default)]
     platform: Option<Trip>,
     /// What came of it.
-    learned: Option<Outcome>,
+    learned: Option<WalletOutcome>,
     /// It was learned by the number that another device shows.
     #[serde(default)]
     by_number: bool,
@@ -83,7 +85,7 @@ pub fn price(_name: &str, _person: &Person, step: &Move<'_>) -> Vec<Budget> {
             if matches!(answer.action, GO | RETURNED | OTHER_DEVICE | NUMBER)
                 || [CREDENTIAL.action, WALLET.action].contains(&answer.action) =>
         {
-            vec![Budget::Stored { what: What::Trips, whom: Whom::Question(*question), event: REFUSED }]
+            vec![Budget::Stored { what: BudgetKind::Trips, whom: Whom::Question(*question), event: REFUSED }]
         }
         _ => Vec::new(),
     }
@@ -139,11 +141,11 @@ fn asked(wallet: &Wallet, context: &Context<'_>) -> std::result::Result<Asked, F
     let step = step(wallet, "wallet", !trip.transaction_data.is_empty()).primary_for(GO, &wallet.settings.label);
     let step = if context.on_other_device.is_some() { step.secondary(OTHER_DEVICE) } else { step };
     if origins.is_empty() {
-        return Ok(Asked { step, secret: as_json(&Secret::default())?, effects: Vec::new() });
+        return Ok(Asked { step, secret: as_json(&WalletSecret::default())?, effects: Vec::new() });
     }
     let options = wallet.credential_options(&trip, &origins, context.now_ms)?;
     let step = step.secondary(CREDENTIAL.action).operate(Operation::CredentialGet { options, mediation: Mediation::Optional });
-    Ok(Asked { step, secret: as_json(&Secret { platform: Some(trip), ..Secret::default() })?, effects: Vec::new() })
+    Ok(Asked { step, secret: as_json(&WalletSecret { platform: Some(trip), ..WalletSecret::default() })?, effects: Vec::new() })
 }
 
 fn new_trip(wallet: &Wallet, context: &Context<'_>) -> std::result::Result<Trip, Fault> {
@@ -156,11 +158,11 @@ fn origins(wallet: &Wallet, context: &Context<'_>) -> Vec<String> {
     wallet.platform_origins(context.relying_party.origins, context.sdks.is_some())
 }
 
-fn as_json(secret: &Secret) -> std::result::Result<Json, Fault> {
+fn as_json(secret: &WalletSecret) -> std::result::Result<Json, Fault> {
     serde_json::to_value(secret).map_err(|error| Fault::new(error.to_string()))
 }
 
-fn read(secret: &Json) -> std::result::Result<Secret, Fault> {
+fn read(secret: &Json) -> std::result::Result<WalletSecret, Fault> {
     serde_json::from_value(secret.clone()).map_err(|error| Fault::new(format!("the secret of a wallet's question: {error}")))
 }
 
@@ -177,12 +179,13 @@ pub async fn learn(name: &str, context: &Context<'_>, secret: &Json, answer: &An
     }
     if let Some(trip) = secret.platform.as_ref().filter(|_| answer.action == CREDENTIAL.action) {
         let heard = shown_credential(configured(context, name)?, context, (trip, answer)).await;
-        secret.learned =
-            Some(heard.map_or_else(|(problem, why)| Outcome::Failed(problem.to_owned(), why), |it| Outcome::Known(Box::new(it))));
+        secret.learned = Some(
+            heard.map_or_else(|(problem, why)| WalletOutcome::Failed(problem.to_owned(), why), |it| WalletOutcome::Known(Box::new(it))),
+        );
         return Ok(Some(as_json(&secret)?));
     }
     let Some(trip) = secret.trip.as_ref().filter(|trip| brings_answer(trip, answer)) else { return Ok(None) };
-    let failed = |problem: &str, why: &str| Outcome::Failed(problem.to_owned(), why.to_owned());
+    let failed = |problem: &str, why: &str| WalletOutcome::Failed(problem.to_owned(), why.to_owned());
     let (sql, values) = wallet::query(trip, context.now_ms);
     let answered = wallet::read_answer(context.store.one(sql, &values).await?, context.keyring, trip)?;
     let is_number_of = |answered: &Answered| {
@@ -242,7 +245,7 @@ pub async fn check(name: &str, context: &Context<'_>, _person: &Person, secret: 
         RETURNED => judge(wallet, context, read(secret)?).await,
         NUMBER if names_no_number(answer) => Ok(Verdict::wrong(Problem::in_field("no_code", NUMBER_FIELD), Vec::new())),
         NUMBER if read(secret)?.trip.is_some_and(|trip| trip.elsewhere.is_some()) => {
-            judge(wallet, context, Secret { by_number: true, ..read(secret)? }).await
+            judge(wallet, context, WalletSecret { by_number: true, ..read(secret)? }).await
         }
         action if action == CREDENTIAL.action || action == WALLET.action => judge(wallet, context, read(secret)?).await,
         _ => Ok(Verdict { checked: Checked::Nothing, effects: Vec::new() }),
@@ -273,7 +276,7 @@ fn invite(wallet: &Wallet, context: &Context<'_>) -> Result<Verdict> {
     step.content.insert(0, Content::Qr { text: wallet.link(&handle(wallet, context)?) });
     let step = step.field(NUMBER_FIELD, FieldKind::Code, "off", None).primary(NUMBER);
     let step = step.secondary_called(OTHER_DEVICE, Text::new("action-new_qr"));
-    let secret = as_json(&Secret { trip: Some(trip), ..Secret::default() })?;
+    let secret = as_json(&WalletSecret { trip: Some(trip), ..WalletSecret::default() })?;
     Ok(Verdict { checked: Checked::Anew(Box::new(Asked { step, secret, effects: Vec::new() })), effects: Vec::new() })
 }
 
@@ -285,7 +288,7 @@ fn open_from_app(wallet: &Wallet, context: &Context<'_>, link: &str) -> Result<V
     let called = Text::new("action-go").with("provider", wallet.settings.label.as_str());
     let step = step(wallet, "wallet_on_the_way", !trip.transaction_data.is_empty()).primary(WALLET.action).called(called);
     let step = step.operate(Operation::WalletOpen { options, mediation: Mediation::Optional });
-    let secret = as_json(&Secret { trip: Some(trip), ..Secret::default() })?;
+    let secret = as_json(&WalletSecret { trip: Some(trip), ..WalletSecret::default() })?;
     Ok(Verdict { checked: Checked::Anew(Box::new(Asked { step, secret, effects: Vec::new() })), effects: Vec::new() })
 }
 
@@ -293,7 +296,7 @@ fn leave(wallet: &Wallet, context: &Context<'_>) -> Result<Verdict> {
     let handle = handle(wallet, context)?;
     let trip = new_trip(wallet, context)?;
     let step = step(wallet, "wallet_on_the_way", !trip.transaction_data.is_empty()).primary_for(GO, &wallet.settings.label);
-    let secret = as_json(&Secret { trip: Some(trip), ..Secret::default() })?;
+    let secret = as_json(&WalletSecret { trip: Some(trip), ..WalletSecret::default() })?;
     Ok(Verdict { checked: Checked::Leave { url: wallet.link(&handle), step, secret }, effects: Vec::new() })
 }
 
@@ -303,7 +306,7 @@ fn again(wallet: &Wallet, context: &Context<'_>, problem: &str, why: &str) -> Re
     Ok(Verdict { checked: Checked::Again(asked(wallet, context)?, Problem::new(problem)), effects: vec![Effect::Audit(Box::new(refused))] })
 }
 
-async fn judge(wallet: &Wallet, context: &Context<'_>, secret: Secret) -> Result<Verdict> {
+async fn judge(wallet: &Wallet, context: &Context<'_>, secret: WalletSecret) -> Result<Verdict> {
     let trip = secret.trip.as_ref().or(secret.platform.as_ref());
     let left_ms = trip.map_or(0, |trip| trip.left_ms);
     let (is_ours, on_other_device) = (trip.is_some_and(|trip| wallet.is_ours(trip)), secret.by_number);
@@ -313,10 +316,10 @@ async fn judge(wallet: &Wallet, context: &Context<'_>, secret: Secret) -> Result
     match secret.learned {
         // An answer counts for the request that is under way, and for no other.
         None => again(wallet, context, "wallet_failed", "an answer without a request"),
-        Some(Outcome::Failed(problem, why)) => again(wallet, context, &problem, &why),
+        Some(WalletOutcome::Failed(problem, why)) => again(wallet, context, &problem, &why),
         // It was learned a while ago perhaps, and is judged by what is configured now.
-        Some(Outcome::Known(_)) if !is_ours => again(wallet, context, "wallet_failed", "the configuration changed meanwhile"),
-        Some(Outcome::Known(known)) => {
+        Some(WalletOutcome::Known(_)) if !is_ours => again(wallet, context, "wallet_failed", "the configuration changed meanwhile"),
+        Some(WalletOutcome::Known(known)) => {
             let answered = Entry::ok("wallet_answered").with("wallet", wallet.name()).with("issuer", known.issuer.as_str());
             // What was posted is in the audit since then.
             let effects = if secret.platform.is_some() { vec![Effect::Audit(Box::new(answered))] } else { Vec::new() };
@@ -334,7 +337,7 @@ async fn shown_credential(
     wallet: &Wallet,
     context: &Context<'_>,
     (trip, answer): (&Trip, &Answer<'_>),
-) -> std::result::Result<Known, Refusal> {
+) -> std::result::Result<CredentialSubject, Refusal> {
     let failed = |why: &str| ("wallet_failed", why.to_owned());
     match answer.text(CREDENTIAL.failure_field) {
         "" => {}
@@ -359,12 +362,12 @@ async fn shown_credential(
     let opened = jwe::open(sealed.unwrap_or_default(), &key).map_err(|why| failed(why.as_str()))?;
     let said = Response::parse(&opened.content).map_err(|why| failed(why.0))?.said;
     let origins = origins(wallet, context);
-    let heard = Heard { party_u: &opened.party_u, trip, way: Way::Shown { origins: &origins }, now_ms: context.now_ms };
+    let heard = Heard { party_u: &opened.party_u, trip, way: PresentationMode::Shown { origins: &origins }, now_ms: context.now_ms };
     wallet.judge(&said, &heard, context.keyring).await
 }
 
 /// The person is known by the MAC under which the first link was made: a newer master key changes nobody's account.
-async fn learned(context: &Context<'_>, known: Known) -> Result<Learned> {
+async fn learned(context: &Context<'_>, known: CredentialSubject) -> Result<Learned> {
     let mut subject = known.person.0.first().cloned().unwrap_or_default();
     for one in &known.person.0 {
         if context.store.one(FIND, &[known.issuer.as_str().into(), one.as_str().into()]).await?.is_some() {
@@ -373,7 +376,7 @@ async fn learned(context: &Context<'_>, known: Known) -> Result<Learned> {
         }
     }
     let text = |name: &str| known.claims.get(name).and_then(Json::as_str).map(str::to_owned);
-    let profile = Profile { name: text("name").or_else(|| text("given_name")), ..Profile::default() };
+    let profile = ProviderProfile { name: text("name").or_else(|| text("given_name")), ..ProviderProfile::default() };
     let claims = known.claims.into_iter().collect();
     Ok(Learned { issuer: known.issuer, subject, auth_time: Some(context.now_ms / 1000), sid: None, profile, claims, ..Learned::default() })
 }

@@ -1,12 +1,12 @@
 //! Changes that wait leave together: one transaction, one flight, one wait for the disk. Whoever shares a row with a change under way waits
 //! for it; whoever cannot go with the others goes alone. No requester can cancel what was sent.
 
-use super::super::change::{Applied, Draft, Drawn, Expect, Marker, NotApplied, Statement};
+use super::super::change::{Applied, ApplyResult, Draft, Drawn, Expect, Marker, NotApplied, Statement};
 use super::super::tables::audit;
 use super::super::value::Value;
 use super::pool::{PATIENCE, Shared};
-use super::queue::{Outcome, Waiting};
-use super::wire::{Broken, Said, Wire, array};
+use super::queue::QueuedChange;
+use super::wire::{Broken, DatabaseError, Wire, array};
 use crate::error::Fault;
 use std::io;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ enum Why {
 
 impl Why {
     /// 22012: a guard counted other rows than it demands. 23505: a unique key. 23502: `IN_TIME` leaves out the body.
-    fn of(said: &Said, statement: usize) -> Self {
+    fn of(said: &DatabaseError, statement: usize) -> Self {
         let is_entry = said.table.starts_with("audit_");
         match said.code.as_str() {
             "23505" if is_entry => Self::Again,
@@ -131,7 +131,7 @@ pub(super) async fn write(shared: Arc<Shared>, helps: bool) {
     let mut wire: Option<Wire> = None;
     let _stands_in = (!helps).then(|| StandsIn(Arc::clone(&shared)));
     while let Some(group) = shared.queue.next_group(helps).await {
-        let (alone, together): (Vec<Waiting>, Vec<Waiting>) = group.into_iter().partition(|waiting| waiting.may_lose);
+        let (alone, together): (Vec<QueuedChange>, Vec<QueuedChange>) = group.into_iter().partition(|waiting| waiting.may_lose);
         alone.into_iter().for_each(|waiting| send_alone(&shared, waiting));
         let mut flight = std::pin::pin!(fly_group(&shared, &mut wire, together));
         if tokio::time::timeout(SLOW, &mut flight).await.is_err() {
@@ -153,7 +153,7 @@ async fn fly_in_time(shared: &Arc<Shared>, wire: &mut Wire, changes: &[Drawn<'_>
 }
 
 /// The whole group, then those that are left when one was refused. After a second refusal each goes alone.
-async fn fly_group(shared: &Arc<Shared>, wire: &mut Option<Wire>, mut group: Vec<Waiting>) {
+async fn fly_group(shared: &Arc<Shared>, wire: &mut Option<Wire>, mut group: Vec<QueuedChange>) {
     let mut rounds = 0;
     while rounds < 2 && !group.is_empty() {
         let ready = match shared.ready(wire).await {
@@ -205,19 +205,19 @@ async fn fly_group(shared: &Arc<Shared>, wire: &mut Option<Wire>, mut group: Vec
     }
 }
 
-fn answer(shared: &Shared, waiting: Waiting, outcome: Outcome) {
+fn answer(shared: &Shared, waiting: QueuedChange, outcome: ApplyResult) {
     shared.queue.release(&waiting.keys, matches!(outcome, Err(NotApplied::Conflict(_))));
     let _ = waiting.answer.send(outcome);
 }
 
-fn answer_all(shared: &Shared, group: Vec<Waiting>, outcome: impl Fn() -> Outcome) {
+fn answer_all(shared: &Shared, group: Vec<QueuedChange>, outcome: impl Fn() -> ApplyResult) {
     for waiting in group {
         answer(shared, waiting, outcome());
     }
 }
 
 /// A change by itself, on another connection, with the patience that single changes have.
-pub(super) fn send_alone(shared: &Arc<Shared>, mut waiting: Waiting) {
+pub(super) fn send_alone(shared: &Arc<Shared>, mut waiting: QueuedChange) {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
         let outcome = apply_alone(&shared, &mut waiting.draft).await;
@@ -225,7 +225,7 @@ pub(super) fn send_alone(shared: &Arc<Shared>, mut waiting: Waiting) {
     });
 }
 
-async fn apply_alone(shared: &Arc<Shared>, draft: &mut Draft) -> Outcome {
+async fn apply_alone(shared: &Arc<Shared>, draft: &mut Draft) -> ApplyResult {
     for attempt in 0..ATTEMPTS {
         let (flown, marker) = try_alone(shared, draft).await?;
         match flown {
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn what_was_said_belongs_to_a_statement() {
-        let said = |code: &str| Said { code: code.to_owned(), ..Said::default() };
+        let said = |code: &str| DatabaseError { code: code.to_owned(), ..DatabaseError::default() };
         assert!(matches!(Why::of(&said("22012"), 3), Why::Conflict(3)));
         assert!(matches!(Why::of(&said("23505"), 0), Why::Conflict(0)));
         assert!(matches!(Why::of(&said("40P01"), 0), Why::Again));

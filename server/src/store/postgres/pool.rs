@@ -6,7 +6,7 @@ use super::super::tables;
 use super::super::value::Value;
 use super::connect::{Address, BOUNDS};
 use super::queue::Queue;
-use super::reads::{Found, Reading, Reads};
+use super::reads::{Found, QueuedRead, Reads};
 use super::wire::{Broken, Wire};
 use crate::error::Fault;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -245,7 +245,7 @@ async fn fly(mut lease: Lease) {
         Ok(wire) => wire,
         Err(fault) => return waiting.into_iter().for_each(|reading| drop(reading.answer.send(Err(fault.clone())))),
     };
-    let (together, mut alone): (Vec<Reading>, Vec<Reading>) = waiting.into_iter().partition(|reading| wire.knows(reading.sql));
+    let (together, mut alone): (Vec<QueuedRead>, Vec<QueuedRead>) = waiting.into_iter().partition(|reading| wire.knows(reading.sql));
     let reads: Vec<(&'static str, &[Value])> = together.iter().map(|reading| (reading.sql, &reading.values[..])).collect();
     let flown = tokio::time::timeout(PATIENCE, wire.query_all(&reads)).await;
     match flown {

@@ -1,14 +1,12 @@
 //! The changes of a node that wait, and which of them may leave together.
 
-use super::super::change::{Applied, Draft, NotApplied, Statement};
+use super::super::change::{ApplyResult, Draft, Statement};
 use super::super::ids::UnderWay;
 use super::super::value::Value;
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
-
-pub type Outcome = Result<Applied, NotApplied>;
 
 /// A group is at most this many changes, and this many bytes of values.
 const MOST_CHANGES: usize = 32;
@@ -20,20 +18,20 @@ const KEY_LENGTH: usize = 12;
 /// So many keys of changes that conflicted are remembered.
 const MOST_LOST: usize = 1024;
 
-pub(super) struct Waiting {
+pub(super) struct QueuedChange {
     pub draft: Draft,
     pub keys: Vec<u64>,
     /// Another change with one of its keys conflicted just before: a budget that is used up, a proof that was seen. It goes alone, because
     /// a conflict inside a group costs the others a flight.
     pub may_lose: bool,
     bytes: usize,
-    pub answer: oneshot::Sender<Outcome>,
+    pub answer: oneshot::Sender<ApplyResult>,
     /// Holds the audit's horizon back until this change is decided.
     _under_way: UnderWay,
 }
 
-impl Waiting {
-    pub fn new(draft: Draft, under_way: UnderWay) -> (Self, oneshot::Receiver<Outcome>) {
+impl QueuedChange {
+    pub fn new(draft: Draft, under_way: UnderWay) -> (Self, oneshot::Receiver<ApplyResult>) {
         let (answer, outcome) = oneshot::channel();
         let keys = keys(draft.own_statements());
         let bytes = draft.statements().iter().flat_map(|statement| &statement.values).map(size).sum();
@@ -119,8 +117,8 @@ impl Lost {
 }
 
 #[derive(Default)]
-struct Line {
-    waiting: VecDeque<Waiting>,
+struct QueueState {
+    waiting: VecDeque<QueuedChange>,
     /// Keys of the changes under way on this node.
     held: HashSet<u64>,
     lost: Lost,
@@ -129,14 +127,14 @@ struct Line {
     slow: usize,
 }
 
-impl Line {
+impl QueueState {
     /// The first writer cannot carry all of it alone.
     fn wants_help(&self) -> bool {
         self.slow > 0 || self.is_closed || self.waiting.len() >= MOST_CHANGES
     }
 
     /// The changes that may go together now, in order. A change that has to wait keeps its place before others with its keys.
-    fn take_group(&mut self) -> Vec<Waiting> {
+    fn take_group(&mut self) -> Vec<QueuedChange> {
         let (mut group, mut bytes, mut at) = (Vec::new(), 0, 0);
         let mut blocked: HashSet<u64> = HashSet::new();
         while at < self.waiting.len().min(LOOK_AHEAD) && group.len() < MOST_CHANGES {
@@ -160,7 +158,7 @@ impl Line {
 }
 
 pub(super) struct Queue {
-    line: Mutex<Line>,
+    line: Mutex<QueueState>,
     /// Wakes the first writer.
     bell: Notify,
     /// Wakes the second one.
@@ -182,12 +180,12 @@ impl Queue {
         Self { line: Mutex::default(), bell: Notify::new(), help: Notify::new(), most }
     }
 
-    fn line(&self) -> MutexGuard<'_, Line> {
+    fn line(&self) -> MutexGuard<'_, QueueState> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands the change back where the queue is full.
-    pub fn push(&self, waiting: Waiting) -> Result<(), Waiting> {
+    pub fn push(&self, waiting: QueuedChange) -> Result<(), QueuedChange> {
         let mut line = self.line();
         if line.waiting.len() >= self.most {
             return Err(waiting);
@@ -197,7 +195,7 @@ impl Queue {
         Ok(())
     }
 
-    fn ring(&self, line: &Line) {
+    fn ring(&self, line: &QueueState) {
         self.bell.notify_one();
         if line.wants_help() {
             self.help.notify_one();
@@ -214,7 +212,7 @@ impl Queue {
 
     /// None: the store is closed and nothing waits. `helps`: the second writer asks. It leaves changes to the first one as long as that one
     /// gets on, because large groups cost PostgreSQL less.
-    pub async fn next_group(&self, helps: bool) -> Option<Vec<Waiting>> {
+    pub async fn next_group(&self, helps: bool) -> Option<Vec<QueuedChange>> {
         let bell = if helps { &self.help } else { &self.bell };
         loop {
             {
@@ -263,15 +261,15 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    fn waiting(ids: &Arc<Ids>, keys: &[u8]) -> Waiting {
+    fn waiting(ids: &Arc<Ids>, keys: &[u8]) -> QueuedChange {
         let mut change = Change::new(1);
         for key in keys {
             change.run("UPDATE x SET y = 1 WHERE id = $1", vec![Value::from(&[*key; 16][..])]);
         }
-        Waiting::new(change.into_draft(), ids.begin(1)).0
+        QueuedChange::new(change.into_draft(), ids.begin(1)).0
     }
 
-    fn lengths(line: &mut Line) -> Vec<usize> {
+    fn lengths(line: &mut QueueState) -> Vec<usize> {
         std::iter::from_fn(|| Some(line.take_group().len()).filter(|length| *length > 0)).collect()
     }
 
@@ -279,7 +277,7 @@ mod tests {
     #[test]
     fn a_group_has_no_row_twice() {
         let ids = Arc::new(Ids::new().unwrap());
-        let mut line = Line::default();
+        let mut line = QueueState::default();
         line.waiting.extend([&[1][..], &[2], &[1, 3], &[3], &[4]].map(|keys| waiting(&ids, keys)));
         let group = line.take_group();
         assert_eq!(group.len(), 3, "1, 2 and 4: the third waits for 1, the fourth for the third");
@@ -356,13 +354,13 @@ mod tests {
     #[test]
     fn a_group_is_bounded() {
         let ids = Arc::new(Ids::new().unwrap());
-        let mut line = Line::default();
+        let mut line = QueueState::default();
         line.waiting.extend((0..100).map(|key| waiting(&ids, &[key])));
         assert_eq!(lengths(&mut line), [32, 32, 32, 4]);
         let large = |key: u8| {
             let mut change = Change::new(1);
             change.run("INSERT INTO x (id, y) VALUES ($1, $2)", vec![Value::from(&[key; 16][..]), "y".repeat(100_000).into()]);
-            Waiting::new(change.into_draft(), ids.begin(1)).0
+            QueuedChange::new(change.into_draft(), ids.begin(1)).0
         };
         line.held.clear();
         line.waiting.extend((0..5).map(large));

@@ -11,17 +11,17 @@ const TOGETHER: usize = 32;
 
 pub(super) type Found = Result<Vec<Row>, Fault>;
 
-pub(super) struct Reading {
+pub(super) struct QueuedRead {
     pub sql: &'static str,
     pub values: Vec<Value>,
     pub answer: oneshot::Sender<Found>,
 }
 
 #[derive(Default)]
-pub(super) struct Reads(std::sync::Mutex<VecDeque<Reading>>);
+pub(super) struct Reads(std::sync::Mutex<VecDeque<QueuedRead>>);
 
 impl Reads {
-    fn line(&self) -> std::sync::MutexGuard<'_, VecDeque<Reading>> {
+    fn line(&self) -> std::sync::MutexGuard<'_, VecDeque<QueuedRead>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -32,12 +32,12 @@ impl Reads {
     /// Adds one at the end. Its rows come to the receiver.
     pub fn push(&self, sql: &'static str, values: &[Value]) -> oneshot::Receiver<Found> {
         let (answer, found) = oneshot::channel();
-        self.line().push_back(Reading { sql, values: values.to_vec(), answer });
+        self.line().push_back(QueuedRead { sql, values: values.to_vec(), answer });
         found
     }
 
     /// Those that come next, without the ones whose callers gave up.
-    pub fn take(&self) -> Vec<Reading> {
+    pub fn take(&self) -> Vec<QueuedRead> {
         let mut line = self.line();
         let most = line.len().min(TOGETHER);
         line.drain(..most).filter(|reading| !reading.answer.is_closed()).collect()

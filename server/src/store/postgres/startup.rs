@@ -2,7 +2,7 @@
 //! Frontend/Backend Protocol, *Start-up* and *SASL Authentication*.
 
 use super::connect::{Address, CONNECTING};
-use super::wire::{Broken, Said, Stream, Wire};
+use super::wire::{Broken, DatabaseError, Stream, Wire};
 use crate::error::Fault;
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
@@ -27,7 +27,7 @@ const SESSION: &str = "SET default_transaction_isolation = 'read committed'; SET
 pub(super) const NOT_DURABLE: &str =
     "synchronous_commit = off: what was acknowledged could be lost. Set it to on, for this database and user too";
 
-enum Target<'a> {
+enum SocketTarget<'a> {
     Tcp {
         host: String,
         name: &'a str,
@@ -52,22 +52,22 @@ impl Address {
         Err(last)
     }
 
-    fn targets(&self) -> Vec<Target<'_>> {
+    fn targets(&self) -> Vec<SocketTarget<'_>> {
         let (hosts, addresses, ports) = (self.config.get_hosts(), self.config.get_hostaddrs(), self.config.get_ports());
         let port = |at: usize| ports.get(at).or_else(|| ports.first()).copied().unwrap_or(5432);
         let count = hosts.len().max(addresses.len());
         let target = |at: usize| match (hosts.get(at), addresses.get(at)) {
             #[cfg(unix)]
-            (Some(Host::Unix(directory)), _) => Some(Target::Unix(directory.join(format!(".s.PGSQL.{}", port(at))))),
-            (Some(Host::Tcp(name)), None) => Some(Target::Tcp { host: name.clone(), name, port: port(at) }),
-            (Some(Host::Tcp(name)), Some(address)) => Some(Target::Tcp { host: address.to_string(), name, port: port(at) }),
-            (_, Some(address)) => Some(Target::Tcp { host: address.to_string(), name: "", port: port(at) }),
+            (Some(Host::Unix(directory)), _) => Some(SocketTarget::Unix(directory.join(format!(".s.PGSQL.{}", port(at))))),
+            (Some(Host::Tcp(name)), None) => Some(SocketTarget::Tcp { host: name.clone(), name, port: port(at) }),
+            (Some(Host::Tcp(name)), Some(address)) => Some(SocketTarget::Tcp { host: address.to_string(), name, port: port(at) }),
+            (_, Some(address)) => Some(SocketTarget::Tcp { host: address.to_string(), name: "", port: port(at) }),
             _ => None,
         };
         (0..count).filter_map(target).collect()
     }
 
-    async fn wire_to(&self, target: &Target<'_>, bounds: &str) -> Result<Wire, Broken> {
+    async fn wire_to(&self, target: &SocketTarget<'_>, bounds: &str) -> Result<Wire, Broken> {
         let stream = self.open(target).await.map_err(|error| Broken::Lost(error.to_string()))?;
         let mut wire = Wire::new(stream);
         self.start(&mut wire).await?;
@@ -76,7 +76,7 @@ impl Address {
         let mut said = answer.split(' ');
         if said.next() != Some("f") {
             let message = "this server is a replica".to_owned();
-            return Err(Broken::Said(Said { code: "25006".to_owned(), message, ..Said::default() }));
+            return Err(Broken::Said(DatabaseError { code: "25006".to_owned(), message, ..DatabaseError::default() }));
         }
         if said.next().is_none_or(|commit| commit == "off") {
             return Err(Broken::Unreadable(Fault::store_away(NOT_DURABLE)));
@@ -87,11 +87,11 @@ impl Address {
         Ok(wire)
     }
 
-    async fn open(&self, target: &Target<'_>) -> io::Result<Box<dyn Stream>> {
+    async fn open(&self, target: &SocketTarget<'_>) -> io::Result<Box<dyn Stream>> {
         let (stream, name) = match target {
             #[cfg(unix)]
-            Target::Unix(path) => return Ok(Box::new(UnixStream::connect(path).await?)),
-            Target::Tcp { host, name, port } => (TcpStream::connect((host.as_str(), *port)).await?, *name),
+            SocketTarget::Unix(path) => return Ok(Box::new(UnixStream::connect(path).await?)),
+            SocketTarget::Tcp { host, name, port } => (TcpStream::connect((host.as_str(), *port)).await?, *name),
         };
         stream.set_nodelay(true)?;
         let socket = SockRef::from(&stream);
@@ -124,7 +124,7 @@ impl Address {
         loop {
             let message = wire.message().await.map_err(lost)?;
             if let Message::ErrorResponse(error) = &message {
-                return Err(Broken::Said(Said::read(error.fields(), 0).map_err(lost)?));
+                return Err(Broken::Said(DatabaseError::read(error.fields(), 0).map_err(lost)?));
             }
             // A server that skips its half of SCRAM has not shown that it knows the password.
             let is_done = matches!(message, Message::ReadyForQuery(_));

@@ -32,9 +32,9 @@ pub struct Wire {
     outgoing: BytesMut,
     /// How many ReadyForQuery are still to come. Whoever asked for them may have given up waiting.
     owed: usize,
-    known: HashMap<Key, Known>,
+    known: HashMap<StatementKey, PreparedStatement>,
     /// Parsed in this flight, in order: known once PostgreSQL says so.
-    parsing: Vec<(Key, String)>,
+    parsing: Vec<(StatementKey, String)>,
     names: u64,
     is_broken: bool,
     /// A warning came with the last flight: the wait for a standby was cancelled.
@@ -48,13 +48,13 @@ pub struct Wire {
 }
 
 /// Address and length of a statement's text, which is never freed, and the rows that its guard demands.
-type Key = (usize, usize, Option<u64>);
+type StatementKey = (usize, usize, Option<u64>);
 
-fn key_of(sql: &'static str, guard: Option<u64>) -> Key {
+fn key_of(sql: &'static str, guard: Option<u64>) -> StatementKey {
     (sql.as_ptr().addr(), sql.len(), guard)
 }
 
-struct Known {
+struct PreparedStatement {
     name: String,
     columns: Option<Arc<Columns>>,
     types: Vec<Oid>,
@@ -68,14 +68,14 @@ pub enum Broken {
     /// The flight is committed on this server, which stopped waiting for its standby.
     Unsure,
     /// PostgreSQL said no.
-    Said(Said),
+    Said(DatabaseError),
     /// A row has what no statement of ours asks for.
     Unreadable(Fault),
 }
 
 /// An ErrorResponse.
 #[derive(Debug, Clone, Default)]
-pub struct Said {
+pub struct DatabaseError {
     pub code: String,
     pub message: String,
     /// The table that it is about, where it is about one.
@@ -92,7 +92,7 @@ pub fn said_fault(code: &str, message: &str) -> Fault {
     if is_away { Fault::store_away(text) } else { Fault::new(text) }
 }
 
-impl Said {
+impl DatabaseError {
     pub fn read(mut fields: ErrorFields<'_>, executed: usize) -> io::Result<Self> {
         let mut said = Self { executed, ..Self::default() };
         while let Some(field) = fields.next()? {
@@ -131,7 +131,7 @@ impl Broken {
 /// What came back for a flight that ended with Sync.
 #[derive(Default)]
 struct Landed {
-    error: Option<Said>,
+    error: Option<DatabaseError>,
     rows: Vec<DataRowBody>,
     /// For each statement, how many rows there were when it had ended.
     ends: Vec<usize>,
@@ -287,7 +287,7 @@ impl Wire {
     /// Adds a statement to the flight. `guard`: how many rows it must touch, or the whole flight fails.
     pub fn add(&mut self, sql: &'static str, guard: Option<u64>, values: &[Value]) -> io::Result<()> {
         let key = key_of(sql, guard);
-        let pending = |parsing: &[(Key, String)]| parsing.iter().find(|(known, _)| *known == key).map(|(_, name)| name.clone());
+        let pending = |parsing: &[(StatementKey, String)]| parsing.iter().find(|(known, _)| *known == key).map(|(_, name)| name.clone());
         let name = match self.known.get(&key).map(|known| known.name.clone()).or_else(|| pending(&self.parsing)) {
             Some(name) => name,
             None => self.parse(sql, key)?,
@@ -296,7 +296,7 @@ impl Wire {
         frontend::execute("", 0, &mut self.outgoing)
     }
 
-    fn parse(&mut self, sql: &'static str, key: Key) -> io::Result<String> {
+    fn parse(&mut self, sql: &'static str, key: StatementKey) -> io::Result<String> {
         let name = format!("s{}", self.names);
         self.names += 1;
         match key.2 {
@@ -398,7 +398,7 @@ impl Wire {
         read.map_err(|error| Broken::Unreadable(Fault::new(format!("PostgreSQL: {error}"))))
     }
 
-    fn describe(&mut self, key: Key, described: Option<RowDescriptionBody>) -> io::Result<()> {
+    fn describe(&mut self, key: StatementKey, described: Option<RowDescriptionBody>) -> io::Result<()> {
         let Some(described) = described else { return Ok(()) };
         let Some(known) = self.known.get_mut(&key) else { return Err(io::Error::other("a description of nothing")) };
         let (mut names, mut types, mut fields) = (Vec::new(), Vec::new(), described.fields());
@@ -411,8 +411,8 @@ impl Wire {
         Ok(())
     }
 
-    fn rows(&self, key: Key, rows: &[DataRowBody]) -> io::Result<Vec<Row>> {
-        let Some(Known { columns: Some(columns), types, .. }) = self.known.get(&key) else {
+    fn rows(&self, key: StatementKey, rows: &[DataRowBody]) -> io::Result<Vec<Row>> {
+        let Some(PreparedStatement { columns: Some(columns), types, .. }) = self.known.get(&key) else {
             return if rows.is_empty() { Ok(Vec::new()) } else { Err(io::Error::other("rows without a description")) };
         };
         rows.iter().map(|row| Ok(Row::new(values_of(row, types)?, columns))).collect()
@@ -439,7 +439,7 @@ impl Wire {
                 }
                 Message::ParseComplete => {
                     if let Some((key, name)) = self.parsing.get(parsed) {
-                        self.known.insert(*key, Known { name: name.clone(), columns: None, types: Vec::new() });
+                        self.known.insert(*key, PreparedStatement { name: name.clone(), columns: None, types: Vec::new() });
                     }
                     parsed += 1;
                 }
@@ -447,7 +447,7 @@ impl Wire {
                     executed += 1;
                     landed.ends.push(landed.rows.len());
                 }
-                Message::ErrorResponse(error) => landed.error = Some(Said::read(error.fields(), executed)?),
+                Message::ErrorResponse(error) => landed.error = Some(DatabaseError::read(error.fields(), executed)?),
                 Message::NoticeResponse(notice) => self.is_warned |= is_about_standby(notice.fields())?,
                 Message::DataRow(row) => landed.rows.push(row),
                 Message::RowDescription(described) => landed.described = Some(described),
