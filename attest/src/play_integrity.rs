@@ -323,7 +323,7 @@ fn licensing(facts: &Facts, expected: &Expected<'_>) -> Option<&'static str> {
 fn testing(details: Option<&Value>) -> Option<&'static str> {
     let genuine = match details {
         None => true,
-        Some(Value::Object(it)) => it.get("isTestingResponse").is_none_or(|it| *it == Value::Bool(false)),
+        Some(Value::Object(members)) => members.get("isTestingResponse").is_none_or(|it| *it == Value::Bool(false)),
         Some(_) => false,
     };
     (!genuine).then_some("the verdict was made up for a test")

@@ -203,7 +203,7 @@ impl Entry {
     fn read(entry: &Map<String, Value>) -> Option<Self> {
         let text = |name: &str| match entry.get(name) {
             None => Some(None),
-            Some(Value::String(it)) if it.len() <= MAX_TEXT => Some(Some(it.as_str())),
+            Some(Value::String(value)) if value.len() <= MAX_TEXT => Some(Some(value.as_str())),
             Some(_) => None,
         };
         let status = match text("status")?? {

@@ -73,18 +73,18 @@ fn judged(vector: &Json, change: &str) -> Vec<&'static str> {
 fn every_real_attestation_and_every_change_of_it() {
     let Some(file) = vectors("app-attest/app-attest.json") else { return };
     let (mut accepted, mut refused) = (0, 0);
-    for it in file["vectors"].as_array().unwrap().iter().filter(|it| it["kind"] == "attestation") {
-        let id = it["id"].as_str().unwrap();
-        let plain = judged(it, "");
-        if it["expected"] == "accept" {
+    for vector in file["vectors"].as_array().unwrap().iter().filter(|it| it["kind"] == "attestation") {
+        let id = vector["id"].as_str().unwrap();
+        let plain = judged(vector, "");
+        if vector["expected"] == "accept" {
             assert!(plain.is_empty(), "{id}: {plain:?}");
             accepted += 1;
         } else {
             assert_eq!(plain, ["nonce"], "{id}: all verifies but the challenge, which nobody published");
             refused += 1;
         }
-        for change in it["expected_reject"].as_array().into_iter().flatten() {
-            let broken = judged(it, change["change"].as_str().unwrap());
+        for change in vector["expected_reject"].as_array().into_iter().flatten() {
+            let broken = judged(vector, change["change"].as_str().unwrap());
             assert!(!broken.is_empty(), "{id}: {change}");
             refused += 1;
         }
@@ -98,10 +98,10 @@ fn every_real_assertion_and_every_change_of_it() {
     let Some(file) = vectors("app-attest/app-attest.json") else { return };
     let all: Vec<&Json> = file["vectors"].as_array().unwrap().iter().filter(|it| it["kind"] == "assertion").collect();
     let (mut accepted, mut refused) = (0, 0);
-    for it in &all {
+    for vector in &all {
         let judged = |change: &str| {
-            let (mut data, mut app) = (base64(&it["client_data_b64"]), it["app_id"].as_str().unwrap().to_owned());
-            let (mut key, mut counter) = (base64(&it["public_key_x962_b64"]), it["stored_counter_before"].as_u64().unwrap() as u32);
+            let (mut data, mut app) = (base64(&vector["client_data_b64"]), vector["app_id"].as_str().unwrap().to_owned());
+            let (mut key, mut counter) = (base64(&vector["public_key_x962_b64"]), vector["stored_counter_before"].as_u64().unwrap() as u32);
             match change {
                 "" => {}
                 named if named.starts_with("client_data") => data.push(b'x'),
@@ -112,16 +112,16 @@ fn every_real_assertion_and_every_change_of_it() {
                 }
                 other => panic!("no such change: {other}"),
             }
-            let hash = client_data_hash(it, &data);
+            let hash = client_data_hash(vector, &data);
             let expected = ExpectedAssertion { app_ids: &[&app], client_data_hash: &hash, public_key: &key, counter_above: counter };
-            assertion(&base64(&it["assertion_b64"]), &expected).unwrap()
+            assertion(&base64(&vector["assertion_b64"]), &expected).unwrap()
         };
         let good = judged("");
-        assert!(good.holds(), "{}: {:?}", it["id"], good.failed);
-        assert_eq!(u64::from(good.facts.counter), it["sign_count"].as_u64().unwrap());
+        assert!(good.holds(), "{}: {:?}", vector["id"], good.failed);
+        assert_eq!(u64::from(good.facts.counter), vector["sign_count"].as_u64().unwrap());
         accepted += 1;
-        for change in it["expected_reject"].as_array().unwrap() {
-            assert!(!judged(change["change"].as_str().unwrap()).holds(), "{}: {change}", it["id"]);
+        for change in vector["expected_reject"].as_array().unwrap() {
+            assert!(!judged(change["change"].as_str().unwrap()).holds(), "{}: {change}", vector["id"]);
             refused += 1;
         }
     }
@@ -136,18 +136,18 @@ fn the_right_vendors_other_roots_are_wrong() {
     let named = ["Apple_WebAuthn_Root_CA", "AppleRootCA-G3", "google_hw_root_2022_rsa", "google_hw_root_2025_ec_p384"].map(spki);
     let wrong: Vec<&[u8]> = named.iter().map(|it| it.as_deref().unwrap()).collect();
     let mut tried = 0;
-    for it in file["vectors"].as_array().unwrap().iter().filter(|it| it["kind"] == "attestation" && it["expected"] == "accept") {
-        let (app, key_id) = (it["app_id"].as_str().unwrap(), base64(&it["key_id_b64"]));
-        let environment = if it["environment"] == "production" { Environment::Production } else { Environment::Development };
-        let client_data_hash = client_data_hash(it, &base64(&it["client_data_b64"]));
+    for vector in file["vectors"].as_array().unwrap().iter().filter(|it| it["kind"] == "attestation" && it["expected"] == "accept") {
+        let (app, key_id) = (vector["app_id"].as_str().unwrap(), base64(&vector["key_id_b64"]));
+        let environment = if vector["environment"] == "production" { Environment::Production } else { Environment::Development };
+        let client_data_hash = client_data_hash(vector, &base64(&vector["client_data_b64"]));
         let judged = |roots: &[&[u8]]| -> Vec<&'static str> {
-            let now_s = seconds(&it["verify_at"]);
+            let now_s = seconds(&vector["verify_at"]);
             let (client_data_hash, builds) = (&client_data_hash, builds(environment));
             let expected = Expected { app_ids: &[app], mac_app_ids: &[], client_data_hash, key_id: &key_id, builds, roots, now_s };
-            attestation(&base64(&it["attestation_object_b64"]), &expected).unwrap().failed.into_iter().map(|it| it.name).collect()
+            attestation(&base64(&vector["attestation_object_b64"]), &expected).unwrap().failed.into_iter().map(|it| it.name).collect()
         };
-        assert_eq!(judged(&wrong), ["chain_root"], "{}", it["id"]);
-        assert!(judged(&[APPLE_ROOT]).is_empty(), "{}", it["id"]);
+        assert_eq!(judged(&wrong), ["chain_root"], "{}", vector["id"]);
+        assert!(judged(&[APPLE_ROOT]).is_empty(), "{}", vector["id"]);
         tried += 1;
     }
     assert!(tried > 20);

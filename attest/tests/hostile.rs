@@ -219,8 +219,8 @@ fn no_extension_is_too_strange() {
         let made = chain(4, &|at, it| it.key_usages = if at == 1 { usages.clone() } else { vec![] });
         assert_eq!(android(&made), Ok(if may { vec![] } else { vec!["chain_ca"] }), "what a CA may not do, told as it should be");
     }
-    let twice = chain(4, &|at, it| {
-        it.custom_extensions.extend((0..2 * usize::from(at == 1)).map(|_| extension(usage, vec![3, 2, 2, 4])));
+    let twice = chain(4, &|at, parameters| {
+        parameters.custom_extensions.extend((0..2 * usize::from(at == 1)).map(|_| extension(usage, vec![3, 2, 2, 4])));
     });
     assert_eq!(android(&twice), Ok(vec!["chain_ca"]), "and twice");
 }

@@ -23,31 +23,31 @@ fn der(pem: &str) -> Vec<u8> {
 fn every_real_chain_by_the_default_policy() {
     let Some(file) = vectors("android-key-attestation/chains.json") else { return };
     let (mut accepted, mut refused, mut unreadable) = (0, 0, 0);
-    for it in file["vectors"].as_array().unwrap() {
-        let id = it["id"].as_str().unwrap();
-        let chain: Vec<Vec<u8>> = it["chain_pem"].as_array().unwrap().iter().map(|it| der(it.as_str().unwrap())).collect();
+    for vector in file["vectors"].as_array().unwrap() {
+        let id = vector["id"].as_str().unwrap();
+        let chain: Vec<Vec<u8>> = vector["chain_pem"].as_array().unwrap().iter().map(|it| der(it.as_str().unwrap())).collect();
         let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-        let challenge = HEXLOWER.decode(it["key_description"]["challenge_hex"].as_str().unwrap_or_default().as_bytes()).unwrap();
+        let challenge = HEXLOWER.decode(vector["key_description"]["challenge_hex"].as_str().unwrap_or_default().as_bytes()).unwrap();
         // Where the file names no time, no time helps.
-        let now_s = it["verify_at"].as_str().map_or(1_750_000_000, |it| it.parse::<jiff::Timestamp>().unwrap().as_second());
+        let now_s = vector["verify_at"].as_str().map_or(1_750_000_000, |it| it.parse::<jiff::Timestamp>().unwrap().as_second());
         let roots = [GOOGLE_ROOT_RSA, GOOGLE_ROOT_P384];
-        let wanted = it["expected_default_policy"] == "accept";
+        let wanted = vector["expected_default_policy"] == "accept";
         // Two chains write the same BER; one is from a real phone, the other stands for a broken one.
         let strict = id.starts_with("invalid-");
         match judge(&slices, &Expected { strict, ..expected(&challenge, &roots, now_s) }) {
             Ok(verdict) => {
-                assert_eq!(verdict.holds(), wanted, "{id}: {:?}; {}", verdict.failed, it["reject_reasons"]);
+                assert_eq!(verdict.holds(), wanted, "{id}: {:?}; {}", verdict.failed, vector["reject_reasons"]);
                 let other = judge(&slices, &expected(b"another challenge", &roots, now_s)).unwrap();
                 assert!(other.broke("challenge") || !other.failed.is_empty(), "{id}: 236-N");
                 if wanted {
                     accepted += 1;
-                    let level = if it["key_description"]["attestation_security_level"] == "STRONG_BOX" {
+                    let level = if vector["key_description"]["attestation_security_level"] == "STRONG_BOX" {
                         Level::StrongBox
                     } else {
                         Level::TrustedEnvironment
                     };
                     assert_eq!(verdict.facts.level, Some(level), "{id}");
-                    assert_eq!(verdict.facts.remotely_provisioned, it["has_rkp_provisioning_info"] == true, "{id}");
+                    assert_eq!(verdict.facts.remotely_provisioned, vector["has_rkp_provisioning_info"] == true, "{id}");
                     let stranger = judge(&slices, &expected(&challenge, &[GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA][2..], now_s)).unwrap();
                     assert!(stranger.broke("chain_root"), "{id}: 237-N");
                     let apples = judge(&slices, &expected(&challenge, &[APPLE_ROOT], now_s)).unwrap();
@@ -57,7 +57,7 @@ fn every_real_chain_by_the_default_policy() {
                     let over_the_air = chain.iter().any(|it| it.windows(8).any(|bytes| bytes == b"Droid CA"));
                     assert_eq!(late.failed.iter().any(|it| it.name == "chain_dates"), over_the_air, "{id}: {:?}", late.failed);
                     assert_eq!(late.holds(), !over_the_air, "{id}: {:?}", late.failed);
-                    let serial = it["certificate_serials_hex"][1].as_str().unwrap().to_owned();
+                    let serial = vector["certificate_serials_hex"][1].as_str().unwrap().to_owned();
                     for (status, name) in [(Status::Revoked, "revoked"), (Status::Suspended, "suspended")] {
                         let listed = |it: &str| (it == serial).then_some(status);
                         let listed = Expected { status: &listed, ..expected(&challenge, &roots, now_s) };
@@ -82,16 +82,16 @@ fn every_real_chain_by_the_default_policy() {
 fn every_chain_of_a_device_farm() {
     let Some(file) = vectors("android-key-attestation/device-farm.json") else { return };
     let (mut accepted, mut refused) = (0, 0);
-    for it in file["vectors"].as_array().unwrap() {
-        let device = it["device"].as_str().unwrap();
-        let chain: Vec<Vec<u8>> = it["chain_b64"].as_array().unwrap().iter().map(base64).collect();
+    for vector in file["vectors"].as_array().unwrap() {
+        let device = vector["device"].as_str().unwrap();
+        let chain: Vec<Vec<u8>> = vector["chain_b64"].as_array().unwrap().iter().map(base64).collect();
         let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-        let challenge = base64(&it["challenge_b64"]);
-        let now_s = it["verify_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
+        let challenge = base64(&vector["challenge_b64"]);
+        let now_s = vector["verify_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
         let roots = [GOOGLE_ROOT_RSA, GOOGLE_ROOT_P384];
         let verdict = judge(&slices, &expected(&challenge, &roots, now_s)).unwrap();
         println!("{device}: {:?}", verdict.failed);
-        assert_eq!(verdict.holds(), it["expected"] == "accept", "{device}: {:?}", verdict.failed);
+        assert_eq!(verdict.holds(), vector["expected"] == "accept", "{device}: {:?}", verdict.failed);
         if verdict.holds() {
             accepted += 1;
             let facts = verdict.facts;

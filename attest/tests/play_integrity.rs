@@ -482,20 +482,20 @@ fn a_token_that_was_changed_cut_off_or_blown_up_does_not_open() {
 fn tokens_of_others() {
     let Some(file) = vectors("play-integrity/tokens.json") else { return };
     let (mut accepted, mut refused) = (0, 0);
-    for it in file["vectors"].as_array().unwrap() {
+    for vector in file["vectors"].as_array().unwrap() {
         let keys = Keys {
-            decryption: base64(&it["keys"]["decryption_key_b64"]).try_into().unwrap(),
-            verification_spki: base64(&it["keys"]["verification_key_spki_b64"]),
+            decryption: base64(&vector["keys"]["decryption_key_b64"]).try_into().unwrap(),
+            verification_spki: base64(&vector["keys"]["verification_key_spki_b64"]),
         };
-        let token = it["token"].as_str().unwrap();
-        assert!(jwe::open(token, &keys.decryption).is_ok(), "{}", it["id"]);
-        if it["expected_crypto"] == "reject" {
-            assert_eq!(open(token, &keys), Err(Unopened::Algorithm), "{}", it["id"]);
+        let token = vector["token"].as_str().unwrap();
+        assert!(jwe::open(token, &keys.decryption).is_ok(), "{}", vector["id"]);
+        if vector["expected_crypto"] == "reject" {
+            assert_eq!(open(token, &keys), Err(Unopened::Algorithm), "{}", vector["id"]);
             refused += 1;
             continue;
         }
         let verdict = open(token, &keys).unwrap();
-        assert_eq!(verdict, it["inner_payload"]);
+        assert_eq!(verdict, vector["inner_payload"]);
         accepted += 1;
         let expected = Expected {
             packages: &["com.worldcoin.dev"],
@@ -515,8 +515,8 @@ fn tokens_of_others() {
 fn verdicts_of_others() {
     let Some(file) = vectors("play-integrity/verdicts.json") else { return };
     let (mut accepted, mut refused) = (0, 0);
-    for it in file["vectors"].as_array().unwrap() {
-        let check = &it["check"];
+    for vector in file["vectors"].as_array().unwrap() {
+        let check = &vector["check"];
         let package = check["package"].as_str().unwrap();
         let expected = Expected {
             packages: &[package],
@@ -527,13 +527,13 @@ fn verdicts_of_others() {
             max_age_ms: 600_000,
             ..expected()
         };
-        let verdict = judge(&it["payload"], &expected).unwrap();
-        assert_eq!(verdict.holds(), it["expected"] == "accept", "{}: {:?}", it["id"], verdict.failed);
-        match it["id"].as_str().unwrap() {
+        let verdict = judge(&vector["payload"], &expected).unwrap();
+        assert_eq!(verdict.holds(), vector["expected"] == "accept", "{}: {:?}", vector["id"], verdict.failed);
+        match vector["id"].as_str().unwrap() {
             "verdict-real-pixel6a-unrecognized" => {
                 assert_eq!(names(&verdict), ["app_recognition", "licensing"]);
                 let lenient = Expected { allow_unrecognized_version: true, require_licensed: false, ..expected };
-                assert!(judge(&it["payload"], &lenient).unwrap().holds());
+                assert!(judge(&vector["payload"], &lenient).unwrap().holds());
                 assert_eq!(verdict.facts.app_access_risk, None);
                 assert_eq!(verdict.facts.sdk_version, Some(36));
             }
@@ -543,7 +543,7 @@ fn verdicts_of_others() {
             _ => {}
         }
         let elsewhere = Expected { binding: Binding::Nonce("another"), ..expected };
-        assert!(judge(&it["payload"], &elsewhere).unwrap().broke("binding"));
+        assert!(judge(&vector["payload"], &elsewhere).unwrap().broke("binding"));
         if verdict.holds() { accepted += 1 } else { refused += 1 }
     }
     println!("play-integrity/verdicts.json: {accepted} accepted, {refused} refused, as stated");
@@ -557,14 +557,14 @@ fn encryption_of_others() {
     let (mut opened, mut refused) = (0, 0);
     for group in file["testGroups"].as_array().unwrap() {
         let key = group["private"]["k"].as_str().and_then(base64url::decode).and_then(|it| it.try_into().ok()).unwrap_or([0; 32]);
-        for it in group["tests"].as_array().unwrap() {
-            let Some(token) = it["jwe"].as_str() else { continue };
+        for vector in group["tests"].as_array().unwrap() {
+            let Some(token) = vector["jwe"].as_str() else { continue };
             let header = token.split('.').next().and_then(base64url::decode).unwrap_or_default();
-            let ours = it["result"] == "valid" && header == HEADER.as_bytes();
+            let ours = vector["result"] == "valid" && header == HEADER.as_bytes();
             let result = jwe::open(token, &key);
-            assert_eq!(result.is_ok(), ours, "{}: {result:?}", it["tcId"]);
+            assert_eq!(result.is_ok(), ours, "{}: {result:?}", vector["tcId"]);
             if ours {
-                assert_eq!(result.unwrap(), hex(it["pt"].as_str().unwrap()));
+                assert_eq!(result.unwrap(), hex(vector["pt"].as_str().unwrap()));
                 opened += 1;
             } else {
                 refused += 1;

@@ -75,8 +75,8 @@ fn every_change(bytes: &[u8], expected: &Expected<'_>) {
 fn every_real_receipt_and_every_change_of_it() {
     let Some(file) = vectors("app-attest/receipts.json") else { return };
     let (mut attested, mut refreshed) = (0, 0);
-    for it in file["vectors"].as_array().unwrap() {
-        let (id, fields, bytes) = (&it["id"], &it["fields"], base64(&it["receipt_b64"]));
+    for vector in file["vectors"].as_array().unwrap() {
+        let (id, fields, bytes) = (&vector["id"], &vector["fields"], base64(&vector["receipt_b64"]));
         let text = |name: &str| fields[name].as_str().map(str::to_owned);
         let (key, hash) = (point(&base64(&fields["attested_leaf_certificate_der_b64"])), base64(&fields["client_hash_b64"]));
         let kind = if fields["receipt_type"] == "RECEIPT" { Kind::Refreshed } else { Kind::Attestation };
@@ -88,7 +88,7 @@ fn every_real_receipt_and_every_change_of_it() {
             kind,
             environment: environment(&fields["environment"]),
             roots: &[APPLE_ROOT_G3],
-            now_ms: instant(&it["verify_at"]).unwrap(),
+            now_ms: instant(&vector["verify_at"]).unwrap(),
             max_age_ms: 5 * MINUTE_MS,
         };
         let verdict = judge(&bytes, &expected).unwrap();
@@ -120,8 +120,8 @@ fn every_real_receipt_and_every_change_of_it() {
 fn the_receipt_in_every_real_attestation() {
     let Some(file) = vectors("app-attest/app-attest.json") else { return };
     let mut accepted = 0;
-    for it in file["vectors"].as_array().unwrap().iter().filter(|it| it["kind"] == "attestation") {
-        let (id, app) = (&it["id"], it["app_id"].as_str().unwrap());
+    for vector in file["vectors"].as_array().unwrap().iter().filter(|it| it["kind"] == "attestation") {
+        let (id, app) = (&vector["id"], vector["app_id"].as_str().unwrap());
         let wanted = app_attest::Expected {
             app_ids: &[app],
             mac_app_ids: &[],
@@ -129,18 +129,18 @@ fn the_receipt_in_every_real_attestation() {
             key_id: b"",
             builds: &[],
             roots: &[APPLE_ROOT],
-            now_s: instant(&it["verify_at"]).unwrap() / 1000,
+            now_s: instant(&vector["verify_at"]).unwrap() / 1000,
         };
-        let attested = app_attest::attestation(&base64(&it["attestation_object_b64"]), &wanted).unwrap().facts;
-        let data = it["client_data_b64"].as_str().map(|_| base64(&it["client_data_b64"]));
-        let raw = it["client_data_hash_rule"].as_str().is_some_and(|it| it.contains("NOT hashed"));
+        let attested = app_attest::attestation(&base64(&vector["attestation_object_b64"]), &wanted).unwrap().facts;
+        let data = vector["client_data_b64"].as_str().map(|_| base64(&vector["client_data_b64"]));
+        let raw = vector["client_data_hash_rule"].as_str().is_some_and(|it| it.contains("NOT hashed"));
         let hash = data.map(|it| if raw { it } else { sha256(&it).to_vec() });
         let expected = Expected {
             app_ids: &[app],
             public_key: &attested.public_key,
             client_data_hash: hash.as_deref(),
             kind: Kind::Attestation,
-            environment: environment(&it["environment"]),
+            environment: environment(&vector["environment"]),
             roots: &[APPLE_ROOT_G3],
             now_ms: wanted.now_s * 1000,
             max_age_ms: DAY_MS,

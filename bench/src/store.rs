@@ -133,9 +133,9 @@ pub fn postgres(error: tokio_postgres::Error) -> String {
 impl rusqlite::ToSql for Cell {
     fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
         match self {
-            Self::Text(it) => rusqlite::ToSql::to_sql(it),
-            Self::Bytes(it) => rusqlite::ToSql::to_sql(it),
-            Self::Int(it) => rusqlite::ToSql::to_sql(it),
+            Self::Text(text) => rusqlite::ToSql::to_sql(text),
+            Self::Bytes(bytes) => rusqlite::ToSql::to_sql(bytes),
+            Self::Int(number) => rusqlite::ToSql::to_sql(number),
         }
     }
 }
@@ -215,19 +215,21 @@ async fn execute(client: &tokio_postgres::Client, sql: &str, columns: usize, row
 fn array<'a>(cells: impl Iterator<Item = &'a Cell> + Clone) -> Box<dyn ToSql + Sync> {
     match cells.clone().next() {
         Some(Cell::Bytes(_)) => {
-            Box::new(cells.filter_map(|it| if let Cell::Bytes(it) = it { Some(it.clone()) } else { None }).collect::<Vec<_>>())
+            Box::new(cells.filter_map(|cell| if let Cell::Bytes(bytes) = cell { Some(bytes.clone()) } else { None }).collect::<Vec<_>>())
         }
-        Some(Cell::Int(_)) => Box::new(cells.filter_map(|it| if let Cell::Int(it) = it { Some(*it) } else { None }).collect::<Vec<_>>()),
-        _ => Box::new(cells.filter_map(|it| if let Cell::Text(it) = it { Some(it.clone()) } else { None }).collect::<Vec<_>>()),
+        Some(Cell::Int(_)) => {
+            Box::new(cells.filter_map(|cell| if let Cell::Int(number) = cell { Some(*number) } else { None }).collect::<Vec<_>>())
+        }
+        _ => Box::new(cells.filter_map(|cell| if let Cell::Text(text) = cell { Some(text.clone()) } else { None }).collect::<Vec<_>>()),
     }
 }
 
 /// The cells of a key come from the store itself.
 fn literal(cell: &Cell) -> String {
     match cell {
-        Cell::Text(it) => format!("'{}'", it.replace('\'', "''")),
-        Cell::Bytes(it) => format!("'\\x{}'::bytea", it.iter().map(|it| format!("{it:02x}")).collect::<String>()),
-        Cell::Int(it) => it.to_string(),
+        Cell::Text(text) => format!("'{}'", text.replace('\'', "''")),
+        Cell::Bytes(bytes) => format!("'\\x{}'::bytea", bytes.iter().map(|it| format!("{it:02x}")).collect::<String>()),
+        Cell::Int(number) => number.to_string(),
     }
 }
 

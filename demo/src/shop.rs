@@ -61,7 +61,7 @@ async fn callback(State(shop): State<Shared>, Query(back): Query<HashMap<String,
     }
     match finish(&shop, &get("code"), &verifier).await {
         Ok(html) => html,
-        Err(it) => page(&format!("<h1>That did not work</h1><p>{}</p>", escape(&it.to_string()))),
+        Err(trouble) => page(&format!("<h1>That did not work</h1><p>{}</p>", escape(&trouble.to_string()))),
     }
 }
 

@@ -36,7 +36,7 @@ pub fn text(body: &Value, name: &str) -> String {
 
 pub fn status(called: &Called) -> u16 {
     match called {
-        Called::Answer(it) => it.status,
+        Called::Answer(answer) => answer.status,
         Called::StepUp(_) => 401,
     }
 }

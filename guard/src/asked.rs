@@ -54,7 +54,7 @@ impl Asked {
         let mut all = self.headers.get_all(header::UPGRADE).iter();
         match (all.next(), all.next()) {
             (None, _) => Upgrade::None,
-            (Some(it), None) if it.as_bytes().eq_ignore_ascii_case(b"websocket") => Upgrade::WebSocket,
+            (Some(name), None) if name.as_bytes().eq_ignore_ascii_case(b"websocket") => Upgrade::WebSocket,
             _ => Upgrade::Other,
         }
     }

@@ -226,8 +226,9 @@ impl Api {
         if self.replay_capacity.is_some_and(|it| it < 8) {
             found.push("replay_capacity: at least 8".to_owned());
         }
-        let is_name =
-            |it: &String| !it.is_empty() && it.len() <= 64 && it.bytes().all(|it| it.is_ascii_alphanumeric() || b"_-".contains(&it));
+        let is_name = |name: &String| {
+            !name.is_empty() && name.len() <= 64 && name.bytes().all(|it| it.is_ascii_alphanumeric() || b"_-".contains(&it))
+        };
         found.extend(self.claims.iter().filter(|it| !is_name(it)).map(|it| format!("claims: {it:?} cannot be a part of a header's name")));
         let headers: BTreeSet<String> = self.claims.iter().map(|it| it.to_ascii_lowercase().replace('_', "-")).collect();
         if headers.len() < self.claims.len() {
@@ -255,11 +256,12 @@ impl Route {
         if let Err(why) = Pattern::parse(&self.path) {
             found.push(format!("path: {why}"));
         }
-        let is_method = |it: &String| !it.is_empty() && it.len() <= 32 && it.bytes().all(|it| it.is_ascii_uppercase() || it == b'-');
+        let is_method =
+            |method: &String| !method.is_empty() && method.len() <= 32 && method.bytes().all(|it| it.is_ascii_uppercase() || it == b'-');
         if self.methods.as_ref().is_some_and(|it| it.is_empty() || !it.iter().all(is_method)) {
             found.push("methods: names in capital letters, such as [\"GET\", \"HEAD\"]".to_owned());
         }
-        if self.scope.as_deref().is_some_and(|it| Scope::parse(it).is_none_or(|it| it.iter().count() != 1)) {
+        if self.scope.as_deref().is_some_and(|scope| Scope::parse(scope).is_none_or(|it| it.iter().count() != 1)) {
             found.push("scope: one scope".to_owned());
         }
         if usize::from(self.scope.is_some()) + usize::from(self.any_scope) + usize::from(self.public) != 1 {
@@ -279,7 +281,11 @@ impl Route {
         if self.observe.is_some() && (self.public || self.require_dpop) {
             found.push("observe: not for a public route, and not for one that requires DPoP".to_owned());
         }
-        if self.acr_values.iter().any(|it| it.is_empty() || !it.bytes().all(|it| it.is_ascii_graphic() && it != b'"' && it != b'\\')) {
+        if self
+            .acr_values
+            .iter()
+            .any(|value| value.is_empty() || !value.bytes().all(|it| it.is_ascii_graphic() && it != b'"' && it != b'\\'))
+        {
             found.push("acr_values: names without spaces".to_owned());
         }
         found
@@ -323,9 +329,9 @@ fn read_private(path: &Path) -> Result<String, String> {
 fn is_safe_url(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };
     let is_loopback = match url.host() {
-        Some(Host::Ipv4(it)) => it.is_loopback(),
-        Some(Host::Ipv6(it)) => it.is_loopback(),
-        Some(Host::Domain(it)) => it == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
         None => false,
     };
     url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback
@@ -413,7 +419,7 @@ scope = "orders:read"
             GOOD.replace("public_url = ", "credentials = { name = \"orders\", secret = { file = \"orders.secret\" } }\npublic_url = ");
         let config = Config::parse(&text, Path::new("/etc/guard")).unwrap();
         let secret = &config.api["orders"].credentials.as_ref().unwrap().secret;
-        assert!(matches!(secret, Source::File(it) if it == Path::new("/etc/guard/orders.secret")));
+        assert!(matches!(secret, Source::File(path) if path == Path::new("/etc/guard/orders.secret")));
         assert!(secret.read().unwrap_err().contains("cannot read"));
     }
 }

@@ -71,7 +71,7 @@ fn member(token: &Token, name: &str) -> String {
 fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(it) => percent::encode(it),
+        Value::String(text) => percent::encode(text),
         Value::Array(all) if all.iter().all(Value::is_string) => {
             all.iter().filter_map(Value::as_str).map(percent::encode).collect::<Vec<_>>().join(",")
         }

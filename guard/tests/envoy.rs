@@ -43,8 +43,8 @@ async fn send(stage: &Stage, apis: &[&str], path: &'static str, request: CheckRe
 async fn check(stage: &Stage, request: CheckRequest) -> Result<OkHttpResponse, DeniedHttpResponse> {
     let answer = send(stage, &["orders"], CHECK, request).await.unwrap();
     match (answer.status.unwrap().code, answer.http_response.unwrap()) {
-        (0, HttpResponse::Ok(it)) => Ok(it),
-        (16, HttpResponse::Denied(it)) => Err(it),
+        (0, HttpResponse::Ok(passed)) => Ok(passed),
+        (16, HttpResponse::Denied(denied)) => Err(denied),
         other => panic!("{other:?}"),
     }
 }

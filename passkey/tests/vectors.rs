@@ -137,35 +137,35 @@ fn refused(vector: &Json, object: &[u8]) -> Option<&'static str> {
 fn every_collected_registration_and_every_lie_about_it() {
     let Some(all) = vectors("registrations.json") else { return };
     let (mut accepted, mut turned_down) = (0, 0);
-    for it in &all {
-        let id = it["id"].as_str().unwrap();
-        let response = registered(&it["credential_id_b64u"], &it["client_data_json_b64u"], &it["attestation_object_b64u"]);
-        let asked = Asked::of(it, challenge_in(&response.client_data));
+    for vector in &all {
+        let id = vector["id"].as_str().unwrap();
+        let response = registered(&vector["credential_id_b64u"], &vector["client_data_json_b64u"], &vector["attestation_object_b64u"]);
+        let asked = Asked::of(vector, challenge_in(&response.client_data));
         // RS1 signs with SHA-1, and no key of it is taken (394-W).
-        if it["cose_alg"] == -65535 {
+        if vector["cose_alg"] == -65535 {
             assert!(asked.try_register(&response, &cose::OFFERED, None).is_err(), "{id}");
             turned_down += 1;
             continue;
         }
         let verdict = asked.try_register(&response, &cose::OFFERED, None).unwrap_or_else(|why| panic!("{id}: {why:?}"));
-        if let Some(rule) = refused(it, &response.attestation_object) {
+        if let Some(rule) = refused(vector, &response.attestation_object) {
             assert!(broken(&verdict).iter().all(|name| *name == rule) && !verdict.holds(), "{id}: {:?}", verdict.failed);
             turned_down += 1;
             continue;
         }
         assert!(verdict.holds(), "{id}: {:?}", verdict.failed);
         let facts = &verdict.facts;
-        assert_eq!(facts.algorithm, it["cose_alg"].as_i64().unwrap(), "{id}");
-        assert_eq!(facts.counter, u32::try_from(it["sign_count"].as_u64().unwrap()).unwrap(), "{id}");
+        assert_eq!(facts.algorithm, vector["cose_alg"].as_i64().unwrap(), "{id}");
+        assert_eq!(facts.counter, u32::try_from(vector["sign_count"].as_u64().unwrap()).unwrap(), "{id}");
         assert_eq!(
             json!([facts.user_verified, facts.backup_eligible, facts.backed_up]),
-            json!([it["user_verified"], it["backup_eligible"], it["backup_state"]]),
+            json!([vector["user_verified"], vector["backup_eligible"], vector["backup_state"]]),
             "{id}"
         );
         let hex: String = facts.aaguid.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, it["aaguid_hex"].as_str().unwrap(), "{id}");
-        assert_eq!(facts.attestation.kind == Kind::None, it["attestation_format"] == "none", "{id}");
-        let vouches = facts.attestation.kind == Kind::Certificates && it["attestation_format"] != "fido-u2f";
+        assert_eq!(hex, vector["aaguid_hex"].as_str().unwrap(), "{id}");
+        assert_eq!(facts.attestation.kind == Kind::None, vector["attestation_format"] == "none", "{id}");
+        let vouches = facts.attestation.kind == Kind::Certificates && vector["attestation_format"] != "fido-u2f";
         assert_eq!(facts.attestation.vouches_for_aaguid, vouches, "{id}");
         for (lie, rule) in asked.lies() {
             let found = broken(&lie.register(&response, &cose::OFFERED, None));
@@ -192,16 +192,16 @@ fn every_collected_registration_and_every_lie_about_it() {
 fn a_changed_statement_is_refused() {
     let Some(all) = vectors("registrations.json") else { return };
     let mut tried = 0;
-    for it in all.iter().filter(|it| it["attestation_format"] != "none") {
-        let mut response = registered(&it["credential_id_b64u"], &it["client_data_json_b64u"], &it["attestation_object_b64u"]);
-        if refused(it, &response.attestation_object).is_some() {
+    for vector in all.iter().filter(|it| it["attestation_format"] != "none") {
+        let mut response = registered(&vector["credential_id_b64u"], &vector["client_data_json_b64u"], &vector["attestation_object_b64u"]);
+        if refused(vector, &response.attestation_object).is_some() {
             continue;
         }
         // Another byte in the client data, which a statement covers by their digest.
         response.client_data.push(b' ');
-        let asked = Asked::of(it, challenge_in(&response.client_data));
+        let asked = Asked::of(vector, challenge_in(&response.client_data));
         let found = broken(&asked.register(&response, &cose::OFFERED, None));
-        assert!(found.contains(&"attestation"), "{}: {found:?}", it["id"]);
+        assert!(found.contains(&"attestation"), "{}: {found:?}", vector["id"]);
         tried += 1;
     }
     assert!(tried > 35, "{tried}");
@@ -210,11 +210,11 @@ fn a_changed_statement_is_refused() {
 #[test]
 fn every_collected_authentication_and_every_lie_about_it() {
     let Some(all) = vectors("authentications.json") else { return };
-    for it in &all {
-        let id = it["id"].as_str().unwrap();
-        let response = asserted(&json!("AAAA"), it);
-        let key = bytes(&it["credential_public_key_cose_b64u"]);
-        let asked = Asked::of(it, challenge_in(&response.client_data));
+    for vector in &all {
+        let id = vector["id"].as_str().unwrap();
+        let response = asserted(&json!("AAAA"), vector);
+        let key = bytes(&vector["credential_public_key_cose_b64u"]);
+        let asked = Asked::of(vector, challenge_in(&response.client_data));
         assert_eq!(asked.assert(&response, &key, 0), [""; 0], "{id}");
         for (lie, rule) in asked.lies() {
             let found = lie.assert(&response, &key, 0);
@@ -233,12 +233,12 @@ fn every_collected_authentication_and_every_lie_about_it() {
 #[test]
 fn the_pairs_of_the_specification() {
     let Some(all) = vectors("w3c-spec-vectors.json") else { return };
-    for it in &all {
-        let id = it["id"].as_str().unwrap();
-        let made = &it["registration"];
+    for vector in &all {
+        let id = vector["id"].as_str().unwrap();
+        let made = &vector["registration"];
         let response = registered(&made["credential_id_b64u"], &made["client_data_json_b64u"], &made["attestation_object_b64u"]);
-        let asked = Asked::of(it, bytes(&made["challenge_b64u"]));
-        let root = it["attestation_trust_root_der_hex"].as_str();
+        let asked = Asked::of(vector, bytes(&made["challenge_b64u"]));
+        let root = vector["attestation_trust_root_der_hex"].as_str();
         let root =
             root.map(|hex| (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect::<Vec<u8>>());
         let spki = root.as_deref().map(|der| {
@@ -250,7 +250,7 @@ fn the_pairs_of_the_specification() {
         let verdict = asked.register(&response, &cose::OFFERED, Some(trust));
         assert!(verdict.holds(), "{id}: {:?}", verdict.failed);
         assert_eq!(verdict.facts.attestation.trusted, verdict.facts.attestation.kind == Kind::Certificates, "{id}");
-        let used = &it["authentication"];
+        let used = &vector["authentication"];
         let again = asserted(&made["credential_id_b64u"], used);
         let asked = Asked { challenge: bytes(&used["challenge_b64u"]), ..asked };
         assert_eq!(asked.assert(&again, &verdict.facts.key, 0), [""; 0], "{id}");

@@ -150,9 +150,9 @@ fn of_apple(file: &Value, id: &str) -> Option<Vec<String>> {
 fn of_android(file: &Value, package: &str, fingerprint: &str) -> Option<Vec<String>> {
     const RELATION: &str = "delegate_permission/common.handle_all_urls";
     let has = |list: &Value, wanted: &str| list.as_array().is_some_and(|all| all.iter().any(|it| it == wanted));
-    let names = |it: &&Value| {
-        let target = &it["target"];
-        has(&it["relation"], RELATION) && target["package_name"] == package && has(&target["sha256_cert_fingerprints"], fingerprint)
+    let names = |statement: &&Value| {
+        let target = &statement["target"];
+        has(&statement["relation"], RELATION) && target["package_name"] == package && has(&target["sha256_cert_fingerprints"], fingerprint)
     };
     let statement = file.as_array()?.iter().find(names)?;
     Some(paths_of(&statement["relation_extensions"][RELATION]["dynamic_app_link_components"]))

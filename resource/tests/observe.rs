@@ -42,7 +42,7 @@ fn observe() -> Observe {
 
 fn seen(outcome: Result<Seen, Refusal>) -> Observed {
     match outcome {
-        Ok(Seen::Observed(it)) => it,
+        Ok(Seen::Observed(observed)) => observed,
         other => panic!("{other:?}"),
     }
 }

@@ -43,10 +43,10 @@ struct Dice(u64);
 impl Dice {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut it = self.0;
-        it = (it ^ (it >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        it ^ (it >> 31)
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
     fn happens(&mut self, per_million: u64) -> bool {
         self.next() % 1_000_000 < per_million
@@ -153,8 +153,8 @@ fn main() -> ExitCode {
         let share: Vec<f64> = by_day
             .iter()
             .take(DAYS + 1)
-            .map(|it| {
-                sum += it;
+            .map(|of_day| {
+                sum += of_day;
                 100.0 * sum as f64 / phones as f64
             })
             .collect();

@@ -343,7 +343,7 @@ mod tests {
                 tokio::spawn(async move {
                     let _ = stream.read(&mut [0; 2048]).await;
                     match text {
-                        Some(it) => stream.write_all(it.as_bytes()).await.unwrap(),
+                        Some(text) => stream.write_all(text.as_bytes()).await.unwrap(),
                         None => tokio::time::sleep(Duration::from_secs(60)).await,
                     }
                 });

@@ -224,10 +224,10 @@ impl Connection {
 pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
     let old = shared.now();
     let config = Config::load(path).map_err(|it| Fault::new(it.to_string()))?;
-    let mtls = |it: &Config| it.mtls.as_ref().and_then(|it| it.listen.clone());
+    let mtls = |settings: &Config| settings.mtls.as_ref().and_then(|it| it.listen.clone());
     let text = |it: Option<String>| it.unwrap_or_default();
-    let tls = |it: &Config| text(it.tls.as_ref().map(|it| format!("{it:?}")));
-    let socket = |it: &Config| text(it.admin_socket.as_ref().map(|it| it.display().to_string()));
+    let tls = |settings: &Config| text(settings.tls.as_ref().map(|it| format!("{it:?}")));
+    let socket = |settings: &Config| text(settings.admin_socket.as_ref().map(|it| it.display().to_string()));
     let key = |it: &Config| format!("{:?}", it.master_key);
     for (name, before, after) in [
         ("issuer", old.config.issuer.clone(), config.issuer.clone()),

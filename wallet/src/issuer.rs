@@ -220,7 +220,7 @@ fn subject_key_id(certificate: &X509Certificate<'_>) -> Option<Vec<u8>> {
 }
 
 fn authority_key_id(certificate: &X509Certificate<'_>) -> Option<Vec<u8>> {
-    certificate.extensions().iter().find_map(|it| match it.parsed_extension() {
+    certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
         ParsedExtension::AuthorityKeyIdentifier(id) => id.key_identifier.as_ref().map(|it| it.0.to_vec()),
         _ => None,
     })

@@ -220,9 +220,9 @@ impl Walk {
         if self.digests.len() > MAX_DIGESTS {
             return Err("there are more than 4096 digests");
         }
-        Ok(self.known.get_mut(digest).map(|it| {
-            it.used = true;
-            (it.name.take(), it.value.take())
+        Ok(self.known.get_mut(digest).map(|disclosure| {
+            disclosure.used = true;
+            (disclosure.name.take(), disclosure.value.take())
         }))
     }
 

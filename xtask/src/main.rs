@@ -146,9 +146,9 @@ fn steps(url: &str) -> Vec<Step<'_>> {
         (
             "licences",
             Box::new(|| {
-                licences::check(false).map(|it| {
-                    println!("{it}");
-                    let left_out = it.lines().find(|line| line.contains(licences::NOT_CHECKED)).map(str::to_owned);
+                licences::check(false).map(|report| {
+                    println!("{report}");
+                    let left_out = report.lines().find(|line| line.contains(licences::NOT_CHECKED)).map(str::to_owned);
                     Count { left_out, ..Count::default() }
                 })
             }),
@@ -245,7 +245,7 @@ fn format_of_methods() -> Result<Command, String> {
     let entries = std::fs::read_dir(DIRECTORY).map_err(|error| format!("{DIRECTORY}: {error}"))?;
     let mut command = Command::new("rustfmt");
     command.args(["--check", "--edition", "2024"]);
-    command.args(entries.filter_map(Result::ok).map(|it| it.path()).filter(|it| it.extension().is_some_and(|it| it == "rs")));
+    command.args(entries.filter_map(Result::ok).map(|it| it.path()).filter(|path| path.extension().is_some_and(|it| it == "rs")));
     Ok(command)
 }
 

@@ -92,8 +92,8 @@ fn chains(vectors: &Path) -> Vec<Vec<u8>> {
         base64(&text.into())
     };
     let mut all = Vec::new();
-    for it in list(&file(vectors, "android-key-attestation/chains.json"), "vectors") {
-        let chain: Vec<Vec<u8>> = list(it, "chain_pem").filter_map(der).collect();
+    for vector in list(&file(vectors, "android-key-attestation/chains.json"), "vectors") {
+        let chain: Vec<Vec<u8>> = list(vector, "chain_pem").filter_map(der).collect();
         let mut whole = vec![0];
         for one in &chain {
             whole.extend(u16::try_from(one.len()).unwrap_or_default().to_be_bytes());
@@ -121,10 +121,10 @@ pub fn chain(mut bytes: &[u8]) -> Vec<&[u8]> {
 /// A token as it came, behind a 0; what was encrypted in it, behind a 1.
 fn tokens(vectors: &Path) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
-    for it in list(&file(vectors, "play-integrity/tokens.json"), "vectors") {
-        let Some(token) = it["token"].as_str() else { continue };
+    for vector in list(&file(vectors, "play-integrity/tokens.json"), "vectors") {
+        let Some(token) = vector["token"].as_str() else { continue };
         all.push([b"\0", token.as_bytes()].concat());
-        let key: Option<[u8; 32]> = base64(&it["keys"]["decryption_key_b64"]).and_then(|it| it.try_into().ok());
+        let key: Option<[u8; 32]> = base64(&vector["keys"]["decryption_key_b64"]).and_then(|it| it.try_into().ok());
         all.extend(key.and_then(|key| jwe::open(token, &key).ok()).map(|it| [b"\x01".as_slice(), &it].concat()));
     }
     all
@@ -144,11 +144,11 @@ fn lists(vectors: &Path) -> Vec<Vec<u8>> {
 /// The answer in JSON, behind a 0; its attestation object, behind a 1.
 fn passkey_registrations(vectors: &Path) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
-    for it in list(&file(vectors, "webauthn/registrations.json"), "vectors") {
-        let response = json!({ "clientDataJSON": it["client_data_json_b64u"], "attestationObject": it["attestation_object_b64u"] });
-        let id = &it["credential_id_b64u"];
+    for vector in list(&file(vectors, "webauthn/registrations.json"), "vectors") {
+        let response = json!({ "clientDataJSON": vector["client_data_json_b64u"], "attestationObject": vector["attestation_object_b64u"] });
+        let id = &vector["credential_id_b64u"];
         all.push([b"\0", json!({ "id": id, "rawId": id, "type": "public-key", "response": response }).to_string().as_bytes()].concat());
-        all.extend(base64(&it["attestation_object_b64u"]).map(|it| [b"\x01".as_slice(), &it].concat()));
+        all.extend(base64(&vector["attestation_object_b64u"]).map(|it| [b"\x01".as_slice(), &it].concat()));
     }
     all
 }
@@ -156,15 +156,15 @@ fn passkey_registrations(vectors: &Path) -> Vec<Vec<u8>> {
 /// The answer in JSON, behind a 0; its client data, behind a 1; its authenticator data, behind a 2.
 fn passkey_assertions(vectors: &Path) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
-    for it in list(&file(vectors, "webauthn/authentications.json"), "vectors") {
+    for vector in list(&file(vectors, "webauthn/authentications.json"), "vectors") {
         let response = json!({
-            "clientDataJSON": it["client_data_json_b64u"], "authenticatorData": it["authenticator_data_b64u"],
-            "signature": it["signature_b64u"], "userHandle": "AAAA",
+            "clientDataJSON": vector["client_data_json_b64u"], "authenticatorData": vector["authenticator_data_b64u"],
+            "signature": vector["signature_b64u"], "userHandle": "AAAA",
         });
         let answer = json!({ "id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": response });
         all.push([b"\0", answer.to_string().as_bytes()].concat());
-        all.extend(base64(&it["client_data_json_b64u"]).map(|it| [b"\x01".as_slice(), &it].concat()));
-        all.extend(base64(&it["authenticator_data_b64u"]).map(|it| [b"\x02".as_slice(), &it].concat()));
+        all.extend(base64(&vector["client_data_json_b64u"]).map(|it| [b"\x01".as_slice(), &it].concat()));
+        all.extend(base64(&vector["authenticator_data_b64u"]).map(|it| [b"\x02".as_slice(), &it].concat()));
     }
     all
 }
@@ -172,11 +172,11 @@ fn passkey_assertions(vectors: &Path) -> Vec<Vec<u8>> {
 /// A presentation as it came, behind a 0; its claims and its disclosures in lines, behind a 1.
 fn sd_jwts(vectors: &Path) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
-    for it in list(&file(vectors, "credentials/sd-jwt.json"), "vectors") {
-        let Some(text) = it["sd_jwt"].as_str() else { continue };
+    for vector in list(&file(vectors, "credentials/sd-jwt.json"), "vectors") {
+        let Some(text) = vector["sd_jwt"].as_str() else { continue };
         all.push([b"\0", text.as_bytes()].concat());
         let plain = text.split('~').skip(1).filter_map(base64url::decode);
-        let lines: Vec<Vec<u8>> = std::iter::once(it["issuer_payload"].to_string().into_bytes()).chain(plain).collect();
+        let lines: Vec<Vec<u8>> = std::iter::once(vector["issuer_payload"].to_string().into_bytes()).chain(plain).collect();
         all.push([b"\x01".as_slice(), &lines.join(&b'\n')].concat());
     }
     all
@@ -189,9 +189,9 @@ fn mdocs(vectors: &Path) -> Vec<Vec<u8>> {
 /// An encrypted response, behind a 0; what is in one, behind a 1; queries, behind a 2.
 fn wallet_responses(vectors: &Path) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
-    for it in list(&file(vectors, "credentials/openid4vp.json"), "vectors") {
-        all.extend(it["jwe"].as_str().map(|it| [b"\0", it.as_bytes()].concat()));
-        all.extend(it["plaintext"].as_str().map(|it| [b"\x01", it.as_bytes()].concat()));
+    for vector in list(&file(vectors, "credentials/openid4vp.json"), "vectors") {
+        all.extend(vector["jwe"].as_str().map(|it| [b"\0", it.as_bytes()].concat()));
+        all.extend(vector["plaintext"].as_str().map(|it| [b"\x01", it.as_bytes()].concat()));
     }
     for name in ["claims_alternatives", "multi_credentials", "simple", "simple_mdoc"] {
         all.push([b"\x02", file(vectors, &format!("credentials/dcql/{name}.json")).to_string().as_bytes()].concat());

@@ -90,8 +90,8 @@ impl Device {
         for (place, times) in [&mut leaf, &mut middle].into_iter().zip(lie.nonces.unwrap_or([1, 0])) {
             place.custom_extensions.extend((0..times).map(|_| extension()));
         }
-        if let Some(it) = lie.access {
-            leaf.custom_extensions.push(CustomExtension::from_oid_content(&[1, 2, 840, 113_635, 100, 8, 6], access(it)));
+        if let Some(allowed) = lie.access {
+            leaf.custom_extensions.push(CustomExtension::from_oid_content(&[1, 2, 840, 113_635, 100, 8, 6], access(allowed)));
         }
         let middle = middle.signed_by(&keys[1], &Issuer::new(params("root", true), &keys[0])).unwrap();
         let leaf = leaf.signed_by(&keys[2], &Issuer::new(params("middle", true), &keys[1])).unwrap();
@@ -152,9 +152,9 @@ pub fn authenticator_data(point: &[u8], lie: Lie) -> Vec<u8> {
         map.map(1).unwrap().str("apple_bundle_version_01").unwrap().str("42").unwrap();
         tail = map.into_writer();
     }
-    if let Some(it) = lie.category {
+    if let Some(category) = lie.category {
         let mut map = Encoder::new(tail);
-        map.map(1).unwrap().str("apple_validation_category_01").unwrap().bytes(&it.to_le_bytes()).unwrap();
+        map.map(1).unwrap().str("apple_validation_category_01").unwrap().bytes(&category.to_le_bytes()).unwrap();
         tail = map.into_writer();
     }
     let flags = if lie.no_flag { 0 } else { 0x40 };

@@ -140,7 +140,7 @@ async fn signs_in(stage: &Stage, app: &App, address: &str, claimed: &str) -> Res
 
 fn code_of(back: &str) -> String {
     let url = url::Url::parse(back).ok();
-    url.and_then(|it| it.query_pairs().find(|(name, _)| name == "code").map(|it| it.1.into_owned())).unwrap_or_default()
+    url.and_then(|url| url.query_pairs().find(|(name, _)| name == "code").map(|it| it.1.into_owned())).unwrap_or_default()
 }
 
 async fn by_scheme(stage: &mut Stage, phone: &Dispatcher) -> Result<(), Trouble> {

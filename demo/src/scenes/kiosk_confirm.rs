@@ -40,8 +40,8 @@ place = "North wing"
     acts: |stage| Box::pin(acts(stage)),
 };
 
-fn trouble(it: symbolon_client::Trouble) -> Trouble {
-    Trouble(it.to_string())
+fn trouble(error: symbolon_client::Trouble) -> Trouble {
+    Trouble(error.to_string())
 }
 
 async fn question(member: &Phone) -> Result<PendingRequest, Trouble> {

@@ -43,8 +43,8 @@ place = "Sauna"
     acts: |stage| Box::pin(acts(stage)),
 };
 
-fn trouble(it: symbolon_client::Trouble) -> Trouble {
-    Trouble(it.to_string())
+fn trouble(error: symbolon_client::Trouble) -> Trouble {
+    Trouble(error.to_string())
 }
 
 /// What the phone reads of the picture that this gate shows now.

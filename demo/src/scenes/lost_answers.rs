@@ -21,8 +21,8 @@ fn refreshes(phone: &Phone) -> Vec<Exchange> {
     phone.net.log().into_iter().filter(|it| is_refresh(it) && it.status != 400).collect()
 }
 
-fn sent_token(it: &Exchange) -> &str {
-    it.sent.iter().find(|(name, _)| name == "refresh_token").map_or("", |(_, value)| value)
+fn sent_token(exchange: &Exchange) -> &str {
+    exchange.sent.iter().find(|(name, _)| name == "refresh_token").map_or("", |(_, value)| value)
 }
 
 async fn acts(stage: &mut Stage) -> Result<(), Trouble> {

@@ -63,7 +63,8 @@ async fn with_a_key(stage: &mut Stage) -> Result<(), Trouble> {
     phone.screen.open(&address).await.map_err(gone)?;
     let back = phone.screen.redirected().await.map_err(gone)?;
     stage.prepared("The person signed in, in the system browser.");
-    let code = url::Url::parse(&back).ok().and_then(|it| it.query_pairs().find(|(name, _)| name == "code").map(|it| it.1.into_owned()));
+    let code =
+        url::Url::parse(&back).ok().and_then(|address| address.query_pairs().find(|(name, _)| name == "code").map(|it| it.1.into_owned()));
     let (status, body) = thief.exchange(&code.unwrap_or_default(), &phone.shelf.stolen("sign-in", "verifier")).await?;
     stage.act(
         "A thief has the code and even the verifier",

@@ -165,7 +165,7 @@ pub async fn code(printed: &Printed, to: &str) -> String {
     for _ in 0..50 {
         let lines = printed.lock().unwrap().clone();
         let letter = lines.iter().rposition(|it| it.contains(&format!("A letter to {to}:")));
-        let digits = letter.and_then(|it| lines[it..].iter().find(|it| it.contains(" is the code") || it.contains(" is your code")));
+        let digits = letter.and_then(|at| lines[at..].iter().find(|it| it.contains(" is the code") || it.contains(" is your code")));
         if let Some(line) = digits {
             return line.chars().filter(char::is_ascii_digit).take(8).collect();
         }

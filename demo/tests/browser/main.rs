@@ -17,8 +17,8 @@ fn totp(secret: &str) -> String {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let bits: Vec<u8> = secret
         .bytes()
-        .flat_map(|it| {
-            let value = alphabet.iter().position(|one| *one == it).unwrap() as u8;
+        .flat_map(|letter| {
+            let value = alphabet.iter().position(|one| *one == letter).unwrap() as u8;
             (0..5).rev().map(move |bit| value >> bit & 1)
         })
         .collect();

@@ -226,10 +226,10 @@ fn registrations_get_the_same_verdict() {
     let (Some(all), Some(native)) = (vectors("registrations.json"), vectors("android-native-origin.json")) else { return };
     let native = native.into_iter().filter(|it| it["kind"] == "registration");
     let mut compared = Compared::default();
-    for it in all.into_iter().chain(native) {
-        let id = it["id"].as_str().unwrap();
-        let response = registered(&it["credential_id_b64u"], &it["client_data_json_b64u"], &it["attestation_object_b64u"]);
-        let asked = Asked::of(&it, &it["client_data_json_b64u"]);
+    for vector in all.into_iter().chain(native) {
+        let id = vector["id"].as_str().unwrap();
+        let response = registered(&vector["credential_id_b64u"], &vector["client_data_json_b64u"], &vector["attestation_object_b64u"]);
+        let asked = Asked::of(&vector, &vector["client_data_json_b64u"]);
         let (ours, theirs) = (asked.register_ours(&response), asked.register_theirs(&response));
         if !compared.note(id, &ours, &theirs) {
             continue;
@@ -249,9 +249,9 @@ fn assertions_get_the_same_verdict() {
     let (Some(all), Some(pairs)) = (vectors("authentications.json"), vectors("w3c-spec-vectors.json")) else { return };
     let Some(registrations) = vectors("registrations.json") else { return };
     let mut compared = Compared::default();
-    let from_list = all.into_iter().filter_map(|it| {
-        let registration = registrations.iter().find(|one| one["id"] == it["registration_id"])?.clone();
-        Some((it["id"].as_str().unwrap().to_owned(), registration.clone(), registration, it))
+    let from_list = all.into_iter().filter_map(|authentication| {
+        let registration = registrations.iter().find(|one| one["id"] == authentication["registration_id"])?.clone();
+        Some((authentication["id"].as_str().unwrap().to_owned(), registration.clone(), registration, authentication))
     });
     let from_pairs = pairs
         .into_iter()

@@ -50,7 +50,7 @@ pub fn map(members: &[(Item<'_>, Vec<u8>)]) -> Vec<u8> {
 /// Tag 0 with RFC 3339.
 pub fn instant(at_s: i64) -> Vec<u8> {
     let shown = jiff::Timestamp::from_second(at_s).unwrap_or_default().to_string();
-    written(|it| drop(it.tag(Tag::new(0)).and_then(|it| it.str(&shown))))
+    written(|encoder| drop(encoder.tag(Tag::new(0)).and_then(|it| it.str(&shown))))
 }
 
 /// COSE_Key of P-256 (RFC 9053 7.1.1).

@@ -245,8 +245,8 @@ fn thumbprint(jwk: &Json) -> [u8; 32] {
 pub fn present_sd_jwt(issued: &str, names: &[String], bound: &Bound<'_>) -> Result<String, Trouble> {
     let mut parts = issued.trim_end_matches('~').split('~');
     let mut kept = vec![parts.next().unwrap_or_default()];
-    kept.extend(parts.filter(|it| {
-        let disclosed = base64url::decode(it).and_then(|it| serde_json::from_slice::<Json>(&it).ok()).unwrap_or_default();
+    kept.extend(parts.filter(|part| {
+        let disclosed = base64url::decode(part).and_then(|it| serde_json::from_slice::<Json>(&it).ok()).unwrap_or_default();
         disclosed[1].as_str().is_some_and(|name| names.iter().any(|it| it == name))
     }));
     bind(&format!("{}~", kept.join("~")), bound)

@@ -62,7 +62,7 @@ impl Anchors {
                     }
                     return Ok(found.0);
                 }
-                Err(it) => why = it,
+                Err(reason) => why = reason,
             }
         }
         Err(why)
@@ -82,8 +82,8 @@ impl Anchors {
         if !failed.is_empty() {
             return Err(failed.iter().map(|it| it.name).collect::<Vec<_>>().join(" "));
         }
-        let is_ca = leaf.basic_constraints().map_or(true, |it| it.is_some_and(|it| it.value.ca));
-        let signs = leaf.key_usage().is_ok_and(|it| it.is_none_or(|it| it.value.digital_signature()));
+        let is_ca = leaf.basic_constraints().map_or(true, |constraints| constraints.is_some_and(|it| it.value.ca));
+        let signs = leaf.key_usage().is_ok_and(|usage| usage.is_none_or(|it| it.value.digital_signature()));
         // HAIP 1.0: the attester's certificate is not its own issuer's.
         if is_ca || !signs || leaf.issuer() == leaf.subject() {
             return Err("the first certificate is not one of an attester".to_owned());
@@ -108,9 +108,9 @@ fn jwk(leaf: &X509Certificate<'_>) -> Option<Json> {
         }
         "1.3.101.112" => Some(json!({ "kty": "OKP", "crv": "Ed25519", "x": text(bytes) })),
         "1.2.840.113549.1.1.1" => match spki.parsed().ok()? {
-            Spki::RSA(it) => {
-                let plain = |it: &[u8]| text(&it[it.iter().take_while(|it| **it == 0).count()..]);
-                Some(json!({ "kty": "RSA", "n": plain(it.modulus), "e": plain(it.exponent) }))
+            Spki::RSA(key) => {
+                let plain = |number: &[u8]| text(&number[number.iter().take_while(|it| **it == 0).count()..]);
+                Some(json!({ "kty": "RSA", "n": plain(key.modulus), "e": plain(key.exponent) }))
             }
             _ => None,
         },

@@ -21,7 +21,7 @@ const AGAIN: &str =
 /// Refuses one that was revoked. One that comes for the first time is written down. So is what its attester says of it by now.
 pub async fn must_be_welcome(core: &Core, incoming: &Incoming, client_id: &str, instance: &Instance) -> Result<()> {
     match standing::standing(core, incoming, client_id, &instance.jkt).await? {
-        Some(it) if it.active => update_attested(core, incoming, client_id, instance, &it).await,
+        Some(found) if found.active => update_attested(core, incoming, client_id, instance, &found).await,
         Some(_) => {
             let hint = "This installation or device has been revoked.";
             Err(Refused::new(401, "invalid_client", hint).because(format!("instance {}", instance.jkt)).into())

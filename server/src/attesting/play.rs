@@ -108,7 +108,7 @@ pub async fn judged(core: &Core, play: Option<&Arc<Play>>, case: &Arc<Case>, sen
     let opened = match &play.google {
         Some(google) if standard => google.decode(case, package, token).await?,
         _ => match play.open(core, case, token).await? {
-            Ok(it) => it,
+            Ok(opened) => opened,
             Err(why) => {
                 judged.failed.push(why);
                 return Ok(judged);
@@ -130,7 +130,7 @@ fn package<'a>(rules: &'a AndroidApp, named: Option<&str>) -> Result<&'a str> {
     let found = match (named, rules.packages.as_slice()) {
         (None, [only]) => Some(only),
         (None, _) => None,
-        (Some(it), all) => all.iter().find(|own| *own == it),
+        (Some(name), all) => all.iter().find(|own| *own == name),
     };
     Ok(found.ok_or_else(|| invalid("The package parameter names none of this client's Android apps.").because("package"))?)
 }
@@ -159,7 +159,7 @@ fn judge(verdict: &Json, rules: &AndroidApp, wanted: &PlayRules, binding: Bindin
     let facts = found.facts;
     // What is accepted is named; what Google did not say is not.
     let among = |named: &Option<Vec<String>>, said: Option<&[String]>| {
-        named.as_ref().is_none_or(|named| said.is_some_and(|it| it.iter().all(|it| named.contains(it))))
+        named.as_ref().is_none_or(|named| said.is_some_and(|all| all.iter().all(|it| named.contains(it))))
     };
     for (rule, named, said) in [
         ("play_protect", &wanted.play_protect, facts.play_protect.as_ref().map(std::slice::from_ref)),

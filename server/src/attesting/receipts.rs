@@ -127,7 +127,7 @@ async fn exchange_receipt(core: &Core, case: &Arc<Case>, apple: &Apple, row: &Ro
         Err(other) => return Err(other.into()),
     }
     let fresh = match apple.exchange(&old, environment, case.now_s).await {
-        Ok(Some(it)) => it,
+        Ok(Some(fresh)) => fresh,
         Ok(None) => return Ok(None),
         Err(why) => {
             tracing::warn!(why, client = case.client_id, "Apple gave no new receipt; the installation's risk metric stays as it was");
@@ -155,14 +155,14 @@ async fn exchange_receipt(core: &Core, case: &Arc<Case>, apple: &Apple, row: &Ro
     });
     let said = judging.await?;
     let entry = match &said {
-        Ok(it) => audit::Entry::ok("receipt_exchanged").with("risk_metric", it.risk_metric.map(i64::from)),
+        Ok(receipt) => audit::Entry::ok("receipt_exchanged").with("risk_metric", receipt.risk_metric.map(i64::from)),
         Err(why) => audit::Entry::refused("receipt_exchanged", why.as_str()),
     };
     let mut change = Change::new(now_ms);
-    let newer = said.ok().map(|it| {
+    let newer = said.ok().map(|receipt| {
         let mut newer = facts.clone();
-        (newer["risk_metric"], newer["risk_ms"]) = (json!(it.risk_metric), json!(it.created_ms));
-        (newer, it.not_before_ms.unwrap_or(0).max(now_ms + AGAIN_MS))
+        (newer["risk_metric"], newer["risk_ms"]) = (json!(receipt.risk_metric), json!(receipt.created_ms));
+        (newer, receipt.not_before_ms.unwrap_or(0).max(now_ms + AGAIN_MS))
     });
     if let Some((newer, due_ms)) = &newer {
         let kept = vec![sealed(core, case, &fresh)?.into(), (*due_ms).into(), newer.to_string().into()];

@@ -26,8 +26,8 @@ pub async fn standing(core: &Core, incoming: &Incoming, client_id: &str, jkt: &s
     let handle = incoming.form.get("refresh_token").and_then(|it| core.handles.read(Kind::Refresh, it));
     let whose = [client_id.into(), jkt.into()];
     let along = match handle.filter(|_| incoming.form.get("grant_type") == Some("refresh_token")) {
-        Some(it) => {
-            let of_grant = [Value::from(&it.id[..]), i64::from(it.number).into()];
+        Some(handle) => {
+            let of_grant = [Value::from(&handle.id[..]), i64::from(handle.number).into()];
             core.store.one(app_grant::WITH_INSTANCE, &[&of_grant[..], &whose[..]].concat()).await?
         }
         None => None,
@@ -94,7 +94,7 @@ pub async fn must_be_welcome(core: &Core, incoming: &Incoming, client_id: &str, 
 /// Is this one, whose evidence was only observed, not one that an operator has revoked?
 pub async fn must_not_be_revoked(core: &Core, incoming: &Incoming, client_id: &str, jkt: &str) -> Result<()> {
     match standing(core, incoming, client_id, jkt).await? {
-        Some(it) if !it.active => Err(revoked(jkt).into()),
+        Some(found) if !found.active => Err(revoked(jkt).into()),
         _ => Ok(()),
     }
 }

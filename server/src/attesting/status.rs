@@ -46,7 +46,7 @@ impl Listed {
         }
         match &self.list {
             _ if !self.needed => None,
-            Some(it) => it.at(now_s, self.max_age_s)(serial),
+            Some(list) => list.at(now_s, self.max_age_s)(serial),
             None => Some(Status::Stale),
         }
     }
@@ -54,7 +54,7 @@ impl Listed {
 
 /// Is there any client that needs the list?
 fn is_wanted(config: &Config) -> bool {
-    config.client.values().any(|it| it.attestation.as_ref().is_some_and(|it| it.android.is_some()))
+    config.client.values().any(|client| client.attestation.as_ref().is_some_and(|it| it.android.is_some()))
 }
 
 /// One turn of the background work; answers when the next is due.

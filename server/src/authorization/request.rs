@@ -574,7 +574,7 @@ fn checked_prompt(form: &Form, face: AskedBy<'_>, registration: bool) -> Result<
 fn checked_max_age(form: &Form) -> Result<Option<i64>> {
     let Some(text) = form.get("max_age") else { return Ok(None) };
     match text.parse::<u32>() {
-        Ok(it) if text.bytes().all(|it| it.is_ascii_digit()) => Ok(Some(i64::from(it))),
+        Ok(number) if text.bytes().all(|it| it.is_ascii_digit()) => Ok(Some(i64::from(number))),
         _ => Err(Refused::bad_request("invalid_request", "max_age must be a whole number of seconds.").into()),
     }
 }

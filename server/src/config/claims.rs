@@ -87,8 +87,9 @@ pub(super) fn problems(ground: Ground<'_>) -> Vec<String> {
             ));
         }
         found.extend(of_owners(clients, &host));
-        for (table, it) in tables().filter(|(_, it)| it.owner != claim.owner) {
-            found.push(format!("[host.{table:?}]: owner is {:?}, but the clients with links on it belong to {:?}", it.owner, claim.owner));
+        for (table, host) in tables().filter(|(_, it)| it.owner != claim.owner) {
+            found
+                .push(format!("[host.{table:?}]: owner is {:?}, but the clients with links on it belong to {:?}", host.owner, claim.owner));
         }
         let is_pattern = |path: &str| path.contains('*') || path.contains("$(");
         for link in claim.links.iter().filter(|it| is_pattern(&it.path)) {

@@ -46,7 +46,7 @@ impl Network {
         if net.prefix_len() == 0 {
             return Err(format!("{text:?} would trust every address; name the proxies themselves"));
         }
-        if matches!(net, IpNet::V6(it) if it.addr().to_ipv4_mapped().is_some()) {
+        if matches!(net, IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some()) {
             return Err(format!("{text:?} is a network of IPv4 addresses; write it as one, such as 10.0.0.0/8"));
         }
         Ok(Self(net))

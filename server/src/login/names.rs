@@ -43,11 +43,11 @@ const VOWELS_AM: [(&str, &str); 2] = [("\u{e4d}\u{e32}", "\u{e33}"), ("\u{ecd}\u
 fn has_plain_letters(name: &str) -> bool {
     let mut can_have_mark = false;
     let stands_for_itself = |it: char| matches!(it, '\u{e33}' | '\u{eb3}') || once(it).nfkc().eq(once(it));
-    name.chars().all(|it| {
-        let is_letter = it.is_alphanumeric() && it != '\u{131}' && stands_for_itself(it) && !visible::is_unseen(it);
-        let is_mark = can_have_mark && visible::is_mark(it) && !('\u{300}'..='\u{36f}').contains(&it);
-        can_have_mark = is_mark || (is_letter && !it.is_ascii());
-        it.is_ascii_graphic() || is_letter || is_mark
+    name.chars().all(|letter| {
+        let is_letter = letter.is_alphanumeric() && letter != '\u{131}' && stands_for_itself(letter) && !visible::is_unseen(letter);
+        let is_mark = can_have_mark && visible::is_mark(letter) && !('\u{300}'..='\u{36f}').contains(&letter);
+        can_have_mark = is_mark || (is_letter && !letter.is_ascii());
+        letter.is_ascii_graphic() || is_letter || is_mark
     })
 }
 

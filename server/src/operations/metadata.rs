@@ -277,7 +277,7 @@ impl Reader {
     fn flag(&mut self, name: &str) -> bool {
         match self.members.remove(name) {
             None => false,
-            Some(Json::Bool(it)) => it,
+            Some(Json::Bool(value)) => value,
             Some(_) => {
                 self.problems.push(format!("{name}: must be true or false"));
                 false

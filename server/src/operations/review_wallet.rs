@@ -61,7 +61,9 @@ fn of_wallet(name: &str, wallet: &Wallet, our_issuer: &str) -> Vec<Finding> {
         let is_ours = url.as_ref().and_then(|url| url.host_str()).is_some_and(|host| host.eq_ignore_ascii_case(dns));
         weak(!is_ours, format!("client_id: {dns} is not the host of issuer, which is where answers go: wallets may refuse the request"));
     }
-    for (word, issuer) in wallet.issuer.iter().filter(|(_, it)| it.status_mirror.as_deref().is_some_and(|it| it.starts_with("http://"))) {
+    for (word, issuer) in
+        wallet.issuer.iter().filter(|(_, issuer)| issuer.status_mirror.as_deref().is_some_and(|it| it.starts_with("http://")))
+    {
         weak(
             true,
             format!("issuer.{word}: the mirror of {} is reached without TLS; its lists are signed, and can be held back", issuer.name),

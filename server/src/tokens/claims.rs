@@ -52,7 +52,7 @@ fn carriers<'a>(config: &'a Config, client: &'a Client, name: &str) -> Vec<(Carr
     let own = openid.filter(|word| client.scopes.iter().any(|it| it == word)).map(|it| (Carrier::OpenId, it));
     let of_apis = config.api.iter().flat_map(|(api_name, api)| {
         let allowed = client.apis.get(api_name);
-        let listed = api.scope.iter().filter(|(_, it)| it.claims.iter().any(|it| it == name));
+        let listed = api.scope.iter().filter(|(_, scope)| scope.claims.iter().any(|it| it == name));
         listed.map(|(word, _)| word).filter(move |word| allowed.is_some_and(|it| it.contains(word)))
     });
     own.into_iter().chain(of_apis.map(|it| (Carrier::Api, it.as_str()))).collect()

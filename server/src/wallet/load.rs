@@ -170,10 +170,10 @@ impl Wallet {
     /// What expires within a month, or has expired, in words.
     pub fn expires_soon(&self, now_s: i64) -> Vec<String> {
         let soon = |it: &Expiring| it.at_s <= now_s + AHEAD_S;
-        let said = |it: Expiring| {
-            let days = (it.at_s - now_s).div_euclid(86_400);
+        let said = |expiring: Expiring| {
+            let days = (expiring.at_s - now_s).div_euclid(86_400);
             let when = if days < 0 { "a certificate has expired".to_owned() } else { format!("a certificate expires in {days} days") };
-            format!("[wallet.{}] {}: {when}", self.name, it.what)
+            format!("[wallet.{}] {}: {when}", self.name, expiring.what)
         };
         self.expiring().into_iter().filter(soon).map(said).collect()
     }

@@ -52,8 +52,9 @@ impl Wallets {
     #[expect(clippy::cast_precision_loss, reason = "instants of this century")]
     pub fn measure(&self) {
         for (name, wallet) in &*self.0 {
-            for it in wallet.expiring() {
-                metrics::gauge!("symbolon_wallet_expires_seconds", "wallet" => name.clone(), "what" => it.what).set(it.at_s as f64);
+            for expiring in wallet.expiring() {
+                metrics::gauge!("symbolon_wallet_expires_seconds", "wallet" => name.clone(), "what" => expiring.what)
+                    .set(expiring.at_s as f64);
             }
         }
     }

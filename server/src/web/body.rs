@@ -183,7 +183,7 @@ mod tests {
     async fn a_form_is_a_form_and_nothing_is_taken_where_it_may_be() {
         let form = "application/x-www-form-urlencoded";
         for takes in [Takes::Form, Takes::FormOrNothing] {
-            assert!(matches!(read(form, "a=1", takes).await, Ok(Body::Form(it)) if it.get("a") == Some("1")));
+            assert!(matches!(read(form, "a=1", takes).await, Ok(Body::Form(body)) if body.get("a") == Some("1")));
             assert_eq!(read("application/json", "{}", takes).await.unwrap_err(), (415, "invalid_request"));
             assert_eq!(read(form, "a=1&a=1", takes).await.unwrap_err(), (400, "invalid_request"));
         }

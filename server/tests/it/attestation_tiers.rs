@@ -372,13 +372,13 @@ const PAYMENTS: &str = "https://api.example.com/payments";
 #[tokio::test(flavor = "multi_thread")]
 async fn details_follow_the_tier() {
     let with = |line: &'static str| {
-        move |it: Configuration| {
+        move |configuration: Configuration| {
             let api = format!(
                 "[api.payments]\naudience = \"{PAYMENTS}\"\n[api.payments.authorization_details.payment]\ntext = \"Pay once\"\n\
                  schema = {{ properties = {{ amount = {{ type = \"string\" }} }} }}\n\
                  [client.tiered]\nauthorization_details_types = [\"payment\"]\n"
             );
-            it.with(&api).with(&format!("[client.tiered.attestation.tier.software]\n{line}"))
+            configuration.with(&api).with(&format!("[client.tiered.attestation.tier.software]\n{line}"))
         }
     };
     let details = serde_json::json!([{ "type": "payment", "amount": "12.50 EUR" }]);

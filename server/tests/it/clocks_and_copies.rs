@@ -299,9 +299,9 @@ async fn copies_of_a_machine_do_not_repeat_each_other() {
     let mut count = 0;
     for node in [&world, &copy] {
         let app = node.running.shared.now();
-        let mut keep = |it: String| {
+        let mut keep = |text: String| {
             count += 1;
-            assert!(made.insert(it.clone()), "made twice: {it}");
+            assert!(made.insert(text.clone()), "made twice: {text}");
         };
         for _ in 0..10 {
             let mut browser = Browser::default();

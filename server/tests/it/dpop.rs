@@ -386,7 +386,7 @@ async fn userinfo_is_a_resource_like_any_other() {
         let get = |scheme: &str, token: &str, proof: Option<String>| {
             let request = world.http.get(world.url("/userinfo")).header("authorization", format!("{scheme} {token}"));
             Answer::to(match proof {
-                Some(it) => request.header("dpop", it),
+                Some(proof) => request.header("dpop", proof),
                 None => request,
             })
         };

@@ -429,8 +429,8 @@ impl Lock {
 
     async fn release(self) {
         match self {
-            Self::Sqlite(it) => it.execute_batch("ROLLBACK").unwrap(),
-            Self::Postgres(it) => it.batch_execute("ROLLBACK").await.unwrap(),
+            Self::Sqlite(connection) => connection.execute_batch("ROLLBACK").unwrap(),
+            Self::Postgres(client) => client.batch_execute("ROLLBACK").await.unwrap(),
         }
     }
 }
@@ -449,7 +449,7 @@ async fn logs_hold_no_secret() {
         let server = Server::spawn(&mut command, &issuer).await;
         let send = async |path: &str, form: &[(&str, &str)], basic: Option<&str>| {
             let request = http.post(format!("{issuer}{path}")).form(form);
-            let request = if let Some(it) = basic { request.basic_auth(it, Some(SECRET)) } else { request };
+            let request = if let Some(name) = basic { request.basic_auth(name, Some(SECRET)) } else { request };
             let answer = request.send().await.unwrap();
             (answer.status().as_u16(), answer.json::<Json>().await.unwrap_or_default())
         };

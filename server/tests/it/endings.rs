@@ -178,7 +178,7 @@ async fn a_position_travels_between_nodes() {
     let first = World::start(Engine::Postgres).await;
     let second = first.another("").await;
     let (mut after, now_ms) = (None, first.running.shared.now().now_ms());
-    let list = |it: &[&str]| (it.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>(), false);
+    let list = |names: &[&str]| (names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>(), false);
     assert_eq!(hear(&first, &mut after, 5).await, list(&[]));
     ended(&first, "one", now_ms).await;
     assert_eq!(hear(&first, &mut after, 5).await, list(&["one"]));

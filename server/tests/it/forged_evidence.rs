@@ -219,7 +219,7 @@ impl Phone<'_> {
         let keys: Vec<&String> = said.body.as_object().unwrap().keys().collect();
         assert_eq!(keys, ["error", "error_description"], "{what}");
         let why = self.refusals().await;
-        assert!(why.first().is_some_and(|it| it.split(' ').any(|it| it == rule)), "{what}: {rule} is not in {why:?}");
+        assert!(why.first().is_some_and(|words| words.split(' ').any(|it| it == rule)), "{what}: {rule} is not in {why:?}");
     }
 }
 

@@ -161,9 +161,9 @@ async fn entries_of_one_issuer_share_their_people() {
     for engine in engines() {
         let (provider, elsewhere) = (Provider::start().await, Provider::start().await);
         let world = world(engine, &provider, "").await;
-        let more = |it: Configuration| {
-            let staff = it.text().parse::<toml::Table>().unwrap()["upstream"]["any"].clone();
-            it.set("upstream.staff", staff.clone()).set("upstream.else", staff).set("upstream.else.issuer", elsewhere.issuer())
+        let more = |configuration: Configuration| {
+            let staff = configuration.text().parse::<toml::Table>().unwrap()["upstream"]["any"].clone();
+            configuration.set("upstream.staff", staff.clone()).set("upstream.else", staff).set("upstream.else.issuer", elsewhere.issuer())
         };
         world.reload(more).await;
         let chains = "\"password\", \"upstream:any\", \"upstream:staff\"";
@@ -173,7 +173,7 @@ async fn entries_of_one_issuer_share_their_people() {
             ("staff", "\"password + upstream:staff\""),
             ("else", "\"password + upstream:else\""),
         ];
-        world.reload(|it| all.iter().fold(it, |it, (name, chains)| it.with(&policy(name, chains)))).await;
+        world.reload(|configuration| all.iter().fold(configuration, |it, (name, chains)| it.with(&policy(name, chains)))).await;
         linked(&world, &provider, "alice", "any").await;
         // By turns, each entry lets her in.
         for name in ["any", "staff", "any"] {

@@ -247,10 +247,10 @@ fn planted_for_android(file: &str) -> Vec<Planted> {
         plant(prints(json!([play.to_lowercase(), upload])), "warning fingerprint_spelling"),
         plant(prints(json!([play, upload, strange])), "warning unknown_fingerprint"),
         plant(
-            changed(file, |it| {
-                let mut other = it[0].clone();
+            changed(file, |statements| {
+                let mut other = statements[0].clone();
                 other["target"]["package_name"] = json!("com.evil");
-                it.as_array_mut().unwrap().push(other);
+                statements.as_array_mut().unwrap().push(other);
             }),
             "warning other_package",
         ),
@@ -361,11 +361,11 @@ async fn of_issuer(hosts: &Hosts, android: &str) -> Vec<(String, String)> {
     let change = hosts.configuration().set("client.shop-ios.redirect_uris", vec!["com.example.shop:/callback"]);
     let issuer = format!("https://issuer.shop.test:{}", hosts.port);
     std::fs::write(hosts.file(), change.set("client.shop-ios.first_party", true).set("issuer", issuer).text()).unwrap();
-    let both = changed(android, |it| {
-        it[0]["relation"] = json!([LOGIN_CREDS]);
-        let mut other = it[0].clone();
+    let both = changed(android, |statements| {
+        statements[0]["relation"] = json!([LOGIN_CREDS]);
+        let mut other = statements[0].clone();
         other["target"]["package_name"] = json!("com.evil");
-        it.as_array_mut().unwrap().push(other);
+        statements.as_array_mut().unwrap().push(other);
     });
     hosts.plant(ANDROID, both);
     hosts.found(&["--platform", "android", "--resolve", "issuer.shop.test=127.0.0.1"]).await

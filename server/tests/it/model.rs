@@ -117,7 +117,7 @@ impl Stage {
 
     fn url(&self, node: u64) -> String {
         match &self.second {
-            Some(it) if node == 1 => it.url("/token"),
+            Some(second) if node == 1 => second.url("/token"),
             _ => self.first.url("/token"),
         }
     }

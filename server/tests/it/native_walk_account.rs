@@ -8,7 +8,7 @@ use crate::world::*;
 use serde_json::Value as Json;
 use symbolon_phone::authenticator::Authenticator;
 
-fn configuration(it: Configuration) -> Configuration {
+fn configuration(base: Configuration) -> Configuration {
     let desk = format!(
         "[client.desk]\nkind = \"web\"\nfirst_party = true\nredirect_uris = []\nsecret = '{}'\n\
          grants = [\"urn:openid:params:grant-type:ciba\"]\napis = {{ orders = [\"orders:read\"] }}\n[client.desk.backchannel]\nuser_code = true\n\
@@ -16,7 +16,7 @@ fn configuration(it: Configuration) -> Configuration {
         secret_digest()
     );
     let rights = ["email", "password", "authenticator", "user_code", "passkeys", "sessions", "devices", "apps"];
-    with_app(it).with(&desk).set("client.screens.manage", rights.to_vec())
+    with_app(base).with(&desk).set("client.screens.manage", rights.to_vec())
 }
 
 /// To the overview, with whatever it asks for first.

@@ -74,10 +74,10 @@ async fn a_server_and_a_store_give_the_same_outcome() {
         for (words, before) in READS.iter().zip(at_server) {
             let outcome = answer(&world, words).await;
             // The change in between ended the session.
-            let ended = |mut it: Json| {
-                it["sessions"] = Json::Null;
-                it["apps"] = Json::Null;
-                without_moment(it)
+            let ended = |mut document: Json| {
+                document["sessions"] = Json::Null;
+                document["apps"] = Json::Null;
+                without_moment(document)
             };
             assert_eq!(ended(outcome), ended(before), "{words:?}");
         }

@@ -57,9 +57,10 @@ async fn passkeys_that_no_policy_takes_fail_at_once() {
         let mut browser = Browser::default();
         let open = keys.open(&mut browser).await;
         let policies = |passkey: &'static str| {
-            move |it: Configuration| {
-                let it = it.set("login.default.require", vec!["password", passkey]).set("login.passkey.require", vec![passkey]);
-                it.set("login.two-factor.require", vec!["password + totp"])
+            move |configuration: Configuration| {
+                let configuration =
+                    configuration.set("login.default.require", vec!["password", passkey]).set("login.passkey.require", vec![passkey]);
+                configuration.set("login.two-factor.require", vec!["password + totp"])
             }
         };
         keys.world.reload(policies("password")).await;

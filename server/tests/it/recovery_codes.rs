@@ -136,7 +136,8 @@ async fn another_persons_passkey_answers_after_an_old_session() {
 async fn a_person_hears_of_new_codes() {
     on_every_engine("", |keys| async move {
         let (secret, _) = enrol(&keys).await;
-        let about = || keys.mailbox.letters().iter().filter(|it| it.subject().is_some_and(|it| it.contains("Your recovery codes"))).count();
+        let about =
+            || keys.mailbox.letters().iter().filter(|letter| letter.subject().is_some_and(|it| it.contains("Your recovery codes"))).count();
         assert_eq!(about(), 0, "the first ones");
         let mut browser = Browser::default();
         let page = browser.visit(&keys.world, "/account").await;

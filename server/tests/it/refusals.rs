@@ -58,7 +58,7 @@ async fn refusals(engine: Engine) {
     world.advance_s(61);
     assert_eq!(world.exchange(&code, &verifier).await.0, 400);
     let found = entries(&world, "token_refused").await;
-    let entry = found.iter().find(|it| it["reason"].as_str().is_some_and(|it| it.contains("expired"))).unwrap();
+    let entry = found.iter().find(|entry| entry["reason"].as_str().is_some_and(|it| it.contains("expired"))).unwrap();
     assert!(entry["session"].is_string() && entry["account"].is_string() && !entry.to_string().contains(&code), "{entry}");
     world.stop().await;
 }

@@ -39,7 +39,7 @@ fn shown(path: &Path) -> String {
 }
 
 fn of(kind: &str) -> Vec<PathBuf> {
-    files().into_iter().filter(|it| it.extension().is_some_and(|it| it == kind)).collect()
+    files().into_iter().filter(|path| path.extension().is_some_and(|it| it == kind)).collect()
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn nothing_is_left_to_do_in_secret() {
 fn the_repository_says_nothing_of_the_machine_it_was_made_on() {
     let places = [["/wo", "rk/"].concat(), ["/ro", "ot/"].concat(), ["/ho", "me/"].concat(), ["/tmp/", "symbolon"].concat()];
     let kinds = ["rs", "md", "toml", "sql", "html", "css", "ftl", "json", "mjs", "service", "yml"];
-    for file in files().into_iter().filter(|it| it.extension().and_then(|it| it.to_str()).is_some_and(|it| kinds.contains(&it))) {
+    for file in files().into_iter().filter(|path| path.extension().and_then(|it| it.to_str()).is_some_and(|it| kinds.contains(&it))) {
         let text = text(&file);
         for place in &places {
             assert!(!text.contains(place.as_str()), "{} names {place}", shown(&file));

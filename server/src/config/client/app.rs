@@ -138,7 +138,7 @@ impl NativeApp {
 /// Ten letters and digits of the team, then the bundle id.
 fn is_app_id(text: &str) -> bool {
     let Some((team, bundle)) = text.split_once('.') else { return false };
-    let is_part = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-');
+    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-');
     team.len() == 10
         && team.bytes().all(|it| it.is_ascii_uppercase() || it.is_ascii_digit())
         && bundle.len() <= 155
@@ -147,15 +147,16 @@ fn is_app_id(text: &str) -> bool {
 
 /// As Android's own rule: two parts or more, each begins with a letter.
 fn is_package(text: &str) -> bool {
-    let is_part = |it: &str| {
-        it.bytes().next().is_some_and(|it| it.is_ascii_alphabetic()) && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')
+    let is_part = |part: &str| {
+        part.bytes().next().is_some_and(|it| it.is_ascii_alphabetic()) && part.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')
     };
     text.contains('.') && text.len() <= 223 && text.split('.').all(is_part)
 }
 
 fn package_problem(package: &str, certificates: &BTreeMap<String, Fingerprint>) -> Option<String> {
-    let is_name =
-        |it: &String| !it.is_empty() && it.len() <= 40 && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_' || it == b'-');
+    let is_name = |name: &String| {
+        !name.is_empty() && name.len() <= 40 && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_' || it == b'-')
+    };
     if !is_package(package) {
         return Some(format!("app.android: {package:?} is no name of a package, such as com.example.shop"));
     }

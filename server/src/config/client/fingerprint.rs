@@ -15,7 +15,7 @@ impl TryFrom<String> for Fingerprint {
     fn try_from(text: String) -> Result<Self, String> {
         let bare = bare(&text);
         let bytes = from_base64(bare).or_else(|| from_hexadecimal(bare));
-        match bytes.map(|it| <[u8; 32]>::try_from(it).map_err(|it| it.len())) {
+        match bytes.map(|decoded| <[u8; 32]>::try_from(decoded).map_err(|it| it.len())) {
             Some(Ok(bytes)) => Ok(Self(bytes)),
             Some(Err(20)) => Err(format!("{text:?} has 20 bytes: that is the SHA-1 of a certificate. Take the SHA-256 beside it")),
             _ => Err(format!("{text:?} is not 32 bytes in hexadecimal, base64 or base64url")),

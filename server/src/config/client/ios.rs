@@ -207,7 +207,7 @@ pub fn is_at_least(said: &str, least: &str) -> bool {
 
 /// Numbers with dots between them; zeros at the end say nothing. `None`: something else, which is no version.
 pub fn version(text: &str) -> Option<Vec<u64>> {
-    let parts = text.split('.').map(|it| it.parse().ok().filter(|_| it.bytes().all(|it| it.is_ascii_digit())));
+    let parts = text.split('.').map(|part| part.parse().ok().filter(|_| part.bytes().all(|it| it.is_ascii_digit())));
     let mut parts = parts.collect::<Option<Vec<u64>>>()?;
     while parts.last() == Some(&0) {
         parts.pop();

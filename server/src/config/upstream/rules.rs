@@ -56,7 +56,7 @@ impl Upstream {
         if let Some(formerly) = &self.formerly {
             let own = (self.issuer.as_str(), self.client_id.as_str());
             rule(formerly.or(own) == own, "formerly names neither another issuer nor another client_id");
-            let is_written = |it: &Option<String>| it.as_ref().is_none_or(|it| !it.is_empty());
+            let is_written = |value: &Option<String>| value.as_ref().is_none_or(|it| !it.is_empty());
             rule(!is_written(&formerly.issuer) || !is_written(&formerly.client_id), "formerly has an empty text");
         }
         let is_scope =

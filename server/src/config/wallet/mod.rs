@@ -390,7 +390,7 @@ impl Wallet {
                 found.push(format!("issuer.{word}: neither anchors nor keys: nothing of it could be trusted"));
             }
             let is_origin = |it: &url::Url| matches!(it.scheme(), "http" | "https") && it.path() == "/" && it.query().is_none();
-            if issuer.status_mirror.as_deref().is_some_and(|it| !read_url(it).is_some_and(|it| is_origin(&it))) {
+            if issuer.status_mirror.as_deref().is_some_and(|mirror| !read_url(mirror).is_some_and(|it| is_origin(&it))) {
                 found.push(format!("issuer.{word}: status_mirror is scheme and host"));
             }
         }

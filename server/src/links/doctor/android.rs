@@ -19,9 +19,9 @@ pub fn judge(body: &[u8], expected: &[&Expected<'_>]) -> Vec<Check> {
         return vec![Check::fault("wrong_shape", "the file is no list of statements", PRINT)];
     };
     let known = known(expected);
-    let of_client = |it: &&Expected<'_>| {
-        let packages = it.app.android.iter().flat_map(|app| of_package(statements, it, app, &known));
-        packages.chain(of_others(statements, it, &known)).collect::<Vec<_>>()
+    let of_client = |client: &&Expected<'_>| {
+        let packages = client.app.android.iter().flat_map(|app| of_package(statements, client, app, &known));
+        packages.chain(of_others(statements, client, &known)).collect::<Vec<_>>()
     };
     let of_clients = expected.iter().flat_map(of_client);
     of_clients.chain(of_credentials(statements, expected, &known)).chain(of_includes(statements)).collect()
@@ -38,12 +38,12 @@ type ClientPackages<'a> = BTreeMap<&'a str, Package<'a>>;
 
 fn known<'a>(expected: &[&Expected<'a>]) -> ClientPackages<'a> {
     let mut known = ClientPackages::new();
-    for it in expected {
-        let app = it.app;
+    for client in expected {
+        let app = client.app;
         for (package, certificates) in &app.android {
             let package = known.entry(package).or_default();
             package.certificates.extend(certificates.values());
-            package.shares |= it.shares;
+            package.shares |= client.shares;
         }
     }
     known
@@ -93,9 +93,9 @@ fn has_relation(statement: &Json, relation: &str) -> bool {
 /// Apps that the configuration does not know, and that the file gives the client's paths to. Without a list it gives them every path.
 fn of_others(statements: &[Json], expected: &Expected<'_>, known: &ClientPackages<'_>) -> Vec<Check> {
     let takes = |it: &&Json, path: &str| components(it).is_none_or(|all| opens(all, path, &SUCCESS));
-    let foreign = |it: &&Json| {
-        let package = it["target"]["package_name"].as_str().filter(|name| !known.contains_key(name))?;
-        let path = expected.paths.iter().find(|path| takes(it, path))?;
+    let foreign = |statement: &&Json| {
+        let package = statement["target"]["package_name"].as_str().filter(|name| !known.contains_key(name))?;
+        let path = expected.paths.iter().find(|path| takes(statement, path))?;
         let text = format!("{package} is in the file and takes {path} too: on a phone with it, that app may get the answer");
         let next = "take it out of the file, or add it to the client's app. From Android 15 on, a list of other paths is enough";
         Some(Check::warning("other_package", text, next).of(expected.client_id))
@@ -158,12 +158,12 @@ fn of_certificates(
     }
     let mut checks: Vec<Check> = missing
         .iter()
-        .map(|(name, it)| {
-            let text = format!("{package}: the certificate {name} ({}) is missing", it.hexadecimal());
+        .map(|(name, certificate)| {
+            let text = format!("{package}: the certificate {name} ({}) is missing", certificate.hexadecimal());
             Check::fault("fingerprint_missing", text, format!("builds signed by {name} open no link; {PRINT}"))
         })
         .collect();
-    if let Some(spelled) = named.iter().find(|it| it.bytes().any(|it| it.is_ascii_lowercase())) {
+    if let Some(spelled) = named.iter().find(|text| text.bytes().any(|it| it.is_ascii_lowercase())) {
         let text = format!("{spelled} is in lower case; Android's tools write upper case with colons");
         checks.push(Check::warning("fingerprint_spelling", text, PRINT));
     }
@@ -235,8 +235,8 @@ mod tests {
         file
     }
 
-    fn components(it: Json) -> impl FnOnce(&mut Json) {
-        move |file: &mut Json| file["relation_extensions"][HANDLE_ALL_URLS]["dynamic_app_link_components"] = it
+    fn components(list: Json) -> impl FnOnce(&mut Json) {
+        move |file: &mut Json| file["relation_extensions"][HANDLE_ALL_URLS]["dynamic_app_link_components"] = list
     }
 
     /// Both directions: what is called right, and what is called a fault.

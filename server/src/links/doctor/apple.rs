@@ -19,13 +19,13 @@ pub fn judge(body: &[u8], expected: &[&Expected<'_>]) -> Vec<Check> {
         return vec![Check::fault("wrong_shape", "the file is no object", PRINT)];
     }
     let mut checks = Vec::new();
-    for it in expected {
-        for id in it.app.ios.iter().chain(&it.app.app_clips) {
-            let found = if it.paths.is_empty() { Vec::new() } else { of_links(&file, id, it, expected) };
-            checks.extend(found.into_iter().map(|check| check.of(it.client_id)));
+    for client in expected {
+        for id in client.app.ios.iter().chain(&client.app.app_clips) {
+            let found = if client.paths.is_empty() { Vec::new() } else { of_links(&file, id, client, expected) };
+            checks.extend(found.into_iter().map(|check| check.of(client.client_id)));
         }
-        for id in &it.app.ios {
-            checks.extend(of_credentials(&file, id, it, expected).map(|check| check.of(it.client_id)));
+        for id in &client.app.ios {
+            checks.extend(of_credentials(&file, id, client, expected).map(|check| check.of(client.client_id)));
         }
     }
     checks
@@ -36,9 +36,9 @@ fn details(file: &Json) -> Vec<(BTreeSet<&str>, &Json)> {
     let list = file["applinks"]["details"].as_array();
     list.into_iter()
         .flatten()
-        .map(|it| {
-            let many = it["appIDs"].as_array().into_iter().flatten().filter_map(Json::as_str);
-            (many.chain(it["appID"].as_str()).collect(), it)
+        .map(|entry| {
+            let many = entry["appIDs"].as_array().into_iter().flatten().filter_map(Json::as_str);
+            (many.chain(entry["appID"].as_str()).collect(), entry)
         })
         .collect()
 }
@@ -118,16 +118,16 @@ impl<'a> AppLinks<'a> {
     /// The first component that fits decides.
     fn decides(&self, entry: &'a Json, path: &str, answer: &ExampleResponse) -> Decision<'a> {
         if let Some(components) = entry["components"].as_array() {
-            let ignores_case = |it: &Json| {
-                let said = [it, &entry["defaults"], self.defaults].into_iter().find_map(|it| it["caseSensitive"].as_bool());
+            let ignores_case = |component: &Json| {
+                let said = [component, &entry["defaults"], self.defaults].into_iter().find_map(|it| it["caseSensitive"].as_bool());
                 said == Some(false)
             };
             let found = components.iter().find(|it| component_fits(it, path, answer, ignores_case(it)))?;
             return Some((found, found["exclude"] == true));
         }
         // The form of before iOS 13.
-        let found = entry["paths"].as_array()?.iter().find(|it| {
-            let text = it.as_str().unwrap_or_default();
+        let found = entry["paths"].as_array()?.iter().find(|pattern| {
+            let text = pattern.as_str().unwrap_or_default();
             fits(text.strip_prefix("NOT ").unwrap_or(text), path)
         })?;
         Some((found, found.as_str().is_some_and(|it| it.starts_with("NOT "))))
@@ -145,7 +145,7 @@ fn has_variables(entry: &Json) -> bool {
 
 fn missing(all: &[(BTreeSet<&str>, &Json)], id: &str) -> Check {
     let bundle = id.split_once('.').map_or("", |it| it.1);
-    let other = all.iter().flat_map(|it| &it.0).find(|it| it.split_once('.').is_some_and(|it| it.1 == bundle));
+    let other = all.iter().flat_map(|it| &it.0).find(|named| named.split_once('.').is_some_and(|it| it.1 == bundle));
     match other {
         Some(other) => {
             let text = format!("the file names {other}: the same bundle of another team than {id}");

@@ -179,7 +179,7 @@ async fn of_copy(cdn: &str, host: &str, expected: &[&Expected<'_>], origin: Opti
         let next = "mend the host first; Apple's network asks again by itself, within a day";
         return vec![Check::fault("apple_cannot_fetch", text, next)];
     }
-    let age = |it: &Fetched| it.age_s().map_or("of unknown age".to_owned(), |it| format!("{it} s old"));
+    let age = |fetched: &Fetched| fetched.age_s().map_or("of unknown age".to_owned(), |it| format!("{it} s old"));
     let faulty =
         |body: &[u8]| judge(body, Platform::Apple, expected, options).into_iter().filter(|it| it.level == Level::Fault).collect::<Vec<_>>();
     let wrong = faulty(&copy.body);
