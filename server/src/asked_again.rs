@@ -62,7 +62,7 @@ async fn ask(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> std:
         IdentityToAsk { identity: row.text("identity")?.to_owned(), provider: name.to_owned(), account: row.text("account")?.to_owned() };
     let mut claim = Change::new(now_ms);
     claim.run(provider_check::CLAIM, asked.with([(now_ms + LEASE_MS).into(), row.int("next_ms")?.into()]));
-    if !core.store.applied(claim, WHAT).await? {
+    if !core.store.try_apply(claim, WHAT).await? {
         return Ok(());
     }
     let Some((provider, check)) = providers.get(name).zip(rule(core, name)) else {
@@ -110,7 +110,7 @@ async fn confirm(
     let now_ms = change.now_ms();
     vault.replace(&mut change, leased, next)?;
     change.run_expecting(provider_check::CONFIRMED, asked.with([now_ms.into(), next_ms.into()]), Expect::Any);
-    if !core.store.applied(change, WHAT).await? {
+    if !core.store.try_apply(change, WHAT).await? {
         vault.give_back(leased, &asked.account, next, now_ms).await?;
     }
     Ok(())
@@ -135,7 +135,7 @@ async fn end(core: &Core, provider: &Provider, asked: &IdentityToAsk, leased: &L
             sessions::end(core, &mut change, &id, row.text("account")?, "provider_refused");
         }
         change.run_expecting(provider_check::DONE, asked.with([]), Expect::Any);
-        if !core.store.applied(change, WHAT).await? {
+        if !core.store.try_apply(change, WHAT).await? {
             return Ok(());
         }
         is_first = false;
@@ -145,7 +145,7 @@ async fn end(core: &Core, provider: &Provider, asked: &IdentityToAsk, leased: &L
 async fn write(core: &Core, sql: &'static str, values: Vec<Value>) -> std::result::Result<(), Fault> {
     let mut change = Change::new(core.now_ms());
     change.run_expecting(sql, values, Expect::Any);
-    core.store.applied(change, WHAT).await.map(drop)
+    core.store.try_apply(change, WHAT).await.map(drop)
 }
 
 fn count(provider: &Provider, outcome: &'static str) {

@@ -41,7 +41,7 @@ async fn send(core: &Core, kind: &'static str, row: &Row, now_ms: i64) -> Result
     let mut claim = Change::new(now_ms);
     let wait_ms = LEASE_MS << attempts.clamp(0, TRIES);
     claim.run(outbox::CLAIM, vec![Value::from(&id[..]), (now_ms + wait_ms).into(), next_ms.into()]);
-    if !core.store.applied(claim, "claiming a word about a request").await? {
+    if !core.store.try_apply(claim, "claiming a word about a request").await? {
         return Ok(());
     }
     let request = core.keyring.open(&place(kind, &id), row.bytes(1)?).and_then(|plain| <[u8; 16]>::try_from(plain).ok());

@@ -31,7 +31,7 @@ async fn revoke(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> R
     let wait_ms = (LEASE_MS << attempts.clamp(0, 8)).min(HOUR_MS);
     let mut claim = Change::new(now_ms);
     claim.run(CLAIM, [key(row)?, vec![(now_ms + wait_ms).into(), next_ms.into()]].concat());
-    if !core.store.applied(claim, "claiming what is to be revoked").await? {
+    if !core.store.try_apply(claim, "claiming what is to be revoked").await? {
         return Ok(());
     }
     // Whoever has linked the identity again meanwhile keeps what the provider gives. Where nobody wants it revoked, the row is all there was.

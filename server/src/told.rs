@@ -101,7 +101,7 @@ async fn note(core: &Core, session: &[u8], ended_ms: i64) -> Result<(), Fault> {
     if write_words(core, &mut change, session).await? == 0 {
         return Ok(());
     }
-    core.store.applied(change, "noting who hears of a logout").await.map(drop)
+    core.store.try_apply(change, "noting who hears of a logout").await.map(drop)
 }
 
 /// Adds a word for each client of a session, which has ended or lost its browser. Answers how many.
@@ -179,7 +179,7 @@ async fn send(core: &Core, row: &Row, now_ms: i64) -> Result<(), Fault> {
     let mut claim = Change::new(now_ms);
     let wait_ms = (LEASE_MS << attempts.clamp(0, 8)).min(HOUR_MS);
     claim.run(outbox::CLAIM, vec![Value::from(&id[..]), (now_ms + wait_ms).into(), next_ms.into()]);
-    if !core.store.applied(claim, "claiming a word about a logout").await? {
+    if !core.store.try_apply(claim, "claiming a word about a logout").await? {
         return Ok(());
     }
     let Some(word) = open(&core.keyring, &id, row.bytes(1)?) else {

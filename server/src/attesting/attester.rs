@@ -293,8 +293,8 @@ async fn judge(attesting: &Attesting, core: &Core, case: &Arc<Case>, sent: Sent<
         Some("apple-assertion") => ios::assertion(core, attesting.apple.get(&case.client_id), case, bytes("assertion")?).await,
         Some("android-key") => android::key(core, case, chain()?).await,
         Some("android-witness") => android::witness(core, case, chain()?).await,
-        Some("play-classic" | "play-standard") => play::judged(core, attesting.play.get(&case.client_id), case, sent).await,
-        Some(format) if let Some(name) = format.strip_prefix("plugin:") => plugin::judged(core, case, sent, name).await,
+        Some("play-classic" | "play-standard") => play::judge_token(core, attesting.play.get(&case.client_id), case, sent).await,
+        Some(format) if let Some(name) = format.strip_prefix("plugin:") => plugin::judge_evidence(core, case, sent, name).await,
         _ => {
             let hint =
                 "format is apple-appattest, apple-assertion, android-key, android-witness, play-classic, play-standard, or plugin:NAME.";

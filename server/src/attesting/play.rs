@@ -82,7 +82,7 @@ impl Play {
 
 /// Judges the token of a request. Challenge, proof and token are spent in a change of their own before anything else happens. A token that
 /// Google decodes twice loses its verdicts.
-pub async fn judged(core: &Core, play: Option<&Arc<Play>>, case: &Arc<Case>, sent: Sent<'_>) -> Result<Judged> {
+pub async fn judge_token(core: &Core, play: Option<&Arc<Play>>, case: &Arc<Case>, sent: Sent<'_>) -> Result<Judged> {
     let incoming = sent.incoming;
     let rules = case.rules.android.as_ref().ok_or_else(|| invalid("This client has no Android app."))?;
     let (Some(wanted), Some(play)) = (&rules.play, play) else {

@@ -17,7 +17,7 @@ use symbolon_oauth::digest;
 /// The largest evidence.
 const MAX_EVIDENCE: usize = 48 * 1024;
 
-pub async fn judged(core: &Core, case: &Arc<Case>, sent: Sent<'_>, name: &str) -> Result<Judged> {
+pub async fn judge_evidence(core: &Core, case: &Arc<Case>, sent: Sent<'_>, name: &str) -> Result<Judged> {
     let is_listed = case.rules.plugins.iter().any(|own| own == name);
     let settings = core.config.plugin.get(name).filter(|it| is_listed && it.world == PluginWorld::Evidence);
     let most: TierName =
@@ -43,7 +43,7 @@ pub async fn judged(core: &Core, case: &Arc<Case>, sent: Sent<'_>, name: &str) -
     let mut judged = Judged { platform: platform.into(), before, facts: json!({}), ..Judged::default() };
     let found = match core.plugins.verify(situation).await {
         Ok(found) => found,
-        Err(unanswered) => return Err(failed(core, (case, sent.incoming), (name, &unanswered)).await?),
+        Err(unanswered) => return Err(note_failure(core, (case, sent.incoming), (name, &unanswered)).await?),
     };
     match found {
         EvidenceFound::Refused(rules) => {
@@ -68,7 +68,7 @@ pub async fn judged(core: &Core, case: &Arc<Case>, sent: Sent<'_>, name: &str) -
 }
 
 /// The plug-in has judged nothing: the app may try again, and the audit says why.
-async fn failed(core: &Core, (case, incoming): (&Case, &Incoming), (name, unanswered): (&str, &Unanswered)) -> Result<Error> {
+async fn note_failure(core: &Core, (case, incoming): (&Case, &Incoming), (name, unanswered): (&str, &Unanswered)) -> Result<Error> {
     let (why, call) = (unanswered.why.as_str(), unanswered.call.as_str());
     tracing::warn!(plugin = name, call, why, "a plug-in for evidence failed");
     let mut entry = plugins::failed(name, unanswered).client(case.client_id.as_str()).address(incoming.address.to_string());

@@ -136,7 +136,7 @@ impl Settling<'_> {
         draft: &mut Draft,
         asked: &BackchannelAuthorization,
     ) -> Result<Option<End>> {
-        let Some(proven) = moved.proven.clone() else { return self.refused(moved, draft, asked) };
+        let Some(proven) = moved.proven.clone() else { return self.settle_refusal(moved, draft, asked) };
         if proven.account != asked.account {
             self.turn_away(moved, draft, asked, &proven.account);
             return Ok(None);
@@ -172,7 +172,7 @@ impl Settling<'_> {
             address: self.visitor.address,
             occasion: &|| Ok(asked.id.to_vec()),
         };
-        if let Some(refused) = decision::refusal_of_sign_in(self.authority.core, &mut draft.change, &completed).await? {
+        if let Some(refused) = decision::decide_sign_in(self.authority.core, &mut draft.change, &completed).await? {
             moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned(), no: None });
             let answered = deny(self.authority.core, &mut draft.change, asked, No::Denied, self.visitor.address)?;
             return Ok(Some(End { answered: Some(answered), ..End::default() }));
@@ -194,7 +194,7 @@ impl Settling<'_> {
     }
 
     /// Only the person who is asked says no. Whoever is nobody yet, or only leaves the page, has not answered.
-    fn refused(&self, moved: &Moved, draft: &mut Draft, asked: &BackchannelAuthorization) -> Result<Option<End>> {
+    fn settle_refusal(&self, moved: &Moved, draft: &mut Draft, asked: &BackchannelAuthorization) -> Result<Option<End>> {
         if moved.state.ended.is_none() {
             return Ok(None);
         }

@@ -112,10 +112,10 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
         address: completing.place.address,
         occasion: &|| serde_json::to_vec(request).map_err(|it| Fault::new(it.to_string())),
     };
-    if let Some(refused) = decision::refusal_of_sign_in(authority, change, &completed).await? {
+    if let Some(refused) = decision::decide_sign_in(authority, change, &completed).await? {
         return Ok(Completion::Refused(refused));
     }
-    let (session, cookie) = session_of(authority, change, completing)?;
+    let (session, cookie) = open_session(authority, change, completing)?;
     let record = record_of((client, request), proven, change.now_ms());
     let (number, code) = code::grant(authority, change, &granting(authority, (client, request), proven, &session, &record))?;
     let added = change.len() - 1;
@@ -195,7 +195,7 @@ pub(super) fn granting<'a>(
 }
 
 /// The session of the proofs: the present one if nothing was proved anew.
-fn session_of(authority: &Authority<'_>, change: &mut Change, completing: &Completing<'_>) -> Result<([u8; 16], Option<String>)> {
+fn open_session(authority: &Authority<'_>, change: &mut Change, completing: &Completing<'_>) -> Result<([u8; 16], Option<String>)> {
     let proven = completing.proven;
     let unchanged = completing.session.filter(|session| session.account == proven.account && session.proofs == proven.proofs);
     if let Some(session) = unchanged {

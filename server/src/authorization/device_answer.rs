@@ -218,7 +218,7 @@ impl Settling<'_> {
             address: self.visitor.address,
             occasion: &|| Ok(device.id.to_vec()),
         };
-        if let Some(refused) = decision::refusal_of_sign_in(self.authority.core, &mut draft.change, &completed).await? {
+        if let Some(refused) = decision::decide_sign_in(self.authority.core, &mut draft.change, &completed).await? {
             moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned(), no: None });
             return Ok(Some(self.deny(moved, &mut draft.change, device)));
         }
@@ -274,7 +274,7 @@ impl Settling<'_> {
             moved.state.ended = Some(Ended::SignedIn { session: session.id, account: proven.account.clone(), opened: false });
             return Ok(End::default());
         }
-        self.signed_in(moved, change, proven).await
+        self.sign_in(moved, change, proven).await
     }
 
     /// The person hears of it, and how to end it.

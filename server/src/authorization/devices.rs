@@ -38,7 +38,7 @@ impl Settling<'_> {
         }
         match self.machine.tells_of_devices() {
             true => known_devices::see(change, &seen),
-            false => known_devices::goes_on(change, &seen),
+            false => known_devices::rename(change, &seen),
         }
         Ok(())
     }

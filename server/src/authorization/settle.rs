@@ -148,8 +148,8 @@ impl Settling<'_> {
         }
         if let Some(proven) = moved.proven.clone() {
             let end = match self.delivery.request() {
-                None => Some(self.signed_in(moved, &mut draft.change, &proven).await?),
-                Some(request) => self.authorized(moved, &mut draft.change, request, &proven).await?,
+                None => Some(self.sign_in(moved, &mut draft.change, &proven).await?),
+                Some(request) => self.authorize(moved, &mut draft.change, request, &proven).await?,
             };
             let Some(end) = end else { return Ok(None) };
             self.void_others(&mut draft.change);
@@ -184,7 +184,7 @@ impl Settling<'_> {
     }
 
     /// The account's own pages: a session and nothing else.
-    pub(super) async fn signed_in(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
+    pub(super) async fn sign_in(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
         let core = self.authority.core;
         let secret = self.session_secret.ok_or_else(|| Fault::new("a session of our own pages without a browser"))?;
         let (session, cookie) = sessions::open(core, change, self.session, &authenticated(proven, self.place()), secret)?;
@@ -196,7 +196,7 @@ impl Settling<'_> {
         Ok(End { cookie: Some((cookie, proven.account.clone())), ..End::default() })
     }
 
-    async fn authorized(
+    async fn authorize(
         &self,
         moved: &mut Moved,
         change: &mut Change,

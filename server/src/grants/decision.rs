@@ -95,7 +95,7 @@ impl Completed<'_> {
 }
 
 /// None: it may be completed. Audit entries go with the change.
-pub async fn refusal_of_sign_in(core: &Core, change: &mut Change, completed: &Completed<'_>) -> Result<Option<Refused>> {
+pub async fn decide_sign_in(core: &Core, change: &mut Change, completed: &Completed<'_>) -> Result<Option<Refused>> {
     let Completed { client, proven, scope, installation, address, occasion, .. } = completed;
     if !is_asked(core, Moment::SignIn, client) {
         return Ok(None);

@@ -74,8 +74,8 @@ impl<'a> Kiosk<'a> {
     }
 
     /// A code that has had its time is counted for the device, with a line an hour. It says nothing of the member.
-    async fn too_late(&self, core: &Core, caller: &Caller, refused: Refused) -> Error {
-        counted("late");
+    async fn refuse_late(&self, core: &Core, caller: &Caller, refused: Refused) -> Error {
+        count_refusal("late");
         if let Some(before) = core.limits.kiosk_line(Limits::place(&["late", &caller.client_id, self.id])) {
             let mut change = Change::new(caller.now_ms);
             change.audit(self.about(Entry::refused("kiosk_code_late", &refused.private), caller).with("before", before));
@@ -111,13 +111,13 @@ pub async fn redeem(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> 
         Expected { issuer: &core.config.issuer, now_s: caller.now_ms / 1000, needs_challenge: kiosk.rules.mode != KioskMode::Any };
     let proof = match unverified.verify(&pass.key, &expected) {
         Ok(proof) => proof,
-        Err(Rejected::Clock) => return Err(kiosk.too_late(core, caller, refusal(Rejected::Clock)).await),
+        Err(Rejected::Clock) => return Err(kiosk.refuse_late(core, caller, refusal(Rejected::Clock)).await),
         Err(other) => return Err(refusal(other).into()),
     };
     if caller.now_ms >= pass.issued_ms + kiosk.rules.offline.ms() {
         let hint = "The member's phone was without a network for too long: open the app where there is one, then show a new code.";
         let old = invalid_grant(hint).because("the pass is older than kiosk.offline");
-        return Err(kiosk.too_late(core, caller, old).await);
+        return Err(kiosk.refuse_late(core, caller, old).await);
     }
     let grant = member(core, &kiosk, (&pass.session, pass.number), pass.key.thumbprint()).await?;
     let member = Member { core, caller, kiosk: &kiosk, grant };
@@ -125,7 +125,7 @@ pub async fn redeem(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> 
         Some(nonce) => member.challenge(nonce).await? + kiosk_challenge::LIFETIME_MS,
         // Whether it was shown before a recovery is not known.
         None if core.recovery.is_forgotten_s(proof.last_s - kiosk::SKEW_S - kiosk::LIFETIME_S) => {
-            return Err(member.kiosk.too_late(core, caller, refusal(Rejected::Clock)).await);
+            return Err(member.kiosk.refuse_late(core, caller, refusal(Rejected::Clock)).await);
         }
         None => proof.last_s * 1000,
     };
@@ -145,7 +145,7 @@ fn refusal(why: Rejected) -> Refused {
 }
 
 /// `why`: `late` or `twice`.
-fn counted(why: &'static str) {
+fn count_refusal(why: &'static str) {
     metrics::counter!("symbolon_kiosk_codes_refused_total", "why" => why).increment(1);
 }
 
@@ -213,7 +213,7 @@ impl Member<'_> {
             NonceReading::Good(made_ms) => Ok(made_ms),
             NonceReading::Old => {
                 let old = invalid_grant("This kiosk's picture has changed since: scan it again.").because("the challenge is old");
-                Err(self.kiosk.too_late(self.core, self.caller, old).await)
+                Err(self.kiosk.refuse_late(self.core, self.caller, old).await)
             }
             NonceReading::Foreign => {
                 self.warn("kiosk_code_elsewhere", "the challenge is another device's").await?;
@@ -317,7 +317,7 @@ impl Member<'_> {
         }
         if spent.challenge == Some(at) {
             let used = invalid_grant("This kiosk's picture was used already: scan it again.").because("the challenge was used");
-            return Err(self.kiosk.too_late(self.core, self.caller, used).await);
+            return Err(self.kiosk.refuse_late(self.core, self.caller, used).await);
         }
         if spent.member.contains(&at) {
             return Err(signed_out("the member's app has signed out meanwhile").into());
@@ -382,7 +382,7 @@ impl Member<'_> {
     /// Once an hour for each member, device and event: an entry, and a letter to the member. Nothing ends: possession of a string ends nothing.
     async fn warn(&self, event: &'static str, why: &str) -> Result<()> {
         let Self { core, caller, kiosk, grant } = self;
-        counted("twice");
+        count_refusal("twice");
         let place = Limits::place(&[event, &grant.account, &caller.client_id, kiosk.id]);
         let Some(before) = core.limits.kiosk_line(place) else { return Ok(()) };
         let mut change = Change::new(caller.now_ms);

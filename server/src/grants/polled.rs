@@ -115,7 +115,7 @@ async fn fetch(request: TokenRequest<'_>, words: &Words) -> Result<Reply> {
         GrantState::Code if caller.now_ms >= grant.request.code_expires_ms => Err(expired(words).into()),
         GrantState::Code => exchange(request, words).await,
         GrantState::Active if is_retry(caller, grant) => answer_again(request, words).await,
-        GrantState::Active | GrantState::Ended => Err(replayed(request, words).await?.into()),
+        GrantState::Active | GrantState::Ended => Err(refuse_replay(request, words).await?.into()),
     }
 }
 
@@ -136,7 +136,7 @@ async fn exchange(request: TokenRequest<'_>, words: &Words) -> Result<Reply> {
             Some(now) if now.state == GrantState::Active && is_retry(caller, &now) => {
                 answer_again(TokenRequest { grant: &now, ..request }, words).await
             }
-            _ => Err(replayed(request, words).await?.into()),
+            _ => Err(refuse_replay(request, words).await?.into()),
         },
         Err(other) => Err(other.into()),
     }
@@ -163,7 +163,7 @@ async fn answer_again(request: TokenRequest<'_>, words: &Words) -> Result<Reply>
 }
 
 /// The tokens were fetched already. Possession of a string ends nothing: the grant lives on, and operators hear of it.
-async fn replayed(request: TokenRequest<'_>, words: &Words) -> Result<Refused> {
+async fn refuse_replay(request: TokenRequest<'_>, words: &Words) -> Result<Refused> {
     let TokenRequest { core, caller, grant, .. } = request;
     grant.say_once(core, caller, words.replayed, "the tokens were fetched before").await?;
     Ok(invalid_grant(words.used).because("used twice").audited())

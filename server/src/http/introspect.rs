@@ -20,7 +20,7 @@ enum Asker {
 }
 
 pub async fn introspect(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let asker = asker(app, incoming).await?;
+    let asker = identify_asker(app, incoming).await?;
     let token = incoming.form.get("token").ok_or_else(|| Refused::bad_request("invalid_request", "The token parameter is missing."))?;
     let found = match token.starts_with(Kind::Refresh.prefix()) {
         true => refresh_token(app, &asker, token).await?,
@@ -67,7 +67,7 @@ async fn access_token(app: &App, incoming: &Incoming, asker: &Asker, token: &str
     Ok(Some(body))
 }
 
-async fn asker(app: &App, incoming: &Incoming) -> Result<Asker> {
+async fn identify_asker(app: &App, incoming: &Incoming) -> Result<Asker> {
     if let Some(name) = app.callers.api(app, incoming).await? {
         let audience = app.config.api.get(&name).map(|it| it.audience.clone()).unwrap_or_default();
         return Ok(Asker::Api { name, audience });

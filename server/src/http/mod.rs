@@ -227,13 +227,13 @@ where
         Ok(()) => (row.handler)(app, &incoming).await,
         Err(error) => Err(error),
     };
-    let mut reply = settled(app, &incoming, reader, outcome, record).await;
+    let mut reply = conclude(app, &incoming, reader, outcome, record).await;
     add_headers(app, &incoming, &record.id, &mut reply);
     reply
 }
 
 /// The answer. A refusal is noted, whether it is a failure or an answer of its own: a page, or a redirect to the client.
-async fn settled(app: &App, incoming: &Incoming, reader: FailureReader, outcome: Result<Reply>, record: &mut Record) -> Reply {
+async fn conclude(app: &App, incoming: &Incoming, reader: FailureReader, outcome: Result<Reply>, record: &mut Record) -> Reply {
     let reply = match outcome {
         Ok(reply) => {
             if let Some(refused) = incoming.known.refused.get() {

@@ -37,7 +37,7 @@ pub async fn device(app: &App, incoming: &Incoming) -> Result<Reply> {
 }
 
 /// A wrong code is an entry of its own: it was charged, so there are few of them.
-async fn wrong(holder: &Holder<'_>, (code, hint): (&'static str, &'static str), why: &'static str) -> Result<Error> {
+async fn refuse_code(holder: &Holder<'_>, (code, hint): (&'static str, &'static str), why: &'static str) -> Result<Error> {
     let Holder { app, incoming, grant } = holder;
     let entry = Entry::refused("device_code_refused", why).account(grant.account.as_str()).client(grant.client.as_str());
     let mut change = Change::new(incoming.now_ms);
@@ -145,7 +145,7 @@ async fn typed_code(holder: &Holder<'_>, typed: &str) -> Result<(Option<DeviceRo
     let account = holder.grant.account.as_str();
     let is_told = |stored: &DeviceRow| !matches!(stored.told(Some(account), holder.incoming.now_ms), Told::Nothing);
     let Some(stored) = device::by_user_code(&app.authority(), &code).await?.filter(is_told) else {
-        return Err(wrong(holder, unknown, "a user code that no device has").await?);
+        return Err(refuse_code(holder, unknown, "a user code that no device has").await?);
     };
     app.machine.give_back_for_user_code(charged, holder.incoming.now_ms).await?;
     Ok((Some(stored), CameBy::UserCode(code.to_string())))
@@ -163,7 +163,7 @@ async fn must_see_the_screen(holder: &Holder<'_>, device: &DeviceAuthorization) 
         return Ok(());
     }
     let other = ("wrong_last_group", "These are not the last letters of the code that the screen shows.");
-    Err(wrong(holder, other, "the last group of the user code is another").await?)
+    Err(refuse_code(holder, other, "the last group of the user code is another").await?)
 }
 
 fn here(holder: &Holder<'_>) -> answer::Whereabouts {

@@ -20,8 +20,8 @@ pub async fn revoke(app: &App, incoming: &Incoming) -> Result<Reply> {
     let token = incoming.form.get("token").ok_or_else(|| Refused::bad_request("invalid_request", "The token parameter is missing."))?;
     let mut change = Change::new(incoming.now_ms);
     let found = match app.handles.read(Kind::Refresh, token) {
-        Some(handle) => refresh_token(app, &caller, &handle, &mut change).await?,
-        None => access_token(app, &caller, token, &mut change).await?,
+        Some(handle) => revoke_refresh_token(app, &caller, &handle, &mut change).await?,
+        None => revoke_access_token(app, &caller, token, &mut change).await?,
     };
     let burnt = caller.burn(&mut change);
     if found || !burnt.is_empty() {
@@ -30,7 +30,7 @@ pub async fn revoke(app: &App, incoming: &Incoming) -> Result<Reply> {
     Ok(reply::empty(200))
 }
 
-async fn refresh_token(app: &App, caller: &Caller, handle: &Handle, change: &mut Change) -> Result<bool> {
+async fn revoke_refresh_token(app: &App, caller: &Caller, handle: &Handle, change: &mut Change) -> Result<bool> {
     let Some(grant) = grants::read(app, &handle.id, handle.number).await? else { return Ok(false) };
     if !handle.belongs_to(&grant.salt) || grant.client != caller.client_id {
         tracing::info!("revocation of a token that is not the caller's");
@@ -58,7 +58,7 @@ async fn must_be_held(app: &App, caller: &Caller, grant: &Grant) -> Result<()> {
     }
 }
 
-async fn access_token(app: &App, caller: &Caller, token: &str, change: &mut Change) -> Result<bool> {
+async fn revoke_access_token(app: &App, caller: &Caller, token: &str, change: &mut Change) -> Result<bool> {
     let Some(accepted) = issue::accept(app, token, caller.now_ms).await? else { return Ok(false) };
     if accepted.token.client_id != caller.client_id {
         return Ok(false);

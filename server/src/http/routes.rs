@@ -384,7 +384,7 @@ pub static ROWS: &[Row] = &[
             event: "provider_logout_refused",
             ..CALL
         },
-        |app, incoming| Box::pin(upstream_logout::signed_out(app, incoming)),
+        |app, incoming| Box::pin(upstream_logout::sign_out(app, incoming)),
     ),
     row(
         Route {

@@ -57,7 +57,7 @@ async fn mark_email(core: &Core, provider: &str, event: &AccountEvent, happened:
     let values = vec![event.issuer.as_str().into(), event.subject.as_str().into(), off_ms.into()];
     change.run_expecting(outside_identity::MARK_EMAIL, values, Expect::Any);
     change.audit(said(provider, event, happened, &account));
-    applied(core, change).await.map(|_| ())
+    apply_event(core, change).await.map(|_| ())
 }
 
 fn said(provider: &str, event: &AccountEvent, happened: Happened, account: &str) -> Entry {
@@ -84,7 +84,7 @@ async fn end(core: &Core, provider: &str, event: &AccountEvent, happened: Happen
         change.audit(said(provider, event, happened, &account.id).with("unlinked", unlinks));
     }
     upstream_logout::cut_off(&mut change, names.iter().map(|it| it.1.as_str()).chain([sessionless(event).as_str()]), event.at_ms);
-    applied(core, change).await?;
+    apply_event(core, change).await?;
     upstream_logout::end_twice(core, provider, &names, true).await.map(|_| ())
 }
 
@@ -116,7 +116,7 @@ fn unlink(core: &Core, change: &mut Change, account: &Account, identity: &str) -
 
 /// An event that came before is done already, but for what may be left of it. Where the account was changed at the same moment, the provider
 /// tries again.
-async fn applied(core: &Core, change: Change) -> Result<()> {
+async fn apply_event(core: &Core, change: Change) -> Result<()> {
     match core.store.apply(change).await {
         Ok(_) | Err(NotApplied::Conflict(0)) => Ok(()),
         Err(NotApplied::Conflict(_)) => {

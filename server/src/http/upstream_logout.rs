@@ -26,7 +26,7 @@ const CUT_OFF_MS: i64 = 2 * 3_600_000;
 /// Longer than a change takes from its first statement to its commit.
 const UNDER_WAY: Duration = Duration::from_millis(300);
 
-pub async fn signed_out(app: &App, incoming: &Incoming) -> Result<Reply> {
+pub async fn sign_out(app: &App, incoming: &Incoming) -> Result<Reply> {
     let name = incoming.path("name").unwrap_or_default();
     let Some(provider) = app.machine.providers().get(name) else {
         return Err(Refused::new(404, "not_found", "There is no such provider here.").into());

@@ -317,7 +317,7 @@ impl<'a> Run<'a> {
             Question::Begin(method) => self.enter(&method.clone()).await,
             Question::Form(form) => self.check_form(*form, &pending, answer).await,
             Question::Consent if answer.action == "allow" => {
-                if !self.typed_what_is_shown(&pending, answer).await? {
+                if !self.judge_what_is_shown(&pending, answer).await? {
                     return Ok(());
                 }
                 self.find_question().await?;

@@ -67,7 +67,7 @@ pub fn see(change: &mut Change, seen: &SeenDevice<'_>) {
 }
 
 /// It has another name from now on.
-pub fn goes_on(change: &mut Change, seen: &SeenDevice<'_>) {
+pub fn rename(change: &mut Change, seen: &SeenDevice<'_>) {
     if let Some(before) = seen.before.filter(|before| *before != seen.name) {
         change.run_expecting(MOVE, vec![seen.account.into(), id(before).into(), id(seen.name).into()], Expect::Any);
     }
@@ -75,7 +75,7 @@ pub fn goes_on(change: &mut Change, seen: &SeenDevice<'_>) {
 
 fn write(change: &mut Change, sql: &'static str, seen: &SeenDevice<'_>, proofs: String) {
     let now_ms = change.now_ms();
-    goes_on(change, seen);
+    rename(change, seen);
     let label: String = seen.label.chars().take(80).collect();
     let values = vec![seen.account.into(), id(seen.name).into(), label.into(), proofs.into(), now_ms.into(), (now_ms + LIFETIME_MS).into()];
     change.run(sql, values);

@@ -108,7 +108,7 @@ impl Run<'_> {
         let learned = &outside.learned;
         let (store, key) = (&self.machine.store, (learned.issuer.as_str(), learned.subject.as_str()));
         let owner = match accounts::linked(store, key.0, key.1).await? {
-            None => rekeying::by_transfer(store, key, learned.transfer_sub.as_deref(), self.visitor.now_ms).await?,
+            None => rekeying::rekey_by_transfer(store, key, learned.transfer_sub.as_deref(), self.visitor.now_ms).await?,
             found => found,
         };
         if matches!(self.state.journey, Journey::Link { asked: true, .. }) {

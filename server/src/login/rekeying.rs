@@ -31,7 +31,7 @@ pub fn rekey(change: &mut Change, account: &str, moved: Rekeyed<'_>) {
 }
 
 /// Somebody comes whom no link knows, with the identifier of the move. Answers whose account it is, once the link has the new subject.
-pub async fn by_transfer(
+pub async fn rekey_by_transfer(
     store: &Store,
     (issuer, subject): (&str, &str),
     transfer_sub: Option<&str>,

@@ -11,10 +11,10 @@ use crate::audit::Entry;
 
 impl Run<'_> {
     /// Where the question asks for what another screen shows: a few tries, whoever gives them and in however many windows.
-    pub(super) async fn typed_what_is_shown(&mut self, pending: &Pending, answer: &Answer<'_>) -> Go<bool> {
+    pub(super) async fn judge_what_is_shown(&mut self, pending: &Pending, answer: &Answer<'_>) -> Go<bool> {
         let expected = match Expected::of_secret(&pending.secret)? {
             None => return Ok(true),
-            Some(Expected::Number(number)) => return Ok(self.typed_number(&number, answer)),
+            Some(Expected::Number(number)) => return Ok(self.judge_number(&number, answer)),
             Some(Expected::LastGroup(group)) => group,
         };
         let typed = answer.text(matching::FIELD);
@@ -35,7 +35,7 @@ impl Run<'_> {
     }
 
     /// Of a hundred numbers, a second guess would be half as safe: one wrong number ends it. What is no number is no guess.
-    fn typed_number(&mut self, number: &str, answer: &Answer<'_>) -> bool {
+    fn judge_number(&mut self, number: &str, answer: &Answer<'_>) -> bool {
         match matching::is_number(number, answer.text(matching::NUMBER_FIELD)) {
             Some(true) => return true,
             None => self.problem = Some(Problem::in_field("no_code", matching::NUMBER_FIELD)),

@@ -83,7 +83,7 @@ pub async fn remove_passkeys(context: &Context, actor: &Actor, user: String, one
         change.audit(actor.entry("passkey_removed").account(sub.as_str()).with("passkey", id.as_str()).with("lost", true));
     }
     tell(context, &mut change, &account, "passkey_removed")?;
-    applied(context, change, &user).await?;
+    apply(context, change, &user).await?;
     Ok(Outcome::PasskeysRemoved { user, sub, passkeys: ids })
 }
 
@@ -101,7 +101,7 @@ pub async fn unlink(context: &Context, actor: &Actor, user: String, link: String
     let entry = actor.entry("upstream_unlinked").account(sub.as_str());
     change.audit(entry.with("method", found.method.as_str()).with("identity", link.as_str()));
     tell(context, &mut change, &account, "link_removed")?;
-    applied(context, change, &user).await?;
+    apply(context, change, &user).await?;
     Ok(Outcome::Unlinked { user, sub, link, method: found.method })
 }
 
@@ -111,7 +111,7 @@ fn tell(context: &Context, change: &mut Change, account: &Account, template: &'s
     Ok(notices::tell(change, (&context.config, &context.keyring), account, notice)?)
 }
 
-async fn applied(context: &Context, change: Change, user: &str) -> Result<()> {
+async fn apply(context: &Context, change: Change, user: &str) -> Result<()> {
     match context.store.apply(change).await {
         Ok(_) => Ok(()),
         Err(NotApplied::Conflict(_)) => Err(Problem::conflict(format!("somebody else changed {user} at the same moment; try again"))),

@@ -221,7 +221,7 @@ pub async fn replace(core: &Core, own: Own, asked: &Map<String, Json>, asking: A
     add_needs(&mut change, &next.client);
     let proved: Vec<String> = next.proofs.hosts.keys().cloned().collect();
     change.audit(entry("client_replaced", &next, asking).with("proved", proved));
-    applied(core, &next.id, change).await?;
+    apply(core, &next.id, change).await?;
     core.refresh_keys_for(&next.client).await?;
     let secrets = Secrets { client_secret: read.secret, access_token: None };
     Ok(described::answer(core, policy, &next, &secrets, asking.now_ms))
@@ -233,10 +233,10 @@ pub async fn delete(core: &Core, own: &Own, asking: Asking) -> Result<()> {
     change.run(table::DELETE_OWN, vec![own.id.as_str().into(), Value::from(&own.token[..])]);
     cutoff::cut(&mut change, &own.id);
     change.audit(entry("client_removed", own, asking));
-    applied(core, &own.id, change).await
+    apply(core, &own.id, change).await
 }
 
-async fn applied(core: &Core, id: &str, change: Change) -> Result<()> {
+async fn apply(core: &Core, id: &str, change: Change) -> Result<()> {
     match core.store.apply(change).await {
         Ok(_) => {}
         Err(NotApplied::Conflict(_)) => return Err(tokens::no_such_token("it was disabled or removed meanwhile").into()),

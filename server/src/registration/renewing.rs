@@ -42,7 +42,7 @@ async fn renew(core: &Core, row: &Row, now_ms: i64) -> Result<(), Fault> {
     let claimed_ms = now_ms + AGAIN_MS;
     let mut claim = Change::new(now_ms);
     claim.run(CLAIM_PROOFS, vec![id.into(), claimed_ms.into(), row.int("proofs_due_ms")?.into()]);
-    if !core.store.applied(claim, "claiming the proofs of a client").await? {
+    if !core.store.try_apply(claim, "claiming the proofs of a client").await? {
         return Ok(());
     }
     let mut proofs: Proofs = parsed(id, before)?;
@@ -64,7 +64,7 @@ async fn renew(core: &Core, row: &Row, now_ms: i64) -> Result<(), Fault> {
     if !lost.is_empty() {
         change.audit(Entry::ok("client_proof_lost").client(id).with("hosts", lost));
     }
-    if core.store.applied(change, "keeping the proofs of a client").await? {
+    if core.store.try_apply(change, "keeping the proofs of a client").await? {
         core.clients.forget_one(id);
     }
     Ok(())

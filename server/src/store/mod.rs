@@ -118,7 +118,7 @@ impl Store {
     }
 
     /// For work without a caller. False: somebody else was quicker.
-    pub async fn applied(&self, change: Change, what: &str) -> Result<bool, Fault> {
+    pub async fn try_apply(&self, change: Change, what: &str) -> Result<bool, Fault> {
         match self.apply(change).await {
             Ok(_) => Ok(true),
             Err(NotApplied::Conflict(_)) => Ok(false),

@@ -251,7 +251,7 @@ async fn begin(store: &Store, find: &'static str, now_ms: i64) -> Result<bool, F
     }
     let mut change = Change::new(now_ms);
     change.run(attempt::CHARGE, vec![turn(find), (now_ms + TURN_MS).into(), now_ms.into(), 1.into()]);
-    store.applied(change, "whose turn it is to sweep").await
+    store.try_apply(change, "whose turn it is to sweep").await
 }
 
 async fn end(store: &Store, find: &'static str, now_ms: i64) -> Result<(), Fault> {

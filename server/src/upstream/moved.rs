@@ -112,7 +112,7 @@ pub async fn settle(config: &Config, store: &Store, now_ms: i64) -> Result<(), F
             let entry = Entry::ok("provider_moved").with("provider", name.as_str()).with("issuer", before.issuer);
             change.audit(entry.with("client_id", before.client_id).with("links", dropped));
         }
-        applied(store, change).await?;
+        apply(store, change).await?;
     }
     Ok(())
 }
@@ -131,11 +131,11 @@ async fn drop_links(store: &Store, name: &str, now_ms: i64) -> Result<usize, Fau
             unlink(&mut change, account, identity, Expect::Any);
             change.run_expecting(provider_session::UNLINK, vec![identity.into(), account.into()], Expect::Any);
         }
-        applied(store, change).await?;
+        apply(store, change).await?;
         dropped += rows.len();
     }
 }
 
-async fn applied(store: &Store, change: Change) -> Result<(), Fault> {
+async fn apply(store: &Store, change: Change) -> Result<(), Fault> {
     store.apply(change).await.map(|_| ()).map_err(|it| it.into_fault("noting that a provider has moved"))
 }

@@ -68,7 +68,7 @@ impl Vault {
 
     /// False: somebody else was quicker.
     pub async fn apply(&self, change: Change) -> Result<bool, Fault> {
-        self.store.applied(change, "renewing what a provider gave").await
+        self.store.try_apply(change, "renewing what a provider gave").await
     }
 
     /// What came could not be kept. Where the link is gone, it is revoked at the provider, as what was kept is.
