@@ -1,8 +1,11 @@
 //! What the project promises about itself: files one can read, routes that are written down, dependencies with a reason, links
 //! that lead somewhere, no word about the machine it was made on.
 
+mod closures;
+mod code;
 mod methods;
 mod modules;
+mod names;
 mod prose;
 mod routes;
 

@@ -1,54 +1,98 @@
 //! Who tells one login method from another. That is the business of `login/methods/`; what names one elsewhere is listed here, so that
 //! nobody adds a place without a thought.
 
+use super::code::{tokens, without_tests};
 use super::{of, root, text};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// A file outside of `methods/`, and what it must know of a method.
-const MAY_NAME_ONE: &[(&str, &str)] = &[
-    ("config/file.rs", "passkeys need an RP ID"),
-    ("config/login.rs", "letters need a mail server"),
-    ("http/account_passkeys.rs", "a page of passkeys, where a policy takes them"),
-    ("login/becoming.rs", "whoever joined by a password has proved it"),
-    ("login/demands.rs", "a passkey is proved before what replaces a means"),
-    ("login/due.rs", "an open question of the second factor"),
-    ("login/effect.rs", "what an effect adds, and who may have it"),
-    ("login/enrolling.rs", "an operator's ticket confirms"),
-    ("login/enrolment.rs", "which proof confirms a means"),
-    ("login/flow.rs", "a ticket, and what a new second factor ends"),
-    ("login/forms.rs", "forms that enrol a method prove it too"),
-    ("login/passkey_forms.rs", "the form that makes a passkey proves it too"),
-    ("login/policy.rs", "recovery codes stand in for the authenticator, and a passkey may be two factors"),
-    ("login/questions.rs", "journeys that begin with a letter, a ticket or a passkey"),
-    ("login/regain.rs", "what can be lost"),
-    ("login/standing.rs", "what an e-mail alone may confirm"),
-    ("operations/review_sign_in.rs", "weak policies"),
+/// Files outside of `methods/`, the methods that each names, and what it must know of them. The number of files is part of the type: who
+/// adds one raises it.
+const MAY_NAME: [(&str, &[&str], &str); 17] = [
+    ("config/file.rs", &["PASSKEY"], "passkeys need an RP ID"),
+    ("config/login.rs", &["EMAIL"], "letters need a mail server"),
+    ("http/account_passkeys.rs", &["PASSKEY"], "a page of passkeys, where a policy takes them"),
+    ("login/becoming.rs", &["PASSWORD"], "whoever joined by a password has proved it"),
+    ("login/demands.rs", &["EMAIL", "PASSKEY", "PASSWORD", "SECOND_FACTOR", "TICKET"], "a passkey is proved before what replaces a means"),
+    ("login/due.rs", &["EMAIL", "PASSKEY", "RECOVERY", "TOTP"], "an open question of the second factor"),
+    ("login/effect.rs", &["EMAIL", "PASSKEY", "PASSWORD", "RECOVERY", "TOTP"], "what an effect adds, and who may have it"),
+    ("login/enrolling.rs", &["TICKET"], "an operator's ticket confirms"),
+    ("login/enrolment.rs", &["EMAIL", "PASSKEY", "PASSWORD", "RECOVERY", "TOTP"], "which proof confirms a means"),
+    ("login/flow.rs", &["EMAIL", "PASSKEY", "RECOVERY", "TICKET", "TOTP"], "a ticket, and what a new second factor ends"),
+    ("login/forms.rs", &["PASSWORD", "TOTP"], "forms that enrol a method prove it too"),
+    ("login/passkey_forms.rs", &["PASSKEY", "TOTP"], "the form that makes a passkey proves it too"),
+    (
+        "login/policy.rs",
+        &["PASSKEY", "PASSWORD", "RECOVERY", "SECOND_FACTOR", "TOTP"],
+        "recovery codes stand in for the authenticator, and a passkey may be two factors",
+    ),
+    (
+        "login/questions.rs",
+        &["EMAIL", "PASSKEY", "PASSWORD", "RECOVERY", "SECOND_FACTOR", "TICKET", "TOTP"],
+        "journeys that begin with a letter, a ticket or a passkey",
+    ),
+    ("login/regain.rs", &["PASSKEY", "RECOVERY", "TOTP"], "what can be lost"),
+    ("login/standing.rs", &["EMAIL", "PASSWORD", "RECOVERY", "TOTP"], "what an e-mail alone may confirm"),
+    ("operations/review_sign_in.rs", &["PASSKEY", "PASSWORD", "RECOVERY", "TOTP"], "weak policies are found by their methods"),
 ];
 
-/// Does the code, without its tests, name a method by its constant?
-fn names_one(source: &str) -> bool {
-    let code = source.split("#[cfg(test)]").next().unwrap();
-    let after = code.match_indices("MethodName::").map(|(at, found)| &code[at + found.len()..]);
-    after.filter_map(|rest| rest.chars().next()).any(|first| first.is_ascii_uppercase())
+/// The methods that the code, without its tests, names by their constants.
+fn named(source: &str) -> BTreeSet<String> {
+    let code = without_tests(tokens(source));
+    let is_constant = |word: &str| word.len() > 1 && word.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_');
+    let of_methods = code.windows(3).filter(|three| matches!(three[0].0.as_str(), "MethodName" | "methods") && three[1].0 == "::");
+    of_methods.map(|three| three[2].0.clone()).filter(|word| is_constant(word)).collect()
+}
+
+/// What is wrong with the list, as the files are.
+fn faults(found: &BTreeMap<String, BTreeSet<String>>, list: &[(&str, &[&str], &str)]) -> Vec<String> {
+    let (mut wrong, nothing) = (Vec::new(), BTreeSet::new());
+    for (file, methods) in found {
+        let listed = list.iter().find(|(name, ..)| name == file).map_or(&[][..], |(_, methods, _)| *methods);
+        let more = methods.iter().filter(|method| !listed.contains(&method.as_str()));
+        wrong
+            .extend(more.map(|method| format!("{file} names {method}: ask what the method says of itself, or list it here with a reason")));
+    }
+    for (file, methods, why) in list {
+        let named = found.get(*file).unwrap_or(&nothing);
+        let stale = methods.iter().filter(|method| !named.contains(**method));
+        wrong.extend(stale.map(|method| format!("{file} does not name {method} any more: take it off the list")));
+        if methods.is_empty() || why.split(' ').count() < 3 {
+            wrong.push(format!("{file} names no method or gives no reason"));
+        }
+    }
+    wrong
 }
 
 #[test]
 fn no_further_file_tells_methods_apart() {
     let source = root().join("server/src");
-    let below = |file: &std::path::Path| file.strip_prefix(&source).ok().map(|name| name.to_str().unwrap().to_owned());
-    let naming: BTreeSet<String> = of("rs")
-        .into_iter()
-        .filter_map(|file| below(&file).map(|name| (name, file)))
-        .filter(|(name, file)| !name.starts_with("login/methods/") && names_one(&text(file)))
-        .map(|(name, _)| name)
-        .collect();
-    let listed: BTreeSet<String> = MAY_NAME_ONE.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(naming, listed, "the files, then the list");
+    let mut found = BTreeMap::new();
+    for file in of("rs") {
+        let Ok(below) = file.strip_prefix(&source) else { continue };
+        let methods = named(&text(&file));
+        if !below.starts_with("login/methods") && !methods.is_empty() {
+            found.insert(below.to_str().unwrap().to_owned(), methods);
+        }
+    }
+    let wrong = faults(&found, &MAY_NAME);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let files: Vec<&str> = MAY_NAME.iter().map(|(file, ..)| *file).collect();
+    assert!(files.is_sorted_by(|one, next| one < next), "each file once, in order: {files:?}");
 }
 
-/// The twin: what counts as naming one.
+/// The twins: what counts as naming one, and what is said of a list that has become wrong.
 #[test]
 fn a_file_that_names_a_method_is_found() {
-    assert!(names_one("if method == MethodName::EMAIL {}"));
-    assert!(!names_one("MethodName::new(word) #[cfg(test)] mod tests { MethodName::EMAIL }"));
+    let named = |source: &str| named(source).into_iter().collect::<Vec<_>>().join(" ");
+    assert_eq!(named("if method == MethodName::EMAIL { methods::SECOND_FACTOR }"), "EMAIL SECOND_FACTOR");
+    let unnamed = "MethodName::new(word); methods::ask(x); Other::EMAIL; #[cfg(test)] mod tests { MethodName::EMAIL } \"MethodName::TOTP\"";
+    assert_eq!(named(unnamed), "");
+    fn count(list: &[(&str, &[&str], &str)]) -> usize {
+        faults(&BTreeMap::from([("a.rs".to_owned(), BTreeSet::from(["EMAIL".to_owned()]))]), list).len()
+    }
+    assert_eq!(count(&[("a.rs", &["EMAIL"], "letters need it")]), 0);
+    assert_eq!(count(&[]), 1, "a file that is not listed");
+    assert_eq!(count(&[("a.rs", &["EMAIL", "TOTP"], "letters need it")]), 1, "a method that is not named");
+    assert_eq!(count(&[("a.rs", &["EMAIL"], "letters need it"), ("b.rs", &["TOTP"], "it was here")]), 1, "a file that is gone");
+    assert_eq!(count(&[("a.rs", &["EMAIL"], "")]), 1, "no reason");
 }

@@ -1,6 +1,7 @@
 //! Files of the server import each other in one direction. A test reads `server/src`, computes which file imports which, and fails on
 //! any circle, and on any file of a lower floor that imports the upper ones.
 
+use super::code::{Token, tokens, without_tests};
 use super::{of, root, text};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -25,7 +26,7 @@ fn is_within(module: &str, outer: &str) -> bool {
 }
 
 /// Every module of the server that is a file: its path, such as `store::change`, and its text.
-fn sources() -> BTreeMap<String, String> {
+pub(super) fn sources() -> BTreeMap<String, String> {
     let source = root().join("server/src");
     let mut found = BTreeMap::new();
     for file in of("rs") {
@@ -35,73 +36,6 @@ fn sources() -> BTreeMap<String, String> {
         if !matches!(name, "lib" | "main") {
             found.insert(name.to_owned(), text(&file));
         }
-    }
-    found
-}
-
-/// A word, or one other character; with its line.
-type Token = (String, usize);
-
-/// The code without comments, texts and characters.
-fn tokens(source: &str) -> Vec<Token> {
-    let (chars, mut at, mut line) = (source.chars().collect::<Vec<_>>(), 0, 1);
-    let mut found = Vec::new();
-    let is_word = |it: char| it.is_alphanumeric() || it == '_';
-    while at < chars.len() {
-        let start = at;
-        match chars[at] {
-            '/' if chars.get(at + 1) == Some(&'/') => at += chars[at..].iter().take_while(|it| **it != '\n').count(),
-            '"' => at += length_of_text(&chars[at..]),
-            // A character; a lifetime has no second quote.
-            '\'' if chars.get(at + 1) == Some(&'\\') => at += 4 + chars[at + 3..].iter().take_while(|it| **it != '\'').count(),
-            '\'' if chars.get(at + 2) == Some(&'\'') => at += 3,
-            it if is_word(it) => {
-                at += chars[at..].iter().take_while(|it| is_word(**it)).count();
-                found.push((chars[start..at].iter().collect(), line));
-                continue;
-            }
-            ':' if chars.get(at + 1) == Some(&':') => {
-                found.push(("::".to_owned(), line));
-                at += 2;
-            }
-            it => {
-                if !it.is_whitespace() {
-                    found.push((it.to_string(), line));
-                }
-                at += 1;
-            }
-        }
-        line += chars[start..at.min(chars.len())].iter().filter(|it| **it == '\n').count();
-    }
-    found
-}
-
-fn length_of_text(chars: &[char]) -> usize {
-    let mut at = 1;
-    while at < chars.len() && chars[at] != '"' {
-        at += if chars[at] == '\\' { 2 } else { 1 };
-    }
-    at + 1
-}
-
-/// Without the modules of unit tests, which may import what they like.
-fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
-    let (mut found, mut at) = (Vec::new(), 0);
-    let opening = ["#", "[", "cfg", "(", "test", ")", "]", "mod"];
-    while at < tokens.len() {
-        if tokens[at..].len() > opening.len() && tokens[at..].iter().zip(opening).all(|(token, wanted)| token.0 == wanted) {
-            let mut depth = 0;
-            while at < tokens.len() {
-                depth += i32::from(tokens[at].0 == "{") - i32::from(tokens[at].0 == "}");
-                at += 1;
-                if tokens[at - 1].0 == "}" && depth == 0 {
-                    break;
-                }
-            }
-            continue;
-        }
-        found.push(tokens[at].clone());
-        at += 1;
     }
     found
 }
@@ -149,7 +83,7 @@ fn use_tree(tokens: &[Token], mut at: usize, before: &[String], found: &mut Vec<
 /// Paths of `use` lines, and paths in code. `mod x;` is neither.
 fn paths(tokens: &[Token]) -> Vec<Path> {
     let (mut found, mut at) = (Vec::new(), 0);
-    let is_word = |at: usize| tokens.get(at).is_some_and(|it: &Token| it.0.starts_with(|it: char| it.is_alphabetic() || it == '_'));
+    let is_word = |at: usize| tokens.get(at).is_some_and(|token: &Token| token.0.starts_with(|it: char| it.is_alphabetic() || it == '_'));
     while at < tokens.len() {
         if tokens[at].0 == "use" && is_word(at + 1) {
             at = use_tree(tokens, at + 1, &[], &mut found);
@@ -276,9 +210,9 @@ fn no_file_of_the_server_is_in_a_circle_of_imports() {
     assert!(modules.len() > 80, "the sources were found");
     let imports = imports(&modules);
     assert!(imports.len() > 400, "{} imports were found", imports.len());
-    let is_waived = |it: &Import| {
+    let is_waived = |import: &Import| {
         let within = |module: &str, group: &[&str]| group.iter().any(|outer| is_within(module, outer));
-        NOT_UNTIED_YET.iter().any(|group| within(&it.from, group) && within(&it.to, group))
+        NOT_UNTIED_YET.iter().any(|group| within(&import.from, group) && within(&import.to, group))
     };
     let counted: Vec<&Import> = imports.iter().filter(|it| !is_waived(it)).collect();
     let circles = circles(&counted);
