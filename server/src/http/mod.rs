@@ -1,19 +1,30 @@
 //! From a request to its answer. The path names a row of the table, the row names the checks, then the endpoint answers.
 //!
-//! | check                        | where                                             |
-//! |------------------------------|---------------------------------------------------|
-//! | method, content type, coding | `routes` and `Reading::read`, for every endpoint  |
-//! | size of header, body, time   | `serve` and `Body::read`                          |
-//! | parameter or member twice, U+0000, too many | `symbolon_oauth::form`, `Body::read` |
-//! | fetched ahead, sent by another site | `Route::must_be_meant`                     |
-//! | a request that another site posted | `come_back`: authorize, logout, upstream    |
-//! | the host that is asked        | `Links::addressed`, then `find`                    |
-//! | scripts of other origins     | `cors`                                            |
-//! | who is calling               | `Callers::identify`: token, par, authorize-challenge, introspect, revoke |
-//! | who may use screens of its own | `authorization::native::admit`: authorize-challenge |
-//! | a person's session           | `browser_session`: authorize, account, logout |
-//! | a form of ours               | `browser::form_token`: login, account, logout       |
-//! | what an authorization may ask | `authorization::request`: `check` at authorize and par, `check_native` at authorize-challenge |
+//! The row says which checks an endpoint needs; `web::route` explains its words. This table says where each check is made.
+//! `tests/it/tidy/checks.rs` compares it with the code and with the rows.
+//!
+//! | check                               | where                                                                                      |
+//! |-------------------------------------|--------------------------------------------------------------------------------------------|
+//! | places, and bytes that are kept     | `Places::take`, `Place::charge`                                                            |
+//! | time of a connection                | `connection::serve`                                                                        |
+//! | the host that is asked              | `Links::addressed`, `routes::find`                                                         |
+//! | method                              | `Route::must_answer`                                                                       |
+//! | coding, content type, size, time    | `Body::read`                                                                               |
+//! | a name twice, U+0000                | `Body::read`, `body::parse_form`                                                           |
+//! | fetched ahead, sent by another site | `Route::must_be_meant`                                                                     |
+//! | posted by another site              | `come_back::is_needed`                                                                     |
+//! | scripts of other origins            | `cors::preflight`, `cors::allow_reading`                                                   |
+//! | caller: Client                      | `Callers::identify`                                                                        |
+//! | caller: Api                         | `Callers::api`                                                                             |
+//! | caller: ClientOrApi                 | `Callers::api`, `Callers::identify`                                                        |
+//! | caller: Token                       | `held_token::of_request`, `pending::holder`                                                |
+//! | caller: Registration                | `registration::own`                                                                        |
+//! | caller: Session                     | `browser_session::for_our_pages`, `browser_session::for_client`, `browser_session::at_all` |
+//! | caller: SignIn                      | `SignInCookie::of`, `handover::open`                                                       |
+//! | a proof of a key                    | `dpop::of_request`                                                                         |
+//! | a form of ours                      | `browser::form_token_fits`                                                                 |
+//! | who may have screens of its own     | `native::admit`                                                                            |
+//! | what an authorization may ask       | `request::check`, `request::check_native`                                                  |
 
 pub mod account;
 pub mod account_links;
@@ -306,7 +317,7 @@ fn add_headers(app: &App, incoming: &Incoming, id: &str, reply: &mut Reply) {
 
 /// The row of a path, of those that the host has.
 fn find(app: &App, host: &Host, path: &str) -> Option<(&'static Row, PathParameters)> {
-    let at_root = routes::find(path).filter(|(row, _)| match row.route.place {
+    let at_root = routes::find(path).filter(|(row, _)| match row.route.served_at {
         ServedAt::Issuer | ServedAt::Origin => false,
         ServedAt::EveryHost => true,
         ServedAt::ContinueHosts => matches!(host, Host::Further(name) if app.config.host.get(name).is_some_and(|it| it.continue_page)),
@@ -314,8 +325,8 @@ fn find(app: &App, host: &Host, path: &str) -> Option<(&'static Row, PathParamet
     if at_root.is_some() || matches!(host, Host::Further(_)) {
         return at_root;
     }
-    let of_origin = routes::find(path).filter(|(row, _)| row.route.place == ServedAt::Origin);
-    of_origin.or_else(|| below_issuer(app, path).filter(|(row, _)| matches!(row.route.place, ServedAt::Issuer | ServedAt::Origin)))
+    let of_origin = routes::find(path).filter(|(row, _)| row.route.served_at == ServedAt::Origin);
+    of_origin.or_else(|| below_issuer(app, path).filter(|(row, _)| matches!(row.route.served_at, ServedAt::Issuer | ServedAt::Origin)))
 }
 
 /// Exact, below the issuer's path; plus RFC 8414 3.1, which inserts the well-known part before it.

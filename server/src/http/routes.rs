@@ -51,10 +51,10 @@ const DOCUMENT: Route = Route {
     issues_tokens: false,
     event: "request_refused",
     metadata: None,
-    place: ServedAt::Issuer,
+    served_at: ServedAt::Issuer,
 };
 /// A document of the host that is asked.
-const FILE: Route = Route { place: ServedAt::EveryHost, ..DOCUMENT };
+const FILE: Route = Route { served_at: ServedAt::EveryHost, ..DOCUMENT };
 /// A request of a client's, or of anybody's; no script of another origin reads the answer.
 const CALL: Route = Route { methods: POST, body: Takes::Form, caller: Caller::Client, cors: false, ..DOCUMENT };
 /// A page that begins a sign-in.
@@ -69,7 +69,7 @@ pub static ROWS: &[Row] = &[
     row(Route { path: "/.well-known/assetlinks.json", ..FILE }, |app, incoming| {
         Box::pin(async move { links::file(app, incoming, Platform::Android) })
     }),
-    row(Route { path: "/.well-known/change-password", place: ServedAt::Origin, writes: Writes::Nothing, ..PAGE }, |app, _| {
+    row(Route { path: "/.well-known/change-password", served_at: ServedAt::Origin, writes: Writes::Nothing, ..PAGE }, |app, _| {
         Box::pin(async move { Ok(well_known::change_password(app)) })
     }),
     row(Route { path: "/.well-known/oauth-authorization-server", ..DOCUMENT }, |app, _| Box::pin(async move { Ok(document(app)) })),
@@ -141,7 +141,7 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(backchannel_authentication::start(app, incoming)),
     ),
-    row(Route { path: "/c/{reference}", place: ServedAt::ContinueHosts, writes: Writes::Binding, ..PAGE }, |app, incoming| {
+    row(Route { path: "/c/{reference}", served_at: ServedAt::ContinueHosts, writes: Writes::Binding, ..PAGE }, |app, incoming| {
         Box::pin(continue_page::page(app, incoming))
     }),
     row(
@@ -212,7 +212,7 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(endings::endings(app, incoming)),
     ),
-    row(Route { path: "/favicon.ico", place: ServedAt::Origin, writes: Writes::Nothing, ..PAGE }, |app, _| {
+    row(Route { path: "/favicon.ico", served_at: ServedAt::Origin, writes: Writes::Nothing, ..PAGE }, |app, _| {
         Box::pin(async move { Ok(well_known::favicon(app)) })
     }),
     row(
@@ -240,7 +240,7 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(handover::page(app, incoming)),
     ),
-    row(Route { path: "/health", place: ServedAt::Origin, from: Sender::Server, cors: false, ..DOCUMENT }, |app, _| {
+    row(Route { path: "/health", served_at: ServedAt::Origin, from: Sender::Server, cors: false, ..DOCUMENT }, |app, _| {
         Box::pin(metadata::health(app))
     }),
     row(
@@ -358,7 +358,7 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(revoke::revoke(app, incoming)),
     ),
-    row(Route { path: "/robots.txt", place: ServedAt::Origin, writes: Writes::Nothing, ..PAGE }, |_, _| {
+    row(Route { path: "/robots.txt", served_at: ServedAt::Origin, writes: Writes::Nothing, ..PAGE }, |_, _| {
         Box::pin(async move { Ok(well_known::robots()) })
     }),
     row(Route { path: "/stop/{token}", methods: GET_POST, body: Takes::Form, writes: Writes::Nothing, ..PAGE }, |app, incoming| {

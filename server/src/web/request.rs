@@ -209,7 +209,7 @@ mod tests {
         issues_tokens: false,
         event: "request_refused",
         metadata: None,
-        place: ServedAt::Issuer,
+        served_at: ServedAt::Issuer,
     };
     static PLAIN: Route = Route { body: Takes::Nothing, ..CLIENT };
 

@@ -29,7 +29,7 @@ pub struct Route {
     pub event: &'static str,
     /// The member of the metadata (RFC 8414 2) that names this endpoint.
     pub metadata: Option<&'static str>,
-    pub place: ServedAt,
+    pub served_at: ServedAt,
 }
 
 /// Which hosts have the endpoint, and where.
@@ -241,7 +241,7 @@ mod tests {
         issues_tokens: false,
         event: "request_refused",
         metadata: None,
-        place: ServedAt::Issuer,
+        served_at: ServedAt::Issuer,
     };
 
     fn code(outcome: Result<()>) -> Option<(u16, &'static str)> {

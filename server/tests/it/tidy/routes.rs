@@ -6,7 +6,7 @@ use symbolon::http::routes::{ROWS, find};
 use symbolon::web::body::Takes;
 use symbolon::web::route::{Caller, FormToken, Route, Sender, Writes};
 
-fn routes() -> impl Iterator<Item = &'static Route> {
+pub(super) fn routes() -> impl Iterator<Item = &'static Route> {
     ROWS.iter().map(|row| &row.route)
 }
 
@@ -88,7 +88,7 @@ fn every_row_is_reached_by_its_path_and_named_once() {
 }
 
 /// Rows of the table of endpoints in docs/specs.md: path, name in the metadata, file.
-fn written_down() -> Vec<(String, String, String)> {
+pub(super) fn written_down() -> Vec<(String, String, String)> {
     let specs = text(&root().join("docs/specs.md"));
     let table = specs.split("## Endpoints").nth(1).unwrap();
     let rows = table.lines().filter(|line| line.starts_with("| /"));
