@@ -306,8 +306,8 @@ impl Callers {
         if proved() {
             return Ok(true);
         }
-        let place = Limits::place(&[name, &Limits::line(incoming.address)]);
-        if core.limits.wrong_secrets.check_key(&place).is_err() {
+        let bucket = Limits::bucket(&[name, &Limits::line(incoming.address)]);
+        if core.limits.wrong_secrets.check_key(&bucket).is_err() {
             return Err(Refused::new(429, "invalid_client", "Too many attempts; wait before trying again.").retry_after(60).into());
         }
         let fits = match stored.fits_key(&core.keyring, secret) {

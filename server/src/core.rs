@@ -220,7 +220,7 @@ impl Core {
     /// An entry, once a minute for each event and for each of those whom it is about. Nobody fills the audit by trying again.
     pub async fn note_once(&self, whose: &[&str], entry: Entry, now_ms: i64) -> Result<(), Error> {
         let about = entry.detail.get("plugin").and_then(Json::as_str).unwrap_or_default();
-        if self.limits.alarms.check_key(&Limits::place(&[&["alarm", entry.event, about], whose].concat())).is_err() {
+        if self.limits.alarms.check_key(&Limits::bucket(&[&["alarm", entry.event, about], whose].concat())).is_err() {
             return Ok(());
         }
         let mut change = Change::new(now_ms);

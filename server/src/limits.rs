@@ -131,17 +131,17 @@ impl Limits {
         }
     }
 
-    /// Is a line about a kiosk due, one an hour for a place? Then how many there were without one.
-    pub fn kiosk_line(&self, place: u16) -> Option<u32> {
-        let silent = self.kiosk_silent.get(&place).unwrap_or(0);
-        let is_due = self.kiosk_lines.check_key(&place).is_ok();
-        self.kiosk_silent.insert(place, if is_due { 0 } else { silent.saturating_add(1) });
+    /// Is a line about a kiosk due, one an hour for a bucket? Then how many there were without one.
+    pub fn kiosk_line(&self, bucket: u16) -> Option<u32> {
+        let silent = self.kiosk_silent.get(&bucket).unwrap_or(0);
+        let is_due = self.kiosk_lines.check_key(&bucket).is_ok();
+        self.kiosk_silent.insert(bucket, if is_due { 0 } else { silent.saturating_add(1) });
         is_due.then_some(silent)
     }
 
-    /// The place of a key. It is hashed, so that hostile keys cannot grow the map. A secret of this process is in it, so that nobody can
-    /// choose a key that shares another's place.
-    pub fn place(parts: &[&str]) -> u16 {
+    /// The bucket of a key. It is hashed, so that hostile keys cannot grow the map. A secret of this process is in it, so that nobody can
+    /// choose a key that shares another's bucket.
+    pub fn bucket(parts: &[&str]) -> u16 {
         static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         (SECRET.hash_one(parts) >> 48) as u16
     }

@@ -37,8 +37,8 @@ pub async fn record(core: &Core, incoming: &Incoming, refused: &Refused) {
     }
     let Some(entry) = entry(core, incoming, refused).await else { return };
     let whose = entry.session.as_ref().or(entry.instance.as_ref()).or(entry.client.as_ref());
-    let place = Limits::place(&["refusal", whose.map_or("", String::as_str), refused.code]);
-    if core.limits.refusals.check_key(&place).is_err() {
+    let bucket = Limits::bucket(&["refusal", whose.map_or("", String::as_str), refused.code]);
+    if core.limits.refusals.check_key(&bucket).is_err() {
         metrics::counter!("symbolon_refusals_not_audited_total", "route" => incoming.route.path).increment(1);
         return;
     }

@@ -57,7 +57,7 @@ pub struct Authenticated<'a> {
     pub acr: &'a str,
     pub amr: &'a [String],
     pub auth_time_ms: i64,
-    pub place: OpenedFrom<'a>,
+    pub opened_from: OpenedFrom<'a>,
 }
 
 /// From where a session was opened, for the person's own list.
@@ -101,7 +101,7 @@ pub fn open(
             Value::from(authenticated.auth_time_ms),
             Value::from(now_ms),
         ]);
-        values.extend(authenticated.place.values());
+        values.extend(authenticated.opened_from.values());
         values
     };
     let id = match present {
@@ -131,7 +131,7 @@ pub fn open_apart(change: &mut Change, authenticated: &Authenticated<'_>, absolu
     let proofs = serde_json::to_string(authenticated.proofs).map_err(|it| Fault::new(it.to_string()))?;
     let now_ms = change.now_ms();
     let id = crate::seal::time_ordered_id(now_ms)?;
-    let [device, address] = authenticated.place.values();
+    let [device, address] = authenticated.opened_from.values();
     change.run(
         session::INSERT,
         vec![

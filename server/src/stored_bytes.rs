@@ -53,10 +53,10 @@ impl StoredBytes {
         let bytes = u32::try_from(body_bytes + ROW_BYTES).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX);
         // More than the whole budget is refused like what does not fit now.
         let fits = match writer {
-            Writer::Client(id) => matches!(self.clients.check_key_n(&Limits::place(&["stored", id]), bytes), Ok(Ok(()))),
+            Writer::Client(id) => matches!(self.clients.check_key_n(&Limits::bucket(&["stored", id]), bytes), Ok(Ok(()))),
             Writer::Network(address) => {
-                let place = Limits::place(&["stored", &Limits::line(address)]);
-                matches!(self.networks.check_key_n(&place, bytes), Ok(Ok(()))) && matches!(self.strangers.check_n(bytes), Ok(Ok(())))
+                let bucket = Limits::bucket(&["stored", &Limits::line(address)]);
+                matches!(self.networks.check_key_n(&bucket, bytes), Ok(Ok(()))) && matches!(self.strangers.check_n(bytes), Ok(Ok(())))
             }
         };
         if fits {

@@ -39,7 +39,7 @@ pub fn invalid(hint: &'static str) -> Refused {
 /// "Rate limits per address, client and instance" (285-N).
 pub fn within(limit: &DefaultKeyedRateLimiter<u16>, whose: &[&str]) -> Result<()> {
     let many = || Refused::new(429, "temporarily_unavailable", "Too many attestations; wait.").retry_after(10);
-    Ok(limit.check_key(&Limits::place(whose)).map_err(|_| many())?)
+    Ok(limit.check_key(&Limits::bucket(whose)).map_err(|_| many())?)
 }
 
 /// All first evidence of a client is counted together, and renewals are not. Strangers who send evidence cannot keep known installations

@@ -61,8 +61,8 @@ impl Finding {
             entry = entry.with("platform", self.platform.as_ref()).with("unverified_facts", self.unverified_facts.clone());
         }
         let limits = &core.limits;
-        let has_room = limits.refusals.check_key(&Limits::place(&["evidence", client_id, &Limits::line(address)])).is_ok()
-            && limits.refusals_of_client.check_key(&Limits::place(&["evidence", client_id])).is_ok()
+        let has_room = limits.refusals.check_key(&Limits::bucket(&["evidence", client_id, &Limits::line(address)])).is_ok()
+            && limits.refusals_of_client.check_key(&Limits::bucket(&["evidence", client_id])).is_ok()
             && core.stored.charge(Writer::Network(address), entry.body(sent.incoming.now_ms).len()).is_ok();
         if has_room {
             change.audit(entry);

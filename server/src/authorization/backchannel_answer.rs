@@ -226,7 +226,7 @@ impl Settling<'_> {
             let hint = "This way of signing in does not give what the client needs.";
             return Err(Refused::bad_request("unmet_authentication_requirements", hint).into());
         }
-        let session = sessions::open_apart(change, &authenticated(proven, self.place()), core.config.session.absolute.ms())?;
+        let session = sessions::open_apart(change, &authenticated(proven, self.opened_from()), core.config.session.absolute.ms())?;
         let mut record = record_of((client, request), proven, now_ms);
         // Until then the client may come for its tokens.
         record.code_expires_ms = stored.expires_ms + REDEEMABLE_MS;

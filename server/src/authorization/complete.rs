@@ -27,7 +27,7 @@ pub struct Completing<'a> {
     /// What the cookie of a new session is made of. None: no browser proves it, and the grant is what is left of the sign-in.
     pub session_secret: Option<[u8; 32]>,
     pub assured: Assured,
-    pub place: OpenedFrom<'a>,
+    pub opened_from: OpenedFrom<'a>,
 }
 
 pub enum Completion {
@@ -109,7 +109,7 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
         scope: &request.scope,
         tier: proved_tier(client, request, *assured),
         installation: request.instance.as_deref(),
-        address: completing.place.address,
+        address: completing.opened_from.address,
         occasion: &|| serde_json::to_vec(request).map_err(|it| Fault::new(it.to_string())),
     };
     if let Some(refused) = decision::decide_sign_in(authority, change, &completed).await? {
@@ -142,7 +142,7 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
     }
     // A session that goes on: the browser fetched one more code.
     entry.is_frequent = cookie.is_none() && completing.session_secret.is_some();
-    entry.address = completing.place.address.map(|address| address.to_string());
+    entry.address = completing.opened_from.address.map(|address| address.to_string());
     change.audit(entry.with("acr", acr(proven)).with("consented", proven.consented));
     Ok(Completion::Granted(Granted { session, number, cookie, code, added, burnt }))
 }
@@ -153,7 +153,7 @@ fn send_back(authority: &Authority<'_>, change: &mut Change, completing: &Comple
     let pushed = request.pushed.as_deref().ok_or_else(|| Fault::new("a way back of a request that nobody pushed"))?;
     pushed::burn(authority, change, pushed)?;
     let mut entry = Entry::ok("sent_back_to_app").account(proven.account.as_str()).client(request.client_id.as_str());
-    entry.address = completing.place.address.map(|address| address.to_string());
+    entry.address = completing.opened_from.address.map(|address| address.to_string());
     change.audit(entry.with("acr", acr(proven)));
     Ok(Completion::SentBack)
 }
@@ -201,7 +201,7 @@ fn open_session(authority: &Authority<'_>, change: &mut Change, completing: &Com
     if let Some(session) = unchanged {
         return Ok((session.id, None));
     }
-    let authenticated = authenticated(proven, completing.place);
+    let authenticated = authenticated(proven, completing.opened_from);
     let Some(secret) = completing.session_secret else {
         let absolute_ms = authority.config.session.absolute.ms();
         return Ok((sessions::open_apart(change, &authenticated, absolute_ms)?, None));
@@ -210,14 +210,14 @@ fn open_session(authority: &Authority<'_>, change: &mut Change, completing: &Com
     Ok((id, Some(cookie)))
 }
 
-pub fn authenticated<'a>(proven: &'a Proven, place: OpenedFrom<'a>) -> Authenticated<'a> {
+pub fn authenticated<'a>(proven: &'a Proven, opened_from: OpenedFrom<'a>) -> Authenticated<'a> {
     Authenticated {
         account: &proven.account,
         proofs: &proven.proofs,
         acr: acr(proven),
         amr: &proven.satisfied.amr,
         auth_time_ms: proven.satisfied.auth_time_ms,
-        place,
+        opened_from,
     }
 }
 

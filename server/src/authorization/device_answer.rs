@@ -72,8 +72,8 @@ fn step(authority: &Authority<'_>, client: &Client, device: &DeviceAuthorization
         CameBy::UserCode(code) => Text::new("device-compare").with("code", code),
         CameBy::CompleteUri => Text::new("device-type"),
     });
-    let place = if seen.here.is_near(device) { "device-same_network" } else { "device-other_network" };
-    step.text.push(Text::new(place).with("address", device.asked.starter.address.to_string()));
+    let near = if seen.here.is_near(device) { "device-same_network" } else { "device-other_network" };
+    step.text.push(Text::new(near).with("address", device.asked.starter.address.to_string()));
     step.text.extend(match (device.asked.starter.country, seen.here.country) {
         (Some(device), Some(own)) => Some(Text::new("device-countries").with("device", device.to_string()).with("own", own.to_string())),
         (Some(device), None) => Some(Text::new("device-country").with("device", device.to_string())),
@@ -243,8 +243,8 @@ impl Settling<'_> {
             let hint = "This way of signing in does not give what the device needs.";
             return Err(Refused::bad_request("unmet_authentication_requirements", hint).into());
         }
-        let place = OpenedFrom { user_agent: None, address: Some(device.asked.starter.address) };
-        let session = sessions::open_apart(change, &authenticated(proven, place), core.config.session.absolute.ms())?;
+        let opened_from = OpenedFrom { user_agent: None, address: Some(device.asked.starter.address) };
+        let session = sessions::open_apart(change, &authenticated(proven, opened_from), core.config.session.absolute.ms())?;
         let mut record = record_of((client, request), proven, now_ms);
         // Until then the device may come for its tokens.
         record.code_expires_ms = until_ms;

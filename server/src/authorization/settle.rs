@@ -168,7 +168,7 @@ impl Settling<'_> {
         Ok(Some(End::default()))
     }
 
-    pub(super) fn place(&self) -> OpenedFrom<'_> {
+    pub(super) fn opened_from(&self) -> OpenedFrom<'_> {
         OpenedFrom { user_agent: self.visitor.user_agent, address: self.visitor.address }
     }
 
@@ -187,7 +187,7 @@ impl Settling<'_> {
     pub(super) async fn sign_in(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
         let core = self.authority.core;
         let secret = self.session_secret.ok_or_else(|| Fault::new("a session of our own pages without a browser"))?;
-        let (session, cookie) = sessions::open(core, change, self.session, &authenticated(proven, self.place()), secret)?;
+        let (session, cookie) = sessions::open(core, change, self.session, &authenticated(proven, self.opened_from()), secret)?;
         let mut entry = Entry::ok("signed_in").account(proven.account.as_str()).session(sessions::public_id(core, &session));
         entry.address = self.visitor.address.map(|address| address.to_string());
         change.audit(entry.with("acr", proven.satisfied.acr.clone().unwrap_or_default()));
@@ -212,7 +212,7 @@ impl Settling<'_> {
             session: self.session,
             session_secret: self.session_secret,
             assured: self.assured(&client, request)?,
-            place: self.place(),
+            opened_from: self.opened_from(),
         };
         match complete(&self.authority, change, &completing).await? {
             Completion::Consent(step) => {

@@ -18,7 +18,7 @@ pub struct Desk {
     pub file: PathBuf,
     base: PathBuf,
     /// Found at the first operation, so that nobody waits for a person who types.
-    place: Option<Backend>,
+    backend: Option<Backend>,
 }
 
 enum Backend {
@@ -34,14 +34,14 @@ struct Offline {
 
 impl Desk {
     pub fn new(config: Config, file: &Path) -> Self {
-        Self { config: Arc::new(config), file: file.to_owned(), base: base_of(file).to_owned(), place: None }
+        Self { config: Arc::new(config), file: file.to_owned(), base: base_of(file).to_owned(), backend: None }
     }
 
     pub async fn ask(&mut self, operation: Operation) -> Result<Outcome, Stop> {
-        if !self.find_server().await? && self.place.is_none() {
-            self.place = Some(Backend::Store(Box::new(self.open().await?)));
+        if !self.find_server().await? && self.backend.is_none() {
+            self.backend = Some(Backend::Store(Box::new(self.open().await?)));
         }
-        Ok(match &mut self.place {
+        Ok(match &mut self.backend {
             Some(Backend::Server(connection)) => connection.ask(operation).await?,
             Some(Backend::Store(offline)) => {
                 offline.context.now_ms = (offline.clock)();
@@ -58,13 +58,13 @@ impl Desk {
 
     /// Is a server running here?
     pub async fn find_server(&mut self) -> Result<bool, Problem> {
-        if self.place.is_none()
+        if self.backend.is_none()
             && let Some(socket) = self.config.admin_socket.as_ref().map(|it| self.base.join(it))
             && let Some(connection) = admin::connect(&socket).await?
         {
-            self.place = Some(Backend::Server(connection));
+            self.backend = Some(Backend::Server(connection));
         }
-        Ok(matches!(self.place, Some(Backend::Server(_))))
+        Ok(matches!(self.backend, Some(Backend::Server(_))))
     }
 
     async fn open(&self) -> Result<Offline, Problem> {
@@ -86,7 +86,7 @@ impl Desk {
     }
 
     pub async fn close(&mut self) {
-        if let Some(Backend::Store(offline)) = self.place.take() {
+        if let Some(Backend::Store(offline)) = self.backend.take() {
             offline.context.store.close().await;
         }
     }

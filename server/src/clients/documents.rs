@@ -80,8 +80,8 @@ impl DocumentReader<'_> {
         {
             return Ok(Tried::NotAtAll);
         }
-        let by_source = Limits::place(&["document", &Limits::line(address)]);
-        let by_host = Limits::place(&["document", &host]);
+        let by_source = Limits::bucket(&["document", &Limits::line(address)]);
+        let by_host = Limits::bucket(&["document", &host]);
         if self.limits.strange_documents.check_key(&by_source).is_err() || self.limits.documents.check_key(&by_host).is_err() {
             tracing::info!(client = id, %address, "too many documents within a minute");
             return Ok(Tried::NotAtAll);

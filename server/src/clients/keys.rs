@@ -73,7 +73,7 @@ impl Clients {
             return Ok(Some(client));
         }
         let Some(limits) = self.reading().map(|reading| reading.limits) else { return Ok(Some(client)) };
-        if limits.unknown_keys.check_key(&Limits::place(&["keys", id])).is_err() {
+        if limits.unknown_keys.check_key(&Limits::bucket(&["keys", id])).is_err() {
             return Ok(Some(client));
         }
         let Some(row) = self.store.one(READ, &[id.into()]).await? else { return Ok(None) };

@@ -117,7 +117,7 @@ pub async fn decide_sign_in(core: &Core, change: &mut Change, completed: &Comple
     };
     let decided = core.plugins.decide(situation).await;
     for entry in decided.entries {
-        if core.limits.alarms.check_key(&Limits::place(&["alarm", entry.event, &proven.account, client])).is_ok() {
+        if core.limits.alarms.check_key(&Limits::bucket(&["alarm", entry.event, &proven.account, client])).is_ok() {
             change.audit(entry);
         }
     }

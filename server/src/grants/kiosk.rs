@@ -76,7 +76,7 @@ impl<'a> Kiosk<'a> {
     /// A code that has had its time is counted for the device, with a line an hour. It says nothing of the member.
     async fn refuse_late(&self, core: &Core, caller: &Caller, refused: Refused) -> Error {
         count_refusal("late");
-        if let Some(before) = core.limits.kiosk_line(Limits::place(&["late", &caller.client_id, self.id])) {
+        if let Some(before) = core.limits.kiosk_line(Limits::bucket(&["late", &caller.client_id, self.id])) {
             let mut change = Change::new(caller.now_ms);
             change.audit(self.about(Entry::refused("kiosk_code_late", &refused.private), caller).with("before", before));
             if let Err(why) = core.store.apply(change).await {
@@ -88,7 +88,7 @@ impl<'a> Kiosk<'a> {
 
     /// What goes wrong is charged to the device that asks, and never to the member.
     pub fn must_be_slow(&self, core: &Core, caller: &Caller) -> Result<()> {
-        if core.limits.kiosks.check_key(&Limits::place(&["kiosk", &caller.client_id, self.id])).is_ok() {
+        if core.limits.kiosks.check_key(&Limits::bucket(&["kiosk", &caller.client_id, self.id])).is_ok() {
             return Ok(());
         }
         Err(Refused::new(429, "temporarily_unavailable", "Too many codes at this kiosk; wait a moment.").retry_after(5).into())
@@ -383,8 +383,8 @@ impl Member<'_> {
     async fn warn(&self, event: &'static str, why: &str) -> Result<()> {
         let Self { core, caller, kiosk, grant } = self;
         count_refusal("twice");
-        let place = Limits::place(&[event, &grant.account, &caller.client_id, kiosk.id]);
-        let Some(before) = core.limits.kiosk_line(place) else { return Ok(()) };
+        let bucket = Limits::bucket(&[event, &grant.account, &caller.client_id, kiosk.id]);
+        let Some(before) = core.limits.kiosk_line(bucket) else { return Ok(()) };
         let mut change = Change::new(caller.now_ms);
         let said = self.kiosk.at(Entry::refused(event, why)).with("sent_by", caller.client_id.as_str()).with("before", before);
         let mut entry = grant.entry(core, said, caller);

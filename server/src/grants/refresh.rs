@@ -253,7 +253,7 @@ async fn advance_generation(request: TokenRequest<'_>, scope: &Scope, to: u32, e
 /// A storm of repeats is slowed down, never punished.
 fn must_not_be_a_storm((core, grant): (&Core, &Grant), what: &[&str], limit: &DefaultKeyedRateLimiter<u16>) -> Result<()> {
     let name = crate::sessions::public_id(core, &grant.session);
-    if limit.check_key(&Limits::place(&[what, &[&name]].concat())).is_err() {
+    if limit.check_key(&Limits::bucket(&[what, &[&name]].concat())).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "This refresh was repeated too often; wait.").retry_after(5).into());
     }
     Ok(())

@@ -159,8 +159,8 @@ impl NativeRequest<'_> {
     /// The first request: a request as at the authorization endpoint.
     async fn begin(&self, beside: Option<(&Grant, Existing)>) -> Result<Reply> {
         let Self { app, incoming, caller, .. } = self;
-        let place = Limits::place(&["par", &caller.client_id, &Limits::line(incoming.address)]);
-        if app.limits.pushes.check_key(&place).is_err() {
+        let bucket = Limits::bucket(&["par", &caller.client_id, &Limits::line(incoming.address)]);
+        if app.limits.pushes.check_key(&bucket).is_err() {
             return Err(Refused::new(429, "temporarily_unavailable", "Too many sign-ins begin here; wait.").retry_after(10).into());
         }
         let authority = app.authority();

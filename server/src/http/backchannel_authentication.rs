@@ -14,7 +14,7 @@ pub async fn start(app: &App, incoming: &Incoming) -> Result<Reply> {
     let caller = app.callers.identify(app, incoming).await?;
     caller.must_allow(GRANT_TYPE)?;
     // One client that floods leaves room for every other.
-    if app.limits.backchannels_of_client.check_key(&Limits::place(&["backchannel", &caller.client_id])).is_err() {
+    if app.limits.backchannels_of_client.check_key(&Limits::bucket(&["backchannel", &caller.client_id])).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "Too many requests of this client; wait.").retry_after(10).into());
     }
     let authority = app.authority();

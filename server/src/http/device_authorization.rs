@@ -43,8 +43,8 @@ pub async fn start(app: &App, incoming: &Incoming) -> Result<Reply> {
 /// A flood through one client, or from one network, leaves room for everybody else.
 fn must_be_slow(app: &App, incoming: &Incoming, client_id: &str) -> Result<()> {
     let limits = &app.limits;
-    let from_here = limits.devices.check_key(&Limits::place(&["device", client_id, &Limits::line(incoming.address)]));
-    if from_here.and_then(|()| limits.devices_of_client.check_key(&Limits::place(&["devices", client_id]))).is_ok() {
+    let from_here = limits.devices.check_key(&Limits::bucket(&["device", client_id, &Limits::line(incoming.address)]));
+    if from_here.and_then(|()| limits.devices_of_client.check_key(&Limits::bucket(&["devices", client_id]))).is_ok() {
         return Ok(());
     }
     let hint = "Too many devices start from here; wait before the next.";

@@ -32,7 +32,7 @@ pub async fn issue(app: &App, incoming: &Incoming) -> Result<Reply> {
     if accepted.token.cnf.is_none() || !matches!(grant.holder, Holder::Instance(Some(_))) {
         return Err(forbidden("the token is bound to no attested installation"));
     }
-    if app.limits.approvals.check_key(&Limits::place(&["handover", &sessions::public_id(app, &grant.session)])).is_err() {
+    if app.limits.approvals.check_key(&Limits::bucket(&["handover", &sessions::public_id(app, &grant.session)])).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "Too many tickets of this app; wait.").retry_after(5).into());
     }
     let ticket = handover::issue(app, &grant, &rules.url, incoming.now_ms).await?;

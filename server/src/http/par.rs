@@ -19,8 +19,8 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
     if form.contains("request_uri") {
         return Err(Refused::bad_request("invalid_request", "A pushed request may not contain request_uri.").into());
     }
-    let place = Limits::place(&["par", &caller.client_id, &Limits::line(incoming.address)]);
-    if app.limits.pushes.check_key(&place).is_err() {
+    let bucket = Limits::bucket(&["par", &caller.client_id, &Limits::line(incoming.address)]);
+    if app.limits.pushes.check_key(&bucket).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "Too many pushed requests from here; wait.").retry_after(10).into());
     }
     // RFC 9126 3: beside a request object stands only what authenticates the client.

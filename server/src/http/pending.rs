@@ -55,7 +55,7 @@ pub(super) async fn holder<'a>(app: &'a App, incoming: &'a Incoming) -> Result<H
     if accepted.token.cnf.is_none() {
         return Err(forbidden("the token is bound to nothing"));
     }
-    if app.limits.approvals.check_key(&Limits::place(&["approvals", &sessions::public_id(app, &grant.session)])).is_err() {
+    if app.limits.approvals.check_key(&Limits::bucket(&["approvals", &sessions::public_id(app, &grant.session)])).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "Too many requests of this app; wait.").retry_after(5).into());
     }
     Ok(Holder { app, incoming, grant })

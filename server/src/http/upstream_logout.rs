@@ -49,8 +49,8 @@ pub async fn sign_out(app: &App, incoming: &Incoming) -> Result<Reply> {
 
 /// Whoever sends words that no known key has signed may make this server fetch keys, but not without end.
 pub(super) fn may_fetch<'a>(core: &'a Core, provider: &str, incoming: &Incoming) -> impl Fn() -> bool + Send + Sync + 'a {
-    let place = Limits::place(&["newer keys", provider, &Limits::line(incoming.address)]);
-    move || core.limits.newer_keys.check_key(&place).is_ok()
+    let bucket = Limits::bucket(&["newer keys", provider, &Limits::line(incoming.address)]);
+    move || core.limits.newer_keys.check_key(&bucket).is_ok()
 }
 
 /// What the token names, in the words of the two tables: the statement that finds sessions, and the name.

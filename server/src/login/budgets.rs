@@ -278,7 +278,7 @@ impl Purse<'_> {
 
     fn keys(&self, what: BudgetKind, whom: &Whom, way: TriedBudget) -> Vec<BudgetRow> {
         let network = network(self.address);
-        let place = |part: &(&str, Vec<u8>, usize), from: [&str; 2], allowance: Allowance, of_all: bool| {
+        let row = |part: &(&str, Vec<u8>, usize), from: [&str; 2], allowance: Allowance, of_all: bool| {
             let limit = allowance.limit * i64::try_from(part.2).unwrap_or(1);
             BudgetRow { key: self.key(what, (part.0, &part.1), from), allowance: Allowance { limit, ..allowance }, of_all }
         };
@@ -286,27 +286,27 @@ impl Purse<'_> {
         match way {
             TriedBudget::Device => {
                 let device = whom.device(self.device.as_deref()).unwrap_or_default();
-                parts.last().map(|part| place(&(part.0, part.1.clone(), 1), ["device", device], OF_DEVICE, false)).into_iter().collect()
+                parts.last().map(|part| row(&(part.0, part.1.clone(), 1), ["device", device], OF_DEVICE, false)).into_iter().collect()
             }
             TriedBudget::Strangers => parts
                 .iter()
                 .flat_map(|part| {
-                    let of_all = what.of_all().map(|allowance| place(part, ["all", ""], allowance, true));
-                    std::iter::once(place(part, ["network", &network], what.of_network(), false)).chain(of_all)
+                    let of_all = what.of_all().map(|allowance| row(part, ["all", ""], allowance, true));
+                    std::iter::once(row(part, ["network", &network], what.of_network(), false)).chain(of_all)
                 })
                 .collect(),
             TriedBudget::FirstLetter => parts
                 .iter()
                 .flat_map(|part| {
                     [
-                        place(part, ["network", &network], allowance(1, HOUR_MS), false),
-                        place(part, ["first", ""], allowance(MOST_FIRST_LETTERS, HOUR_MS), true),
+                        row(part, ["network", &network], allowance(1, HOUR_MS), false),
+                        row(part, ["first", ""], allowance(MOST_FIRST_LETTERS, HOUR_MS), true),
                     ]
                 })
                 .collect(),
-            TriedBudget::Network => parts.iter().map(|part| place(part, ["network", &network], OF_WHOLE_NETWORK, false)).collect(),
+            TriedBudget::Network => parts.iter().map(|part| row(part, ["network", &network], OF_WHOLE_NETWORK, false)).collect(),
             TriedBudget::Single => {
-                parts.iter().filter_map(|part| what.of_all().map(|allowance| place(part, ["all", ""], allowance, true))).collect()
+                parts.iter().filter_map(|part| what.of_all().map(|allowance| row(part, ["all", ""], allowance, true))).collect()
             }
         }
     }
@@ -331,26 +331,24 @@ impl Purse<'_> {
             let first = change.len();
             let (mut owners, mut charged) = (Vec::new(), Charged::default());
             for (at, ((_, what, whom), way)) in stored.iter().zip(&ways).enumerate() {
-                for place in self.keys(*what, whom, *way) {
-                    let until_ms = self.now_ms + place.allowance.window_ms;
-                    let limit = place.allowance.limit;
-                    change.run(CHARGE, vec![Value::from(&place.key[..]), until_ms.into(), self.now_ms.into(), limit.into()]);
-                    owners.push((at, place.of_all));
+                for row in self.keys(*what, whom, *way) {
+                    let until_ms = self.now_ms + row.allowance.window_ms;
+                    let limit = row.allowance.limit;
+                    change.run(CHARGE, vec![Value::from(&row.key[..]), until_ms.into(), self.now_ms.into(), limit.into()]);
+                    owners.push((at, row.of_all));
                     match what {
                         BudgetKind::Password
                         | BudgetKind::Code
                         | BudgetKind::Invitation
                         | BudgetKind::Plugin
                         | BudgetKind::PluginOfAnybody
-                            if place.of_all =>
+                            if row.of_all =>
                         {
-                            charged.all.push(place.key)
+                            charged.all.push(row.key)
                         }
-                        BudgetKind::Password | BudgetKind::Code | BudgetKind::Invitation | BudgetKind::Plugin => {
-                            charged.own.push(place.key)
-                        }
+                        BudgetKind::Password | BudgetKind::Code | BudgetKind::Invitation | BudgetKind::Plugin => charged.own.push(row.key),
                         // A right code gives back its own try alone: whoever starts devices himself must not begin afresh with each.
-                        BudgetKind::UserCode | BudgetKind::PluginOfAnybody => charged.all.push(place.key),
+                        BudgetKind::UserCode | BudgetKind::PluginOfAnybody => charged.all.push(row.key),
                         BudgetKind::Letter | BudgetKind::Tries | BudgetKind::Trips | BudgetKind::PluginQuestion => {}
                     }
                 }
@@ -385,9 +383,9 @@ impl Purse<'_> {
     pub fn touch(&self, change: &mut Change, budgets: &[Budget]) {
         for budget in budgets {
             if let Budget::Stored { what, whom, .. } = budget
-                && let Some(place) = self.keys(*what, whom, self.first_way(whom)).first()
+                && let Some(row) = self.keys(*what, whom, self.first_way(whom)).first()
             {
-                change.run_expecting(TOUCH, vec![Value::from(&place.key[..])], Expect::Any);
+                change.run_expecting(TOUCH, vec![Value::from(&row.key[..])], Expect::Any);
             }
         }
     }

@@ -35,22 +35,22 @@ impl Default for Rates {
 impl Rates {
     /// IPv6 by its /64, so that one line cannot count as millions (607-K).
     pub fn too_fast(&self, address: Option<IpAddr>) -> bool {
-        address.is_some() && self.addresses.check_key(&Limits::place(&["address", &network(address)])).is_err()
+        address.is_some() && self.addresses.check_key(&Limits::bucket(&["address", &network(address)])).is_err()
     }
 
     pub fn may_record(&self, account: &str) -> bool {
-        self.records.check_key(&Limits::place(&["record", account])).is_ok()
+        self.records.check_key(&Limits::bucket(&["record", account])).is_ok()
     }
 
     /// One password over many people, from wherever: no account's own limit sees that (470-E).
     pub fn is_sprayed(&self, password: &str, now_ms: i64) -> bool {
-        let place = Limits::place(&["wrong", password]);
-        self.wrong.lock().is_ok_and(|it| it.get(&place).is_some_and(|(until_ms, count)| now_ms < *until_ms && *count >= SPRAY))
+        let bucket = Limits::bucket(&["wrong", password]);
+        self.wrong.lock().is_ok_and(|it| it.get(&bucket).is_some_and(|(until_ms, count)| now_ms < *until_ms && *count >= SPRAY))
     }
 
     pub fn was_wrong(&self, password: &str, now_ms: i64) {
         let Ok(mut wrong) = self.wrong.lock() else { return };
-        let counted = wrong.entry(Limits::place(&["wrong", password])).or_default();
+        let counted = wrong.entry(Limits::bucket(&["wrong", password])).or_default();
         if now_ms >= counted.0 {
             *counted = (now_ms + SPRAY_WINDOW_MS, 0);
         }

@@ -19,8 +19,8 @@ pub(super) fn expiring_findings(config: &Config, now_ms: i64) -> Vec<Finding> {
 }
 
 /// Where the account claim can be read: at its own place, and wherever `same_person` says that the same stands.
-fn account_places(wallet: &Wallet) -> Vec<ClaimSource> {
-    let mut all: Vec<ClaimSource> = wallet.account_place().into_iter().collect();
+fn account_sources(wallet: &Wallet) -> Vec<ClaimSource> {
+    let mut all: Vec<ClaimSource> = wallet.account_source().into_iter().collect();
     for _ in 0..wallet.same_person.len() {
         for (one, other) in wallet.pairs() {
             if all.contains(&one) != all.contains(&other) {
@@ -49,9 +49,9 @@ fn of_wallet(name: &str, wallet: &Wallet, our_issuer: &str) -> Vec<Finding> {
     for claim in wallet.nested() {
         weak(true, format!("credential: {claim} asks for a claim within another; for two claims write two lines"));
     }
-    let changes = wallet.account_place().is_some_and(|place| place.name() == Some("document_number"));
+    let changes = wallet.account_source().is_some_and(|source| source.name() == Some("document_number"));
     weak(changes, "account_claim: a renewed document has another document_number, and its owner would be a new person".to_owned());
-    let account = account_places(wallet);
+    let account = account_sources(wallet);
     let tells = |from: &String| ClaimSource::read(from).is_some_and(|outer| account.iter().any(|inner| is_in(inner, &outer)));
     for (claim, _) in wallet.claims.iter().filter(|(_, from)| tells(from)) {
         weak(true, format!("claims: {claim} tells apps the account claim, by which they can compare people with other services"));

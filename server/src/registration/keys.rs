@@ -75,10 +75,10 @@ pub async fn read(core: &Core, asked: &Map<String, Json>, asking: Asking) -> Res
 /// Somebody makes this server ask a host: so often in a minute for each network, and for each host. What the server asks for a client that
 /// is registered already is not counted here, so that a stranger cannot keep it from being asked.
 pub fn may_fetch(limits: &Limits, host: &str, address: IpAddr) -> Result<()> {
-    let by_source = Limits::place(&["source", &Limits::line(address)]);
+    let by_source = Limits::bucket(&["source", &Limits::line(address)]);
     let why = if limits.strange_documents.check_key(&by_source).is_err() {
         "the network's limit of fetches within a minute"
-    } else if limits.documents.check_key(&Limits::place(&["document", host])).is_err() {
+    } else if limits.documents.check_key(&Limits::bucket(&["document", host])).is_err() {
         "the host's limit of fetches within a minute"
     } else {
         return Ok(());

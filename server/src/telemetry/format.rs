@@ -38,7 +38,7 @@ impl JsonLine {
             return true;
         }
         let Some(address) = fields.address.as_deref().and_then(|text| text.parse::<IpAddr>().ok()) else { return true };
-        let has_room = self.refused.check_key(&Limits::place(&["log", &Limits::line(address)])).is_ok();
+        let has_room = self.refused.check_key(&Limits::bucket(&["log", &Limits::line(address)])).is_ok();
         if !has_room {
             metrics::counter!("symbolon_log_lines_left_out_total").increment(1);
             self.left_out.fetch_add(1, Ordering::Relaxed);

@@ -101,8 +101,8 @@ pub enum ClaimsTarget {
 
 /// The claims that the request of a grant named, as far as they may be told now. The client must still have a scope that carries them, and
 /// the person must have granted that scope. The installation's tier must have it too.
-pub fn told(config: &Config, client: &Client, tier: Option<&Tier>, grant: &Grant, place: ClaimsTarget) -> Map<String, Json> {
-    let asked = match place {
+pub fn told(config: &Config, client: &Client, tier: Option<&Tier>, grant: &Grant, target: ClaimsTarget) -> Map<String, Json> {
+    let asked = match target {
         ClaimsTarget::IdToken => &grant.request.id_token_claims,
         ClaimsTarget::Userinfo => &grant.request.userinfo_claims,
     };

@@ -2,7 +2,7 @@
 //! changes for Sign in with Apple accounts"). Only the preset `apple` has them.
 
 use super::issuers;
-use super::known::ProviderMetadata;
+use super::metadata::ProviderMetadata;
 use super::provider::{MayFetch, Provider, Trouble};
 use crate::config::upstream::Preset;
 use serde_json::{Map, Value as Json};
@@ -69,8 +69,8 @@ impl Provider {
         let refused = |why: &str| Trouble::broken(format!("account event: {why}"));
         let unverified = Unverified::parse(token).map_err(|_| refused("not a JWT"))?;
         let issuer = self.expected_issuer(unverified.unverified_claims())?;
-        let known = self.known(now_ms).await?;
-        let verified = match self.signed_event(&known, token, &issuer) {
+        let metadata = self.metadata(now_ms).await?;
+        let verified = match self.signed_event(&metadata, token, &issuer) {
             None => self.signed_event(&*self.with_newest_keys_if(fetches, now_ms).await?, token, &issuer),
             found => found,
         };
@@ -79,12 +79,12 @@ impl Provider {
         read.map(|event| AccountEvent { issuer: self.canonical(&issuer), ..event }).map_err(refused)
     }
 
-    fn signed_event(&self, known: &ProviderMetadata, token: &str, issuer: &str) -> Option<Map<String, Json>> {
+    fn signed_event(&self, metadata: &ProviderMetadata, token: &str, issuer: &str) -> Option<Map<String, Json>> {
         let unverified = Unverified::parse(token).ok()?;
-        if !unverified.alg().is_some_and(|alg| known.algorithms.contains(&alg)) {
+        if !unverified.alg().is_some_and(|alg| metadata.algorithms.contains(&alg)) {
             return None;
         }
-        unverified.verify_with(&issuers::keys_for(known, issuer, &self.settings)).ok()
+        unverified.verify_with(&issuers::keys_for(metadata, issuer, &self.settings)).ok()
     }
 }
 

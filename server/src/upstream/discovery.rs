@@ -4,7 +4,7 @@
 //! unknown key asks again, at most once in ten seconds, whatever tokens arrive (550-S).
 
 use super::issuers;
-use super::known::{ProviderKey, ProviderMetadata};
+use super::metadata::{ProviderKey, ProviderMetadata};
 use super::provider::{FailureKind, MayFetch, Provider, Trouble};
 use crate::config::upstream::Upstream;
 use crate::outgoing::Target;
@@ -35,30 +35,30 @@ pub fn discovery_address(settings: &Upstream) -> String {
 
 impl Provider {
     /// What is known of the provider.
-    pub async fn known(&self, now_ms: i64) -> Result<Arc<ProviderMetadata>, Trouble> {
+    pub async fn metadata(&self, now_ms: i64) -> Result<Arc<ProviderMetadata>, Trouble> {
         if !self.settings.is_openid() {
             return self.configured(now_ms).map(Arc::new);
         }
-        if let Some(known) = self.kept().filter(|known| now_ms - known.at_ms < FRESH_MS) {
-            return Ok(known);
+        if let Some(metadata) = self.kept().filter(|metadata| now_ms - metadata.at_ms < FRESH_MS) {
+            return Ok(metadata);
         }
         let mut failed = self.fetching.lock().await;
         let kept = self.kept();
-        if let Some(known) = kept.as_ref().filter(|known| now_ms - known.at_ms < FRESH_MS) {
-            return Ok(Arc::clone(known));
+        if let Some(metadata) = kept.as_ref().filter(|metadata| now_ms - metadata.at_ms < FRESH_MS) {
+            return Ok(Arc::clone(metadata));
         }
         let found = match still(&failed.discovery, FAILED_PAUSE_MS, now_ms) {
             Some(trouble) => Err(trouble),
             None => self.discover(now_ms).await,
         };
         match found {
-            Ok(known) => Ok(self.keep(known)),
+            Ok(metadata) => Ok(self.keep(metadata)),
             Err(trouble) => {
                 if still(&failed.discovery, FAILED_PAUSE_MS, now_ms).is_none() {
                     failed.discovery = Some((now_ms, trouble.clone()));
                 }
                 // What contradicts itself is not covered up by what it said before.
-                let last_word = kept.filter(|known| trouble.kind == FailureKind::Away && now_ms - known.at_ms < LAST_RESORT_MS);
+                let last_word = kept.filter(|metadata| trouble.kind == FailureKind::Away && now_ms - metadata.at_ms < LAST_RESORT_MS);
                 last_word.ok_or(trouble)
             }
         }
@@ -67,16 +67,16 @@ impl Provider {
     /// The same with its newest keys, for a token that none of the known ones has signed.
     pub async fn with_newest_keys(&self, now_ms: i64) -> Result<Arc<ProviderMetadata>, Trouble> {
         let mut failed = self.fetching.lock().await;
-        let known = self.kept().ok_or_else(|| Trouble::away("nothing is known of the provider"))?;
-        if now_ms - known.keys_at_ms < PAUSE_MS {
-            return Ok(known);
+        let metadata = self.kept().ok_or_else(|| Trouble::away("nothing is known of the provider"))?;
+        if now_ms - metadata.keys_at_ms < PAUSE_MS {
+            return Ok(metadata);
         }
-        let jwks_uri = known.jwks_uri.as_ref().ok_or_else(|| Trouble::broken("the provider has no keys"))?;
+        let jwks_uri = metadata.jwks_uri.as_ref().ok_or_else(|| Trouble::broken("the provider has no keys"))?;
         if let Some(trouble) = still(&failed.keys, PAUSE_MS, now_ms) {
             return Err(trouble);
         }
         let keys = self.fetch_keys(jwks_uri, now_ms).await.inspect_err(|trouble| failed.keys = Some((now_ms, trouble.clone())))?;
-        Ok(self.keep(ProviderMetadata { keys, keys_at_ms: now_ms, ..ProviderMetadata::clone(&known) }))
+        Ok(self.keep(ProviderMetadata { keys, keys_at_ms: now_ms, ..ProviderMetadata::clone(&metadata) }))
     }
 
     /// The same for what anybody may post: only as long as the limit of the sender lets it.

@@ -5,8 +5,8 @@ use super::claims::{self, ProviderProfile, is_true};
 use super::hint::Hint;
 use super::issuers;
 use super::kept::ProviderTokens;
-use super::known::{MOST_BYTES, ProviderMetadata};
 use super::mapping::{self, Mapped};
+use super::metadata::{MOST_BYTES, ProviderMetadata};
 use super::provider::{Provider, Trouble};
 use super::proving::{Proved, Proving};
 use super::request::Trip;
@@ -91,18 +91,18 @@ impl Provider {
         match iss {
             Some(iss) if self.may_answer_as(iss) => Ok(()),
             Some(_) => Err(Trouble::broken("iss of the response is another issuer")),
-            None if self.known(now_ms).await?.sends_iss => Err(Trouble::broken("the response lacks iss, which this provider announces")),
+            None if self.metadata(now_ms).await?.sends_iss => Err(Trouble::broken("the response lacks iss, which this provider announces")),
             None => Ok(()),
         }
     }
 
     /// Exchanges the code and checks what comes.
     pub async fn redeem(&self, brought: Brought<'_>, trip: &Trip, now_ms: i64) -> Result<Learned, Trouble> {
-        let known = self.known(now_ms).await?;
+        let metadata = self.metadata(now_ms).await?;
         let mut proving = self.proving()?;
-        let tokens = self.exchange(&known, (brought.code, trip), proving.as_mut(), now_ms).await?;
+        let tokens = self.exchange(&metadata, (brought.code, trip), proving.as_mut(), now_ms).await?;
         let Some(id_token) = &tokens.id_token else {
-            let identified = self.identify(&known, &tokens.access_token, now_ms).await?;
+            let identified = self.identify(&metadata, &tokens.access_token, now_ms).await?;
             return Ok(Learned { tokens: tokens.kept, ..identified });
         };
         let presented = Presented {
@@ -114,7 +114,7 @@ impl Provider {
             authorized_parties: &[],
         };
         let (issuer, checked) = self.check(&presented, now_ms).await?;
-        let userinfo = self.ask_userinfo(&known, (&tokens.access_token, &checked.sub), proving.as_mut(), now_ms).await?;
+        let userinfo = self.ask_userinfo(&metadata, (&tokens.access_token, &checked.sub), proving.as_mut(), now_ms).await?;
         let mut learned = self.learned(issuer, checked, &userinfo)?;
         if self.settings.preset == Some(Preset::Apple) && learned.profile.name.is_none() {
             learned.profile.name = apple::name_of(brought.user);
@@ -166,12 +166,12 @@ impl Provider {
     /// Authenticated, and proved where there is a key to prove.
     pub(super) async fn call_token_endpoint(
         &self,
-        known: &ProviderMetadata,
+        metadata: &ProviderMetadata,
         (what, form): (&'static str, &[(&'static str, &str)]),
         proving: Option<&mut Proving>,
         now_ms: i64,
     ) -> Result<RemoteResponse, Trouble> {
-        let target = &known.token_endpoint;
+        let target = &metadata.token_endpoint;
         let make = || {
             let call = self.outgoing.post(target).header("accept", "application/json").at_most(MOST_BYTES);
             let (signed, mut form) = (self.signed_secret(now_ms)?, form.to_vec());
@@ -184,7 +184,7 @@ impl Provider {
 
     async fn exchange(
         &self,
-        known: &ProviderMetadata,
+        metadata: &ProviderMetadata,
         (code, trip): (&str, &Trip),
         proving: Option<&mut Proving>,
         now_ms: i64,
@@ -195,7 +195,7 @@ impl Provider {
             ("redirect_uri", self.redirect_uri.as_str()),
             ("code_verifier", trip.verifier.as_str()),
         ];
-        let answer = self.call_token_endpoint(known, ("token", &form), proving, now_ms).await?;
+        let answer = self.call_token_endpoint(metadata, ("token", &form), proving, now_ms).await?;
         let body = jws::parse_object(&answer.body);
         let member = |name: &str| body.as_ref().and_then(|body| body.get(name)).and_then(Json::as_str);
         // GitHub says what is wrong with status 200.
@@ -262,29 +262,29 @@ impl Provider {
         };
         let unverified = Unverified::parse(presented.id_token).map_err(|_| Trouble::broken("id_token: not a JWT"))?;
         let issuer = self.expected_issuer(unverified.unverified_claims())?;
-        let known = self.known(now_ms).await?;
-        let checked = match self.check_with(&known, presented, &issuer, now_ms) {
+        let metadata = self.metadata(now_ms).await?;
+        let checked = match self.check_with(&metadata, presented, &issuer, now_ms) {
             Err(Rejected::UnknownKey | Rejected::BadSignature) => {
-                let known = self.with_newest_keys(now_ms).await?;
-                self.check_with(&known, presented, &issuer, now_ms).map_err(refused)?
+                let metadata = self.with_newest_keys(now_ms).await?;
+                self.check_with(&metadata, presented, &issuer, now_ms).map_err(refused)?
             }
             other => other.map_err(refused)?,
         };
         Ok((self.canonical(&issuer), checked))
     }
 
-    fn check_with(&self, known: &ProviderMetadata, presented: &Presented<'_>, issuer: &str, now_ms: i64) -> Result<Checked, Rejected> {
+    fn check_with(&self, metadata: &ProviderMetadata, presented: &Presented<'_>, issuer: &str, now_ms: i64) -> Result<Checked, Rejected> {
         let expected = Expected {
             issuer,
             audiences: presented.audiences,
             authorized_parties: presented.authorized_parties,
-            algorithms: &known.algorithms,
+            algorithms: &metadata.algorithms,
             nonce: Some(presented.nonce),
             access_token: presented.access_token,
             now_s: now_ms.div_euclid(1000),
             leeway_s: self.settings.clock_skew.0,
         };
-        let keys = issuers::keys_for(known, issuer, &self.settings);
+        let keys = issuers::keys_for(metadata, issuer, &self.settings);
         let checked = id_token::check(presented.id_token, &keys, &expected);
         if presented.nonce_rule == NonceRule::Required || checked.is_ok() {
             return checked;
@@ -295,12 +295,12 @@ impl Provider {
     /// Core 5.3.2: what is said of another subject is not used, and neither is the rest. An endpoint that fails costs no sign-in.
     async fn ask_userinfo(
         &self,
-        known: &ProviderMetadata,
+        metadata: &ProviderMetadata,
         (token, sub): (&str, &str),
         proving: Option<&mut Proving>,
         now_ms: i64,
     ) -> Result<Map<String, Json>, Trouble> {
-        let Some(target) = known.userinfo_endpoint.as_ref().filter(|_| self.settings.userinfo) else { return Ok(Map::new()) };
+        let Some(target) = metadata.userinfo_endpoint.as_ref().filter(|_| self.settings.userinfo) else { return Ok(Map::new()) };
         let scheme = if proving.is_some() { "DPoP" } else { "Bearer" };
         let make = || {
             let call = self.outgoing.get(target).header("accept", "application/json").at_most(MOST_BYTES);

@@ -1,6 +1,6 @@
 //! Which issuer a token of a provider must name. One exact text, but for what a preset says (S-09, S-18).
 
-use super::known::{ProviderKey, ProviderMetadata};
+use super::metadata::{ProviderKey, ProviderMetadata};
 use super::provider::{Provider, Trouble};
 use crate::config::upstream::{CONSUMERS, CONSUMERS_ID, Preset, SHARED_TENANTS, Upstream, of_tenant};
 use serde_json::{Map, Value as Json};
@@ -53,9 +53,9 @@ impl Provider {
 }
 
 /// The keys that may sign for an issuer.
-pub fn keys_for(known: &ProviderMetadata, issuer: &str, settings: &Upstream) -> KeySet {
+pub fn keys_for(metadata: &ProviderMetadata, issuer: &str, settings: &Upstream) -> KeySet {
     let may = |key: &&ProviderKey| signs_for(key.issuer.as_deref(), issuer, settings);
-    KeySet { keys: known.keys.iter().filter(may).map(|key| key.public.clone()).collect() }
+    KeySet { keys: metadata.keys.iter().filter(may).map(|key| key.public.clone()).collect() }
 }
 
 /// May a key with this `issuer` (Microsoft's own member of a JWK) sign for this one? A key without it may.

@@ -142,10 +142,10 @@ impl Provider {
     /// RFC 6749 6.
     async fn ask_with(&self, kept: &ProviderTokens, (scope, asked): (Option<&str>, &[String]), now_ms: i64) -> Result<Again, Trouble> {
         let Some(refresh_token) = &kept.refresh_token else { return Err(Trouble::broken("refresh: there is no refresh token")) };
-        let known = self.known(now_ms).await?;
+        let metadata = self.metadata(now_ms).await?;
         let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.as_str())];
         form.extend(scope.map(|it| ("scope", it)));
-        let answer = self.call_token_endpoint(&known, ("refresh", &form), self.proving()?.as_mut(), now_ms).await?;
+        let answer = self.call_token_endpoint(&metadata, ("refresh", &form), self.proving()?.as_mut(), now_ms).await?;
         let body = jws::parse_object(&answer.body).unwrap_or_default();
         let error = body.get("error").and_then(Json::as_str);
         // RFC 6749 5.2: this word alone says that the grant is over. Anything else may be our own mistake, or the provider's.

@@ -3,8 +3,8 @@
 
 use super::claims::{self, ProviderProfile};
 use super::exchange::Learned;
-use super::known::{MOST_BYTES, ProviderMetadata};
 use super::mapping;
+use super::metadata::{MOST_BYTES, ProviderMetadata};
 use super::provider::{Provider, Trouble};
 use crate::config::upstream::Preset;
 use crate::outgoing::Target;
@@ -39,8 +39,8 @@ impl Provider {
     }
 
     /// Who the access token was made for.
-    pub(super) async fn identify(&self, known: &ProviderMetadata, access_token: &str, now_ms: i64) -> Result<Learned, Trouble> {
-        let target = known.userinfo_endpoint.as_ref().ok_or_else(|| Trouble::broken("there is no userinfo_endpoint"))?;
+    pub(super) async fn identify(&self, metadata: &ProviderMetadata, access_token: &str, now_ms: i64) -> Result<Learned, Trouble> {
+        let target = metadata.userinfo_endpoint.as_ref().ok_or_else(|| Trouble::broken("there is no userinfo_endpoint"))?;
         let document = self.document("userinfo", target, access_token, now_ms).await?;
         let subject = subject(document.get(&self.settings.subject))
             .ok_or_else(|| Trouble::broken("userinfo: the member that names a person is missing, or is neither text nor a whole number"))?;

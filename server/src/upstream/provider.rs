@@ -1,7 +1,7 @@
 //! One provider: its settings, what is known of it, and the one way to call it.
 
 use super::breaker::Breaker;
-use super::known::ProviderMetadata;
+use super::metadata::ProviderMetadata;
 use crate::config::upstream::Upstream;
 use crate::error::Fault;
 use crate::outgoing::{Call, Outgoing, RemoteResponse};
@@ -25,7 +25,7 @@ pub struct Provider {
     pub(super) decrypts: Option<DecryptionKey>,
     pub(super) redirect_uri: String,
     pub(super) outgoing: Outgoing,
-    known: Mutex<Option<Arc<ProviderMetadata>>>,
+    metadata: Mutex<Option<Arc<ProviderMetadata>>>,
     /// One fetch at a time.
     pub(super) fetching: tokio::sync::Mutex<Failed>,
     breaker: Breaker,
@@ -142,7 +142,7 @@ impl Provider {
             decrypts,
             redirect_uri,
             outgoing,
-            known: Mutex::default(),
+            metadata: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
             breaker: Breaker::default(),
             said: Default::default(),
@@ -154,15 +154,15 @@ impl Provider {
     }
 
     pub(super) fn kept(&self) -> Option<Arc<ProviderMetadata>> {
-        self.known.lock().ok()?.clone()
+        self.metadata.lock().ok()?.clone()
     }
 
-    pub(super) fn keep(&self, known: ProviderMetadata) -> Arc<ProviderMetadata> {
-        let known = Arc::new(known);
-        if let Ok(mut slot) = self.known.lock() {
-            *slot = Some(Arc::clone(&known));
+    pub(super) fn keep(&self, metadata: ProviderMetadata) -> Arc<ProviderMetadata> {
+        let metadata = Arc::new(metadata);
+        if let Ok(mut slot) = self.metadata.lock() {
+            *slot = Some(Arc::clone(&metadata));
         }
-        known
+        metadata
     }
 
     /// Every call to the provider goes this way. It is counted and bounded in time, and is not made while the provider rests.

@@ -1,6 +1,6 @@
 //! The authorization request to a provider. OpenID Connect Core 3.1.2.1, RFC 7636 (PKCE), RFC 9126 (PAR), RFC 9700 2.1.
 
-use super::known::{MOST_BYTES, ProviderMetadata};
+use super::metadata::{MOST_BYTES, ProviderMetadata};
 use super::provider::{Provider, Trouble};
 use crate::config::upstream::{Preset, Prompt, SecretSentBy};
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ pub struct Wish {
 
 impl Provider {
     pub async fn depart(&self, wish: Wish, now_ms: i64) -> Result<Departure, Trouble> {
-        let known = self.known(now_ms).await?;
+        let metadata = self.metadata(now_ms).await?;
         let random = || crate::seal::random::<32>().map_err(|fault| Trouble::broken(fault.0));
         let trip = Trip {
             nonce: base64url::encode(&random()?),
@@ -63,23 +63,23 @@ impl Provider {
             // Apple gives name and address in no other way.
             parameters.push(("response_mode", "form_post".to_owned()));
         }
-        if let Some(prompt) = self.prompt(&wish).filter(|it| known.takes_prompt(it)) {
+        if let Some(prompt) = self.prompt(&wish).filter(|it| metadata.takes_prompt(it)) {
             parameters.push(("prompt", prompt.to_owned()));
         }
         if let Some(age_s) = wish.max_age_s.filter(|_| self.settings.is_openid()) {
             parameters.push(("max_age", age_s.to_string()));
         }
-        if self.settings.pushed_requests || known.requires_par {
-            parameters = vec![("request_uri", self.push(&known, &parameters, now_ms).await?)];
+        if self.settings.pushed_requests || metadata.requires_par {
+            parameters = vec![("request_uri", self.push(&metadata, &parameters, now_ms).await?)];
         }
-        let mut url = url::Url::parse(&known.authorization_endpoint).map_err(|_| Trouble::broken("authorization_endpoint is no URL"))?;
+        let mut url = url::Url::parse(&metadata.authorization_endpoint).map_err(|_| Trouble::broken("authorization_endpoint is no URL"))?;
         url.query_pairs_mut().append_pair("client_id", &self.settings.client_id).extend_pairs(parameters);
         Ok(Departure { url: url.into(), trip })
     }
 
     /// RFC 9126 2: the provider gets the request from this server, and the browser carries a reference alone.
-    async fn push(&self, known: &ProviderMetadata, parameters: &[(&'static str, String)], now_ms: i64) -> Result<String, Trouble> {
-        let endpoint = known.par_endpoint.as_ref().ok_or_else(|| Trouble::broken("the provider takes no pushed requests"))?;
+    async fn push(&self, metadata: &ProviderMetadata, parameters: &[(&'static str, String)], now_ms: i64) -> Result<String, Trouble> {
+        let endpoint = metadata.par_endpoint.as_ref().ok_or_else(|| Trouble::broken("the provider takes no pushed requests"))?;
         let mut form: Vec<(&'static str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let call = self.outgoing.post(endpoint).header("accept", "application/json").at_most(MOST_BYTES);
         let signed = self.signed_secret(now_ms)?;

@@ -14,8 +14,8 @@ pub enum Revoked {
 impl Provider {
     pub async fn revoke(&self, kept: &ProviderTokens, now_ms: i64) -> Result<Revoked, Trouble> {
         let Some(token) = &kept.refresh_token else { return Ok(Revoked::Never("there is no refresh token".to_owned())) };
-        let known = self.known(now_ms).await?;
-        let Some(target) = &known.revocation_endpoint else {
+        let metadata = self.metadata(now_ms).await?;
+        let Some(target) = &metadata.revocation_endpoint else {
             return Ok(Revoked::Never("the provider has no revocation_endpoint".to_owned()));
         };
         let signed = self.signed_secret(now_ms)?;

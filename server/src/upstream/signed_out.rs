@@ -1,7 +1,7 @@
 //! A provider says that somebody is signed out there. OpenID Connect Back-Channel Logout 1.0 2.6.
 
 use super::issuers;
-use super::known::ProviderMetadata;
+use super::metadata::ProviderMetadata;
 use super::provider::{MayFetch, Provider, Trouble};
 use symbolon_oauth::claims;
 use symbolon_oauth::jws::Unverified;
@@ -27,27 +27,27 @@ impl Provider {
         let token = &self.decrypted(token.to_owned(), false)?;
         let unverified = Unverified::parse(token).map_err(|_| Trouble::broken("logout token: not a JWT"))?;
         let issuer = self.expected_issuer(unverified.unverified_claims())?;
-        let known = self.known(now_ms).await?;
+        let metadata = self.metadata(now_ms).await?;
         let refused = |why: &str| Trouble::broken(format!("logout token: {why}"));
-        let checked = match self.read_logout(&known, token, &issuer, now_ms) {
+        let checked = match self.read_logout(&metadata, token, &issuer, now_ms) {
             Err(NOT_SIGNED) => {
-                let known = self.with_newest_keys_if(fetches, now_ms).await?;
-                self.read_logout(&known, token, &issuer, now_ms).map_err(refused)?
+                let metadata = self.with_newest_keys_if(fetches, now_ms).await?;
+                self.read_logout(&metadata, token, &issuer, now_ms).map_err(refused)?
             }
             other => other.map_err(refused)?,
         };
         Ok(SignedOut { issuer: self.canonical(&issuer), ..checked })
     }
 
-    fn read_logout(&self, known: &ProviderMetadata, token: &str, issuer: &str, now_ms: i64) -> Result<SignedOut, &'static str> {
+    fn read_logout(&self, metadata: &ProviderMetadata, token: &str, issuer: &str, now_ms: i64) -> Result<SignedOut, &'static str> {
         let expected = Expected {
             issuer,
             client_id: &self.settings.client_id,
-            algorithms: &known.algorithms,
+            algorithms: &metadata.algorithms,
             now_s: now_ms.div_euclid(1000),
             leeway_s: self.settings.clock_skew.0,
         };
-        let checked = logout_token::check(token, &issuers::keys_for(known, issuer, &self.settings), &expected)?;
+        let checked = logout_token::check(token, &issuers::keys_for(metadata, issuer, &self.settings), &expected)?;
         let text = |name: &str| claims::string(&checked, name).map(|it| it.map(str::to_owned));
         Ok(SignedOut {
             issuer: String::new(),

@@ -127,12 +127,12 @@ impl Wallet {
     fn verify_signed(&self, token: &VpToken, heard: &Heard<'_>, signed: &Signed) -> Result<BTreeMap<String, Vec<Credential>>, Vec<Failed>> {
         let none = Vec::new();
         let items: Vec<&str> = heard.trip.transaction_data.iter().map(String::as_str).collect();
-        let (nonce, max_age_s, place) = (heard.trip.nonce.as_str(), MAX_AGE_S, self.settings.account_place());
+        let (nonce, max_age_s, source) = (heard.trip.nonce.as_str(), MAX_AGE_S, self.settings.account_source());
         let expected = response::Expected {
             query: &self.query,
             issuers: &|id| self.issuers.get(id).unwrap_or(&none),
             binding: Binding { audience: &signed.audience, nonce, max_age_s, transaction_data: &items },
-            transaction_signer: &place.map(|it| it.credential).unwrap_or_default(),
+            transaction_signer: &source.map(|it| it.credential).unwrap_or_default(),
             session_transcript: &signed.transcript,
             older_transcript: signed.older.as_deref(),
             now_s: heard.now_ms / 1000,
@@ -166,7 +166,7 @@ impl Wallet {
             }
         }
         // A credential that nothing ties to the account's counts for nobody.
-        let account = self.settings.account_place().map(|it| it.credential).unwrap_or_default();
+        let account = self.settings.account_source().map(|it| it.credential).unwrap_or_default();
         let mut tied = vec![account];
         for _ in 0..credentials.len() {
             for (one, other) in self.settings.pairs() {
@@ -185,21 +185,21 @@ impl Wallet {
 
     fn known(&self, credentials: &BTreeMap<String, Credential>, keyring: &KeyRing) -> Result<CredentialSubject, Refusal> {
         const NOBODY: &str = "wallet_names_nobody";
-        let Some(place) = self.settings.account_place() else { return refuse(NOBODY, "account_claim cannot be read") };
-        let signer = credentials.get(&place.credential).and_then(|it| it.signer.as_ref());
+        let Some(source) = self.settings.account_source() else { return refuse(NOBODY, "account_claim cannot be read") };
+        let signer = credentials.get(&source.credential).and_then(|it| it.signer.as_ref());
         let Some(signer) = signer else { return refuse(NOBODY, "the account's credential is missing") };
         let issuer = if signer.authority.is_empty() { signer.issuer.clone() } else { format!("{} {}", signer.issuer, signer.authority) };
         if !visible::is_seen_whole(&issuer) {
             return refuse(NOBODY, "the signer's certificate names an authority with characters that nobody sees");
         }
-        let text = match value(credentials, &place) {
+        let text = match value(credentials, &source) {
             Some(Json::String(text)) if !text.trim().is_empty() && text.len() <= LONGEST => text.clone(),
             Some(Json::Number(number)) if number.is_i64() || number.is_u64() => number.to_string(),
             _ => return refuse(NOBODY, "the account claim is missing, or neither text nor a whole number"),
         };
         // One issuer counts people and documents in different ways: a number is somebody's by the name of its claim alone. The name, and not
         // the type: a newer type, and the same credential in the other format, are of the same person.
-        let parts = [issuer.as_bytes(), place.name().unwrap_or_default().as_bytes(), text.as_bytes()];
+        let parts = [issuer.as_bytes(), source.name().unwrap_or_default().as_bytes(), text.as_bytes()];
         let of = |version: u8| Some(format!("v{version}.{}", base64url::encode(&keyring.mac_with(version, "wallet person", &parts)?)));
         let person = AccountClaim(keyring.versions().into_iter().filter_map(of).collect());
         let mut claims = Map::new();
@@ -223,12 +223,12 @@ impl Wallet {
     }
 }
 
-fn values<'a>(credentials: &'a BTreeMap<String, Credential>, place: &ClaimSource) -> Vec<&'a Json> {
-    credentials.get(&place.credential).map(|it| select(&it.claims, &place.path)).unwrap_or_default()
+fn values<'a>(credentials: &'a BTreeMap<String, Credential>, source: &ClaimSource) -> Vec<&'a Json> {
+    credentials.get(&source.credential).map(|it| select(&it.claims, &source.path)).unwrap_or_default()
 }
 
-fn value<'a>(credentials: &'a BTreeMap<String, Credential>, place: &ClaimSource) -> Option<&'a Json> {
-    values(credentials, place).first().copied()
+fn value<'a>(credentials: &'a BTreeMap<String, Credential>, source: &ClaimSource) -> Option<&'a Json> {
+    values(credentials, source).first().copied()
 }
 
 /// Can two credentials with this value be of one person for that? Null is in both for everybody who has no such number, and `true` is said

@@ -74,12 +74,12 @@ impl Wallet {
 
     /// One item with all details, for the account's own credential: one key signs the whole.
     pub fn transaction_data(&self, details: &[Json]) -> Vec<String> {
-        let (Some(kind), Some(place)) = (&self.settings.transaction_type, self.settings.account_place()) else { return Vec::new() };
+        let (Some(kind), Some(source)) = (&self.settings.transaction_type, self.settings.account_source()) else { return Vec::new() };
         if details.is_empty() {
             return Vec::new();
         }
         let item = json!({
-            "type": kind, "credential_ids": [place.credential], "transaction_data_hashes_alg": ["sha-256"],
+            "type": kind, "credential_ids": [source.credential], "transaction_data_hashes_alg": ["sha-256"],
             "authorization_details": details,
         });
         vec![base64url::encode(item.to_string().as_bytes())]

@@ -257,7 +257,7 @@ async fn a_flood_of_first_evidence_stops_no_renewal() {
     // Strangers send whatever is let through.
     let flood = tokio::spawn(async move {
         loop {
-            let _ = app.limits.attests_of_client.check_key_n(&Limits::place(&["attest", "plain"]), NonZeroU32::MIN);
+            let _ = app.limits.attests_of_client.check_key_n(&Limits::bucket(&["attest", "plain"]), NonZeroU32::MIN);
             tokio::task::yield_now().await;
         }
     });

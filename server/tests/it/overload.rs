@@ -157,10 +157,10 @@ async fn a_flood_of_pushed_requests_is_one_callers_own_trouble() {
     let (limits, done) = (Arc::clone(&app.limits), Arc::clone(&over));
     let (began, taken) = std::sync::mpsc::channel();
     let flood = std::thread::spawn(move || {
-        let place = Limits::place(&["par", "shop-ios", "10.1.1.1"]);
+        let bucket = Limits::bucket(&["par", "shop-ios", "10.1.1.1"]);
         let mut served = 0;
         while !done.load(Ordering::Relaxed) {
-            match limits.pushes.check_key(&place) {
+            match limits.pushes.check_key(&bucket) {
                 Ok(()) => served += 1,
                 Err(_) => drop(began.send(served)),
             }
@@ -376,7 +376,7 @@ async fn counting_attempts_takes_no_more_room_the_more_there_are() {
     assert_eq!(wrong("2001:db8:0:7::2".to_owned(), SECRET).await, 200, "a proved secret, from anywhere");
     let limits = &world.running.shared.now().limits;
     for at in 0..300_000_u32 {
-        let _ = limits.repeats.check_key(&Limits::place(&["repeat", &at.to_string()]));
+        let _ = limits.repeats.check_key(&Limits::bucket(&["repeat", &at.to_string()]));
     }
     assert!(limits.repeats.len() <= 65_536 && limits.repeats.len() > 60_000, "{}", limits.repeats.len());
     world.stop().await;

@@ -187,8 +187,8 @@ async fn events_that_no_key_signed_are_counted() {
     provider.says(says(&provider, "001.a"));
     signed_in(&world, &provider).await;
     let limits = world.running.shared.now().limits.clone();
-    let place = symbolon::limits::Limits::place(&["newer keys", "any", "127.0.0.1"]);
-    while limits.newer_keys.check_key(&place).is_ok() {}
+    let bucket = symbolon::limits::Limits::bucket(&["newer keys", "any", "127.0.0.1"]);
+    while limits.newer_keys.check_key(&bucket).is_ok() {}
     world.advance_s(11);
     provider.says(Says { foreign_key: true, ..says(&provider, "001.a") });
     let forged = event(&provider, "consent-revoked", "001.a", &json!({}));

@@ -69,7 +69,7 @@ async fn tokens_that_no_key_signed_are_counted() {
     assert_eq!(send(&world, "any", &provider.logout_token(&json!({}))).await.0, 200);
     let spend = |network: &str| {
         let limits = world.running.shared.now().limits.clone();
-        while limits.newer_keys.check_key(&Limits::place(&["newer keys", "any", network])).is_ok() {}
+        while limits.newer_keys.check_key(&Limits::bucket(&["newer keys", "any", network])).is_ok() {}
     };
     let forged = || {
         provider.says(Says { sub: "one".to_owned(), foreign_key: true, ..Says::default() });

@@ -221,7 +221,7 @@ impl Credential {
         let format = Format::from(self.format);
         let claim = |text: &String| {
             let path = path(text);
-            let is_kept = kept.iter().any(|place| place.credential == id && place.path == path);
+            let is_kept = kept.iter().any(|source| source.credential == id && source.path == path);
             ClaimQuery {
                 id: None,
                 values: self.values.get(text).cloned().unwrap_or_default(),
@@ -252,13 +252,13 @@ impl Wallet {
         Query { credentials, sets }
     }
 
-    pub fn account_place(&self) -> Option<ClaimSource> {
+    pub fn account_source(&self) -> Option<ClaimSource> {
         ClaimSource::read(&self.account_claim)
     }
 
     /// Can a key with this issuer be one of the wallet's people? An authority may stand behind the issuer's name.
     pub fn lets_in(&self, key_issuer: &str) -> bool {
-        let own = self.account_place().and_then(|place| self.credential.get(&place.credential));
+        let own = self.account_source().and_then(|source| self.credential.get(&source.credential));
         let may_issue = |word: &String| own.is_some_and(|it| it.issuers.is_empty() || it.issuers.contains(word));
         let name = key_issuer.split(' ').next().unwrap_or_default();
         self.issuer.iter().any(|(word, issuer)| issuer.name == name && may_issue(word))
@@ -266,7 +266,7 @@ impl Wallet {
 
     /// Are people known by the same claim in both?
     pub fn knows_people_as(&self, other: &Self) -> bool {
-        let claim = |wallet: &Self| wallet.account_place().and_then(|place| place.name().map(str::to_owned));
+        let claim = |wallet: &Self| wallet.account_source().and_then(|source| source.name().map(str::to_owned));
         claim(self) == claim(other)
     }
 
@@ -284,7 +284,7 @@ impl Wallet {
 
     /// Can the account's own credential sign what the person agrees to, if it is to?
     fn can_sign(&self) -> bool {
-        let own = self.account_place().and_then(|place| self.credential.get(&place.credential));
+        let own = self.account_source().and_then(|source| self.credential.get(&source.credential));
         self.transaction_type.is_none() || own.is_none_or(|it| it.format == CredentialFormat::SdJwt)
     }
 
@@ -298,8 +298,8 @@ impl Wallet {
     }
 
     /// Is this claim among those that are asked for?
-    fn asks_for(&self, place: &ClaimSource) -> bool {
-        self.credential.get(&place.credential).is_some_and(|it| it.claims.iter().any(|text| path(text) == place.path))
+    fn asks_for(&self, source: &ClaimSource) -> bool {
+        self.credential.get(&source.credential).is_some_and(|it| it.claims.iter().any(|text| path(text) == source.path))
     }
 
     fn problems(&self, name: &str) -> Vec<String> {
@@ -337,14 +337,14 @@ impl Wallet {
 
     fn place_problems(&self) -> Vec<String> {
         let mut found = Vec::new();
-        let account = self.account_place();
-        let is_good = |place: &ClaimSource| self.asks_for(place) && !place.path.contains(&Part::Every);
+        let account = self.account_source();
+        let is_good = |source: &ClaimSource| self.asks_for(source) && !source.path.contains(&Part::Every);
         match &account {
-            Some(place) if is_good(place) => {
-                if place.name().is_some_and(|it| SHARED.contains(&it)) {
+            Some(source) if is_good(source) => {
+                if source.name().is_some_and(|it| SHARED.contains(&it)) {
                     found.push(format!("account_claim: {} is no claim that one person alone has for good", self.account_claim));
                 }
-                if self.credential.get(&place.credential).is_some_and(|it| it.optional) {
+                if self.credential.get(&source.credential).is_some_and(|it| it.optional) {
                     found.push("account_claim: its credential is optional".to_owned());
                 }
             }

@@ -1,4 +1,4 @@
-//! What is known of a provider. OpenID Connect Discovery 3.
+//! What is known of a provider: its metadata. OpenID Connect Discovery 3.
 
 use crate::outgoing::Target;
 use symbolon_oauth::jwk::{Algorithm, PublicKey};
