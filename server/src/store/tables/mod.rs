@@ -2,7 +2,7 @@
 //! the same moment, one changes the row and the other one conflicts.
 //!
 //! `store::retention` keeps its own: they are one list over all tables. Columns are read by name. Where two tables of a statement share a
-//! name, the statement gives one of them another (`session_state`).
+//! name, the statement gives one of them another (`session_state`). An expression has a name by `AS`, because engines name it differently.
 
 pub mod account;
 pub mod account_event;
