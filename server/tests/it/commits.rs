@@ -216,8 +216,10 @@ async fn two_nodes_at_once_sweep_each_row_once() {
         let (one, other) = tokio::join!(sweep(&nodes[0], now), sweep(&nodes[1], now));
         let (one, other) = (one.unwrap(), other.unwrap());
         assert_eq!(one + other, 6_400, "round {round}: {one} and {other}");
-        for table in ["SELECT count(*) FROM once", "SELECT count(*) FROM revoked", "SELECT count(*) FROM attempt"] {
-            assert_eq!(nodes[0].one(table, &[]).await.unwrap().unwrap().int(0).unwrap(), 0, "{table}");
+        for table in
+            ["SELECT count(*) AS count FROM once", "SELECT count(*) AS count FROM revoked", "SELECT count(*) AS count FROM attempt"]
+        {
+            assert_eq!(nodes[0].one(table, &[]).await.unwrap().unwrap().int("count").unwrap(), 0, "{table}");
         }
     }
 }

@@ -5,6 +5,7 @@ mod methods;
 mod modules;
 mod prose;
 mod routes;
+mod statements;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -297,8 +297,8 @@ async fn what_nobody_sees_is_in_no_claim() {
         let store = &world.running.shared.now().store;
         let shown = "SELECT a.name, o.claims FROM account a JOIN outside_identity o ON o.account = a.id WHERE a.id = $1";
         let row = store.one(shown, &[subject.as_str().into()]).await.unwrap().unwrap();
-        assert_eq!(row.text(0).unwrap(), "Ana Example");
-        let claims: Json = serde_json::from_str(row.text(1).unwrap()).unwrap();
+        assert_eq!(row.text("name").unwrap(), "Ana Example");
+        let claims: Json = serde_json::from_str(row.text("claims").unwrap()).unwrap();
         assert_eq!(claims["customer_id"], json!({ "number": ["c-7"] }));
         // Two names that look the same are one to whoever reads them.
         says["customer"] = json!({ "number": 1, "num\u{200b}ber": 2 });
