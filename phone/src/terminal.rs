@@ -126,7 +126,7 @@ impl Operations for Terminal<'_> {
     fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Result<String, String>> {
         match self.can.iter().find(|it| it.knows(&operation.name)) {
             Some(known) => known.perform(operation),
-            None => Box::pin(std::future::ready(Err("not_possible_here".to_owned()))),
+            None => Box::pin(std::future::ready(Err::<String, _>("not_possible_here".to_owned()))),
         }
     }
 
