@@ -37,6 +37,9 @@ impl Phone {
     }
 }
 
+/// The name of the row that others are compared with.
+pub const FEW_GRANTS: &str = "refresh with DPoP, few grants";
+
 /// The rows, and what an API's layer is measured with.
 pub struct Measured {
     pub rows: Vec<Row>,
@@ -61,7 +64,7 @@ pub async fn measure(bench: &Bench<'_>) -> Result<Measured, String> {
     rows.push(bench.introspect("introspection of a JWT bound to a key", "orders", &orders).await?);
     let ledger = bench.few_bound(&phone, &ask("ledger:read")).await?;
     rows.push(bench.introspect("introspection of an opaque token bound to a key", "ledger", &ledger).await?);
-    rows.push(bench.refresh_bound("refresh with DPoP, few grants", &phone, &orders).await?);
+    rows.push(bench.refresh_bound(FEW_GRANTS, &phone, &orders).await?);
     let attested = bench.attested_phone().await?;
     let tokens = bench.few_bound(&attested, &Ask { client: ATTESTED, back: BACK, scope: "orders:read", more: &[] }).await?;
     rows.push(bench.refresh_bound("refresh of an attested installation, few grants", &attested, &tokens).await?);

@@ -28,7 +28,7 @@ mod verifiers;
 use clap::{Parser, Subcommand};
 use limits::Limit;
 use load::Row;
-use options::Run;
+use options::{Part, Run};
 use report::Measured;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -82,6 +82,9 @@ fn one_thread() -> Result<tokio::runtime::Runtime, String> {
 
 async fn run(options: &Run) -> Result<(), String> {
     std::fs::create_dir_all(&options.directory).map_err(|it| format!("{}: {it}", options.directory.display()))?;
+    if let Some(part) = options.only {
+        return measure_part(options, part).await;
+    }
     let load_average = std::fs::read_to_string("/proc/loadavg").unwrap_or_default().split(' ').next().unwrap_or_default().to_owned();
     println!("The machine's limits.");
     let (limits, echo) = measure_machine(options).await?;
@@ -146,15 +149,49 @@ async fn measure_engine(options: &Run, name: &str, database: &str) -> Result<rep
     Ok(report::Engine { name: name.to_owned(), rows, api, first_start, start: starts[starts.len() / 2], at_rest_kib, long })
 }
 
+const GROWS: &[u64] = &[1_000, 1_000_000];
+const GROWS_BIG: &[u64] = &[1_000, 1_000_000, 10_000_000];
+
 /// Measures what takes minutes.
 async fn measure_long(options: &Run, name: &str, site: &server::Site, database: &str) -> Result<report::Long, String> {
-    let server = site.start("info")?;
-    let bench = steps::Bench::prepare(site, &server, usize::from(options.connections), Duration::from_secs(options.seconds), None).await?;
-    let memory = memory::measure(site, &server, &bench).await?;
-    server.stop()?;
+    let memory = memory::measure(site).await?;
     let swept = sweeping::measure(options, site).await?;
-    let sizes: &[u64] = if options.big { &[1_000, 1_000_000, 10_000_000] } else { &[1_000, 1_000_000] };
+    let sizes = if options.big { GROWS_BIG } else { GROWS };
     Ok(report::Long { memory, swept, grown: growth::measure(options, name, database, sizes).await? })
+}
+
+/// Measures one part on each engine, and prints it.
+async fn measure_part(options: &Run, part: Part) -> Result<(), String> {
+    let engines = [Some(("SQLite", "sqlite:bench.db")), options.postgres.as_deref().map(|url| ("PostgreSQL", url))];
+    for (name, database) in engines.into_iter().flatten() {
+        println!("The server on {name}.");
+        if part == Part::Growth {
+            let grown = growth::measure(options, name, database, GROWS).await?;
+            println!("{}", report::grown(name, &grown));
+            continue;
+        }
+        let mut site = server::Site::make(&options.server, &options.directory.join(name), database, PEOPLE)?;
+        site.start("info")?.stop()?;
+        site.find_postmaster().await?;
+        if part == Part::Memory {
+            println!("{}", report::memory(&memory::measure(&site).await?));
+            continue;
+        }
+        let alone = measure_refresh_alone(options, &site).await?;
+        println!("{}", report::sweep(&[alone], &sweeping::measure(options, &site).await?));
+    }
+    Ok(())
+}
+
+/// What a refresh during the sweep is compared with.
+async fn measure_refresh_alone(options: &Run, site: &server::Site) -> Result<Row, String> {
+    let server = site.start("info")?;
+    let (measure, connections) = (Duration::from_secs(options.seconds), usize::from(options.connections));
+    let bench = steps::Bench::prepare(site, &server, connections, measure, None).await?;
+    let works = bound::prepare_refresh(&bench, &bound::few(&bench).await?)?;
+    let row = bound::run_refresh(&bench, bound::FEW_GRANTS, works).await?;
+    server.stop()?;
+    Ok(row)
 }
 
 async fn postgres_version(options: &Run) -> Result<Option<String>, String> {

@@ -1,6 +1,6 @@
 //! Memory after many sign-ins. Each checks a password, which takes 19 MiB for a moment.
 
-use crate::server::{BACK, PASSWORD, Server, Site};
+use crate::server::{BACK, PASSWORD, Site};
 use crate::steps::{Ask, Bench};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use std::time::Duration;
@@ -19,9 +19,13 @@ pub struct Remembered {
     pub at_rest_kib: u64,
 }
 
-pub async fn measure(site: &Site, server: &Server, bench: &Bench<'_>) -> Result<Remembered, String> {
+/// Of a server that was just started.
+pub async fn measure(site: &Site) -> Result<Remembered, String> {
     println!("  memory");
+    let server = site.start("info")?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let before_kib = server.resident_kib()?;
+    let bench = Bench::of_sessions(site, &server, AT_ONCE, REST, Vec::new());
     let url = format!("{}{}", site.issuer, bench.authorize_path(&Ask::phone("orders:read")));
     let mut tasks = JoinSet::new();
     for at in 0..SIGN_INS {
@@ -36,7 +40,9 @@ pub async fn measure(site: &Site, server: &Server, bench: &Bench<'_>) -> Result<
     }
     let after_kib = server.resident_kib()?;
     tokio::time::sleep(REST).await;
-    Ok(Remembered { before_kib, after_kib, at_rest_kib: server.resident_kib()? })
+    let at_rest_kib = server.resident_kib()?;
+    server.stop()?;
+    Ok(Remembered { before_kib, after_kib, at_rest_kib })
 }
 
 /// Each comes from a network of its own: the server limits what one network answers in a minute.

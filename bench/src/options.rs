@@ -25,9 +25,23 @@ pub struct Run {
     /// Also a store of ten million grants. It needs about ten gigabytes for each engine.
     #[arg(long, conflicts_with = "quick")]
     pub big: bool,
+    /// Measure this part alone, and print it. No report is written.
+    #[arg(long, value_enum, conflicts_with_all = ["quick", "big", "report"])]
+    pub only: Option<Part>,
     /// How long each row is measured. The limit is low because a code lives for a minute.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=20))]
     pub seconds: u64,
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub connections: u16,
+}
+
+/// A part that can be measured alone.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Memory after sign-ins, of a server that was just started.
+    Memory,
+    /// What the sweep costs, and what refreshes feel of it.
+    Sweep,
+    /// Refreshes in a store that grows.
+    Growth,
 }

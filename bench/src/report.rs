@@ -7,7 +7,7 @@ use crate::memory::{REST, Remembered, SIGN_INS};
 use crate::options::Run;
 use crate::sweeping::Swept;
 use crate::verifiers::Kind;
-use crate::{kiosk, native};
+use crate::{bound, kiosk, native};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
@@ -117,53 +117,56 @@ fn mib(kib: u64) -> f64 {
 
 /// Memory, the sweep, and the store that grows.
 fn write_long(out: &mut String, engine: &Engine, long: &Long) -> std::fmt::Result {
-    let memory = &long.memory;
-    writeln!(
-        out,
-        "\nMemory: {:.0} MiB before {} sign-ins with a password, {:.0} right after them, {:.0} after {} s more.",
+    write!(out, "\n{}\n{}\n{}", memory(&long.memory), sweep(&engine.rows, &long.swept), grown(&engine.name, &long.grown))
+}
+
+pub fn memory(memory: &Remembered) -> String {
+    format!(
+        "Memory of a server that was just started: {:.0} MiB before {} sign-ins with a password, {:.0} right after them, {:.0} after {} s more.\n",
         mib(memory.before_kib),
         thousands(SIGN_INS as u64),
         mib(memory.after_kib),
         mib(memory.at_rest_kib),
         REST.as_secs()
-    )?;
-    write_sweep(out, engine, &long.swept)?;
-    let rows: Vec<Row> = long.grown.iter().map(|it| it.row.clone()).collect();
-    write_rows(out, &format!("{}, a store that grows", engine.name), &rows)?;
-    let (Some(small), Some(large)) = (long.grown.first(), long.grown.last()) else { return Ok(()) };
+    )
+}
+
+/// What a store that grows costs.
+pub fn grown(engine: &str, grown: &[Grown]) -> String {
+    let mut out = String::new();
+    let rows: Vec<Row> = grown.iter().map(|it| it.row.clone()).collect();
+    // Writing to a String cannot fail.
+    let _ = write_rows(&mut out, &format!("{engine}, a store that grows"), &rows);
+    let (Some(small), Some(large)) = (grown.first(), grown.last()) else { return out };
     let times = |now: f64, then: f64| if then > 0.0 { now / then } else { 0.0 };
-    write!(
+    let database = small.row.database_us.zip(large.row.database_us);
+    let also = database.map_or(String::new(), |(then, now)| format!(", and {:.2} times the database's", times(now, then)));
+    let _ = writeln!(
         out,
-        "\n{} grants take {:.0} MB. A refresh costs {:.2} times the server's CPU of the small store",
+        "\n{} grants take {:.0} MB. A refresh costs {:.2} times the server's CPU of the small store{also}.",
         thousands(large.grants),
         large.bytes as f64 / 1e6,
         times(large.row.server_us, small.row.server_us)
-    )?;
-    match small.row.database_us.zip(large.row.database_us) {
-        Some((then, now)) => writeln!(out, ", and {:.2} times the database's.", times(now, then)),
-        None => writeln!(out, "."),
-    }
+    );
+    out
 }
 
-fn write_sweep(out: &mut String, engine: &Engine, swept: &Swept) -> std::fmt::Result {
+/// What the sweep costs. `rows`: of the same engine without the sweep.
+pub fn sweep(rows: &[Row], swept: &Swept) -> String {
     let (server, database) = (swept.each.server.as_secs_f64() * 1e6, swept.each.database.map(|it| it.as_secs_f64() * 1e6));
     let also = database.map_or(String::new(), |it| format!(" and {it:.2} µs of the database's"));
-    writeln!(out, "\nThe sweep of {} rows costs {server:.2} µs of the server's CPU{also} for each row.", thousands(swept.rows))?;
-    let Some(alone) = engine.rows.iter().find(|it| it.name == "refresh with DPoP, few grants") else { return Ok(()) };
+    let each = format!("The sweep of {} rows costs {server:.2} µs of the server's CPU{also} for each row.\n", thousands(swept.rows));
+    let Some(alone) = rows.iter().find(|it| it.name == bound::FEW_GRANTS) else { return each };
     let included = alone.server_us + swept.rows_per_refresh * server;
     let also = alone
         .database_us
         .zip(database)
         .map_or(String::new(), |(row, each)| format!(" and {:.0} µs of the database's", row + swept.rows_per_refresh * each));
-    writeln!(
-        out,
-        "A refresh with DPoP writes {:.1} such rows: with their sweep it costs {included:.0} µs of the server's CPU{also}.",
-        swept.rows_per_refresh
-    )?;
     let all = if swept.all_the_time { "all the time" } else { "part of the time" };
-    writeln!(
-        out,
-        "While the sweep is under way ({all}) its p99 is {:.2} ms, {:.2} times that without.",
+    format!(
+        "{each}A refresh with DPoP writes {:.1} such rows: with their sweep it costs {included:.0} µs of the server's CPU{also}.\n\
+        While the sweep is under way ({all}) its p99 is {:.2} ms, {:.2} times that without.\n",
+        swept.rows_per_refresh,
         swept.meanwhile.p99_ms,
         swept.meanwhile.p99_ms / alone.p99_ms
     )
@@ -192,7 +195,7 @@ fn write_ratio(out: &mut String, options: &Run, measured: &Measured) -> std::fmt
 fn write_bound_ratio(out: &mut String, measured: &Measured) -> std::fmt::Result {
     for engine in &measured.engines {
         let find = |name: &str| engine.rows.iter().find(|it| it.name == name).map(|it| it.server_us);
-        let (few, attested) = (find("refresh with DPoP, few grants"), find("refresh of an attested installation, few grants"));
+        let (few, attested) = (find(bound::FEW_GRANTS), find("refresh of an attested installation, few grants"));
         if let (Some(few), Some(attested)) = (few, attested) {
             writeln!(
                 out,

@@ -1,5 +1,6 @@
 //! A native sign-in goes on in the browser and comes back to the app's own screens (`browser_return=sw`). What was proved there counts once
-//! the app has brought the handle of the redirect. Until then its last step is open, and the app has to keep it.
+//! the app has brought the handle of the redirect. Until then its last step is open, and the app has to keep it. The code of a wallet that
+//! the app has opened takes the same way.
 
 use crate::Client;
 use crate::native::{Screens, Under};
@@ -7,36 +8,55 @@ use crate::platform::NoRedirect;
 use crate::redirect::{self, Redirect};
 use crate::sign_in::{Away, BROWSER_RETURN, PENDING, Pending, SignedIn};
 use crate::trouble::{Reply, Trouble};
+use crate::wallet::{WalletCode, opens_wallet};
 
 /// How many rounds of sending a handle meets while another answer is being checked.
 const MOST_ROUNDS: usize = 4;
 
-/// What came of the browser.
+/// What came of the browser, or of a wallet.
 pub(crate) enum Came {
     Handle(String),
+    Wallet(WalletCode),
     /// The operator wants the browser meanwhile: the sign-in has ended there.
     Code(String),
     /// The person refused there.
     Refused,
-    /// The person closed the browser. A late answer may still come.
+    /// The person closed the browser, or came back without an answer. A late one may still come.
     Closed,
 }
 
+impl Away {
+    /// Keeps what came, so that it can be brought again. False: it is nothing that is brought.
+    fn keep(&mut self, came: &Came) -> bool {
+        match came {
+            Came::Handle(handle) => self.handle = Some(handle.clone()),
+            Came::Wallet(code) => self.wallet = Some(code.clone()),
+            Came::Code(_) | Came::Refused | Came::Closed => return false,
+        }
+        true
+    }
+
+    /// What came, and the server has not taken yet.
+    fn kept(&self) -> Option<Came> {
+        self.handle.clone().map(Came::Handle).or_else(|| self.wallet.clone().map(Came::Wallet))
+    }
+}
+
 impl Client {
-    /// Goes on with a native sign-in whose app was ended while the person was in the browser. `url`: what the operating system handed to
-    /// the app. Any other answer goes to [`Client::finish`].
+    /// Goes on with a native sign-in whose app was ended while the person was in the browser or in a wallet. `url`: what the operating
+    /// system handed to the app. Any other answer goes to [`Client::finish`].
     pub async fn finish_natively(&self, url: &str, screens: &dyn Screens) -> Result<Option<SignedIn>, Trouble> {
         let Some(pending) = self.away().await? else { return self.finish(url).await };
         let Some(came) = self.came(url, &pending).await? else { return Ok(None) };
         self.go_on_without_request(pending, came, screens).await
     }
 
-    /// Brings the handle that the server has not taken: after `Later` from a native sign-in, or at the start of the app. Any other sign-in
+    /// Brings what the server has not taken: after `Later` from a native sign-in, or at the start of the app. Any other sign-in
     /// goes to [`Client::resume`]. `None`: there is no such sign-in.
     pub async fn resume_natively(&self, screens: &dyn Screens) -> Result<Option<SignedIn>, Trouble> {
         let Some(pending) = self.away().await? else { return self.resume().await };
-        let Some(handle) = pending.away.as_ref().and_then(|it| it.handle.clone()) else { return Ok(None) };
-        self.go_on_without_request(pending, Came::Handle(handle), screens).await
+        let Some(came) = pending.away.as_ref().and_then(Away::kept) else { return Ok(None) };
+        self.go_on_without_request(pending, came, screens).await
     }
 
     async fn go_on_without_request(&self, pending: Pending, came: Came, screens: &dyn Screens) -> Result<Option<SignedIn>, Trouble> {
@@ -45,7 +65,7 @@ impl Client {
         self.come_back(Under { pending, request: None, saved }, came, screens).await
     }
 
-    /// The native sign-in that waits for the browser.
+    /// The native sign-in that waits for the browser or a wallet.
     async fn away(&self) -> Result<Option<Pending>, Trouble> {
         Ok(self.pending().await?.filter(|it| it.code.is_none() && it.away.is_some()))
     }
@@ -70,10 +90,11 @@ impl Client {
     }
 
     /// None: it is no answer to the pending sign-in, and changed nothing.
-    async fn came(&self, url: &str, pending: &Pending) -> Result<Option<Came>, Trouble> {
+    pub(crate) async fn came(&self, url: &str, pending: &Pending) -> Result<Option<Came>, Trouble> {
         Ok(match redirect::read(url, &self.0.server.settings, &pending.state) {
             Redirect::NotOurs => None,
             Redirect::BrowserReturn(handle) => Some(Came::Handle(handle)),
+            Redirect::WalletReturn(code) => pending.away.as_ref().filter(|it| opens_wallet(&it.step)).map(|_| Came::Wallet(code)),
             Redirect::Code(code) => Some(Came::Code(code)),
             Redirect::Refused { .. } => Some(Came::Refused),
             Redirect::AnotherIssuer => {
@@ -91,7 +112,8 @@ impl Client {
             let Some(away) = self.note(&mut under.pending, &came).await? else { return Ok(None) };
             let reply = match &came {
                 Came::Code(code) => return self.redeem_native(under.pending, code.clone()).await.map(Some),
-                Came::Handle(handle) => self.bring(&away, handle).await?,
+                Came::Handle(handle) => self.bring(&away, &[(BROWSER_RETURN, handle.as_str())]).await?,
+                Came::Wallet(code) => self.bring(&away, &code.answer(&away.step)).await?,
                 Came::Refused | Came::Closed => away.still_open(),
             };
             if !matches!(came, Came::Closed) {
@@ -102,23 +124,33 @@ impl Client {
         Box::pin(self.go_on_natively(under, reply, screens)).await.map(Some)
     }
 
-    /// Stores a handle before it is sent: it can be brought again if its answer is lost. `None`: this sign-in does not wait any more.
+    /// Stores what is brought before it is sent, so that it can be brought again. `None`: this sign-in does not wait any more.
     async fn note(&self, pending: &mut Pending, came: &Came) -> Result<Option<Away>, Trouble> {
         let _lock = self.0.storage_lock.lock().await;
-        let waits = self.away().await?.is_some_and(|it| it.state == pending.state);
-        if waits
-            && let Came::Handle(handle) = came
-            && let Some(away) = pending.away.as_mut()
-        {
-            away.handle = Some(handle.clone());
+        let waits = self.waits(pending).await?;
+        if waits && pending.away.as_mut().is_some_and(|it| it.keep(came)) {
             self.wait_for(pending).await?;
         }
         Ok(pending.away.clone().filter(|_| waits))
     }
 
-    /// A handle that is too old is of no use, and the step is still open. After `Later` the handle is still good.
-    async fn bring(&self, away: &Away, handle: &str) -> Result<Reply, Trouble> {
-        let form = [("auth_session", away.auth_session.as_str()), (BROWSER_RETURN, handle)];
+    async fn waits(&self, pending: &Pending) -> Result<bool, Trouble> {
+        Ok(self.away().await?.is_some_and(|it| it.state == pending.state))
+    }
+
+    /// From now on a late answer changes nothing. False: one has come meanwhile.
+    pub(crate) async fn stop_waiting(&self, pending: &Pending) -> Result<bool, Trouble> {
+        let _lock = self.0.storage_lock.lock().await;
+        let waits = self.waits(pending).await?;
+        if waits {
+            self.0.server.connection().store::<Pending>(PENDING, None).await?;
+        }
+        Ok(waits)
+    }
+
+    /// What is too old, or of another sign-in, is of no use, and the step is still open. After `Later` it is still good.
+    async fn bring(&self, away: &Away, brought: &[(&str, &str)]) -> Result<Reply, Trouble> {
+        let form = [&[("auth_session", away.auth_session.as_str())], brought].concat();
         for _ in 0..MOST_ROUNDS {
             let Some(reply) = self.send_answer(&form).await? else { continue };
             return match reply.trouble() {

@@ -17,6 +17,7 @@ mod session;
 mod sharing;
 mod sign_in;
 mod trouble;
+mod wallet;
 
 pub use api::{Called, StepUp};
 pub use approvals::{Answered, PendingRequest, Says};
@@ -30,6 +31,7 @@ pub use session::Access;
 pub use sharing::SharedSignIn;
 pub use sign_in::{SignIn, SignedIn};
 pub use trouble::{Reply, Trouble};
+pub use wallet::WalletCode;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -7,6 +7,7 @@ use crate::platform::{BoxFuture, Unavailable};
 use crate::session::Saved;
 use crate::sign_in::{Away, Begun, Pending, SignIn, SignedIn};
 use crate::trouble::{Reply, Trouble};
+use crate::wallet::{self, WALLET_OPEN};
 use serde::Deserialize;
 use serde_json::Value;
 use std::task::Poll;
@@ -155,7 +156,8 @@ pub struct Pressed {
 /// The platform's operations: passkeys, above all. An operation that the app does not know is not offered to the person.
 pub trait Operations: Send + Sync {
     fn knows(&self, name: &str) -> bool;
-    /// Performs it. `Ok`: the platform's JSON. `Err`: one of `failures` of the operation, such as `cancelled`.
+    /// Performs it. `Ok`: the platform's JSON, or for `wallet_open` the link by which the app was opened again. `Err`: one of `failures` of
+    /// the operation, such as `cancelled`.
     fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Result<String, String>>;
     /// The same without a window, while the screen is shown: passkeys stand among what a field can be filled with, or one is made
     /// quietly. It is asked for where the operation is `conditional`. `Err` changes nothing on the screen. `None`: this platform has no
@@ -227,7 +229,7 @@ impl Client {
     }
 
     /// From an answer of the server to the end.
-    pub(crate) async fn go_on_natively(&self, under: Under<'_>, mut reply: Reply, screens: &dyn Screens) -> Result<SignedIn, Trouble> {
+    pub(crate) async fn go_on_natively(&self, mut under: Under<'_>, mut reply: Reply, screens: &dyn Screens) -> Result<SignedIn, Trouble> {
         let mut last = Value::Null;
         for _ in 0..MOST_STEPS {
             match read(&reply)? {
@@ -249,9 +251,22 @@ impl Client {
                 }
                 Next::Step { auth_session, step } => {
                     last = reply.body["step"].clone();
-                    let pressed = ask(screens, step).await?;
+                    let (mut pressed, chosen) = show(screens, step).await?;
+                    if let Some(operation) = chosen {
+                        let outcome = if operation.name == WALLET_OPEN {
+                            under.pending.away = Some(Away::at(&auth_session, &last, under.saved.is_some()));
+                            match self.visit_wallet(&under.pending, &operation, screens).await? {
+                                Ok(came) => return self.come_back(under, came, screens).await?.ok_or_else(Trouble::elsewhere),
+                                Err(why) => Err(why),
+                            }
+                        } else {
+                            perform(screens, &operation).await
+                        };
+                        pressed.fields.extend(field(&operation, outcome));
+                    }
                     let mut form = vec![("auth_session", auth_session.as_str()), ("action", &pressed.action)];
                     form.extend(pressed.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+                    form.extend(wallet::wish(screens));
                     // Else the step is shown once more: the sign-in stands where it stood.
                     reply = self.send_answer(&form).await?.unwrap_or(reply);
                 }
@@ -272,10 +287,9 @@ impl Client {
             self.wait_for(&under.pending).await?;
             return self.go_on_in_browser(&address).await;
         };
-        under.pending.away = Some(Away { auth_session, step: last, is_beside: under.saved.is_some(), handle: None });
+        under.pending.away = Some(Away::at(&auth_session, &last, under.saved.is_some()));
         let came = self.go_and_come_back(&address, &under.pending).await?;
-        let elsewhere = || Trouble::later("this sign-in goes on elsewhere in the app");
-        self.come_back(under, came, screens).await?.ok_or_else(elsewhere)
+        self.come_back(under, came, screens).await?.ok_or_else(Trouble::elsewhere)
     }
 
     /// Sends an answer. `None`: another one is still being checked. While the server is away for a moment it is sent again too.
@@ -329,36 +343,57 @@ fn read(reply: &Reply) -> Result<Next, Trouble> {
 }
 
 /// Shows a step without what the app cannot do, and performs the operation that the person chose. For apps that send the requests
-/// themselves.
-pub async fn ask(screens: &dyn Screens, mut step: Box<Step>) -> Result<Pressed, Trouble> {
+/// themselves. What came of `wallet_open` is the link: [`crate::redirect::read`] finds its two parameters.
+pub async fn ask(screens: &dyn Screens, step: Box<Step>) -> Result<Pressed, Trouble> {
+    let (mut pressed, chosen) = show(screens, step).await?;
+    if let Some(operation) = chosen {
+        let outcome = perform(screens, &operation).await;
+        pressed.fields.extend(field(&operation, outcome));
+    }
+    Ok(pressed)
+}
+
+/// Shows a step without what the app cannot do. The operation is the one that the person chose, and is still to be performed.
+async fn show(screens: &dyn Screens, mut step: Box<Step>) -> Result<(Pressed, Option<Operation>), Trouble> {
     let known = |operation: &Operation| screens.operations().filter(|operations| operations.knows(&operation.name));
     let operation = step.operation.take();
     let Some((operation, operations)) = operation.as_ref().and_then(|operation| Some((operation, known(operation)?))) else {
         let hidden = operation.and_then(|operation| operation.answer).map(|answer| answer.action);
         step.actions.retain(|action| Some(&action.name) != hidden.as_ref());
-        return Ok(screens.show(&step).await?);
+        return Ok((screens.show(&step).await?, None));
     };
     let Some(answer) = &operation.answer else {
         // Nothing is answered, and nothing depends on its result.
         let _ = operations.perform(operation).await;
-        return Ok(screens.show(&step).await?);
+        return Ok((screens.show(&step).await?, None));
     };
     let is_quiet = operation.mediation.as_deref() == Some("conditional");
     let quiet = if is_quiet { operations.perform_quietly(operation) } else { None };
-    let mut pressed = match first_of(screens.show(&step), quiet).await {
-        First::Screen(pressed) => pressed?,
-        First::Platform(document) => {
-            return Ok(Pressed { action: answer.action.clone(), fields: vec![(answer.field.clone(), document)] });
+    match first_of(screens.show(&step), quiet).await {
+        First::Screen(pressed) => {
+            let pressed = pressed?;
+            let is_chosen = pressed.action == answer.action;
+            Ok((pressed, is_chosen.then(|| operation.clone())))
         }
-    };
-    if pressed.action == answer.action {
-        let (field, value) = match operations.perform(operation).await {
-            Ok(document) => (&answer.field, document),
-            Err(why) => (&answer.failure_field, why),
-        };
-        pressed.fields.push((field.clone(), value));
+        First::Platform(document) => Ok((Pressed { action: answer.action.clone(), fields: vec![(answer.field.clone(), document)] }, None)),
     }
-    Ok(pressed)
+}
+
+/// Performs an operation that the app knows.
+pub(crate) async fn perform(screens: &dyn Screens, operation: &Operation) -> Result<String, String> {
+    match screens.operations() {
+        Some(operations) => operations.perform(operation).await,
+        None => Err("not_possible_here".to_owned()),
+    }
+}
+
+/// The field of an answer that has what came of an operation.
+fn field(operation: &Operation, outcome: Result<String, String>) -> Option<(String, String)> {
+    let answer = operation.answer.as_ref()?;
+    Some(match outcome {
+        Ok(document) => (answer.field.clone(), document),
+        Err(why) => (answer.failure_field.clone(), why),
+    })
 }
 
 /// Tells the platform how things are, such as which passkeys the account has. Nothing depends on the result.

@@ -2,6 +2,7 @@
 //! asked, is used.
 
 use crate::connection::Settings;
+use crate::wallet::{RESPONSE_CODE, WALLET_STATE, WalletCode};
 use symbolon_oauth::form::Form;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub enum Redirect {
     Code(String),
     /// What was proved in the browser is for the native sign-in that sent the person there.
     BrowserReturn(String),
+    /// A wallet leads to the app, with a code for the native sign-in that opened it. Whether that is ours, the server says.
+    WalletReturn(WalletCode),
     Refused {
         error: String,
         description: String,
@@ -23,6 +26,10 @@ pub enum Redirect {
 pub fn read(url: &str, settings: &Settings, state: &str) -> Redirect {
     let Some(form) = query(url, &settings.redirect_uri) else { return Redirect::NotOurs };
     let get = |name: &str| form.get(name).map(str::to_owned);
+    // This link ends no request, so that it has no `state` of ours.
+    if let (Some(wallet_state), Some(response_code), None, None) = (get(WALLET_STATE), get(RESPONSE_CODE), get("state"), get("code")) {
+        return Redirect::WalletReturn(WalletCode { wallet_state, response_code });
+    }
     if state.is_empty() || get("state").as_deref() != Some(state) {
         return Redirect::NotOurs;
     }
@@ -79,6 +86,19 @@ mod tests {
             for bad in [good.replace("a.example", "b.example"), good.replace("&iss=https%3A%2F%2Fa.example", ""), format!("{good}%2F")] {
                 assert_eq!(read_from(back, &bad), Redirect::AnotherIssuer, "{bad}");
             }
+        }
+        let wallet = "https://app.example/cb?wallet_state=w&response_code=r";
+        let found = Redirect::WalletReturn(WalletCode { wallet_state: "w".to_owned(), response_code: "r".to_owned() });
+        assert_eq!(read_from("https://app.example/cb", wallet), found);
+        for bad in [
+            wallet.replace("wallet_state=w&", ""),
+            wallet.replace("&response_code=r", ""),
+            wallet.replace("/cb", "/cb2"),
+            format!("{wallet}&wallet_state=x"),
+            format!("{wallet}&state=s2"),
+            format!("{wallet}&code=c"),
+        ] {
+            assert_eq!(read_from("https://app.example/cb", &bad), Redirect::NotOurs, "{bad}");
         }
         let own = "https://app.example/cb?own=1";
         assert_eq!(read_from(own, &format!("{own}&code=c&state=s1&iss=https://a.example")), code);

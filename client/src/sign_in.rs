@@ -7,6 +7,7 @@ use crate::connection::text_member;
 use crate::redirect::{self, Redirect};
 use crate::session::Access;
 use crate::trouble::{Reply, Trouble};
+use crate::wallet::WalletCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use symbolon_oauth::jws::Unverified;
@@ -103,12 +104,13 @@ pub(crate) struct Pending {
     resource: String,
     /// The code that came back. Its tokens are not stored yet.
     pub(crate) code: Option<String>,
-    /// A native sign-in that the browser's answer comes back to.
+    /// A native sign-in that the answer of the browser or of a wallet comes back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) away: Option<Away>,
 }
 
-/// Where the native sign-in stands while the person is in the browser. It is stored: the operating system may end the app meanwhile.
+/// Where the native sign-in stands while the person is in the browser or in a wallet. It is stored: the operating system may end the app
+/// meanwhile.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Away {
     pub auth_session: String,
@@ -119,9 +121,17 @@ pub(crate) struct Away {
     /// What the browser brought. The server has not taken it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<String>,
+    /// What a wallet brought, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wallet: Option<WalletCode>,
 }
 
 impl Away {
+    /// At this step, which nothing was brought to yet.
+    pub fn at(auth_session: &str, step: &Value, is_beside: bool) -> Self {
+        Self { auth_session: auth_session.to_owned(), step: step.clone(), is_beside, handle: None, wallet: None }
+    }
+
     /// The step that is still open, as the server would send it.
     pub fn still_open(&self) -> Reply {
         let body = json!({ "error": "insufficient_authorization", "auth_session": self.auth_session, "step": self.step });
@@ -197,7 +207,7 @@ impl Client {
             let Some(mut pending) = self.pending().await?.filter(|it| it.code.is_none() && it.away.is_none()) else { return Ok(None) };
             let connection = self.0.server.connection();
             match redirect::read(url, connection.settings, &pending.state) {
-                Redirect::NotOurs | Redirect::BrowserReturn(_) => return Ok(None),
+                Redirect::NotOurs | Redirect::BrowserReturn(_) | Redirect::WalletReturn(_) => return Ok(None),
                 Redirect::Code(code) => pending.code = Some(code),
                 Redirect::Refused { error, description } => {
                     connection.store::<Pending>(PENDING, None).await?;

@@ -29,6 +29,11 @@ impl Trouble {
         Self::Later { why: why.into(), after_s: None }
     }
 
+    /// Another call of this process has taken what this one waited for.
+    pub(crate) fn elsewhere() -> Self {
+        Self::later("this sign-in goes on elsewhere in the app")
+    }
+
     /// The error of an answer, by its code. The answer came through the browser or from the server.
     pub(crate) fn of_code(error: &str, description: &str) -> Self {
         match error {

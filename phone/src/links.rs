@@ -8,6 +8,7 @@
 
 use crate::Trouble;
 use serde_json::Value;
+use symbolon_oauth::base64url;
 
 /// What an app says of itself when it is installed.
 #[derive(Clone, Debug)]
@@ -27,6 +28,19 @@ pub enum System {
     Ios(&'static str),
     /// The package name, which anybody can take on another phone, and the SHA-256 of the signing certificate, which nobody can.
     Android { package: &'static str, fingerprint: &'static str },
+}
+
+impl System {
+    /// The app's origin for an RP ID.
+    pub fn origin(&self, rp_id: &str) -> String {
+        match self {
+            Self::Ios(_) => format!("https://{rp_id}"),
+            Self::Android { fingerprint, .. } => {
+                let bytes = data_encoding::HEXUPPER.decode(fingerprint.replace(':', "").as_bytes()).unwrap_or_default();
+                format!("android:apk-key-hash:{}", base64url::encode(&bytes))
+            }
+        }
+    }
 }
 
 struct Installed {

@@ -8,7 +8,6 @@ use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use symbolon_client::native::{Operation, Operations};
 use symbolon_client::platform::BoxFuture;
-use symbolon_oauth::base64url;
 
 /// The passkeys of one phone, as one app on it may use them.
 pub struct Passkeys {
@@ -45,17 +44,6 @@ impl Passkeys {
         self.authenticator.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The app's origin for an RP ID.
-    pub fn origin(&self, rp_id: &str) -> String {
-        match &self.system {
-            System::Ios(_) => format!("https://{rp_id}"),
-            System::Android { fingerprint, .. } => {
-                let bytes = data_encoding::HEXUPPER.decode(fingerprint.replace(':', "").as_bytes()).unwrap_or_default();
-                format!("android:apk-key-hash:{}", base64url::encode(&bytes))
-            }
-        }
-    }
-
     /// The same for a page in the phone's browser, which writes the page's origin.
     pub fn answer_page(&self, operation: &Value, origin: &str) -> Result<Value, NotDone> {
         let (mut authenticator, options) = (self.authenticator(), &operation["options"]);
@@ -75,7 +63,7 @@ impl Passkeys {
         }
         let options = &operation.options;
         let rp_id = options["rpId"].as_str().or(options["rp"]["id"].as_str()).unwrap_or_default();
-        let (origin, mut authenticator) = (self.origin(rp_id), self.authenticator());
+        let (origin, mut authenticator) = (self.system.origin(rp_id), self.authenticator());
         let done = match operation.name.as_str() {
             "passkey_create" => authenticator.create(options, &origin),
             "passkey_get" => authenticator.get(options, &origin).or_else(|why| self.get_nearby(why, options, &origin)),

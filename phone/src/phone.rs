@@ -3,7 +3,7 @@
 use crate::browser::{Browser, Person};
 use crate::element::Maker;
 use crate::net::Net;
-use crate::services::{AppAttest, Clock, Element, Screen, Shelf};
+use crate::services::{AppAttest, Clock, Element, KeyAttestation, Screen, Shelf};
 use crate::{Exchange, Trouble};
 use std::sync::{Arc, Mutex};
 use symbolon_client::{Client, Platform, Settings};
@@ -60,6 +60,13 @@ impl Phone {
     pub fn attested_by(&self, maker: &Arc<Maker>, app_id: &str) -> Self {
         let attester =
             AppAttest { maker: maker.clone(), app_id: app_id.to_owned(), element: self.element.clone(), enclave: Mutex::default() };
+        self.with_platform(Platform { attester: Some(Arc::new(attester)), ..self.client.server().platform.clone() })
+    }
+
+    /// The same on an Android phone. `signing_digest`: SHA-256 of the certificate that signs the app.
+    pub fn attested_on_android(&self, maker: &Arc<Maker>, package: &str, signing_digest: [u8; 32]) -> Self {
+        let (maker, element, package) = (maker.clone(), self.element.clone(), package.to_owned());
+        let attester = KeyAttestation { maker, package, signing_digest, element };
         self.with_platform(Platform { attester: Some(Arc::new(attester)), ..self.client.server().platform.clone() })
     }
 

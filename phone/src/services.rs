@@ -2,7 +2,7 @@
 
 use crate::Trouble;
 use crate::browser::{self, Person};
-use crate::element::{IosKey, Maker};
+use crate::element::{Android, IosKey, Maker};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -144,6 +144,31 @@ impl Attester for AppAttest {
             };
             let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), base64url::encode(value))).collect();
             Ok(Some(Evidence { format: format.to_owned(), parameters }))
+        })
+    }
+}
+
+/// Android Key Attestation. A Keystore makes the installation's key with the evidence; here the key is there already.
+pub struct KeyAttestation {
+    pub maker: Arc<Maker>,
+    pub package: String,
+    /// SHA-256 of the certificate that signs the app.
+    pub signing_digest: [u8; 32],
+    pub element: Arc<Element>,
+}
+
+impl Attester for KeyAttestation {
+    fn evidence(&self, request: EvidenceRequest) -> BoxFuture<'_, Result<Option<Evidence>, Unavailable>> {
+        Box::pin(async move {
+            // A renewal is by Play or by a witness, and this phone has neither.
+            if request.renewal {
+                return Ok(None);
+            }
+            let leaf = request.leaf();
+            let phone = Android::genuine(&self.package, self.signing_digest, &leaf);
+            let chain = self.maker.android(&self.element.key, &phone).map_err(|it| Unavailable(it.0))?;
+            let chain = chain.iter().map(|it| base64url::encode(it)).collect::<Vec<_>>().join(".");
+            Ok(Some(Evidence { format: "android-key".to_owned(), parameters: vec![("chain".to_owned(), chain)] }))
         })
     }
 }

@@ -5,7 +5,7 @@ use crate::Trouble;
 use crate::browser::Person;
 use crate::passkeys::Passkeys;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use symbolon_client::native::{BROWSER, Content, Operations, Pressed, Screens, Step};
+use symbolon_client::native::{BROWSER, Content, Operation, Operations, Pressed, Screens, Step};
 use symbolon_client::platform::{BoxFuture, Unavailable};
 
 /// The screens and the person before them.
@@ -22,8 +22,8 @@ pub struct Terminal<'a> {
     codes: Mutex<Vec<String>>,
     buttons: Mutex<Vec<&'a str>>,
     letters: Mutex<usize>,
-    /// What the app can do beside drawing. None: it knows no operation.
-    passkeys: Option<Arc<Passkeys>>,
+    /// What the app can do beside drawing.
+    can: Vec<Arc<dyn Operations>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -39,7 +39,13 @@ impl<'a> Terminal<'a> {
 
     /// The same, of an app that can use the platform's passkeys.
     pub fn with_passkeys(self, passkeys: &Arc<Passkeys>) -> Self {
-        Self { passkeys: Some(Arc::clone(passkeys)), ..self }
+        self.with_operations(passkeys.clone())
+    }
+
+    /// The same, of an app that can perform these operations too.
+    pub fn with_operations(mut self, operations: Arc<dyn Operations>) -> Self {
+        self.can.push(operations);
+        self
     }
 
     /// What was on the screens since this was last asked.
@@ -108,7 +114,24 @@ impl Screens for Terminal<'_> {
     }
 
     fn operations(&self) -> Option<&dyn Operations> {
-        self.passkeys.as_ref().map(|passkeys| passkeys.as_ref() as &dyn Operations)
+        if self.can.is_empty() { None } else { Some(self) }
+    }
+}
+
+impl Operations for Terminal<'_> {
+    fn knows(&self, name: &str) -> bool {
+        self.can.iter().any(|it| it.knows(name))
+    }
+
+    fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Result<String, String>> {
+        match self.can.iter().find(|it| it.knows(&operation.name)) {
+            Some(known) => known.perform(operation),
+            None => Box::pin(std::future::ready(Err::<String, _>("not_possible_here".to_owned()))),
+        }
+    }
+
+    fn perform_quietly<'a>(&'a self, operation: &'a Operation) -> Option<BoxFuture<'a, Result<String, String>>> {
+        self.can.iter().find(|it| it.knows(&operation.name))?.perform_quietly(operation)
     }
 }
 

@@ -67,7 +67,6 @@ impl App {
                 .with_clients(Arc::clone(&core.clients))
                 .with_languages(pages.named_languages())
                 .with_breached(config.passwords.open_list(base).map_err(Fault::new)?);
-        machine.wallets().measure();
         let attesting = Attesting::load(config, base, &core.outgoing, before.map(|it| &it.callers.attesting))?;
         must_have_letters(config, &pages)?;
         Ok(Arc::new(App {
@@ -81,6 +80,12 @@ impl App {
             metadata: Mutex::default(),
             core,
         }))
+    }
+
+    /// Says which files and certificates are in force: when this application is. `before`: what it took the place of.
+    pub fn measure(&self, before: Option<&App>) {
+        self.plugins.measure(before.map(|old| &old.plugins));
+        self.machine.wallets().measure(before.map(|old| old.machine.wallets()));
     }
 
     /// The metadata document, made by `make` once for each configuration, and again when a registered client needs more.

@@ -129,8 +129,8 @@ impl Mailer {
         for row in core.store.all(DUE, &[core.now_ms().into(), KIND.into()]).await? {
             // The letters before this one may have taken long: each lease begins when its letter is claimed.
             let now_ms = core.now_ms();
-            let id: [u8; 16] = row.bytes(0)?.try_into().map_err(|_| Fault::new("an outbox id has 16 bytes"))?;
-            let (attempts, next_ms) = (row.int(2)?, row.int(3)?);
+            let id: [u8; 16] = row.array("id")?;
+            let (attempts, next_ms) = (row.int("attempts")?, row.int("next_ms")?);
             let mut claim = Change::new(now_ms);
             // Waits longer after every failure: one minute, two, four, up to an hour.
             let wait_ms = LEASE_MS << attempts.clamp(0, 6);
@@ -140,7 +140,7 @@ impl Mailer {
                 Err(NotApplied::Conflict(_)) => continue,
                 Err(other) => return Err(other.into_fault("claiming a letter")),
             }
-            let letter = core.keyring.open(&place(&id), row.bytes(1)?).and_then(|it| serde_json::from_slice::<Letter>(&it).ok());
+            let letter = core.keyring.open(&place(&id), row.bytes("body")?).and_then(|it| serde_json::from_slice::<Letter>(&it).ok());
             let Some(letter) = letter else {
                 tracing::error!("a letter in the outbox cannot be opened and is dropped");
                 remove(&core.store, &id, now_ms).await?;
@@ -198,7 +198,7 @@ fn worded(core: &Core, pages: &Pages, letter: &Letter) -> (String, String) {
 }
 
 async fn warn_if_full(store: &Store) -> Result<(), Fault> {
-    let waiting = store.one(WAITING, &[KIND.into()]).await?.map_or(Ok(0), |row| row.int(0))?;
+    let waiting = store.one(WAITING, &[KIND.into()]).await?.map_or(Ok(0), |row| row.int("count"))?;
     metrics::gauge!("symbolon_outbox_letters").set(waiting as f64);
     if waiting >= MOST_WAITING {
         tracing::error!(waiting, "the outbox is full: new letters are not written until the mail server takes the old ones");

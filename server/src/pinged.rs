@@ -36,15 +36,15 @@ pub async fn round(core: &Core) -> Result<(), Fault> {
 }
 
 async fn send(core: &Core, kind: &'static str, row: &Row, now_ms: i64) -> Result<(), Fault> {
-    let id: [u8; 16] = row.bytes(0)?.try_into().map_err(|_| Fault::new("an outbox id has 16 bytes"))?;
-    let (attempts, next_ms) = (row.int(2)?, row.int(3)?);
+    let id: [u8; 16] = row.array("id")?;
+    let (attempts, next_ms) = (row.int("attempts")?, row.int("next_ms")?);
     let mut claim = Change::new(now_ms);
     let wait_ms = LEASE_MS << attempts.clamp(0, TRIES);
     claim.run(outbox::CLAIM, vec![Value::from(&id[..]), (now_ms + wait_ms).into(), next_ms.into()]);
     if !core.store.try_apply(claim, "claiming a word about a request").await? {
         return Ok(());
     }
-    let request = core.keyring.open(&place(kind, &id), row.bytes(1)?).and_then(|plain| <[u8; 16]>::try_from(plain).ok());
+    let request = core.keyring.open(&place(kind, &id), row.bytes("body")?).and_then(|plain| <[u8; 16]>::try_from(plain).ok());
     let stored = match request {
         Some(request) => backchannel::by_id(core, &request).await.map_err(as_fault)?,
         None => None,

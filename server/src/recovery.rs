@@ -3,12 +3,12 @@
 
 use crate::error::Fault;
 use crate::store::Store;
+use crate::store::tables::fact::READ;
 
 /// Names of facts.
 pub const EPOCH: &str = "epoch";
 pub const RECOVERED_MS: &str = "recovered_ms";
 
-const READ: &str = "SELECT value FROM fact WHERE name = $1";
 const FIRST: &str = "1";
 
 pub struct Recovery {
@@ -21,11 +21,11 @@ pub struct Recovery {
 impl Recovery {
     pub async fn read(store: &Store) -> Result<Self, Fault> {
         let epoch = match store.one(READ, &[EPOCH.into()]).await? {
-            Some(row) => row.text(0)?.to_owned(),
+            Some(row) => row.text("value")?.to_owned(),
             None => FIRST.to_owned(),
         };
         let at_ms = match store.one(READ, &[RECOVERED_MS.into()]).await? {
-            Some(row) => row.text(0)?.parse().map_err(|why| Fault::new(format!("the instant of the recovery: {why}")))?,
+            Some(row) => row.text("value")?.parse().map_err(|why| Fault::new(format!("the instant of the recovery: {why}")))?,
             None => 0,
         };
         Ok(Self { epoch, at_ms })

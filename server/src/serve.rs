@@ -107,7 +107,6 @@ pub async fn start_on(config: Config, base: &Path, clock: Clock, store: Store) -
     let address = listener.local_addr().map_err(|it| Fault::new(it.to_string()))?;
     crate::nodes::announce(&app).await?;
     crate::login::waiting::note_rule(&app.store, app.now_ms()).await?;
-    app.plugins.measure(None);
     let shared = Shared::new(app);
     let (stop, stopped) = watch::channel(false);
     let mut tasks = workers::start(&shared, &stopped);
@@ -117,6 +116,8 @@ pub async fn start_on(config: Config, base: &Path, clock: Clock, store: Store) -
     }
     if let Some(address) = &config.metrics {
         tasks.push(metrics::listen(address, &shared, stopped.clone()).await?);
+        // What is measured before somebody listens is lost.
+        shared.now().measure(None);
     }
     if let Some(path) = &config.admin_socket {
         tasks.push(admin::listen(&base.join(path), shared.clone(), stopped.clone())?);
@@ -259,7 +260,7 @@ pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
             )));
         }
     }
-    app.plugins.measure(Some(&old.plugins));
+    app.measure(Some(&old));
     shared.replace(app);
     Ok(())
 }

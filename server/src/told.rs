@@ -71,7 +71,7 @@ async fn look(core: &Core, looked: &mut Looked) -> Result<(), Fault> {
         let rows = core.store.all(session::ENDED_SINCE, &[from_ms.into(), limit.into()]).await?;
         let mut last_ms = from_ms;
         for row in &rows {
-            let (ended_ms, session) = (row.int(0)?, row.bytes(1)?);
+            let (ended_ms, session) = (row.int("ended_ms")?, row.bytes("id")?);
             last_ms = last_ms.max(ended_ms);
             let ended = (ended_ms, session.to_vec());
             if !looked.seen.contains(&ended) {
@@ -145,7 +145,7 @@ async fn listens_at(core: &Core, id: &str) -> Result<Option<std::result::Result<
 async fn waiting_for(core: &Core, client: &str) -> Result<i64, Fault> {
     let [first, last] = [0, u8::MAX].map(|byte| [of_client(client), [byte; 8]].concat());
     let row = core.store.one(outbox::WAITING_WITHIN, &[KIND.into(), Value::from(first), Value::from(last)]).await?;
-    row.map_or(Ok(0), |row| row.int(0))
+    row.map_or(Ok(0), |row| row.int("count"))
 }
 
 /// What the keys of all words for a client begin with.
@@ -174,15 +174,15 @@ async fn deliver(core: &Core) -> Result<(), Fault> {
 }
 
 async fn send(core: &Core, row: &Row, now_ms: i64) -> Result<(), Fault> {
-    let id: [u8; 16] = row.bytes(0)?.try_into().map_err(|_| Fault::new("an outbox id has 16 bytes"))?;
-    let (attempts, next_ms) = (row.int(2)?, row.int(3)?);
+    let id: [u8; 16] = row.array("id")?;
+    let (attempts, next_ms) = (row.int("attempts")?, row.int("next_ms")?);
     let mut claim = Change::new(now_ms);
     let wait_ms = (LEASE_MS << attempts.clamp(0, 8)).min(HOUR_MS);
     claim.run(outbox::CLAIM, vec![Value::from(&id[..]), (now_ms + wait_ms).into(), next_ms.into()]);
     if !core.store.try_apply(claim, "claiming a word about a logout").await? {
         return Ok(());
     }
-    let Some(word) = open(&core.keyring, &id, row.bytes(1)?) else {
+    let Some(word) = open(&core.keyring, &id, row.bytes("body")?) else {
         tracing::error!("a word about a logout cannot be opened and is dropped");
         return finish(core, &id, None).await;
     };

@@ -155,6 +155,11 @@ pub fn judge_chain<'a>(issuers: &'a [Issuer], der: &[&[u8]], signs: Signs, now_s
     failed.extend(chain.judge(&[], Dates::All(now_s)).into_iter().filter(|it| it.name != "chain_root"));
     failed.extend(chain.judge_extensions());
     failed.extend(judge_leaf(leaf, signs));
+    // Only a chain that is good otherwise is worth the work: one check of a signature for each certificate and anchor.
+    let is_shared = |issuer: &Issuer| issuers.iter().any(|other| other.name != issuer.name && has_part_in(other, &chain));
+    if failed.is_empty() && found.is_some_and(|(issuer, _)| is_shared(issuer)) {
+        failed.push(Failed::new("issuer_ambiguous", "the chain leads through the CA of another configured issuer"));
+    }
     let authority_key_ids = chain.certificates.iter().filter_map(authority_key_id).collect();
     let name = found.map(|(issuer, _)| issuer.name.clone()).unwrap_or_default();
     let signer = Signer { issuer: name, authority: authority(leaf), authority_key_ids };
@@ -173,6 +178,15 @@ fn trusted(issuer: &Issuer, chain: &Chain<'_>, last_der: &[u8], now_s: i64) -> O
     }
     let below = u32::try_from(chain.certificates.len() - 1).ok()?;
     valid().any(|it| it.has_issued(last) && it.path_length.is_none_or(|most| below <= most)).then(|| is_self_signed(last))
+}
+
+/// Is a key of this issuer in the chain, or has one signed a certificate of it? From one issuer's CA a chain may go on to another's, which is
+/// further up. Whoever presents the credential would then choose whose it is. Dates change nothing: a key stays its issuer's.
+fn has_part_in(issuer: &Issuer, chain: &Chain<'_>) -> bool {
+    let is_its = |anchor: &Anchor, certificate: &X509Certificate<'_>| {
+        certificate.public_key().raw == anchor.spki.as_slice() || signed_by(certificate, &anchor.spki)
+    };
+    issuer.anchors.iter().any(|anchor| chain.certificates.iter().any(|certificate| is_its(anchor, certificate)))
 }
 
 /// The rules for whoever signs credentials: no CA, and a key that may sign them.

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use symbolon_oauth::base64url;
 use symbolon_oauth::digest::sha256;
 use symbolon_oauth::jwk::{Algorithm, KeySet, PrivateKey};
-use symbolon_phone::wallet::issuer::{CredentialIssuer, certify, disclosure};
+use symbolon_phone::wallet::issuer::{CredentialIssuer, FarBelow, certify, disclosure};
 use symbolon_phone::wallet::{bind, present_mdoc, present_sd_jwt};
 use symbolon_wallet::dcql::Query;
-use symbolon_wallet::issuer::{Anchor, Issuer};
+use symbolon_wallet::issuer::{Anchor, Issuer, Signs, judge_chain};
 use symbolon_wallet::jwe::{self, DecryptionKey, Encryption, JweError, Sender};
 use symbolon_wallet::response::{self, Response, Said};
 use symbolon_wallet::sd_jwt::{self, Binding, SdJwt};
@@ -154,6 +154,31 @@ fn trust_comes_from_the_operator_alone() {
     // Old and new anchor of one name, both listed (V-08).
     world.trusted[0].anchors.push(Anchor::from_der(&stranger.root_der).unwrap());
     assert_eq!(world.judge(&foreign), NOTHING);
+}
+
+/// V-20: a credential is of one issuer. The CA of one stands two levels below another's, which their certificates do not say. Whoever presents
+/// a chain could let it end at either.
+#[test]
+fn a_chain_through_the_ca_of_another_issuer_is_of_nobody() {
+    let FarBelow { top_der, issuer, whole, .. } = CredentialIssuer::far_below("Union", "Utopia").unwrap();
+    let of = |name: &str, der: &[u8]| Issuer { name: name.to_owned(), anchors: vec![Anchor::from_der(der).unwrap()], ..Issuer::default() };
+    let (union, utopia, signer) = (of("union", &top_der), of("utopia", &issuer.root_der), of("signer", &issuer.chain[0]));
+    assert!(!union.anchors[0].is_above(&utopia.anchors[0]) && !union.anchors[0].is_same_ca(&utopia.anchors[0]));
+    for (trusted, chain, name, failed) in [
+        ([&union, &utopia], &whole[..1], "utopia", None),
+        ([&union, &utopia], &whole[..2], "utopia", None),
+        ([&union, &utopia], &whole[..], "union", Some("issuer_ambiguous")),
+        ([&utopia, &union], &whole[..], "union", Some("issuer_ambiguous")),
+        ([&union, &signer], &whole[..1], "signer", None),
+        ([&union, &signer], &whole[..], "union", Some("issuer_ambiguous")),
+        ([&union, &union], &whole[..], "union", None),
+        ([&utopia, &utopia], &whole[..], "", Some("issuer_unknown")),
+    ] {
+        let (trusted, slices) = (trusted.map(Clone::clone), chain.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let signed = judge_chain(&trusted, &slices, Signs::Mdoc, NOW_S).unwrap();
+        let names: Vec<&str> = signed.failed.iter().map(|it| it.name).collect();
+        assert_eq!((signed.signer.issuer.as_str(), names), (name, Vec::from_iter(failed)), "{} certificates", slices.len());
+    }
 }
 
 /// V-18: below a CA that has certified web servers too, one of these issues no credential and no status list.

@@ -7,4 +7,5 @@ mod native;
 mod refresh;
 mod sharing;
 mod sign_in;
+mod wallet;
 mod world;

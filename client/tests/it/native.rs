@@ -8,11 +8,11 @@ use symbolon_client::native::{Operation, Operations, Pressed, Screens, Step};
 use symbolon_client::platform::{BoxFuture, Unavailable};
 use symbolon_client::{SignIn, Trouble};
 
-const CHALLENGE: &str = "/authorize-challenge";
+pub const CHALLENGE: &str = "/authorize-challenge";
 
 /// Presses the first button of every step, and notes what the platform was told.
 #[derive(Default)]
-struct Thumb {
+pub struct Thumb {
     shown: Mutex<usize>,
     told: Mutex<Vec<Value>>,
 }
@@ -41,7 +41,7 @@ impl Operations for Thumb {
 }
 
 /// An app with a session that can be managed.
-fn world() -> World {
+pub fn world() -> World {
     let world = World::signed_in();
     world.server.metadata.lock().unwrap()["authorization_challenge_endpoint"] = json!(format!("{ISSUER}{CHALLENGE}"));
     let mut session: Value = serde_json::from_str(&session("sr-1")).unwrap();
@@ -50,7 +50,7 @@ fn world() -> World {
     world
 }
 
-fn step() -> Luck {
+pub fn step() -> Luck {
     let actions = json!([{ "name": "continue", "kind": "primary", "label": "Go on" }]);
     let step = json!({ "kind": "password", "title": "T", "actions": actions });
     Luck::Answer(403, &[], json!({ "error": "insufficient_authorization", "auth_session": "sl_1", "step": step }))
@@ -161,7 +161,7 @@ fn to_browser() -> Luck {
     Luck::Answer(403, &[], body)
 }
 
-fn code() -> Luck {
+pub fn code() -> Luck {
     Luck::Answer(200, &[], json!({ "authorization_code": "native" }))
 }
 

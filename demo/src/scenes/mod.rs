@@ -46,6 +46,7 @@ mod television_app;
 mod tiers;
 mod two_apps;
 mod wallet;
+mod wallet_app;
 mod web_only;
 mod wrong_tokens;
 
@@ -93,6 +94,7 @@ pub const SCENES: &[Scene] = &[
     social_tokens::SCENE,
     guard::SCENE,
     wallet::SCENE,
+    wallet_app::SCENE,
     bearer_app::SCENE,
     by_email::SCENE,
     next_api::SCENE,

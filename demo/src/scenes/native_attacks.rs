@@ -40,7 +40,7 @@ refresh = false
 "#;
 
 /// Begins a native sign-in that may go on in the browser.
-async fn begin(server: &Server) -> Result<(u16, Value), Trouble> {
+pub async fn begin(server: &Server) -> Result<(u16, Value), Trouble> {
     let challenge = pkce::challenge(&pkce::verifier([7; 32]));
     let redirect_uri = server.settings.redirect_uri.as_str();
     let form = [

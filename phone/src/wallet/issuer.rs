@@ -3,7 +3,7 @@
 use super::cbor::{self, Item};
 use crate::Trouble;
 use miniz_oxide::deflate::compress_to_vec_zlib;
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use serde_json::{Map, Value as Json, json};
 use symbolon_oauth::digest::sha256;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey, PublicKey};
@@ -49,8 +49,13 @@ fn params(name: &str, organization: &str) -> CertificateParams {
 }
 
 fn ca(organization: &str) -> CertificateParams {
+    ca_above(organization, 0)
+}
+
+/// A CA below which so many CAs may stand.
+fn ca_above(organization: &str, others: u8) -> CertificateParams {
     let mut params = params(&format!("{organization} CA"), organization);
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(others));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
 }
@@ -67,9 +72,20 @@ pub struct Certified {
 
 /// Makes a CA and a certificate below it. `dns`: names of the certificate. `purpose`: an extended key usage.
 pub fn certify(organization: &str, dns: &[&str], purpose: Option<&[u64]>) -> Result<Certified, Trouble> {
-    let (root_key, leaf_key) = (KeyPair::generate().map_err(failed)?, KeyPair::generate().map_err(failed)?);
+    let root_key = KeyPair::generate().map_err(failed)?;
     let root = ca(organization).self_signed(&root_key).map_err(failed)?;
-    let by_root = Issuer::new(ca(organization), &root_key);
+    certify_below(organization, (&root, &root_key), dns, purpose)
+}
+
+/// The same below a CA that is there.
+fn certify_below(
+    organization: &str,
+    (root, root_key): (&Certificate, &KeyPair),
+    dns: &[&str],
+    purpose: Option<&[u64]>,
+) -> Result<Certified, Trouble> {
+    let leaf_key = KeyPair::generate().map_err(failed)?;
+    let by_root = Issuer::new(ca(organization), root_key);
     let mut leaf = params(&format!("{organization} signer"), organization);
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     leaf.subject_alt_names =
@@ -86,13 +102,42 @@ pub fn certify(organization: &str, dns: &[&str], purpose: Option<&[u64]>) -> Res
     })
 }
 
+/// An issuer whose own CA stands two levels below another one: that one has issued a CA, which has issued the issuer's.
+pub struct FarBelow {
+    /// The upper CA, in PEM.
+    pub top_pem: String,
+    pub top_der: Vec<u8>,
+    /// Its root is its own CA, and its chain has the signer alone.
+    pub issuer: CredentialIssuer,
+    /// Certificates that lead from that signer to the upper CA, which is not in it.
+    pub whole: Vec<Vec<u8>>,
+}
+
 /// ISO 18013-5 B.1.4.
 const MDOC_SIGNER: [u64; 6] = [1, 0, 18013, 5, 1, 2];
 
 impl CredentialIssuer {
     pub fn new(organization: &str) -> Result<Self, Trouble> {
-        let made = certify(organization, &[], Some(&MDOC_SIGNER))?;
-        Ok(Self { root_pem: made.root_pem, root_der: made.root_der, chain: vec![made.leaf_der], key: made.key })
+        Ok(Self::of(certify(organization, &[], Some(&MDOC_SIGNER))?))
+    }
+
+    /// One of this organization, and far above it a CA of another one.
+    pub fn far_below(top: &str, organization: &str) -> Result<FarBelow, Trouble> {
+        let between = format!("Between {top} and {organization}");
+        let key = || KeyPair::generate().map_err(failed);
+        let (top_key, between_key, own_key) = (key()?, key()?, key()?);
+        let root = ca_above(top, 2).self_signed(&top_key).map_err(failed)?;
+        let by_root = Issuer::new(ca_above(top, 2), &top_key);
+        let middle = ca_above(&between, 1).signed_by(&between_key, &by_root).map_err(failed)?;
+        let by_middle = Issuer::new(ca_above(&between, 1), &between_key);
+        let own = ca(organization).signed_by(&own_key, &by_middle).map_err(failed)?;
+        let made = certify_below(organization, (&own, &own_key), &[], Some(&MDOC_SIGNER))?;
+        let whole = vec![made.leaf_der.clone(), own.der().to_vec(), middle.der().to_vec()];
+        Ok(FarBelow { top_pem: root.pem(), top_der: root.der().to_vec(), issuer: Self::of(made), whole })
+    }
+
+    fn of(made: Certified) -> Self {
+        Self { root_pem: made.root_pem, root_der: made.root_der, chain: vec![made.leaf_der], key: made.key }
     }
 
     /// The key that it signs with, as JWK.

@@ -1,6 +1,7 @@
 //! A wallet: it keeps credentials, reads a verifier's request, and answers it as OpenID4VP 1.0 with HAIP has it. `issuer` is who gave it
 //! the credentials.
 
+pub mod beside;
 pub mod cbor;
 pub mod issuer;
 

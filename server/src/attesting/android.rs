@@ -180,7 +180,7 @@ impl KnownInstallation {
 /// `None`: it comes for the first time.
 pub async fn known(core: &Core, case: &Case) -> Result<Option<KnownInstallation>> {
     let Some(row) = case::row_of(core, case).await? else { return Ok(None) };
-    let why = match (row.text(0)?, row.text(4)?) {
+    let why = match (row.text("state")?, row.text("platform")?) {
         // Somebody else's attester vouched for it until now; here it comes for the first time.
         ("active", "attester") => return Ok(None),
         ("active", "android") => None,
@@ -190,13 +190,13 @@ pub async fn known(core: &Core, case: &Case) -> Result<Option<KnownInstallation>
     if let Some(why) = why {
         return Err(invalid("This installation is revoked, or its key belongs to another platform.").because(why).into());
     }
-    let mut facts = case::facts(row.text(5)?)?;
+    let mut facts = case::facts(row.text("facts")?)?;
     // A number that is no month counts nowhere, whoever wrote it down.
     let patch = os_patch(&facts, case.now_s);
     if let Some(kept) = facts.get_mut("os_patch") {
         *kept = patch.into();
     }
-    Ok(Some(KnownInstallation { proved: proved(row.text(1)?, &facts), facts, written: row.text(5)?.to_owned() }))
+    Ok(Some(KnownInstallation { proved: proved(row.text("tier")?, &facts), facts, written: row.text("facts")?.to_owned() }))
 }
 
 /// RFC 7638 thumbprint of a P-256 key in SubjectPublicKeyInfo.

@@ -13,6 +13,7 @@ use crate::core::Core;
 use crate::dpop;
 use crate::error::{Error, Refused, Result};
 use crate::limits::Limits;
+use crate::store::tables::instance::{AGAIN, ENROL, RENEW};
 use crate::store::{Change, NotApplied, Value};
 use crate::web::reply::{self, Reply};
 use crate::web::request::Incoming;
@@ -23,18 +24,6 @@ use std::sync::atomic::AtomicBool;
 use symbolon_oauth::{base64url, digest};
 
 const CHALLENGE_MS: i64 = 5 * 60_000;
-/// `assertion` holds the digest of the evidence, as `repeated` reads it.
-const ENROL: &str = "INSERT INTO instance (client, jkt, state, platform, tier, evidence_key, counter, facts, created_ms, attested_ms, \
-    receipt, receipt_due_ms, assertion) VALUES ($1, $2, 'active', $3, $4, $5, 0, $6, $7, $7, $8, $9, $10) ON CONFLICT (client, jkt) DO UPDATE \
-    SET platform = excluded.platform, tier = excluded.tier, evidence_key = excluded.evidence_key, counter = 0, assertion = excluded.assertion, \
-    facts = excluded.facts, attested_ms = excluded.attested_ms, receipt = excluded.receipt, receipt_due_ms = excluded.receipt_due_ms \
-    WHERE instance.state = 'active'";
-/// Assertions count upwards; whoever comes with a lower number is late or a copy.
-const RENEW: &str = "UPDATE instance SET counter = $7, assertion = $8, attested_ms = $3, facts = $4, tier = $5 WHERE client = $1 AND jkt = $2 \
-    AND state = 'active' AND facts = $6 AND counter < $7 AND evidence_key = $9";
-/// `facts`: as they were read, so that nothing is forgotten that somebody else wrote in the meantime.
-const AGAIN: &str = "UPDATE instance SET attested_ms = $3, facts = $4, tier = $5, assertion = NULL WHERE client = $1 AND jkt = $2 \
-    AND state = 'active' AND facts = $6";
 
 /// The client, if this server attests it.
 async fn client_of(core: &Core, incoming: &Incoming) -> Result<(String, AttestationRules)> {
@@ -249,7 +238,7 @@ fn challenge_used() -> Refused {
 async fn explain_conflict(core: &Core, case: &Case, judged: &Judged) -> Result<Refused> {
     let known = row_of(core, case).await?;
     let revoked = match &known {
-        Some(row) => row.text(0)? != "active",
+        Some(row) => row.text("state")? != "active",
         None => false,
     };
     if let (false, Some(row), Some(assertion)) = (revoked, &known, &judged.assertion)
@@ -258,14 +247,14 @@ async fn explain_conflict(core: &Core, case: &Case, judged: &Judged) -> Result<R
         return Ok(ios::repeated());
     }
     if let (false, Some(row), Some(before)) = (revoked, &known, &judged.before)
-        && (row.text(5)? != before || (judged.assertion.is_some() && row.bytes(2)? != judged.evidence_key))
+        && (row.text("facts")? != before || (judged.assertion.is_some() && row.bytes("evidence_key")? != judged.evidence_key))
     {
         let hint = "Something else was learned of this installation at this moment. Get a new challenge and new evidence about it.";
         return Ok(Refused::new(503, "temporarily_unavailable", hint).retry_after(1));
     }
     // Another request wrote this row at the same moment; PostgreSQL then names the unique key instead of updating the row.
     if let (false, false, Some(row)) = (revoked, judged.is_renewal(), &known)
-        && row.bytes(2)? == judged.evidence_key
+        && row.bytes("evidence_key")? == judged.evidence_key
     {
         return Ok(challenge_used());
     }

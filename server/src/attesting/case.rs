@@ -6,6 +6,7 @@ use crate::core::Core;
 use crate::dpop::ProvedKey;
 use crate::error::{Fault, Refused, Result};
 use crate::limits::Limits;
+use crate::store::tables::instance::READ;
 use crate::store::{Change, Row};
 use crate::web::request::Incoming;
 use data_encoding::BASE64_NOPAD;
@@ -16,9 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use symbolon_attest::binding::{self, Purpose};
 use symbolon_oauth::{base64, base64url};
-
-const KNOWN: &str = "SELECT state, tier, evidence_key, counter, platform, facts, receipt, receipt_due_ms, assertion \
-    FROM instance WHERE client = $1 AND jkt = $2";
 
 pub const INVALID: &str = "invalid_client_attestation";
 
@@ -134,9 +132,9 @@ pub async fn on_pool<T: Send + 'static>(
     core.limits.evidence.run(move || work(&case)).await?
 }
 
-/// The row of the installation that the case is about, as [`KNOWN`] has it.
+/// The row of the installation that the case is about, as [`READ`] has it.
 pub async fn row_of(core: &Core, case: &Case) -> Result<Option<Row>> {
-    Ok(core.store.one(KNOWN, &[case.client_id.as_str().into(), case.jkt.as_str().into()]).await?)
+    Ok(core.store.one(READ, &[case.client_id.as_str().into(), case.jkt.as_str().into()]).await?)
 }
 
 /// What is kept of an installation.

@@ -7,16 +7,12 @@ use super::standing::{self, Standing};
 use crate::audit;
 use crate::core::Core;
 use crate::error::{Refused, Result};
+use crate::store::tables::instance::{NOTE, NOTE_AGAIN};
 use crate::store::{Change, Expect, Value};
 use crate::web::request::Incoming;
 use serde_json::Value as Json;
 
 const HOUR_MS: i64 = 3_600_000;
-const ENROL: &str = "INSERT INTO instance (client, jkt, state, platform, tier, evidence_key, counter, facts, created_ms, attested_ms) \
-    VALUES ($1, $2, 'active', $3, $4, $5, 0, $6, $7, $8) ON CONFLICT (client, jkt) DO NOTHING";
-/// A newer word of the attester's about the same key.
-const AGAIN: &str =
-    "UPDATE instance SET tier = $3, attested_ms = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' AND attested_ms < $4";
 
 /// Refuses one that was revoked. One that comes for the first time is written down. So is what its attester says of it by now.
 pub async fn must_be_welcome(core: &Core, incoming: &Incoming, client_id: &str, instance: &Instance) -> Result<()> {
@@ -36,7 +32,7 @@ async fn update_attested(core: &Core, incoming: &Incoming, client_id: &str, inst
     let Some(attested_ms) = instance.attested_ms.filter(is_news) else { return Ok(()) };
     let mut change = Change::new(incoming.now_ms);
     let values = vec![client_id.into(), instance.jkt.as_str().into(), instance.tier.as_str().into(), attested_ms.into()];
-    change.run_expecting(AGAIN, values, Expect::Any);
+    change.run_expecting(NOTE_AGAIN, values, Expect::Any);
     core.store.apply(change).await?;
     Ok(())
 }
@@ -51,7 +47,7 @@ async fn enrol(core: &Core, incoming: &Incoming, client_id: &str, instance: &Ins
     let facts = subject.map_or_else(|| "{}".to_owned(), |it| serde_json::json!({ "subject": it }).to_string());
     let attested_ms = instance.attested_ms.unwrap_or(incoming.now_ms);
     let what = vec![platform.into(), tier.into(), Value::from(&[][..]), facts.into(), incoming.now_ms.into(), attested_ms.into()];
-    change.run_expecting(ENROL, [vec![client_id.into(), instance.jkt.as_str().into()], what].concat(), Expect::Any);
+    change.run_expecting(NOTE, [vec![client_id.into(), instance.jkt.as_str().into()], what].concat(), Expect::Any);
     let entry = audit::Entry::ok(event).client(client_id).address(incoming.address.to_string());
     change.audit(entry.with("jkt", instance.jkt.as_str()).with("subject", subject.and_then(Json::as_str)));
     core.store.apply(change).await?;

@@ -63,8 +63,8 @@ pub async fn attestation(core: &Core, case: &Arc<Case>, object: Vec<u8>, key_id:
         "environment": verdict.facts.environment.map(word), "build": build_word(verdict.facts.build),
     });
     // What Apple said of the device is not forgotten because a new key comes for the same installation.
-    if let Some(row) = case::row_of(core, case).await?.filter(|row| row.text(4).is_ok_and(|it| it == "ios")) {
-        let before = case::facts(row.text(5)?)?;
+    if let Some(row) = case::row_of(core, case).await?.filter(|row| row.text("platform").is_ok_and(|it| it == "ios")) {
+        let before = case::facts(row.text("facts")?)?;
         ["risk_metric", "risk_ms"].iter().for_each(|it| facts[*it] = before[*it].clone());
         if !receipts::takes(rules, &facts) {
             failed.push("risk_metric");
@@ -85,7 +85,7 @@ pub async fn attestation(core: &Core, case: &Arc<Case>, object: Vec<u8>, key_id:
 /// The newest assertion that was accepted, once more. A phone whose answer was lost sends it. Another assertion with the same counter is of
 /// a copy of the key.
 pub fn is_repeated(known: &Row, (counter, digest): &(u32, [u8; 32])) -> Result<bool> {
-    Ok(known.int(3)? == i64::from(*counter) && known.opt_bytes(8)? == Some(&digest[..]))
+    Ok(known.int("counter")? == i64::from(*counter) && known.opt_bytes("assertion")? == Some(&digest[..]))
 }
 
 /// "`retry` without alarm": nothing is wrong with whoever sent it.
@@ -98,10 +98,10 @@ pub fn repeated() -> Refused {
 pub async fn assertion(core: &Core, apple: Option<&Apple>, case: &Arc<Case>, object: Vec<u8>) -> Result<Judged> {
     let unknown = || invalid("This installation is not known here, or is revoked: attest it anew.");
     let row = case::row_of(core, case).await?.ok_or_else(unknown)?;
-    if row.text(0)? != "active" || row.text(4)? != "ios" {
+    if row.text("state")? != "active" || row.text("platform")? != "ios" {
         return Err(unknown().into());
     }
-    let (key, counter) = (row.bytes(2)?.to_vec(), u32::try_from(row.int(3)?).unwrap_or(u32::MAX));
+    let (key, counter) = (row.bytes("evidence_key")?.to_vec(), u32::try_from(row.int("counter")?).unwrap_or(u32::MAX));
     let digest = digest::sha256(&object);
     let judging = on_pool(core, case, move |case| {
         let expected = app_attest::ExpectedAssertion {
@@ -121,7 +121,7 @@ pub async fn assertion(core: &Core, apple: Option<&Apple>, case: &Arc<Case>, obj
     if !rules(case)?.is_recent(verdict.facts.bundle_version.as_deref()) {
         failed.push("version");
     }
-    let mut facts = case::facts(row.text(5)?)?;
+    let mut facts = case::facts(row.text("facts")?)?;
     let build = environment(&facts).and_then(|it| Build::of(it, verdict.facts.category));
     if !build.is_some_and(|it| rules(case).is_ok_and(|own| own.builds().contains(&it))) {
         failed.push("build");
@@ -131,14 +131,14 @@ pub async fn assertion(core: &Core, apple: Option<&Apple>, case: &Arc<Case>, obj
         facts["bundle_version"] = version.into();
     }
     // Apple is asked only about an installation that is right so far.
-    let mut before = row.text(5)?.to_owned();
+    let mut before = row.text("facts")?.to_owned();
     if failed.is_empty()
         && let Some(why) = receipts::problem(core, apple, case, &row, (&mut facts, &mut before)).await?
     {
         failed.push(why);
     }
-    let proved = proved(row.text(1)?, &facts);
+    let proved = proved(row.text("tier")?, &facts);
     let before = Some(before);
-    let evidence_key = row.bytes(2)?.to_vec();
+    let evidence_key = row.bytes("evidence_key")?.to_vec();
     Ok(Judged { platform: "ios".into(), proved, evidence_key, assertion: Some(assertion), facts, failed, before, ..Judged::default() })
 }

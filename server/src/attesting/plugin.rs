@@ -92,7 +92,7 @@ struct JudgedInstallation {
 /// None: it comes for the first time.
 async fn known(core: &Core, case: &Case, platform: &str) -> Result<Option<JudgedInstallation>> {
     let Some(row) = case::row_of(core, case).await? else { return Ok(None) };
-    let why = match (row.text(0)?, row.text(4)?) {
+    let why = match (row.text("state")?, row.text("platform")?) {
         // Somebody else's attester vouched for it until now; here it comes for the first time.
         ("active", "attester") => return Ok(None),
         ("active", before) if before == platform => None,
@@ -102,7 +102,7 @@ async fn known(core: &Core, case: &Case, platform: &str) -> Result<Option<Judged
     if let Some(why) = why {
         return Err(invalid("This installation is revoked, or its key belongs to another platform.").because(why).into());
     }
-    let written = row.text(5)?.to_owned();
-    let proved = proved(row.text(1)?, &case::facts(&written)?);
-    Ok(Some(JudgedInstallation { proved, evidence_key: row.bytes(2)?.to_vec(), written }))
+    let written = row.text("facts")?.to_owned();
+    let proved = proved(row.text("tier")?, &case::facts(&written)?);
+    Ok(Some(JudgedInstallation { proved, evidence_key: row.bytes("evidence_key")?.to_vec(), written }))
 }

@@ -8,6 +8,7 @@ use crate::config::IosApp;
 use crate::core::Core;
 use crate::error::{Fault, Result};
 use crate::outgoing::{Outgoing, RemoteResponse, Target};
+use crate::store::tables::instance::{CLAIM_RECEIPT, KEEP_RECEIPT};
 use crate::store::{Change, NotApplied, Row};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
@@ -28,12 +29,6 @@ const EVERY_MS: i64 = 86_400_000;
 const AGAIN_MS: i64 = 3_600_000;
 const MAX_ANSWER: usize = 64 * 1024;
 const WITHIN: Duration = Duration::from_secs(5);
-
-/// Of many requests at once, one asks Apple.
-const CLAIM: &str = "UPDATE instance SET receipt_due_ms = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' AND receipt_due_ms <= $3";
-/// For the same key only, and only where no other request wrote facts in the meantime.
-const KEEP: &str = "UPDATE instance SET receipt = $3, receipt_due_ms = $4, facts = $5 WHERE client = $1 AND jkt = $2 AND state = 'active' \
-    AND evidence_key = $6 AND facts = $7";
 
 /// A receipt and when the next one is available, or the rules it breaks.
 type FirstReceipt = std::result::Result<(Vec<u8>, i64), String>;
@@ -101,7 +96,7 @@ pub async fn problem(
 ) -> Result<Option<&'static str>> {
     let Some(rules) = case.rules.ios.as_ref().filter(|it| it.receipts.is_some()) else { return Ok(None) };
     // Enrolled before the client asked for receipts: its next first evidence brings one.
-    if row.opt_bytes(6)?.is_none() {
+    if row.opt_bytes("receipt")?.is_none() {
         return Ok(Some("receipt"));
     }
     if let Some(apple) = apple
@@ -116,11 +111,13 @@ pub async fn problem(
 /// The facts with what a new receipt says. `None`: there is none now.
 async fn exchange_receipt(core: &Core, case: &Arc<Case>, apple: &Apple, row: &Row, facts: &Json) -> Result<Option<Json>> {
     let now_ms = case.now_s * 1000;
-    let Some(old) = row.bytes(6).ok().and_then(|it| core.keyring.open(&seal_label(case), it)) else { return Ok(None) };
-    let Some(environment) = environment(facts).filter(|_| row.int(7).is_ok_and(|due_ms| due_ms <= now_ms)) else { return Ok(None) };
+    let Some(old) = row.bytes("receipt").ok().and_then(|it| core.keyring.open(&seal_label(case), it)) else { return Ok(None) };
+    let Some(environment) = environment(facts).filter(|_| row.int("receipt_due_ms").is_ok_and(|due_ms| due_ms <= now_ms)) else {
+        return Ok(None);
+    };
     let id = || vec![case.client_id.as_str().into(), case.jkt.as_str().into()];
     let mut change = Change::new(now_ms);
-    change.run(CLAIM, [id(), vec![now_ms.into(), (now_ms + AGAIN_MS).into()]].concat());
+    change.run(CLAIM_RECEIPT, [id(), vec![now_ms.into(), (now_ms + AGAIN_MS).into()]].concat());
     match core.store.apply(change).await {
         Ok(_) => {}
         Err(NotApplied::Conflict(_)) => return Ok(None),
@@ -138,7 +135,7 @@ async fn exchange_receipt(core: &Core, case: &Arc<Case>, apple: &Apple, row: &Ro
             return Ok(None);
         }
     };
-    let (key, bytes) = (row.bytes(2)?.to_vec(), fresh.clone());
+    let (key, bytes) = (row.bytes("evidence_key")?.to_vec(), fresh.clone());
     let judging = on_pool(core, case, move |case| {
         let Some(rules) = &case.rules.ios else { return Err(Fault::new("a receipt of a client without an iOS app").into()) };
         let expected = Expected {
@@ -166,7 +163,7 @@ async fn exchange_receipt(core: &Core, case: &Arc<Case>, apple: &Apple, row: &Ro
     });
     if let Some((newer, due_ms)) = &newer {
         let kept = vec![sealed(core, case, &fresh)?.into(), (*due_ms).into(), newer.to_string().into()];
-        change.run(KEEP, [id(), kept, vec![row.bytes(2)?.into(), row.text(5)?.into()]].concat());
+        change.run(KEEP_RECEIPT, [id(), kept, vec![row.bytes("evidence_key")?.into(), row.text("facts")?.into()]].concat());
     }
     change.audit(entry.client(case.client_id.as_str()).with("jkt", case.jkt.as_str()));
     match core.store.apply(change).await {

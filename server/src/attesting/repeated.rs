@@ -8,15 +8,13 @@ use crate::config::{AttestationRules, TierName};
 use crate::core::Core;
 use crate::dpop;
 use crate::error::Result;
+use crate::store::tables::instance::ACCEPTED;
 use crate::store::{Change, NotApplied, Value};
 use crate::web::reply::Reply;
 use crate::web::request::Incoming;
 use symbolon_oauth::digest;
 
 const WINDOW_MS: i64 = 5 * 60_000;
-/// A renewal replaces the digest, and an assertion's counter is never zero.
-const ACCEPTED: &str = "SELECT tier, attested_ms FROM instance WHERE client = $1 AND jkt = $2 AND state = 'active' AND counter = 0 \
-    AND assertion = $3 AND attested_ms > $4";
 /// What makes two requests the same. Lengths stand between the parts, so that no part can borrow from its neighbour.
 const PARTS: [&str; 8] = ["format", "challenge", "attestation", "key_id", "chain", "token", "package", "evidence"];
 const RENEWALS: [&str; 2] = ["apple-assertion", "android-witness"];
@@ -43,8 +41,8 @@ pub async fn repeat_answer(core: &Core, sent: Sent<'_>, (client_id, rules): (&st
     let since_ms = incoming.now_ms - WINDOW_MS;
     let values = [client_id.into(), jkt.into(), Value::from(&sent.evidence[..]), since_ms.into()];
     let Some(row) = core.store.one(ACCEPTED, &values).await? else { return Ok(None) };
-    let Some(tier) = TierName::parse(row.text(0)?).filter(|it| rules.tier(*it).is_some()) else { return Ok(None) };
-    let attested_ms = row.int(1)?;
+    let Some(tier) = TierName::parse(row.text("tier")?).filter(|it| rules.tier(*it).is_some()) else { return Ok(None) };
+    let attested_ms = row.int("attested_ms")?;
     let mut change = Change::new(incoming.now_ms);
     let proof = sent.held.burn(&mut change);
     let entry = audit::Entry::ok("instance_attested").client(client_id).address(incoming.address.to_string());

@@ -4,14 +4,11 @@ use super::instance::Instance;
 use crate::config::InstallationFacts;
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
-use crate::store::tables::app_grant;
+use crate::store::tables::app_grant::WITH_INSTANCE;
+use crate::store::tables::instance::{FACTS, STANDING};
 use crate::store::{Row, Value};
 use crate::tokens::handles::Kind;
 use crate::web::request::Incoming;
-
-const STANDING: &str = "SELECT state AS instance_state, tier AS instance_tier, attested_ms AS instance_attested_ms FROM instance WHERE client = $1 AND jkt = $2";
-
-const FACTS: &str = "SELECT platform, facts, tier FROM instance WHERE client = $1 AND jkt = $2 AND state = 'active'";
 
 /// What is known of an installation at this moment.
 pub struct Standing {
@@ -28,7 +25,7 @@ pub async fn standing(core: &Core, incoming: &Incoming, client_id: &str, jkt: &s
     let along = match handle.filter(|_| incoming.form.get("grant_type") == Some("refresh_token")) {
         Some(handle) => {
             let of_grant = [Value::from(&handle.id[..]), i64::from(handle.number).into()];
-            core.store.one(app_grant::WITH_INSTANCE, &[&of_grant[..], &whose[..]].concat()).await?
+            core.store.one(WITH_INSTANCE, &[&of_grant[..], &whose[..]].concat()).await?
         }
         None => None,
     };

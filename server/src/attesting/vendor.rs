@@ -3,14 +3,13 @@
 
 use crate::core::Core;
 use crate::error::Result;
+use crate::store::tables::instance::STATE_AND_FACTS;
 use serde_json::Value as Json;
-
-const READ: &str = "SELECT state, facts FROM instance WHERE client = $1 AND jkt = $2";
 
 /// The vendor of a living installation. `None`: it is revoked, or its evidence names none (an attester of one's own vouches, or it was attested
 /// before certificates were kept).
 pub async fn of_installation(core: &Core, client_id: &str, jkt: &str) -> Result<Option<String>> {
-    let Some(row) = core.store.one(READ, &[client_id.into(), jkt.into()]).await? else { return Ok(None) };
+    let Some(row) = core.store.one(STATE_AND_FACTS, &[client_id.into(), jkt.into()]).await? else { return Ok(None) };
     if row.text("state")? != "active" {
         return Ok(None);
     }

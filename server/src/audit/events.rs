@@ -87,8 +87,8 @@ const SIGNING_IN: &[Event] = &[
     event("plugin_refused", "A plug-in said no, or there were too many tries, or its name for somebody leads to no account."),
     event(
         "plugin_failed",
-        "A plug-in had no answer that counts. `reason` says why: trap, time, memory, limit, answer, busy, refused, or a claim that it may not set. \
-         `call` is the id of the call.",
+        "A plug-in had no answer that counts. `reason` says why: trap, time, memory, limit, answer, busy, refused, not loaded, or a claim that it \
+         may not set. `call` is the id of the call; a plug-in that is not loaded was not called.",
     ),
     event("plugin_noted", "A plug-in's own entry. `event` and `text` are the plug-in's words; nothing acts on them."),
     event("plugin_denied", "A decision of a plug-in refused a sign-in, a code or a refresh. `observed`: it changed nothing."),

@@ -8,12 +8,9 @@ use crate::grants;
 use crate::grants::details::ShownDetail;
 use crate::login::step::{Content, Step, Text};
 use crate::store::Change;
+use crate::store::tables::consent::{READ, WRITE};
 use symbolon_oauth::redirect::{self, RedirectKind};
 use symbolon_oauth::scope::Scope;
-
-const READ: &str = "SELECT scope, at_ms FROM consent WHERE account = $1 AND client = $2";
-const WRITE: &str = "INSERT INTO consent (account, client, scope, at_ms) VALUES ($1, $2, $3, $4) \
-    ON CONFLICT (account, client) DO UPDATE SET scope = excluded.scope, at_ms = excluded.at_ms";
 
 /// What assures that the client is who it says it is. Consent is decided from this, never from the shape of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

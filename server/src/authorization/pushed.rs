@@ -6,16 +6,13 @@ use super::redirects::redirect_is_registered;
 use super::request::{AuthorizationRequest, RequestProblem};
 use crate::config::Client;
 use crate::error::{Error, Fault, Refused};
+use crate::store::tables::pushed_request::{INSERT, READ, SPEND};
 use crate::store::{Change, Expect, Value};
 use crate::tokens::handles::{Kind, RowName};
 
 const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 /// How long a client has to send the person on.
 pub const LIFETIME_S: i64 = 90;
-
-const INSERT: &str = "INSERT INTO pushed_request (id, client, body, expires_ms) VALUES ($1, $2, $3, $4)";
-const READ: &str = "SELECT client, body, expires_ms FROM pushed_request WHERE id = $1";
-const DELETE: &str = "DELETE FROM pushed_request WHERE id = $1";
 
 /// A request that is about to be written.
 pub struct Pushed {
@@ -55,14 +52,14 @@ pub async fn open(
     let read = authority.handles.read(Kind::RequestUri, handle).ok_or_else(|| wrong("tag"))?;
     let row = authority.store.one(READ, &[Value::from(&read.id[..])]).await.map_err(Error::from)?.ok_or_else(|| wrong("no row"))?;
     let text = |column: std::result::Result<&str, Fault>| column.map(str::to_owned).map_err(Error::from);
-    if text(row.text(0))? != client_id {
+    if text(row.text("client"))? != client_id {
         return Err(wrong("pushed by another client"));
     }
-    if now_ms >= row.int(2).map_err(Error::from)? {
+    if now_ms >= row.int("expires_ms").map_err(Error::from)? {
         return Err(wrong("expired"));
     }
     let mut request: AuthorizationRequest =
-        serde_json::from_str(&text(row.text(1))?).map_err(|it| Error::from(Fault::new(format!("a pushed request: {it}"))))?;
+        serde_json::from_str(&text(row.text("body"))?).map_err(|it| Error::from(Fault::new(format!("a pushed request: {it}"))))?;
     // The client's registration may have changed since the push (RFC 9126 4).
     if !redirect_is_registered(client, &request.back.redirect_uri) {
         return Err(wrong("the redirect URI is no longer registered"));
@@ -76,6 +73,6 @@ pub fn burn(authority: &Authority<'_>, change: &mut Change, handle: &str) -> Res
     let read =
         authority.handles.read(Kind::RequestUri, handle).ok_or_else(|| Fault::new("the handle of a pushed request cannot be read"))?;
     let at = change.len();
-    change.run_expecting(DELETE, vec![Value::from(&read.id[..])], Expect::Exactly(1));
+    change.run_expecting(SPEND, vec![Value::from(&read.id[..])], Expect::Exactly(1));
     Ok(at)
 }

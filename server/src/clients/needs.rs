@@ -3,14 +3,13 @@
 
 use crate::config::Client;
 use crate::error::Fault;
+use crate::store::tables::client::ALL;
+use crate::store::tables::fact::{ADD_NEED, NEEDS};
 use crate::store::{Change, Expect, Store};
 use std::collections::BTreeSet;
 use symbolon_oauth::jwk::Algorithm;
 
-const PAGE: &str = "SELECT id, body FROM client WHERE id > $1 ORDER BY id LIMIT 500";
-/// What clients need of the whole server is small, and stands among the facts of the store: one row for each distinct value.
-const NEED: &str = "INSERT INTO fact (name, value) VALUES ($1, '') ON CONFLICT (name) DO NOTHING";
-const NEEDS: &str = "SELECT name FROM fact WHERE name LIKE 'client %'";
+/// Names of facts.
 const NEEDS_ALG: &str = "client alg ";
 const NEEDS_REFRESH_S: &str = "client refresh_s ";
 const NEEDS_LOGOUT: &str = "client backchannel_logout_uri";
@@ -38,7 +37,7 @@ pub fn add_needs(change: &mut Change, client: &Client) {
     let algorithms = algorithms_of(client).map(|it| format!("{NEEDS_ALG}{}", it.as_str()));
     let logout = client.backchannel_logout_uri.as_ref().map(|_| NEEDS_LOGOUT.to_owned());
     for name in algorithms.chain([format!("{NEEDS_REFRESH_S}{}", client.refresh.absolute.0)]).chain(logout) {
-        change.run_expecting(NEED, vec![name.into()], Expect::Any);
+        change.run_expecting(ADD_NEED, vec![name.into()], Expect::Any);
     }
 }
 
@@ -46,7 +45,7 @@ pub fn add_needs(change: &mut Change, client: &Client) {
 pub(super) async fn read_needs(store: &Store) -> Result<(Needs, bool), Fault> {
     let (mut needs, mut counted) = (Needs::default(), false);
     for row in store.all(NEEDS, &[]).await? {
-        let name = row.text(0)?;
+        let name = row.text("name")?;
         if let Some(alg) = name.strip_prefix(NEEDS_ALG) {
             needs.algorithms.extend(Algorithm::parse(alg));
         } else if let Some(seconds) = name.strip_prefix(NEEDS_REFRESH_S) {
@@ -63,19 +62,19 @@ pub(super) async fn count_needs(store: &Store, now_ms: i64) -> Result<(), Fault>
     let applied = |it: crate::store::NotApplied| it.into_fault("counting what clients need");
     let mut after = String::new();
     loop {
-        let rows = store.all(PAGE, &[after.as_str().into()]).await?;
+        let rows = store.all(ALL, &[after.as_str().into()]).await?;
         let Some(last) = rows.last() else { break };
-        after = last.text(0)?.to_owned();
+        after = last.text("id")?.to_owned();
         let mut change = Change::new(now_ms);
         for row in &rows {
             // One that cannot be read is no client, and needs nothing.
-            if let Ok(client) = serde_json::from_str::<Client>(row.text(1)?) {
+            if let Ok(client) = serde_json::from_str::<Client>(row.text("body")?) {
                 add_needs(&mut change, &client);
             }
         }
         store.apply(change).await.map_err(applied)?;
     }
     let mut change = Change::new(now_ms);
-    change.run_expecting(NEED, vec![COUNTED.into()], Expect::Any);
+    change.run_expecting(ADD_NEED, vec![COUNTED.into()], Expect::Any);
     store.apply(change).await.map(|_| ()).map_err(applied)
 }

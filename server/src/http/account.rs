@@ -16,12 +16,10 @@ use crate::login::standing::{Patience, Standing};
 use crate::mail;
 use crate::pages::{AccountView, AppView, DeviceView, EventView, SessionView, WaitingView};
 use crate::sessions::{self, Session};
-use crate::store::tables::account::PERSON;
+use crate::store::tables::account::{MEANS, PERSON};
 use crate::store::{Change, Value};
 use crate::web::request::Incoming;
 use http::Method;
-
-const FACTORS: &str = "SELECT kind FROM credential WHERE account = $1 AND kind <> 'user_code'";
 
 pub async fn account(app: &App, incoming: &Incoming) -> Result<Reply> {
     app.machine.must_not_be_too_fast(Some(incoming.address))?;
@@ -50,8 +48,8 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
         .await?
         .ok_or_else(|| Refused::new(404, "not_found", "The account is gone."))?;
     let mut second_factors = Vec::new();
-    for row in app.store.all(FACTORS, std::slice::from_ref(&account)).await? {
-        second_factors.push(row.text(0)?.to_owned());
+    for row in app.store.all(MEANS, std::slice::from_ref(&account)).await? {
+        second_factors.push(row.text("kind")?.to_owned());
     }
     let recovery_codes_left = second_factors.iter().filter(|it| *it == "recovery").count();
     second_factors.retain(|it| it != "password" && it != "recovery");

@@ -10,11 +10,12 @@ use crate::app::App;
 use crate::authorization::delivery::Response;
 use crate::authorization::request::MAX_STATE_BYTES;
 use crate::config::Client;
-use crate::error::{Fault, Refused, Result};
+use crate::error::{Refused, Result};
 use crate::login::step::Step;
 use crate::pages::PageContext;
 use crate::sessions::{self, Session};
 use crate::store::Change;
+use crate::store::tables::session::ACTIVE;
 use crate::web::request::Incoming;
 use http::Method;
 use serde_json::Value as Json;
@@ -48,8 +49,6 @@ enum Told {
     SignedOutElsewhere,
     NotSignedIn,
 }
-
-const SESSIONS: &str = "SELECT id FROM session WHERE account = $1 AND state = 'active'";
 
 pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
     let session = browser_session::at_all(app, incoming).await?;
@@ -97,8 +96,8 @@ async fn without_session(app: &App, incoming: &Incoming, request: &LogoutRequest
 }
 
 async fn end_hinted(app: &App, change: &mut Change, hinted: &Hinted) -> Result<()> {
-    for row in app.store.all(SESSIONS, &[hinted.account.as_str().into()]).await? {
-        let id: [u8; 16] = row.bytes(0)?.try_into().map_err(|_| Fault::new("the id of a session"))?;
+    for row in app.store.all(ACTIVE, &[hinted.account.as_str().into()]).await? {
+        let id: [u8; 16] = row.array("id")?;
         if sessions::sid(app, &hinted.client_id, &id) == hinted.sid {
             sessions::end(app, change, &id, &hinted.account, "logout");
         }

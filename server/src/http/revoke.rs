@@ -8,12 +8,11 @@ use crate::audit;
 use crate::caller::Caller;
 use crate::error::{Refused, Result};
 use crate::grants::{self, Grant, GrantState};
+use crate::store::tables::once::REVOKE;
 use crate::store::{Change, Expect};
 use crate::tokens::handles::{Handle, Kind};
 use crate::tokens::issue;
 use crate::web::request::Incoming;
-
-const REVOKE: &str = "INSERT INTO revoked (jti, until_ms, ended_ms) VALUES ($1, $2, $3) ON CONFLICT (jti) DO NOTHING";
 
 pub async fn revoke(app: &App, incoming: &Incoming) -> Result<Reply> {
     let caller = app.callers.identify(app, incoming).await?;

@@ -23,7 +23,7 @@ use crate::sessions;
 use crate::store::tables::account::{ENROL, REMOVE, SET_LOCALE, SET_NAME, SPEND_CODE, SPEND_STEP};
 use crate::store::tables::enrolment::SPEND_TICKET;
 use crate::store::tables::outside_identity::{LINK, SEE};
-use crate::store::tables::{app_grant, known_device, passkey, session};
+use crate::store::tables::{app_grant, consent, known_device, passkey, session};
 use crate::store::{Change, Expect, NotApplied, Value};
 use serde_json::Value as Json;
 use std::time::Duration;
@@ -375,7 +375,7 @@ fn end_access(change: &mut Change, name: &str, effect: &Effect) {
         Effect::RevokeApp(client) => {
             let client = || Value::from(client.as_str());
             ending::end_all(change, name, (app_grant::END_OF_CLIENT, vec![account(), client(), now_ms.into()]));
-            change.run_expecting(app_grant::FORGET_CONSENT, vec![account(), client()], Expect::Any);
+            change.run_expecting(consent::WITHDRAW, vec![account(), client()], Expect::Any);
         }
         _ => {}
     }

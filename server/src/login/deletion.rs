@@ -1,16 +1,16 @@
 //! What goes with an account, and with an identity at a provider, whoever takes it away.
 
 use crate::store::tables::{
-    account_event, backchannel_request, device_secret, enrolment, handover, known_device, outside_identity, passkey, provider_check,
-    provider_hint, provider_revocation, provider_session, provider_token, provider_transfer,
+    account, account_event, backchannel_request, consent, device_request, device_secret, enrolment, handover, known_device,
+    outside_identity, passkey, provider_check, provider_hint, provider_revocation, provider_session, provider_token, provider_transfer,
 };
 use crate::store::{Change, Expect};
 
 const FORGET: [&str; 21] = [
-    "DELETE FROM login_name WHERE account = $1",
-    "DELETE FROM credential WHERE account = $1",
-    "DELETE FROM consent WHERE account = $1",
-    "DELETE FROM device_request WHERE account = $1",
+    account::FORGET_NAMES,
+    account::FORGET_CREDENTIALS,
+    consent::FORGET,
+    device_request::FORGET,
     passkey::FORGET[0],
     passkey::FORGET[1],
     provider_transfer::FORGET_ACCOUNT,
@@ -27,7 +27,7 @@ const FORGET: [&str; 21] = [
     backchannel_request::FORGET[1],
     device_secret::FORGET,
     handover::FORGET,
-    "DELETE FROM account WHERE id = $1",
+    account::DELETE,
 ];
 
 /// Everything of a person that can go, goes; sessions stay as ended until they are swept, so that APIs are told (050-C).

@@ -13,6 +13,7 @@ use crate::mail::{self, About, Letter};
 use crate::seal::{KeyRing, time_ordered_id};
 use crate::store::tables::account;
 use crate::store::tables::enrolment::{ADD, END, FORGET_MEANS, LATE_REGAINS, OF_ACCOUNT, OVER, READ, SHORTEN};
+use crate::store::tables::fact::{ENROLMENT_RULE, SET_ENROLMENT_RULE};
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use std::collections::BTreeMap;
 use symbolon_oauth::{base64url, digest};
@@ -20,9 +21,6 @@ use symbolon_oauth::{base64url, digest};
 /// Whoever has been away may still stop it with the letter: it is tried for so long.
 const LETTER_MS: i64 = 3 * 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
-const FACT: &str = "SELECT value FROM fact WHERE name = 'enrolments'";
-const SET_FACT: &str = "INSERT INTO fact (name, value) VALUES ('enrolments', $1)";
-const ACCOUNTS: &str = "SELECT count(*) AS count FROM account";
 
 /// Where the letters go, and in which words.
 pub struct Telling<'a> {
@@ -248,12 +246,12 @@ pub fn let_regain(change: &mut Change, id: &[u8; 16], wait_ms: i64) {
 
 /// Says once in the audit that what was there before this rule counts in full.
 pub async fn note_rule(store: &Store, now_ms: i64) -> std::result::Result<(), Fault> {
-    if store.one(FACT, &[]).await?.is_some() {
+    if store.one(ENROLMENT_RULE, &[]).await?.is_some() {
         return Ok(());
     }
-    let accounts = store.one(ACCOUNTS, &[]).await?.map_or(Ok(0), |row| row.int("count"))?;
+    let accounts = store.one(account::COUNT, &[]).await?.map_or(Ok(0), |row| row.int("count"))?;
     let mut change = Change::new(now_ms);
-    change.run(SET_FACT, vec![now_ms.to_string().into()]);
+    change.run(SET_ENROLMENT_RULE, vec![now_ms.to_string().into()]);
     if accounts > 0 {
         change.audit(Entry::ok("enrolments_confirmed").with("accounts", accounts));
     }

@@ -7,6 +7,7 @@ use super::outcome::{AuditEntries, Outcome};
 use super::paging::MOST;
 use super::problem::{Problem, Result};
 use crate::audit::{self, Cursor, Filter, events};
+use crate::store::tables::instance::IS_KEY_KNOWN;
 use symbolon_oauth::base64url;
 
 impl Instant {
@@ -97,15 +98,13 @@ async fn must_name_something(context: &Context, filter: &Filter) -> Result<()> {
         return Err(Problem::not_found(format!("--client {client_id}: there is no such client, and no entry about it")));
     }
     if let Some(jkt) = &filter.instance
-        && context.store.one(INSTANCE, &[jkt.as_str().into()]).await?.is_none()
+        && context.store.one(IS_KEY_KNOWN, &[jkt.as_str().into()]).await?.is_none()
         && !has_entry(context, Filter { instance: filter.instance.clone(), ..Filter::default() }).await?
     {
         return Err(Problem::not_found(format!("--instance {jkt}: there is no such installation, and no entry about it")));
     }
     Ok(())
 }
-
-const INSTANCE: &str = "SELECT client FROM instance WHERE jkt = $1 LIMIT 1";
 
 struct Newest {
     limit: u32,

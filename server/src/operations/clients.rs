@@ -10,12 +10,10 @@ use super::paging::{cut_page, rows_to_fetch};
 use super::problem::{Problem, Result};
 use super::{cutoff, import, registration_tokens};
 use crate::config::Client;
-use crate::store::tables::client::REMOVE;
+use crate::store::tables::client::{LIST, REMOVE, SET_STATE};
 use crate::store::{NotApplied, Row};
 use std::ops::Bound;
 
-const LIST: &str = "SELECT id, state, body, created_ms, policy, used_ms, until_ms FROM client WHERE id > $1 ORDER BY id LIMIT $2";
-const SET_STATE: &str = "UPDATE client SET state = $2 WHERE id = $1";
 /// Keys of a page say of which of the two sources it is.
 const FILE: &str = "file:";
 const REGISTERED: &str = "registered:";
@@ -84,9 +82,9 @@ fn line(id: &str, client: &Client, source: ClientSource, state: &str) -> ClientL
 }
 
 fn registered_line(context: &Context, row: &Row) -> Result<ClientLine> {
-    let id = row.text(0)?;
-    let state = if context.config.client.contains_key(id) { "hidden" } else { row.text(1)? };
-    let line = match serde_json::from_str::<Client>(row.text(2)?) {
+    let id = row.text("id")?;
+    let state = if context.config.client.contains_key(id) { "hidden" } else { row.text("state")? };
+    let line = match serde_json::from_str::<Client>(row.text("body")?) {
         Ok(client) => line(id, &client, ClientSource::Registered, state),
         Err(error) => ClientLine {
             client_id: id.to_owned(),
@@ -105,7 +103,7 @@ fn registered_line(context: &Context, row: &Row) -> Result<ClientLine> {
     let policy = row.opt_text("policy")?.map(str::to_owned);
     let source = if policy.is_some() { ClientSource::Itself } else { ClientSource::Registered };
     let used_ms = row.opt_int("used_ms")?.filter(|at_ms| *at_ms > 0);
-    Ok(ClientLine { source, policy, used_ms, until_ms: row.opt_int("until_ms")?, created_ms: Some(row.int(3)?), ..line })
+    Ok(ClientLine { source, policy, used_ms, until_ms: row.opt_int("until_ms")?, created_ms: Some(row.int("created_ms")?), ..line })
 }
 
 async fn show(context: &Context, client_id: String) -> Result<ClientFacts> {

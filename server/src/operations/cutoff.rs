@@ -6,14 +6,9 @@ use super::context::Context;
 use super::find_client;
 use super::outcome::Outcome;
 use super::problem::{Problem, Result};
+use crate::store::tables::app_grant::COUNT_OF_CLIENT;
+use crate::store::tables::once::CUT;
 use crate::store::{Change, Expect};
-
-const GRANTS: &str = "SELECT COUNT(*), COUNT(DISTINCT g.account) FROM app_grant g JOIN session s ON s.id = g.session \
-    LEFT JOIN cutoff c ON c.kind = 'client' AND c.key = g.client WHERE g.client = $1 AND g.state <> 'ended' AND g.ends_ms > $2 \
-    AND s.state = 'active' AND (c.before_ms IS NULL OR g.created_ms >= c.before_ms)";
-/// A clock that stepped back takes no end back.
-const CUT: &str = "INSERT INTO cutoff (kind, key, before_ms) VALUES ('client', $1, $2) ON CONFLICT (kind, key) \
-    DO UPDATE SET before_ms = excluded.before_ms WHERE cutoff.before_ms < excluded.before_ms";
 
 /// Adds the row to `change`: everything of this client until now.
 pub fn cut(change: &mut Change, client_id: &str) {
@@ -27,9 +22,9 @@ pub fn cut_until(change: &mut Change, client_id: &str, at_ms: i64) {
 }
 
 pub async fn end_sessions(context: &Context, actor: &Actor, client_id: String, preview: bool) -> Result<Outcome> {
-    let counted = context.store.one(GRANTS, &[client_id.as_str().into(), context.now_ms.into()]).await?;
+    let counted = context.store.one(COUNT_OF_CLIENT, &[client_id.as_str().into(), context.now_ms.into()]).await?;
     let row = counted.ok_or_else(|| Problem::fault("a count has one row"))?;
-    let (grants, people) = (row.int(0)?, row.int(1)?);
+    let (grants, people) = (row.int("grants")?, row.int("people")?);
     // A client that is gone from the configuration may have left grants behind.
     if grants == 0 && find_client::find(context, &client_id).await?.is_none() {
         return Err(Problem::not_found(format!("there is no client {client_id}")));

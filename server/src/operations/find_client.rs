@@ -4,8 +4,7 @@ use super::context::Context;
 use super::outcome::ClientSource;
 use super::problem::{Problem, Result};
 use crate::config::Client;
-
-const READ: &str = "SELECT body, state, policy FROM client WHERE id = $1";
+use crate::store::tables::client::SHOW;
 
 pub struct FoundClient {
     pub client: Client,
@@ -17,10 +16,11 @@ pub async fn find(context: &Context, client_id: &str) -> Result<Option<FoundClie
     if let Some(client) = context.config.client.get(client_id) {
         return Ok(Some(FoundClient { client: client.clone(), source: ClientSource::File, state: state_in_file(client).to_owned() }));
     }
-    let Some(row) = context.store.one(READ, &[client_id.into()]).await? else { return Ok(None) };
-    let client = serde_json::from_str(row.text(0)?).map_err(|it| Problem::fault(format!("client {client_id} cannot be read: {it}")))?;
+    let Some(row) = context.store.one(SHOW, &[client_id.into()]).await? else { return Ok(None) };
+    let client =
+        serde_json::from_str(row.text("body")?).map_err(|it| Problem::fault(format!("client {client_id} cannot be read: {it}")))?;
     let source = if row.opt_text("policy")?.is_some() { ClientSource::Itself } else { ClientSource::Registered };
-    Ok(Some(FoundClient { client, source, state: row.text(1)?.to_owned() }))
+    Ok(Some(FoundClient { client, source, state: row.text("state")?.to_owned() }))
 }
 
 pub async fn find_or_refuse(context: &Context, client_id: &str) -> Result<FoundClient> {

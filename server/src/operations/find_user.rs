@@ -4,9 +4,8 @@ use super::context::Context;
 use super::outcome::Factors;
 use super::problem::{Problem, Result};
 use crate::login::accounts::Account;
-
-const FACTORS: &str = "SELECT kind, COUNT(*) FROM credential WHERE account = $1 GROUP BY kind";
-const OPEN: &str = "SELECT COUNT(*) FROM session WHERE account = $1 AND state = 'active'";
+use crate::store::tables::account::COUNT_FACTORS;
+use crate::store::tables::session::COUNT_ACTIVE;
 
 pub async fn find(context: &Context, user: &str) -> Result<Account> {
     let found = context.accounts().by_typed_name(user).await?;
@@ -19,15 +18,15 @@ pub async fn find(context: &Context, user: &str) -> Result<Account> {
 
 /// How many sessions of a person are open.
 pub async fn count_open_sessions(context: &Context, account: &str) -> Result<usize> {
-    let row = context.store.one(OPEN, &[account.into()]).await?;
-    Ok(row.map(|row| row.int(0)).transpose()?.and_then(|count| usize::try_from(count).ok()).unwrap_or(0))
+    let row = context.store.one(COUNT_ACTIVE, &[account.into()]).await?;
+    Ok(row.map(|row| row.int("count")).transpose()?.and_then(|count| usize::try_from(count).ok()).unwrap_or(0))
 }
 
 pub async fn count_factors(context: &Context, account: &str) -> Result<Factors> {
     let mut factors = Factors::default();
-    for row in context.store.all(FACTORS, &[account.into()]).await? {
-        let count = usize::try_from(row.int(1)?).unwrap_or(0);
-        match row.text(0)? {
+    for row in context.store.all(COUNT_FACTORS, &[account.into()]).await? {
+        let count = usize::try_from(row.int("count")?).unwrap_or(0);
+        match row.text("kind")? {
             "password" => factors.password = count,
             "totp" => factors.totp = count,
             "recovery" => factors.recovery = count,

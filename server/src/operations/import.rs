@@ -11,12 +11,9 @@ use crate::config::Secret;
 use crate::links::held::HeldHosts;
 use crate::login::accounts;
 use crate::store::NotApplied;
+use crate::store::tables::client::{IMPORT, IS_REGISTERED, REPLACE_BODY};
 use serde_json::Value as Json;
 use std::sync::Arc;
-
-const STATE: &str = "SELECT state FROM client WHERE id = $1";
-const ADD: &str = "INSERT INTO client (id, state, body, created_ms) VALUES ($1, 'active', $2, $3) ON CONFLICT (id) DO NOTHING";
-const REPLACE: &str = "UPDATE client SET body = $2 WHERE id = $1";
 
 #[derive(Clone, Copy)]
 pub struct How {
@@ -82,7 +79,7 @@ async fn import(
         return Ok(Err(vec!["the configuration file has a client of this client_id, and it wins".to_owned()]));
     }
     let taken = "a client of this client_id is registered already; --replace replaces it";
-    let exists = context.store.one(STATE, &[read.id.as_str().into()]).await?.is_some();
+    let exists = context.store.one(IS_REGISTERED, &[read.id.as_str().into()]).await?.is_some();
     if exists && !how.replace {
         return Ok(Err(vec![taken.to_owned()]));
     }
@@ -92,9 +89,9 @@ async fn import(
     let body = serde_json::to_string(&read.client).map_err(|it| Problem::fault(it.to_string()))?;
     let mut change = context.change(actor);
     if exists {
-        change.run(REPLACE, vec![read.id.as_str().into(), body.into()]);
+        change.run(REPLACE_BODY, vec![read.id.as_str().into(), body.into()]);
     } else {
-        change.run(ADD, vec![read.id.as_str().into(), body.into(), context.now_ms.into()]);
+        change.run(IMPORT, vec![read.id.as_str().into(), body.into(), context.now_ms.into()]);
     }
     clients::add_needs(&mut change, &read.client);
     change.audit(actor.entry(if exists { "client_replaced" } else { "client_registered" }).client(read.id.as_str()));

@@ -7,15 +7,13 @@ use super::problem::{Problem, Result};
 use super::sensitive::Sensitive;
 use crate::login::accounts::{self, NewAccount};
 use crate::login::imported::{FirebaseProject, Given};
+use crate::store::tables::account::{DISABLE, IS_NAME_TAKEN, IS_THERE};
+use crate::store::tables::client::IS_REGISTERED;
 use crate::store::{Change, NotApplied};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-const NAME: &str = "SELECT account FROM login_name WHERE name = $1";
-const SUB: &str = "SELECT id FROM account WHERE id = $1";
-const CLIENT: &str = "SELECT id FROM client WHERE id = $1";
-const DISABLE: &str = "UPDATE account SET state = 'disabled' WHERE id = $1";
 /// So many changes at once ride in one commit.
 const AT_ONCE: usize = 64;
 const MOST_NAMES: usize = 10;
@@ -186,18 +184,18 @@ async fn why_no_sub(context: &Context, sub: &str) -> Result<Option<String>> {
     if !SUB_BYTES.contains(&sub.len()) || !sub.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(Some("sub has 20 to 255 visible ASCII characters; leave it out for a new one".to_owned()));
     }
-    let is_client = context.config.client.contains_key(sub) || context.store.one(CLIENT, &[sub.into()]).await?.is_some();
+    let is_client = context.config.client.contains_key(sub) || context.store.one(IS_REGISTERED, &[sub.into()]).await?.is_some();
     Ok(is_client.then(|| "sub is the id of a client".to_owned()))
 }
 
 async fn is_taken(context: &Context, names: &[String], sub: Option<&str>) -> Result<Option<String>> {
     for name in names {
-        if context.store.one(NAME, &[name.as_str().into()]).await?.is_some() {
+        if context.store.one(IS_NAME_TAKEN, &[name.as_str().into()]).await?.is_some() {
             return Ok(Some(format!("somebody has the name {name:?} already")));
         }
     }
     match sub {
-        Some(sub) if context.store.one(SUB, &[sub.into()]).await?.is_some() => Ok(Some("somebody has that sub already".to_owned())),
+        Some(sub) if context.store.one(IS_THERE, &[sub.into()]).await?.is_some() => Ok(Some("somebody has that sub already".to_owned())),
         _ => Ok(None),
     }
 }

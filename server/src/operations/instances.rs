@@ -2,7 +2,7 @@
 
 use super::actor::Actor;
 use super::context::Context;
-use super::installation::{USED, key_text, parse_key};
+use super::installation::{key_text, parse_key};
 use super::operation::InstanceOperation;
 use super::outcome::{HistoryLine, InstanceFacts, InstanceLine, Instances, Outcome};
 use super::paging::Paging;
@@ -12,12 +12,9 @@ use super::{find_client, revoke};
 use crate::attesting::case;
 use crate::audit;
 use crate::store::Row;
+use crate::store::tables::app_grant::LAST_USE_OF_INSTALLATION;
+use crate::store::tables::instance::{LIST, SHOW};
 use serde_json::Value as Json;
-
-const LIST: &str = "SELECT jkt, client, platform, tier, state, attested_ms FROM instance WHERE ($1 = '' OR client = $1) \
-    AND (client, jkt) > ($2, $3) ORDER BY client, jkt LIMIT $4";
-const SHOW: &str = "SELECT client, platform, tier, state, facts, created_ms, attested_ms, counter FROM instance WHERE jkt = $1 \
-    ORDER BY client LIMIT 100";
 
 /// How much of its history is shown.
 pub const MOST_HISTORY: usize = 50;
@@ -43,16 +40,16 @@ async fn list(context: &Context, client_id: Option<String>, paging: &Paging) -> 
     let values = [of.as_str().into(), after_client.into(), after_jkt.into(), rows_to_fetch(size).into()];
     let mut instances = Vec::new();
     for row in context.store.all_stale(LIST, &values).await? {
-        let (jkt, client_id) = (row.text(0)?.to_owned(), row.text(1)?.to_owned());
+        let (jkt, client_id) = (row.text("jkt")?.to_owned(), row.text("client")?.to_owned());
         let kiosks = context.config.client.get(&client_id).and_then(|client| client.kiosk.as_ref());
         instances.push(InstanceLine {
             kiosk: kiosks.and_then(|rules| rules.device.get(&jkt)).cloned(),
             jkt,
             client_id,
-            platform: row.text(2)?.to_owned(),
-            tier: row.text(3)?.to_owned(),
-            state: row.text(4)?.to_owned(),
-            attested_ms: row.int(5)?,
+            platform: row.text("platform")?.to_owned(),
+            tier: row.text("tier")?.to_owned(),
+            state: row.text("state")?.to_owned(),
+            attested_ms: row.int("attested_ms")?,
         });
     }
     // A client that is gone from the configuration may have left installations behind.
@@ -76,21 +73,21 @@ async fn show(context: &Context, jkt: &str) -> Result<Outcome> {
 
 /// One installation, and what the audit says of it.
 async fn read_facts(context: &Context, jkt: &str, row: &Row) -> Result<InstanceFacts> {
-    let client_id = row.text(0)?.to_owned();
-    let used = context.store.one(USED, &[client_id.as_str().into(), jkt.into()]).await?;
+    let client_id = row.text("client")?.to_owned();
+    let used = context.store.one(LAST_USE_OF_INSTALLATION, &[client_id.as_str().into(), jkt.into()]).await?;
     let filter = audit::Filter { client: Some(client_id.clone()), instance: Some(jkt.to_owned()), ..audit::Filter::default() };
     let history = audit::list(&context.store, &filter, MOST_HISTORY).await?;
     Ok(InstanceFacts {
         jkt: jkt.to_owned(),
         client_id,
-        platform: row.text(1)?.to_owned(),
-        tier: row.text(2)?.to_owned(),
-        state: row.text(3)?.to_owned(),
-        facts: case::facts(row.text(4)?)?,
-        created_ms: row.int(5)?,
-        attested_ms: row.int(6)?,
-        used_ms: used.map(|it| it.opt_int(0)).transpose()?.flatten(),
-        counter: row.int(7)?,
+        platform: row.text("platform")?.to_owned(),
+        tier: row.text("tier")?.to_owned(),
+        state: row.text("state")?.to_owned(),
+        facts: case::facts(row.text("facts")?)?,
+        created_ms: row.int("created_ms")?,
+        attested_ms: row.int("attested_ms")?,
+        used_ms: used.map(|it| it.opt_int("used_ms")).transpose()?.flatten(),
+        counter: row.int("counter")?,
         history: history.iter().map(|(_, entry)| history_line(entry)).collect(),
     })
 }

@@ -9,11 +9,9 @@ use super::paging::{cut_page, rows_to_fetch};
 use super::problem::{Problem, Result};
 use super::rewrap;
 use crate::store::NotApplied;
+use crate::store::tables::signing_key::LIST;
 use crate::tokens::keys;
 use symbolon_oauth::jwk::Algorithm;
-
-const LIST: &str = "SELECT kid, alg, signs_from_ms, signs_until_ms, published_until_ms FROM signing_key WHERE kid > $1 \
-    ORDER BY kid LIMIT $2";
 
 pub(super) async fn run(context: &Context, actor: &Actor, operation: KeyOperation) -> Result<Outcome> {
     match operation {
@@ -28,11 +26,11 @@ async fn list(context: &Context, paging: &Paging) -> Result<Keys> {
     let mut keys = Vec::new();
     for row in context.store.all_stale(LIST, &[paging.after().into(), rows_to_fetch(size).into()]).await? {
         keys.push(KeyLine {
-            kid: row.text(0)?.to_owned(),
-            alg: row.text(1)?.to_owned(),
-            signs_from_ms: row.int(2)?,
-            signs_until_ms: row.int(3)?,
-            published_until_ms: row.int(4)?,
+            kid: row.text("kid")?.to_owned(),
+            alg: row.text("alg")?.to_owned(),
+            signs_from_ms: row.int("signs_from_ms")?,
+            signs_until_ms: row.int("signs_until_ms")?,
+            published_until_ms: row.int("published_until_ms")?,
         });
     }
     let next = cut_page(&mut keys, size, |it| it.kid.clone());

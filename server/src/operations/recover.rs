@@ -9,13 +9,7 @@ use super::problem::{Problem, Result};
 use super::replay::{self, Plan};
 use crate::recovery::{EPOCH, RECOVERED_MS, Recovery};
 use crate::store::Expect;
-
-const SET: &str = "INSERT INTO fact (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-const CODES: &str = "UPDATE app_grant SET state = 'ended' WHERE state = 'code'";
-const PUSHED: &str = "DELETE FROM pushed_request";
-const LOGINS: &str = "DELETE FROM login";
-const SIGN_INS: &str = "DELETE FROM sign_in";
-const LETTERS: &str = "DELETE FROM outbox";
+use crate::store::tables::{app_grant, fact, outbox, pushed_request, sign_in};
 
 /// Everything is read and planned before anything is written: a wrong file changes nothing.
 pub(super) async fn run(context: &Context, actor: &Actor, operation: RecoverOperation) -> Result<Outcome> {
@@ -53,9 +47,10 @@ async fn next_epoch(context: &Context) -> Result<u64> {
 
 async fn void(context: &Context, actor: &Actor, epoch: u64, audit_given: bool) -> Result<()> {
     let mut change = context.change(actor);
-    change.run(SET, vec![EPOCH.into(), epoch.to_string().into()]);
-    change.run(SET, vec![RECOVERED_MS.into(), context.now_ms.to_string().into()]);
-    for sql in [CODES, PUSHED, LOGINS, SIGN_INS, LETTERS] {
+    change.run(fact::WRITE, vec![EPOCH.into(), epoch.to_string().into()]);
+    change.run(fact::WRITE, vec![RECOVERED_MS.into(), context.now_ms.to_string().into()]);
+    let [logins, sign_ins] = sign_in::FORGET_ALL;
+    for sql in [app_grant::END_CODES, pushed_request::FORGET_ALL, logins, sign_ins, outbox::FORGET_ALL] {
         change.run_expecting(sql, Vec::new(), Expect::Any);
     }
     change.audit(actor.entry("store_recovered").with("epoch", epoch).with("audit_given", audit_given));

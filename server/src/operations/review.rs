@@ -19,6 +19,7 @@ use super::review_wallet::{expiring_findings, wallet_findings};
 use crate::config::{self, Api, Client, Config, TokenFormat};
 use crate::links::held::{self, HeldHosts};
 use crate::store::MOST_OFFSET_MS;
+use crate::store::tables::client::IMPORTED;
 use crate::upstream::moved;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,8 +38,6 @@ struct Stored {
     /// Why `serve` would not start with this file.
     obstacles: Vec<String>,
 }
-
-const REGISTERED: &str = "SELECT id, body FROM client WHERE state = 'active' AND policy IS NULL AND id > $1 ORDER BY id LIMIT 500";
 
 pub(super) async fn run(context: &Context, actor: &Actor, operation: ReviewOperation) -> Result<Outcome> {
     let config = Config::from_text(&operation.configuration, "the file", &config::environment);
@@ -86,13 +85,13 @@ async fn read_registered(context: &Context, config: &Config, stored: &mut Stored
     let held = HeldHosts::read(&context.store, context.now_ms).await?;
     let mut after = String::new();
     loop {
-        let rows = context.store.all_stale(REGISTERED, &[after.as_str().into()]).await?;
+        let rows = context.store.all_stale(IMPORTED, &[after.as_str().into()]).await?;
         for row in &rows {
-            let id = row.text(0)?;
+            let id = row.text("id")?;
             if config.client.contains_key(id) {
                 continue;
             }
-            match serde_json::from_str::<Client>(row.text(1)?) {
+            match serde_json::from_str::<Client>(row.text("body")?) {
                 Ok(client) => {
                     let mut problems = config.judge_registered(&client);
                     problems.extend(held.objection_to_import((id, &client), context.now_ms).map(str::to_owned));
@@ -104,7 +103,7 @@ async fn read_registered(context: &Context, config: &Config, stored: &mut Stored
             }
         }
         match rows.last() {
-            Some(row) => after = row.text(0)?.to_owned(),
+            Some(row) => after = row.text("id")?.to_owned(),
             None => return Ok(()),
         }
     }

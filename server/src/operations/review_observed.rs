@@ -7,6 +7,7 @@ use super::problem::Result;
 use crate::audit::{self, Filter};
 use crate::config::Config;
 use crate::store::Row;
+use crate::store::tables::instance::COUNT_NEWER;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
@@ -15,15 +16,11 @@ const DAY_MS: i64 = 86_400_000;
 /// The most entries that are counted.
 const MOST: usize = 10_000;
 
-/// As serde_json writes it. In a text of the evidence the quotation marks are escaped.
-const NEWER: &str = "SELECT client, count(*) FROM instance WHERE state = 'active' AND attested_ms > $1 \
-    AND facts LIKE '%\"newer_version\":true%' GROUP BY client ORDER BY client";
-
 /// Android describes keys in a version that this server does not know. It reads what it knows, and a new server may know more.
 pub(super) async fn newer_findings(context: &Context) -> Result<Vec<Finding>> {
-    let rows = context.store.all_stale(NEWER, &[(context.now_ms - DAYS * DAY_MS).into()]).await?;
+    let rows = context.store.all_stale(COUNT_NEWER, &[(context.now_ms - DAYS * DAY_MS).into()]).await?;
     let of_client = |row: &Row| -> Result<Finding> {
-        let (client, count) = (row.text(0)?, row.int(1)?);
+        let (client, count) = (row.text("client")?, row.int("count")?);
         Ok(Finding::weak(format!(
             "client {client}: {count} installations that attested in the last {DAYS} days have an Android description of a newer version than \
              this server knows: look for a newer Symbolon; attestation.android.strict refuses them"

@@ -5,12 +5,11 @@ use super::outcome::Finding;
 use super::problem::{Problem, Result};
 use crate::clients::proofs::Proofs;
 use crate::config::{Assurance, Client, ClientKind, ClientPolicy, Config, Proved};
+use crate::store::tables::client::REGISTERED;
 use crate::store::{Row, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_oauth::redirect::{RedirectKind, kind_of};
 
-const PAGE: &str = "SELECT id, body, policy, proofs FROM client WHERE state = 'active' AND policy IS NOT NULL AND until_ms > $1 \
-    AND id > $2 ORDER BY id LIMIT 500";
 /// Of more clients, these are graded.
 const MOST: usize = 100_000;
 /// So many clients of a grade are named.
@@ -71,7 +70,7 @@ pub(super) async fn registered_findings(store: &Store, config: &Config, now_ms: 
     let mut counted: BTreeMap<(String, Grade), Counted> = BTreeMap::new();
     let (mut after, mut read) = (String::new(), 0);
     loop {
-        let rows = store.all_stale(PAGE, &[now_ms.into(), after.as_str().into()]).await?;
+        let rows = store.all_stale(REGISTERED, &[now_ms.into(), after.as_str().into()]).await?;
         for row in &rows {
             count(config, row, now_ms, &mut counted)?;
         }

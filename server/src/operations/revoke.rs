@@ -3,12 +3,14 @@
 use super::actor::Actor;
 use super::context::Context;
 use super::find_client;
-use super::installation::{END, END_CHILDREN, GRANTS, key_text, parse_key};
+use super::installation::{key_text, parse_key};
 use super::operation::Selection;
 use super::outcome::{Installation, Revoked};
 use super::problem::{Problem, Result};
 use crate::attesting::{android, case};
 use crate::config::{is_at_least, version};
+use crate::store::tables::app_grant;
+use crate::store::tables::instance::{ACTIVE, PAGE, REVOKE};
 use crate::store::{Expect, Row};
 use symbolon_attest::status_list;
 
@@ -17,11 +19,6 @@ pub struct Step {
     pub after: Option<String>,
 }
 
-const ACTIVE: &str = "SELECT jkt, client, facts, platform FROM instance WHERE state = 'active' AND ($1 = '' OR client = $1) \
-    AND ($2 = '' OR jkt = $2) AND (client, jkt) > ($3, $4) ORDER BY client, jkt LIMIT 1000";
-/// As the statement above says.
-const PAGE: usize = 1000;
-pub const REVOKE: &str = "UPDATE instance SET state = 'revoked' WHERE client = $1 AND jkt = $2 AND state = 'active'";
 const PLATFORMS: [&str; 4] = ["android", "ios", "managed", "attester"];
 
 pub async fn run(context: &Context, actor: &Actor, selection: Selection, step: &Step) -> Result<Revoked> {
@@ -33,7 +30,7 @@ pub async fn run(context: &Context, actor: &Actor, selection: Selection, step: &
     let mut found = Vec::new();
     for row in &rows {
         if selection.fits(row)? {
-            found.push(Installation { jkt: row.text(0)?.to_owned(), client_id: row.text(1)?.to_owned() });
+            found.push(Installation { jkt: row.text("jkt")?.to_owned(), client_id: row.text("client")?.to_owned() });
         }
     }
     if let Some(jkt) = selection.jkt.as_ref().filter(|_| found.is_empty() && step.after.is_none()) {
@@ -44,7 +41,7 @@ pub async fn run(context: &Context, actor: &Actor, selection: Selection, step: &
         find_client::find_or_refuse(context, client_id).await?;
     }
     let next = match rows.last().filter(|_| rows.len() == PAGE) {
-        Some(row) => Some(key_text(row.text(1)?, row.text(0)?)),
+        Some(row) => Some(key_text(row.text("client")?, row.text("jkt")?)),
         None => None,
     };
     let grants = revoke(context, actor, &found, step.preview).await?;
@@ -89,8 +86,8 @@ impl Selection {
     }
 
     fn fits(&self, row: &Row) -> Result<bool> {
-        let facts = case::facts(row.text(2)?)?;
-        let (jkt, platform) = (row.text(0)?, row.text(3)?);
+        let facts = case::facts(row.text("facts")?)?;
+        let (jkt, platform) = (row.text("jkt")?, row.text("platform")?);
         // A version that is not known is not old: such installations are named by other means.
         let said = facts["version"].as_i64().map(|it| it.to_string()).or_else(|| facts["bundle_version"].as_str().map(str::to_owned));
         let older = |least: &String| said.as_ref().is_some_and(|it| version(it).is_some() && !is_at_least(it, least));
@@ -108,12 +105,12 @@ async fn revoke(context: &Context, actor: &Actor, all: &[Installation], preview:
         let mut change = context.change(actor);
         for Installation { client_id, jkt } in batch {
             let id = || vec![client_id.as_str().into(), jkt.as_str().into()];
-            let counted = context.store.one(GRANTS, &id()).await?.map(|it| it.int(0)).transpose()?;
+            let counted = context.store.one(app_grant::COUNT_OF_INSTALLATION, &id()).await?.map(|it| it.int("count")).transpose()?;
             let of_this = counted.and_then(|it| usize::try_from(it).ok()).unwrap_or(0);
             grants += of_this;
             // Whoever revoked it in the meantime did what is wanted here.
             change.run_expecting(REVOKE, id(), Expect::Any);
-            for sql in [END, END_CHILDREN] {
+            for sql in [app_grant::END_OF_INSTALLATION, app_grant::END_CHILDREN_OF_INSTALLATION] {
                 change.run_expecting(sql, [id(), vec![context.now_ms.into()]].concat(), Expect::Any);
             }
             let entry = actor.entry("instance_revoked").client(client_id.as_str()).with("jkt", jkt.as_str());

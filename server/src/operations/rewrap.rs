@@ -7,41 +7,41 @@ use super::outcome::{Older, Rewrapped};
 use super::problem::{Problem, Result};
 use crate::config::{Client, Secret};
 use crate::login::methods::totp;
-use crate::store::tables::provider_token;
+use crate::store::tables::{account, client, provider_token, signing_key};
 use crate::store::{NotApplied, Value};
 use crate::tokens::keys;
 use crate::upstream::place_of_kept;
 
-/// A sealed value begins with the version of its master key: these are the rows of all others.
-const KEYS: &str = "SELECT kid, private FROM signing_key WHERE private < $1 OR private >= $2 LIMIT 100";
-const SET_KEY: &str = "UPDATE signing_key SET private = $2 WHERE kid = $1 AND private = $3";
-const TOTP: &str = "SELECT account, secret, id FROM credential WHERE kind = 'totp' AND (secret < $1 OR secret >= $2) LIMIT 100";
-const SET_TOTP: &str = "UPDATE credential SET secret = $2 WHERE account = $1 AND kind = 'totp' AND secret = $3";
-const RECOVERY: &str = "SELECT COUNT(*) FROM credential WHERE kind = 'recovery'";
-const REGISTERED: &str = "SELECT id, body FROM client WHERE id > $1 ORDER BY id LIMIT 100";
 /// Sign-ins under way, letters and codes are gone by then.
 const SHORT_MS: i64 = 86_400_000;
 
 /// One kind of sealed row.
 struct Sealed {
     find: &'static str,
+    /// The columns that it finds: whose value it is, and the value.
+    columns: [&'static str; 2],
     set: &'static str,
     place: fn(&str) -> String,
 }
 
+const KEYS: Sealed = Sealed { find: signing_key::OLD, columns: ["kid", "private"], set: signing_key::SEAL_ANEW, place: keys::sealed_at };
+const AUTHENTICATORS: Sealed =
+    Sealed { find: account::OLD_TOTP, columns: ["account", "secret"], set: account::SEAL_TOTP_ANEW, place: totp::place };
+const PROVIDER_TOKENS: Sealed =
+    Sealed { find: provider_token::OLD, columns: ["identity", "sealed"], set: provider_token::SEAL_ANEW, place: place_of_kept };
+
 pub async fn run(context: &Context, actor: &Actor) -> Result<Rewrapped> {
     let versions = context.keyring.versions();
     let master_key = versions.first().copied().ok_or_else(|| Problem::fault("there is no master key"))?;
-    let signing_keys = move_all(context, actor, master_key, &Sealed { find: KEYS, set: SET_KEY, place: keys::sealed_at }).await?;
-    let authenticators = move_all(context, actor, master_key, &Sealed { find: TOTP, set: SET_TOTP, place: totp::place }).await?;
-    let sealed = Sealed { find: provider_token::OLD, set: provider_token::SEAL_ANEW, place: place_of_kept };
-    let provider_tokens = move_all(context, actor, master_key, &sealed).await?;
+    let signing_keys = move_all(context, actor, master_key, &KEYS).await?;
+    let authenticators = move_all(context, actor, master_key, &AUTHENTICATORS).await?;
+    let provider_tokens = move_all(context, actor, master_key, &PROVIDER_TOKENS).await?;
     let older = match &versions[1..] {
         [] => None,
         older => Some(Older {
             master_keys: older.to_vec(),
             refresh_tokens_until_ms: context.now_ms + longest_idle_ms(context),
-            recovery_codes: context.store.one(RECOVERY, &[]).await?.map_or(Ok(0), |it| it.int(0))?,
+            recovery_codes: context.store.one(account::COUNT_RECOVERY, &[]).await?.map_or(Ok(0), |it| it.int("count"))?,
             remake_secrets_of: old_secrets(context, master_key).await?,
         }),
     };
@@ -68,7 +68,8 @@ async fn move_page(context: &Context, actor: &Actor, newest: u8, sealed: &Sealed
     let to = newest.checked_add(1).map_or_else(|| vec![0xff; 64], |it| vec![it]);
     let rows = context.store.all(sealed.find, &[Value::from(from), Value::from(to)]).await?;
     for row in &rows {
-        let (name, before) = (row.text(0)?, row.bytes(1)?);
+        let [name, value] = sealed.columns;
+        let (name, before) = (row.text(name)?, row.bytes(value)?);
         let place = (sealed.place)(name);
         let plain = context.keyring.open(&place, before).ok_or_else(|| {
             let version = before.first().copied().unwrap_or(0);
@@ -94,14 +95,14 @@ async fn old_secrets(context: &Context, newest: u8) -> Result<Vec<String>> {
     let mut found: Vec<String> = apis.chain(clients).collect();
     let mut after = String::new();
     loop {
-        let rows = context.store.all(REGISTERED, &[after.as_str().into()]).await?;
+        let rows = context.store.all(client::HUNDRED, &[after.as_str().into()]).await?;
         for row in &rows {
-            if serde_json::from_str::<Client>(row.text(1)?).is_ok_and(|it| old(it.secret.as_ref())) {
-                found.push(format!("the registered client {}", row.text(0)?));
+            if serde_json::from_str::<Client>(row.text("body")?).is_ok_and(|it| old(it.secret.as_ref())) {
+                found.push(format!("the registered client {}", row.text("id")?));
             }
         }
         match rows.last() {
-            Some(row) => after = row.text(0)?.to_owned(),
+            Some(row) => after = row.text("id")?.to_owned(),
             None => return Ok(found),
         }
     }

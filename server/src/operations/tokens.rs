@@ -7,10 +7,10 @@ use super::problem::{Problem, Result};
 use super::{find_client, find_user};
 use crate::grants::PersonClaims;
 use crate::store::tables::account::TOLD;
+use crate::store::tables::signing_key::SIGNING;
 use crate::tokens::preview::{PreviewRequest, preview};
 use symbolon_oauth::jwk::Algorithm;
 
-const SIGNING: &str = "SELECT kid, alg, signs_from_ms FROM signing_key WHERE signs_from_ms <= $1 AND signs_until_ms > $1";
 pub(super) async fn run(context: &Context, operation: TokenOperation) -> Result<Outcome> {
     let TokenOperation::Preview { client_id, scope, resource, user } = operation;
     let client = find_client::find_or_refuse(context, &client_id).await?.client;
@@ -20,8 +20,8 @@ pub(super) async fn run(context: &Context, operation: TokenOperation) -> Result<
     };
     let signing = context.store.all_stale(SIGNING, &[context.now_ms.into()]).await?;
     let kid = |alg: Algorithm| {
-        let of_alg = signing.iter().filter(|row| row.text(1).is_ok_and(|it| it == alg.as_str()));
-        of_alg.filter_map(|it| Some((it.int(2).ok()?, it.text(0).ok()?.to_owned()))).max().map(|(_, kid)| kid)
+        let of_alg = signing.iter().filter(|row| row.text("alg").is_ok_and(|it| it == alg.as_str()));
+        of_alg.filter_map(|it| Some((it.int("signs_from_ms").ok()?, it.text("kid").ok()?.to_owned()))).max().map(|(_, kid)| kid)
     };
     let wish = PreviewRequest {
         client_id: &client_id,

@@ -15,17 +15,8 @@ use super::users_change;
 use super::users_means;
 use crate::profile;
 use crate::sessions;
-use crate::store::tables::outside_identity::shown;
+use crate::store::tables::{account, app_grant, session};
 
-const LIST: &str = "SELECT n.name, a.id, a.state FROM login_name n JOIN account a ON a.id = n.account WHERE n.name > $1 \
-    ORDER BY n.name LIMIT $2";
-const NAMES: &str = "SELECT name FROM login_name WHERE account = $1 ORDER BY name";
-const ACCOUNT: &str =
-    concat!("SELECT a.state, a.email, a.email_verified, a.name, a.created_ms, a.claims, ", shown!(), " FROM account a WHERE a.id = $1");
-const SESSIONS: &str = "SELECT id, created_ms, used_ms, acr, amr FROM session WHERE account = $1 AND state = 'active' \
-    ORDER BY id LIMIT $2";
-const APPS: &str = "SELECT g.client, g.scope, g.created_ms, g.used_ms, g.suspected_ms FROM session s JOIN app_grant g ON g.session = s.id \
-    WHERE s.account = $1 AND s.state = 'active' AND g.state = 'active' ORDER BY g.session, g.number LIMIT $2";
 /// Nobody reads more sessions of one person than this.
 const MOST_SHOWN: usize = 200;
 
@@ -67,8 +58,8 @@ pub(super) async fn run(context: &Context, actor: &Actor, operation: UserOperati
 async fn list(context: &Context, paging: &Paging) -> Result<Users> {
     let size = paging.size()?;
     let mut users = Vec::new();
-    for row in context.store.all_stale(LIST, &[paging.after().into(), rows_to_fetch(size).into()]).await? {
-        users.push(UserLine { user: row.text(0)?.to_owned(), sub: row.text(1)?.to_owned(), state: row.text(2)?.to_owned() });
+    for row in context.store.all_stale(account::LIST, &[paging.after().into(), rows_to_fetch(size).into()]).await? {
+        users.push(UserLine { user: row.text("name")?.to_owned(), sub: row.text("id")?.to_owned(), state: row.text("state")?.to_owned() });
     }
     let next = cut_page(&mut users, size, |it| it.user.clone());
     Ok(Users { users, next })
@@ -78,21 +69,21 @@ async fn show(context: &Context, user: &str) -> Result<UserFacts> {
     let store = &context.store;
     let sub = find(context, user).await?.id;
     let gone = || Problem::not_found(format!("nobody signs in as {user}"));
-    let row = store.one(ACCOUNT, &[sub.as_str().into()]).await?.ok_or_else(gone)?;
+    let row = store.one(account::SHOW, &[sub.as_str().into()]).await?.ok_or_else(gone)?;
     let mut names = Vec::new();
-    for row in store.all(NAMES, &[sub.as_str().into()]).await? {
-        names.push(row.text(0)?.to_owned());
+    for row in store.all(account::NAMES, &[sub.as_str().into()]).await? {
+        names.push(row.text("name")?.to_owned());
     }
     let (sessions, more_sessions) = read_sessions(context, &sub).await?;
     let (apps, more_apps) = read_apps(context, &sub).await?;
     Ok(UserFacts {
-        state: row.text(0)?.to_owned(),
+        state: row.text("state")?.to_owned(),
         names,
-        email: row.opt_text(1)?.map(str::to_owned),
-        email_verified: row.int(2)? == 1,
-        display_name: row.opt_text(3)?.map(str::to_owned),
-        claims: profile::claims(row.text(5)?, row.opt_text(6)?)?,
-        created_ms: row.int(4)?,
+        email: row.opt_text("email")?.map(str::to_owned),
+        email_verified: row.int("email_verified")? == 1,
+        display_name: row.opt_text("name")?.map(str::to_owned),
+        claims: profile::claims(row.text("claims")?, row.opt_text("shown")?)?,
+        created_ms: row.int("created_ms")?,
         factors: count_factors(context, &sub).await?,
         passkeys: users_means::passkeys(context, &sub).await?,
         links: users_means::links(context, &sub).await?,
@@ -106,14 +97,13 @@ async fn show(context: &Context, user: &str) -> Result<UserFacts> {
 
 async fn read_sessions(context: &Context, sub: &str) -> Result<(Vec<SessionFacts>, bool)> {
     let mut found = Vec::new();
-    for row in context.store.all(SESSIONS, &[sub.into(), rows_to_fetch(MOST_SHOWN).into()]).await? {
-        let id = row.bytes(0)?.try_into().map_err(|_| Problem::fault("a session id has 16 bytes"))?;
+    for row in context.store.all(session::SHOW, &[sub.into(), rows_to_fetch(MOST_SHOWN).into()]).await? {
         found.push(SessionFacts {
-            session: sessions::public_name(&context.keyring, &id),
-            created_ms: row.int(1)?,
-            used_ms: row.int(2)?,
-            acr: row.text(3)?.to_owned(),
-            amr: row.text(4)?.split_whitespace().map(str::to_owned).collect(),
+            session: sessions::public_name(&context.keyring, &row.array("id")?),
+            created_ms: row.int("created_ms")?,
+            used_ms: row.int("used_ms")?,
+            acr: row.text("acr")?.to_owned(),
+            amr: row.text("amr")?.split_whitespace().map(str::to_owned).collect(),
         });
     }
     let more = cut_page(&mut found, MOST_SHOWN, |it| it.session.clone()).is_some();
@@ -122,13 +112,13 @@ async fn read_sessions(context: &Context, sub: &str) -> Result<(Vec<SessionFacts
 
 async fn read_apps(context: &Context, sub: &str) -> Result<(Vec<App>, bool)> {
     let mut found = Vec::new();
-    for row in context.store.all(APPS, &[sub.into(), rows_to_fetch(MOST_SHOWN).into()]).await? {
+    for row in context.store.all(app_grant::SHOW, &[sub.into(), rows_to_fetch(MOST_SHOWN).into()]).await? {
         found.push(App {
-            client_id: row.text(0)?.to_owned(),
-            scope: row.text(1)?.to_owned(),
-            created_ms: row.int(2)?,
-            used_ms: row.int(3)?,
-            suspected_ms: Some(row.int(4)?).filter(|it| *it > 0),
+            client_id: row.text("client")?.to_owned(),
+            scope: row.text("scope")?.to_owned(),
+            created_ms: row.int("created_ms")?,
+            used_ms: row.int("used_ms")?,
+            suspected_ms: Some(row.int("suspected_ms")?).filter(|it| *it > 0),
         });
     }
     let more = cut_page(&mut found, MOST_SHOWN, |it| it.client_id.clone()).is_some();

@@ -11,16 +11,12 @@ use crate::login::accounts::{self, Hashers, NewAccount};
 use crate::login::deletion::forget_rows;
 use crate::login::{user_code, waiting};
 use crate::profile;
+use crate::store::tables::account::{NAME_AND_CLAIMS, SET_NAME_AND_CLAIMS, SET_STATE};
 use crate::store::tables::backchannel_request::REMOVE_USER_CODE;
 use crate::store::tables::outside_identity;
 use crate::store::{Change, NotApplied, Row};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
-
-const PROFILE: &str = "SELECT name, claims, version FROM account WHERE id = $1";
-const SET_PROFILE: &str =
-    "UPDATE account SET name = $2, claims = $3, updated_ms = $5, version = version + 1 WHERE id = $1 AND version = $4";
-const SET_STATE: &str = "UPDATE account SET state = $2 WHERE id = $1";
 
 /// What is said about a person. In a change only what is named.
 pub struct ProfileChange {
@@ -138,9 +134,9 @@ pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: Pr
     let account = find(context, &user).await?;
     let sub = account.id.clone();
     let gone = || Problem::not_found(format!("nobody signs in as {user}"));
-    let row = context.store.one(PROFILE, &[sub.as_str().into()]).await?.ok_or_else(gone)?;
+    let row = context.store.one(NAME_AND_CLAIMS, &[sub.as_str().into()]).await?.ok_or_else(gone)?;
     let mut claims: Map<String, Json> =
-        serde_json::from_str(row.text(1)?).map_err(|it| Problem::fault(format!("the claims of {sub}: {it}")))?;
+        serde_json::from_str(row.text("claims")?).map_err(|it| Problem::fault(format!("the claims of {sub}: {it}")))?;
     let mut links = AccountLinks::read(context, &sub).await?;
     for name in &new.remove_claims {
         let is_own = claims.remove(name).is_some();
@@ -149,10 +145,11 @@ pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: Pr
         }
     }
     claims.extend(new.claims.into_iter().map(|(name, value)| (name, Json::from(value))));
-    let display_name = new.display_name.as_deref().or(row.opt_text(0)?).filter(|it| !it.is_empty());
+    let display_name = new.display_name.as_deref().or(row.opt_text("name")?).filter(|it| !it.is_empty());
     let mut change = context.change(actor);
     let claims = Json::Object(claims).to_string();
-    change.run(SET_PROFILE, vec![sub.as_str().into(), display_name.into(), claims.into(), row.int(2)?.into(), context.now_ms.into()]);
+    let values = vec![sub.as_str().into(), display_name.into(), claims.into(), row.int("version")?.into(), context.now_ms.into()];
+    change.run(SET_NAME_AND_CLAIMS, values);
     links.write(&mut change, &sub);
     let read = change.len();
     if let Some(email) = &new.email {

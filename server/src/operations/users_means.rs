@@ -10,10 +10,9 @@ use crate::login::enrolment::Means;
 use crate::login::{accounts, deletion, notices, waiting};
 use crate::mail;
 use crate::profile;
+use crate::store::tables::account::REMOVE_TOTP;
 use crate::store::tables::{outside_identity, passkey};
 use crate::store::{Change, Expect, NotApplied};
-
-const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery')";
 
 pub async fn passkeys(context: &Context, sub: &str) -> Result<Vec<UserPasskey>> {
     let mut found = Vec::new();

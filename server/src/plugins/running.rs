@@ -259,6 +259,11 @@ impl Running {
         self.loaded.as_ref().map(|(plugin, _)| plugin).map_err(|why| format!("not loaded: {why}"))
     }
 
+    /// Why there was no answer that counts. What is not loaded was not called, so that nobody finds such a call anywhere.
+    pub fn unanswered(&self, why: String, call: String) -> Unanswered {
+        Unanswered { why, call: if self.loaded.is_ok() { call } else { String::new() } }
+    }
+
     /// Counts a call, and says a failure as the audit does.
     pub fn said<T>(&self, answer: std::result::Result<T, Failure>) -> std::result::Result<T, String> {
         let outcome = answer.as_ref().map_or_else(|failure| failure.reason.as_str(), |_| "ok");
@@ -326,7 +331,7 @@ impl Running {
             Err("time: it is observed only, and a request waits one second for it".to_owned())
         };
         let verdict = if self.settings.observe { tokio::time::timeout(OBSERVED, asking).await.unwrap_or_else(late) } else { asking.await };
-        verdict.map_err(|why| Unanswered { why, call: id })
+        verdict.map_err(|why| self.unanswered(why, id))
     }
 
     async fn decide(&self, call: Call, facts: decisions::Facts, moment: Moment) -> std::result::Result<decisions::Verdict, String> {
@@ -334,6 +339,10 @@ impl Running {
             // What cannot be done at this moment is no verdict of it.
             decisions::Verdict::Shorten(_) if moment == Moment::SignIn => {
                 Err("answer: it shortened the life of tokens at a sign-in, which has none".to_owned())
+            }
+            // The audit would not say why.
+            decisions::Verdict::Deny(why) | decisions::Verdict::StepUp(why) if crate::visible::plain(&why, 600).trim().is_empty() => {
+                Err("answer: nobody sees anything of a reason".to_owned())
             }
             verdict => Ok(verdict),
         }
@@ -374,7 +383,7 @@ impl Running {
         };
         let call = self.call(&[told(&facts).as_bytes()], situation.now_ms);
         let id = call.id.clone();
-        self.judge(call, facts).await.map_err(|why| Unanswered { why, call: id })
+        self.judge(call, facts).await.map_err(|why| self.unanswered(why, id))
     }
 
     async fn judge(&self, call: Call, facts: evidences::Facts) -> std::result::Result<EvidenceFound, String> {
@@ -409,7 +418,7 @@ impl Running {
         };
         let call = self.call(&[told(&facts).as_bytes(), situation.occasion], situation.now_ms);
         let id = call.id.clone();
-        self.map(call, facts, situation.allowed).await.map_err(|why| Unanswered { why, call: id })
+        self.map(call, facts, situation.allowed).await.map_err(|why| self.unanswered(why, id))
     }
 
     async fn map(&self, call: Call, facts: tokens::Facts, allowed: &[String]) -> std::result::Result<Vec<(String, Json)>, String> {

@@ -205,7 +205,7 @@ pub(super) struct Marker {
 #[derive(Debug)]
 pub struct Applied;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum NotApplied {
     /// The guard of this statement failed, or a unique key did. Nothing of the change is stored.
     Conflict(usize),
@@ -214,6 +214,12 @@ pub enum NotApplied {
     /// The queue is full.
     Busy,
     Fault(Fault),
+}
+
+impl From<Fault> for NotApplied {
+    fn from(why: Fault) -> Self {
+        Self::Fault(why)
+    }
 }
 
 /// What became of a change.

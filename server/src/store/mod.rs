@@ -17,7 +17,7 @@ mod value;
 pub use change::{Applied, Change, Expect, NotApplied, Statement};
 pub use options::StoreOptions;
 pub use postgres::weakness;
-pub use value::{Column, Row, Value};
+pub use value::{Row, Value};
 
 use crate::error::Fault;
 use ids::{Ids, UnderWay};
@@ -205,7 +205,7 @@ impl Store {
     }
 
     pub async fn healthy(&self) -> Result<(), Fault> {
-        self.one("SELECT value FROM fact WHERE name = $1", &["schema".into()]).await?.map(|_| ()).ok_or_else(|| Fault::new("no schema"))
+        self.one(tables::fact::READ, &["schema".into()]).await?.map(|_| ()).ok_or_else(|| Fault::new("no schema"))
     }
 
     /// May other processes have this store open?

@@ -74,10 +74,18 @@ struct Range {
     /// The next keys, before the limit and behind the last key of the step before. Without that, PostgreSQL would read each time what the
     /// steps before have deleted.
     find: &'static str,
-    /// What is behind that key and not behind the last one that was found.
-    delete: &'static str,
+    delete: Delete,
     /// Before all keys.
     before: fn() -> Vec<Value>,
+}
+
+/// What deletes the keys that were found.
+enum Delete {
+    /// All that is behind the last key of the step before, and not behind the last one that was found. For keys whose first column is
+    /// nearly unique: PostgreSQL reads on as long as that column stays the same.
+    Between(&'static str),
+    /// One statement for each run of keys with the same first columns, so many of them: from the first to the last of their last column.
+    Runs(usize, &'static str),
 }
 
 fn no_bytes() -> Value {
@@ -86,7 +94,7 @@ fn no_bytes() -> Value {
 
 const SPENT: Range = Range {
     find: "SELECT bucket, kind, key FROM once WHERE bucket < $1 AND (bucket, kind, key) > ($2, $3, $4) ORDER BY bucket, kind, key LIMIT 500",
-    delete: "DELETE FROM once WHERE (bucket, kind, key) > ($1, $2, $3) AND (bucket, kind, key) <= ($4, $5, $6)",
+    delete: Delete::Runs(2, "DELETE FROM once WHERE bucket = $1 AND kind = $2 AND key >= $3 AND key <= $4"),
     before: || vec![i64::MIN.into(), "".into(), no_bytes()],
 };
 macro_rules! of_sessions {
@@ -104,7 +112,15 @@ macro_rules! of_sessions {
                 $second,
                 " LIMIT 500"
             ),
-            delete: concat!("DELETE FROM ", $table, " WHERE (session, ", $second, ") > ($1, $2) AND (session, ", $second, ") <= ($3, $4)"),
+            delete: Delete::Between(concat!(
+                "DELETE FROM ",
+                $table,
+                " WHERE (session, ",
+                $second,
+                ") > ($1, $2) AND (session, ",
+                $second,
+                ") <= ($3, $4)"
+            )),
             before: || vec![no_bytes(), $before.into()],
         }
     };
@@ -113,7 +129,7 @@ macro_rules! by_id {
     ($table:literal) => {
         Range {
             find: concat!("SELECT id FROM ", $table, " WHERE id < $1 AND id > $2 ORDER BY id LIMIT 500"),
-            delete: concat!("DELETE FROM ", $table, " WHERE id > $1 AND id <= $2"),
+            delete: Delete::Between(concat!("DELETE FROM ", $table, " WHERE id > $1 AND id <= $2")),
             before: || vec![no_bytes()],
         }
     };
@@ -126,8 +142,10 @@ const SESSIONS: [Range; 5] = [
     Range {
         find: "SELECT session, identity, provider FROM provider_session WHERE session < $1 AND (session, identity, provider) > ($2, $3, $4) \
             ORDER BY session, identity, provider LIMIT 500",
-        delete: "DELETE FROM provider_session WHERE (session, identity, provider) > ($1, $2, $3) \
+        delete: Delete::Between(
+            "DELETE FROM provider_session WHERE (session, identity, provider) > ($1, $2, $3) \
             AND (session, identity, provider) <= ($4, $5, $6)",
+        ),
         before: || vec![no_bytes(), "".into(), "".into()],
     },
     by_id!("session"),
@@ -192,15 +210,22 @@ async fn delete_old(store: &Store, (find, delete): Old, limit: Value, now_ms: i6
     delete_in_steps((store, now_ms), find, vec![limit], each).await
 }
 
-/// Deletes up to the last key that was found, step by step: one statement for each step. What is between two keys is as old.
+/// Deletes up to the last key that was found, step by step: few statements for each step. What is between two keys is as old.
 async fn delete_range(store: &Store, Range { find, delete, before }: Range, limit: Value, now_ms: i64) -> Result<u64, Fault> {
     let known = [vec![limit], before()].concat();
-    let up_to_last = |change: &mut Change, mut keys: Vec<Row>, known: &mut Vec<Value>| {
-        if let Some(last) = keys.pop() {
-            let last = last.into_values();
-            change.run_expecting(delete, [&known[1..], &last].concat(), Expect::Any);
-            known.splice(1.., last);
+    let up_to_last = |change: &mut Change, keys: Vec<Row>, known: &mut Vec<Value>| {
+        let keys: Vec<Vec<Value>> = keys.into_iter().map(Row::into_values).collect();
+        let Some(last) = keys.last() else { return };
+        match delete {
+            Delete::Between(sql) => change.run_expecting(sql, [&known[1..], last].concat(), Expect::Any),
+            Delete::Runs(columns, sql) => {
+                for run in keys.chunk_by(|one, next| one[..columns] == next[..columns]) {
+                    let (first, last) = (&run[0], &run[run.len() - 1]);
+                    change.run_expecting(sql, [&first[..], &last[columns..]].concat(), Expect::Any);
+                }
+            }
         }
+        known.splice(1.., last.iter().cloned());
     };
     delete_in_steps((store, now_ms), find, known, up_to_last).await
 }

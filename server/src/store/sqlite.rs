@@ -1,26 +1,26 @@
 //! SQLite: one writer thread that commits in groups, readers of its own. WAL, synchronous=FULL: a change is answered
 //! after its COMMIT reached the disk.
 
-use super::change::{Applied, ApplyResult, Expect, NotApplied, Statement};
+mod writer;
+
+use super::change::{ApplyResult, NotApplied, Statement};
 use super::migrate;
 use super::options::StoreOptions;
 use super::value::{Columns, Row, Value};
 use crate::error::Fault;
-use crate::limits::OncePerSecond;
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// WAL-reset data loss is fixed from here on.
 const OLDEST: i32 = 3_051_003;
-const BATCH: usize = 256;
 
 enum Job {
     Apply(Vec<Statement>, oneshot::Sender<ApplyResult>),
@@ -57,9 +57,6 @@ struct Taken<'a> {
     reader: Option<Reader>,
 }
 
-/// Negative: kibibytes and not pages (SQLite, PRAGMA cache_size). A small store never uses it up.
-const WRITER_CACHE_KIB: i64 = -16 * 1024;
-
 /// A connection that only reads, and what it knows of the statements it was asked to run.
 struct Reader {
     connection: Connection,
@@ -86,19 +83,19 @@ impl Sqlite {
         }
         let path = PathBuf::from(path);
         let interrupted = std::fs::metadata(format!("{}-wal", path.display())).is_ok_and(|it| it.len() > 0);
-        let mut connection = writing(&path)?;
+        let mut connection = writer::writing(&path)?;
         if interrupted {
             check_integrity(&connection)?;
         }
         migrate_schema(&mut connection)?;
         prove_affinity(&connection)?;
         let readers = Arc::new(Readers::open(&path, options.readers)?);
-        let (writer, jobs) = sync_channel(options.queue.max(1));
+        let (queue, jobs) = sync_channel(options.queue.max(1));
         std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || write(connection, &path, &jobs))
+            .spawn(move || writer::write(connection, &path, &jobs))
             .map_err(|it| Fault::new(format!("no thread for the writer: {it}")))?;
-        Ok(Self { writer, readers })
+        Ok(Self { writer: queue, readers })
     }
 
     /// A read of one row takes microseconds, so it runs on the calling thread.
@@ -182,13 +179,6 @@ fn connect(path: &PathBuf) -> Result<Connection, Fault> {
     };
     set().map_err(|it| fault(&it))?;
     connection.set_prepared_statement_cache_capacity(128);
-    Ok(connection)
-}
-
-/// The writer keeps the upper pages of large tables in memory. A reader cannot: each commit of somebody else empties its cache.
-fn writing(path: &PathBuf) -> Result<Connection, Fault> {
-    let connection = connect(path)?;
-    connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB).map_err(|it| fault(&it))?;
     Ok(connection)
 }
 
@@ -358,165 +348,6 @@ fn prove_affinity(connection: &Connection) -> Result<(), Fault> {
         true => Ok(()),
         false => Err(Fault::new("SQLite turned bytes into a number; this build of it cannot be used")),
     }
-}
-
-/// The writer: drains the queue into one transaction, a savepoint for each change, one commit, then the answers.
-fn write(mut connection: Connection, path: &PathBuf, jobs: &Receiver<Job>) {
-    let mut texts = Texts::new();
-    while let Ok(first) = jobs.recv() {
-        let mut batch = Vec::new();
-        let (mut closing, mut shrinking) = (None, false);
-        let mut next = Some(first);
-        while let Some(job) = next {
-            match job {
-                Job::Apply(statements, answer) => batch.push((statements, answer)),
-                Job::Shrink => shrinking = true,
-                Job::Close(done) => closing = Some(done),
-            }
-            next = if batch.len() < BATCH && closing.is_none() { jobs.try_recv().ok() } else { None };
-        }
-        commit((&mut connection, &mut texts), path, batch);
-        if shrinking && let Err(error) = shrink(&connection) {
-            tracing::warn!(%error, "the database could not be made smaller");
-        }
-        if let Some(done) = closing {
-            let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
-            drop(connection);
-            let _ = done.send(());
-            return;
-        }
-    }
-}
-
-/// Pages given back at once: this takes some milliseconds.
-const PAGES: i64 = 2000;
-
-/// A quarter of the file stays as a reserve, because the next day needs it again.
-fn shrink(connection: &Connection) -> rusqlite::Result<()> {
-    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let beyond = number("freelist_count")? - number("page_count")? / 4;
-    if beyond > 0 {
-        let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({})", beyond.min(PAGES)))?;
-        let mut pages = statement.raw_query();
-        while pages.next()?.is_some() {}
-    }
-    Ok(())
-}
-
-/// The texts of statements, with places that SQLite understands.
-type Texts = HashMap<Address, String>;
-
-fn commit((connection, texts): (&mut Connection, &mut Texts), path: &PathBuf, batch: Vec<(Vec<Statement>, oneshot::Sender<ApplyResult>)>) {
-    if batch.is_empty() {
-        return;
-    }
-    let mut outcomes: Vec<ApplyResult> = Vec::with_capacity(batch.len());
-    let begun = control(connection, "BEGIN IMMEDIATE");
-    // Another process, such as an operator's own shell, holds the file for longer than we wait (637-Q).
-    if begun.as_ref().err().and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::DatabaseBusy) {
-        for (_, answer) in batch {
-            let _ = answer.send(Err(NotApplied::Busy));
-        }
-        return;
-    }
-    let mut broken = begun.err().map(|it| fault(&it));
-    for (statements, _) in &batch {
-        if broken.is_some() {
-            break;
-        }
-        match savepoint(connection, texts, statements) {
-            Ok(answer) => outcomes.push(answer),
-            Err(why) => broken = Some(why),
-        }
-    }
-    if broken.is_none() {
-        broken = control(connection, "COMMIT").err().map(|it| fault(&it));
-    }
-    let Some(why) = broken else {
-        for ((_, answer), outcome) in batch.into_iter().zip(outcomes) {
-            let _ = answer.send(outcome);
-        }
-        return;
-    };
-    // FULL, IOERR and NOMEM may have rolled the whole transaction back inside a savepoint: nothing of this batch counts.
-    static LOST: OncePerSecond = OncePerSecond::new();
-    if LOST.is_due() {
-        tracing::error!(error = %why, changes = batch.len(), "a batch was not written; the database is opened anew");
-    }
-    let _ = connection.execute_batch("ROLLBACK");
-    match writing(path) {
-        Ok(fresh) => *connection = fresh,
-        Err(error) => {
-            static CLOSED: OncePerSecond = OncePerSecond::new();
-            if CLOSED.is_due() {
-                tracing::error!(%error, "the database cannot be opened again");
-            }
-        }
-    }
-    for (_, answer) in batch {
-        let _ = answer.send(Err(NotApplied::Fault(why.clone())));
-    }
-}
-
-/// Begins or ends something.
-fn control(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute([]).map(|_| ())
-}
-
-/// One change inside the batch. `Err`: the transaction itself is gone, and with it the batch.
-fn savepoint(connection: &Connection, texts: &mut Texts, statements: &[Statement]) -> Result<ApplyResult, Fault> {
-    let gone = || connection.is_autocommit();
-    if gone() {
-        return Err(Fault::new("the transaction ended inside a batch"));
-    }
-    let control = |sql: &str| control(connection, sql).map_err(|it| fault(&it));
-    control("SAVEPOINT one")?;
-    for (at, statement) in statements.iter().enumerate() {
-        let text = texts.entry(address(statement.sql)).or_insert_with(|| placed(statement.sql));
-        let refused = match run(connection, text, statement) {
-            Ok(true) => continue,
-            Ok(false) => NotApplied::Conflict(at),
-            Err(error) if is_constraint(&error) => NotApplied::Conflict(at),
-            Err(error) => {
-                // Neither a guard nor a constraint: this batch is lost.
-                return Err(fault(&error));
-            }
-        };
-        if gone() {
-            return Err(Fault::new("the transaction ended inside a change"));
-        }
-        control("ROLLBACK TO one")?;
-        control("RELEASE one")?;
-        return Ok(Err(refused));
-    }
-    if gone() {
-        return Err(Fault::new("the transaction ended inside a change"));
-    }
-    control("RELEASE one")?;
-    Ok(Ok(Applied))
-}
-
-fn is_constraint(error: &rusqlite::Error) -> bool {
-    matches!(error, rusqlite::Error::SqliteFailure(cause, _) if cause.code == ErrorCode::ConstraintViolation)
-}
-
-/// Whether the statement touched as many rows as its guard asks for.
-fn run(connection: &Connection, text: &str, wanted: &Statement) -> rusqlite::Result<bool> {
-    let mut statement = connection.prepare_cached(text)?;
-    bind(&mut statement, &wanted.values)?;
-    let touched = if statement.column_count() == 0 {
-        statement.raw_execute()? as u64
-    } else {
-        let (mut rows, mut count) = (statement.raw_query(), 0);
-        while rows.next()?.is_some() {
-            count += 1;
-        }
-        count
-    };
-    Ok(match wanted.expect {
-        Expect::Exactly(rows) => rows == touched,
-        Expect::Any => true,
-    })
 }
 
 #[cfg(test)]

@@ -6,12 +6,11 @@ use crate::config::Config;
 use crate::config::upstream::{Subjects, Upstream};
 use crate::error::Fault;
 use crate::login::deletion::unlink;
+use crate::store::tables::fact::{READ, WRITE};
 use crate::store::tables::{outside_identity, provider_session};
 use crate::store::{Change, Expect, Store};
 use serde::{Deserialize, Serialize};
 
-const READ: &str = "SELECT value FROM fact WHERE name = $1";
-const WRITE: &str = "INSERT INTO fact (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 /// Links that one change deletes.
 const BATCH: i64 = 200;
 

@@ -278,7 +278,7 @@ fn problem(failed: &[Failed]) -> &'static str {
         "wallet_away"
     } else if broke(&["query_claims", "query_set", "query_type"]) {
         "wallet_incomplete"
-    } else if broke(&["issuer_unknown", "issuer_haip", "query_authority"]) {
+    } else if broke(&["issuer_unknown", "issuer_ambiguous", "issuer_haip", "query_authority"]) {
         "wallet_untrusted"
     } else {
         "wallet_failed"

@@ -66,7 +66,8 @@ impl Wallet {
     }
 }
 
-/// Two issuers below one CA, in words: the chain of a credential would not say whose it is, and the issuer is half of an account's key.
+/// Two issuers below one CA, in words: the chain of a credential would not say whose it is, and the issuer is half of an account's key. CAs
+/// that are further apart are known by a chain alone, and then it is refused (`issuer_ambiguous`).
 fn shared_ca(issuers: &[Issuer]) -> Option<String> {
     let is_tied = |own: &Anchor, other: &Anchor| own.is_same_ca(other) || own.is_above(other) || other.is_above(own);
     let is_shared = |one: &Issuer, other: &Issuer| one.anchors.iter().any(|own| other.anchors.iter().any(|it| is_tied(own, it)));

@@ -48,15 +48,25 @@ impl Wallets {
         self.0.values().flat_map(|wallet| wallet.expires_soon(now_s)).collect()
     }
 
-    /// The same as numbers.
-    #[expect(clippy::cast_precision_loss, reason = "instants of this century")]
-    pub fn measure(&self) {
-        for (name, wallet) in &*self.0 {
-            for expiring in wallet.expiring() {
-                metrics::gauge!("symbolon_wallet_expires_seconds", "wallet" => name.clone(), "what" => expiring.what)
-                    .set(expiring.at_s as f64);
-            }
+    /// The same as numbers. A reload that is refused has changed nothing, so it is called when a configuration is in force. `before`: what
+    /// it took the place of. Whatever that had and this has not is no number from now on, so that nobody is called for it.
+    pub fn measure(&self, before: Option<&Self>) {
+        let mut all: BTreeMap<(String, String), f64> = before.map(Self::instants).unwrap_or_default();
+        all.values_mut().for_each(|at_s| *at_s = f64::NAN);
+        all.extend(self.instants());
+        for ((wallet, what), at_s) in all {
+            metrics::gauge!("symbolon_wallet_expires_seconds", "wallet" => wallet, "what" => what).set(at_s);
         }
+    }
+
+    /// When each certificate of each wallet expires.
+    #[expect(clippy::cast_precision_loss, reason = "instants of this century")]
+    fn instants(&self) -> BTreeMap<(String, String), f64> {
+        let mut all = BTreeMap::new();
+        for (name, wallet) in &*self.0 {
+            all.extend(wallet.expiring().into_iter().map(|it| ((name.clone(), it.what), it.at_s as f64)));
+        }
+        all
     }
 
     pub fn is_empty(&self) -> bool {

@@ -193,7 +193,7 @@ async fn the_status_list_is_asked() {
     write("{\"entries\":{}}").await;
     assert_eq!(phone.attest_android(|_| {}).await.status, 200);
     let row = app.store.one("SELECT facts FROM instance WHERE jkt = $1", &[phone.key.kid().into()]).await.unwrap().unwrap();
-    let facts: Json = serde_json::from_str(row.text(0).unwrap()).unwrap();
+    let facts: Json = serde_json::from_str(row.text("facts").unwrap()).unwrap();
     let intermediate = facts["serials"][1].as_str().unwrap().to_owned();
     for status in ["REVOKED", "SUSPENDED", "SOMETHING_NEW"] {
         write(&format!("{{\"entries\":{{\"{intermediate}\":{{\"status\":\"{status}\"}}}}}}")).await;
@@ -223,7 +223,7 @@ async fn many_are_revoked_at_once_and_counted_before() {
         }
         let app = scene.world.running.shared.now();
         let row = app.store.one("SELECT facts FROM instance WHERE jkt = $1", &[one.key.kid().into()]).await.unwrap().unwrap();
-        let facts: Json = serde_json::from_str(row.text(0).unwrap()).unwrap();
+        let facts: Json = serde_json::from_str(row.text("facts").unwrap()).unwrap();
         let (leaf, shared) = (facts["serials"][0].as_str().unwrap().to_owned(), facts["serials"][1].as_str().unwrap().to_owned());
         let file = scene.world.file();
         let run = async |words: &[&str]| {

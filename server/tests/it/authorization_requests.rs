@@ -317,7 +317,7 @@ async fn another_account_can_be_selected() {
         let code = page.code();
         let tokens = world.exchange(&code, &select.verifier).await.1;
         let bob = world.running.shared.now().store.one("SELECT account FROM login_name WHERE name = $1", &["bob".into()]).await;
-        assert_eq!(claims(tokens["id_token"].as_str().unwrap())["sub"], bob.unwrap().unwrap().text(0).unwrap());
+        assert_eq!(claims(tokens["id_token"].as_str().unwrap())["sub"], bob.unwrap().unwrap().text("account").unwrap());
         world.stop().await;
     }
 }

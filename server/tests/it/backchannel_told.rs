@@ -145,7 +145,7 @@ async fn an_app_is_woken_up_with_nothing_in_it() {
         let mut refreshed = scene.phone("member-app");
         refreshed.key = gone.key.clone();
         let store = scene.world.running.shared.now().store.clone();
-        let count = async || store.one("SELECT count(*) FROM push_address", &[]).await.unwrap().unwrap().int(0).unwrap();
+        let count = async || store.one("SELECT count(*) AS count FROM push_address", &[]).await.unwrap().unwrap().int("count").unwrap();
         assert_eq!(count().await, 2);
         let mut browser = Browser::default();
         browser.sign_in(&scene.world, &Ask::native("orders:read"), "alice").await;
@@ -180,7 +180,7 @@ async fn a_push_address_goes_at_the_sign_out() {
         let listener = Listener::start(&[]).await;
         let scene = Scene::start(engine, &format!("[push]\nwebhook = \"{}\"\n", listener.uri)).await;
         let store = scene.world.running.shared.now().store.clone();
-        let count = async || store.one("SELECT count(*) FROM push_address", &[]).await.unwrap().unwrap().int(0).unwrap();
+        let count = async || store.one("SELECT count(*) AS count FROM push_address", &[]).await.unwrap().unwrap().int("count").unwrap();
         let mut apps = Vec::new();
         for address in ["apns:1", "apns:2", "apns:3"] {
             let mut phone = scene.phone("member-app");

@@ -263,10 +263,10 @@ async fn a_generation_does_not_wrap() {
         let tokens = world.tokens("openid orders:read").await;
         let app = world.running.shared.now();
         let row = app.store.one("SELECT session, number, salt FROM app_grant", &[]).await.unwrap().unwrap();
-        let session: [u8; 16] = row.bytes(0).unwrap().try_into().unwrap();
+        let session: [u8; 16] = row.array("session").unwrap();
         let token = |generation: u32| {
-            let number = u32::try_from(row.int(1).unwrap()).unwrap();
-            app.handles.make(Kind::Refresh, RowName { id: session, number, generation }, row.bytes(2).unwrap())
+            let number = u32::try_from(row.int("number").unwrap()).unwrap();
+            app.handles.make(Kind::Refresh, RowName { id: session, number, generation }, row.bytes("salt").unwrap())
         };
         assert_eq!(token(1), refresh_token(&tokens));
         let mut change = symbolon::store::Change::new(app.now_ms());
@@ -279,7 +279,7 @@ async fn a_generation_does_not_wrap() {
             assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_grant")), "{answer}");
         }
         let generation = app.store.one("SELECT generation FROM app_grant", &[]).await.unwrap().unwrap();
-        assert_eq!(generation.int(0).unwrap(), i64::from(u32::MAX), "nothing moved");
+        assert_eq!(generation.int("generation").unwrap(), i64::from(u32::MAX), "nothing moved");
         drop(app);
         world.stop().await;
     })
@@ -318,7 +318,7 @@ async fn copies_of_a_machine_do_not_repeat_each_other() {
             keep(rotate_keys(&app, symbolon_oauth::jwk::Algorithm::ES256, false).await);
         }
         for row in app.store.all("SELECT salt FROM app_grant", &[]).await.unwrap() {
-            keep(format!("{:?}", row.bytes(0).unwrap()));
+            keep(format!("{:?}", row.bytes("salt").unwrap()));
         }
     }
     assert_eq!(count, 2 * 10 * 7);

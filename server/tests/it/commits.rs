@@ -216,10 +216,47 @@ async fn two_nodes_at_once_sweep_each_row_once() {
         let (one, other) = tokio::join!(sweep(&nodes[0], now), sweep(&nodes[1], now));
         let (one, other) = (one.unwrap(), other.unwrap());
         assert_eq!(one + other, 6_400, "round {round}: {one} and {other}");
-        for table in ["SELECT count(*) FROM once", "SELECT count(*) FROM revoked", "SELECT count(*) FROM attempt"] {
-            assert_eq!(nodes[0].one(table, &[]).await.unwrap().unwrap().int(0).unwrap(), 0, "{table}");
+        for table in
+            ["SELECT count(*) AS count FROM once", "SELECT count(*) AS count FROM revoked", "SELECT count(*) AS count FROM attempt"]
+        {
+            assert_eq!(nodes[0].one(table, &[]).await.unwrap().unwrap().int("count").unwrap(), 0, "{table}");
         }
     }
+}
+
+/// A step of the sweep reads the rows that it deletes. It does not read the rest of their hour again and again: an hour may have millions.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_reads_what_it_deletes_and_no_more() {
+    let Some(_) = postgres() else { return };
+    let url = database(Engine::Postgres).await;
+    let (store, asked, rows) = (open(&url).await, operator(&url).await, 50_000_i64);
+    let fill = format!(
+        "INSERT INTO once (bucket, kind, key) SELECT n / {rows}, 'proof', sha256(n::text::bytea) FROM generate_series(0, {rows}) n \
+        ORDER BY 1, 3; VACUUM ANALYZE once"
+    );
+    for statement in fill.split("; ") {
+        asked.batch_execute(statement).await.unwrap();
+    }
+    let counts = "SELECT t.n_tup_del, i.idx_blks_hit + i.idx_blks_read FROM pg_stat_user_tables t JOIN pg_statio_user_indexes i \
+        USING (relid) WHERE t.relname = 'once' AND t.schemaname = current_schema()";
+    let read = async || {
+        let row = asked.query_one(counts, &[]).await.unwrap();
+        (row.get::<_, i64>(0), row.get::<_, i64>(1))
+    };
+    let (_, before) = read().await;
+    assert_eq!(sweep(&store, 100 * 3_600_000).await.unwrap(), rows.unsigned_abs() + 1);
+    let (mut deleted, mut after) = (0, 0);
+    // PostgreSQL counts a moment later.
+    for _ in 0..100 {
+        (deleted, after) = read().await;
+        if deleted > rows {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(deleted, rows + 1);
+    let pages = after - before;
+    assert!(pages > 0 && pages < rows / 10, "{pages} pages of the index for {rows} rows");
 }
 
 /// Both ways to write a UNIX socket into `database`.

@@ -242,7 +242,12 @@ async fn an_expired_code_stays_expired() {
         let rows = async || {
             let app = world.running.shared.now();
             let row = app.store.one("SELECT state, account, answered_ms, expires_ms FROM device_request", &[]).await.unwrap().unwrap();
-            (row.text(0).unwrap().to_owned(), row.text(1).unwrap().to_owned(), row.int(2).unwrap(), row.int(3).unwrap())
+            (
+                row.text("state").unwrap().to_owned(),
+                row.text("account").unwrap().to_owned(),
+                row.int("answered_ms").unwrap(),
+                row.int("expires_ms").unwrap(),
+            )
         };
         let (before, mut words) = (rows().await, std::collections::BTreeSet::new());
         world.advance_s(2);

@@ -165,8 +165,12 @@ async fn polls_are_answered_by_the_rules() {
         let rows = async || {
             let app = world.running.shared.now();
             let mut found = Vec::new();
-            for sql in ["SELECT count(*) FROM audit_security", "SELECT count(*) FROM audit_routine", "SELECT count(*) FROM once"] {
-                found.push(app.store.one(sql, &[]).await.unwrap().unwrap().int(0).unwrap());
+            for sql in [
+                "SELECT count(*) AS count FROM audit_security",
+                "SELECT count(*) AS count FROM audit_routine",
+                "SELECT count(*) AS count FROM once",
+            ] {
+                found.push(app.store.one(sql, &[]).await.unwrap().unwrap().int("count").unwrap());
             }
             found
         };

@@ -135,11 +135,16 @@ fn link(n: i64) -> Change {
 async fn beginning(directory: &Path) -> Option<i64> {
     let options = StoreOptions { readers: 1, ..StoreOptions::default() };
     let store = Store::open(&format!("sqlite:{}", directory.join("test.db").display()), options).await.ok()?;
-    let row = store.one("SELECT count(*), min(name), max(name) FROM login_name", &[]).await.unwrap().unwrap();
-    let (count, spent) = (row.int(0).unwrap(), store.one("SELECT count(*) FROM once", &[]).await.unwrap().unwrap());
-    assert_eq!(spent.int(0).unwrap(), count, "a change is there whole or not at all");
+    let row =
+        store.one("SELECT count(*) AS count, min(name) AS first_name, max(name) AS last_name FROM login_name", &[]).await.unwrap().unwrap();
+    let (count, spent) = (row.int("count").unwrap(), store.one("SELECT count(*) AS count FROM once", &[]).await.unwrap().unwrap());
+    assert_eq!(spent.int("count").unwrap(), count, "a change is there whole or not at all");
     if count > 0 {
-        assert_eq!((row.text(1).unwrap(), row.text(2).unwrap()), ("name-0000", format!("name-{:04}", count - 1).as_str()), "a beginning");
+        assert_eq!(
+            (row.text("first_name").unwrap(), row.text("last_name").unwrap()),
+            ("name-0000", format!("name-{:04}", count - 1).as_str()),
+            "a beginning"
+        );
         assert!(store.apply(link(count - 1)).await.is_err(), "what was spent is spent");
     }
     store.apply(link(count)).await.unwrap();
@@ -306,8 +311,8 @@ async fn callers_who_go_away_leave_nothing_half() {
         assert!(crate::nodes::futures(all.into_iter()).await.iter().all(|it| it.0 == 401), "every place is free again");
         assert_eq!(world.audited("refresh_replayed").await, 0);
         let app = world.running.shared.now();
-        let halves = "SELECT count(*) FROM app_grant WHERE state = 'code' AND generation > 0";
-        assert_eq!(app.store.one(halves, &[]).await.unwrap().unwrap().int(0).unwrap(), 0);
+        let halves = "SELECT count(*) AS count FROM app_grant WHERE state = 'code' AND generation > 0";
+        assert_eq!(app.store.one(halves, &[]).await.unwrap().unwrap().int("count").unwrap(), 0);
         drop(app);
         world.stop().await;
     })
@@ -358,7 +363,7 @@ async fn generations(text: &str, directory: &Path) -> i64 {
     let config = symbolon::config::Config::from_text(text, "test.toml", &|_| None).unwrap();
     let store = Store::open(&symbolon::serve::database(&config, directory), StoreOptions::default()).await.unwrap();
     let rows = store.all("SELECT generation FROM app_grant", &[]).await.unwrap();
-    rows.iter().map(|it| it.int(0).unwrap()).sum()
+    rows.iter().map(|it| it.int("generation").unwrap()).sum()
 }
 
 /// 637-Q: long reads hold up no revocation; somebody else's lock holds it up for seconds, and is then said.

@@ -162,7 +162,7 @@ const DRAWN: [(&str, &str); 15] = [
 const SHOWN_BY: [(&str, &str); 2] = [("upstream_on_the_way", "upstream"), ("wallet_on_the_way", "wallet")];
 
 /// Titles that no page has: steps of apps, which have no page here, a method of the tests, and a kind of error's common title.
-const NO_PAGES: [&str; 10] = [
+const NO_PAGES: [&str; 11] = [
     "manage",
     "manage_passkeys",
     "manage_links",
@@ -171,6 +171,7 @@ const NO_PAGES: [&str; 10] = [
     "manage_apps",
     "manage_history",
     "new_passkey_name",
+    "wallet_open",
     "error",
     "form-post",
 ];

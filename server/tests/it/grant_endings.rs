@@ -9,13 +9,13 @@ use symbolon::store::{Change, Store, Value};
 const SESSION: [u8; 16] = [1; 16];
 
 async fn count(store: &Store, sql: &'static str) -> i64 {
-    store.one(sql, &[]).await.unwrap().unwrap().int(0).unwrap()
+    store.one(sql, &[]).await.unwrap().unwrap().int("count").unwrap()
 }
 
 /// Child sessions that live, addresses, shared secrets.
 async fn left(store: &Store) -> (i64, i64, i64) {
-    let children = "SELECT count(*) FROM session WHERE parent IS NOT NULL AND state = 'active'";
-    let (addresses, secrets) = ("SELECT count(*) FROM push_address", "SELECT count(*) FROM device_secret");
+    let children = "SELECT count(*) AS count FROM session WHERE parent IS NOT NULL AND state = 'active'";
+    let (addresses, secrets) = ("SELECT count(*) AS count FROM push_address", "SELECT count(*) AS count FROM device_secret");
     (count(store, children).await, count(store, addresses).await, count(store, secrets).await)
 }
 
@@ -61,7 +61,7 @@ async fn one_function_ends_what_hangs_on_a_grant() {
             way(&mut change);
             store.apply(change).await.unwrap();
             assert_eq!(left(&store).await, expected, "{name}");
-            let ended = count(&store, "SELECT count(*) FROM session WHERE parent IS NOT NULL AND ended_ms = 2000").await;
+            let ended = count(&store, "SELECT count(*) AS count FROM session WHERE parent IS NOT NULL AND ended_ms = 2000").await;
             assert_eq!(ended, 3 - expected.0, "{name}: /endings tells by this instant");
             world.stop().await;
         }

@@ -16,7 +16,7 @@ async fn import(world: &World, lines: &str, words: &[&str]) -> (Option<i32>, Str
 }
 
 async fn count(world: &World, sql: &'static str) -> i64 {
-    world.running.shared.now().store.one(sql, &[]).await.unwrap().unwrap().int(0).unwrap()
+    world.running.shared.now().store.one(sql, &[]).await.unwrap().unwrap().int("count").unwrap()
 }
 
 async fn digest(world: &World, name: &str) -> String {
@@ -45,13 +45,13 @@ async fn people_keep_their_passwords_and_the_digest_is_replaced_at_the_next_sign
         .map(|line| line.to_string())
         .join("\r\n");
         let lines = format!("\u{feff}{lines}\r\n\r\n");
-        let before = count(&world, "SELECT count(*) FROM account").await;
+        let before = count(&world, "SELECT count(*) AS count FROM account").await;
         let (code, said, _) = import(&world, &lines, &["--dry-run"]).await;
         assert!(code == Some(0) && said.contains("4 would be added, 0 refused"), "{said}");
-        assert_eq!(count(&world, "SELECT count(*) FROM account").await, before, "a dry run does nothing");
+        assert_eq!(count(&world, "SELECT count(*) AS count FROM account").await, before, "a dry run does nothing");
         let (code, said, error) = import(&world, &lines, &[]).await;
         assert!(code == Some(0) && said.contains("4 added, 0 refused"), "{said}{error}");
-        assert_eq!(count(&world, "SELECT count(*) FROM account").await, before + 4);
+        assert_eq!(count(&world, "SELECT count(*) AS count FROM account").await, before + 4);
         let made = world.entries("account_created").await;
         assert!(made.last().unwrap()["actor"]["kind"].is_string(), "{made:?}");
 
@@ -173,7 +173,7 @@ async fn many_people_come_in_several_messages() {
         let lines: Vec<String> = (0..700).map(|number| json!({ "login_names": [format!("person-{number}")] }).to_string()).collect();
         let (code, said, error) = import(&world, &lines.join("\n"), &[]).await;
         assert!(code == Some(0) && said.contains("700 added, 0 refused"), "{said}{error}");
-        assert_eq!(count(&world, "SELECT count(*) FROM login_name WHERE name LIKE 'person-%'").await, 700);
+        assert_eq!(count(&world, "SELECT count(*) AS count FROM login_name WHERE name LIKE 'person-%'").await, 700);
         world.stop().await;
     }
 }

@@ -47,7 +47,7 @@ async fn a_kiosk_is_known_by_its_certificate() {
         }
         let app = world.running.shared.now();
         let rows = app.store.all("SELECT jkt, facts FROM instance WHERE client = 'gate'", &[]).await.unwrap();
-        let id_of = |name: &str| rows.iter().find(|row| row.text(1).unwrap().contains(name)).unwrap().text(0).unwrap().to_owned();
+        let id_of = |name: &str| rows.iter().find(|row| row.text("facts").unwrap().contains(name)).unwrap().text("jkt").unwrap().to_owned();
         let named = |id: &str, name: &str| format!("[client.gate.kiosk.device.{id}]\nname = \"{name}\"\nplace = \"Main hall\"\n");
         let both = [named(&id_of("gate-1"), "Gate 1"), named(&id_of("gate-2"), "Gate 2")].concat();
         world.reload(|it| it.with(&both)).await;

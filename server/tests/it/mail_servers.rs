@@ -90,8 +90,8 @@ async fn ask_for_a_code(world: &World, name: &str) {
 }
 
 async fn waiting(world: &World) -> i64 {
-    let row = world.running.shared.now().store.one("SELECT count(*) FROM outbox", &[]).await.unwrap();
-    row.unwrap().int(0).unwrap()
+    let row = world.running.shared.now().store.one("SELECT count(*) AS count FROM outbox", &[]).await.unwrap();
+    row.unwrap().int("count").unwrap()
 }
 
 /// A stop does not wait for a mail server that hangs, and the letter is still there.
@@ -185,8 +185,8 @@ async fn each_letter_of_a_batch_has_a_lease_of_its_own() {
     world.advance_s(130);
     server.connected(4).await;
     let app = world.running.shared.now();
-    let row = app.store.one("SELECT max(next_ms) FROM outbox", &[]).await.unwrap().unwrap();
-    assert!(row.int(0).unwrap() > app.now_ms(), "another worker would send it too");
+    let row = app.store.one("SELECT max(next_ms) AS next_ms FROM outbox", &[]).await.unwrap().unwrap();
+    assert!(row.int("next_ms").unwrap() > app.now_ms(), "another worker would send it too");
     drop(app);
     world.stop().await;
 }

@@ -386,8 +386,8 @@ async fn every_managed_device_is_its_own() {
         // The operator sees both, and ends one.
         let app = fleet.world.running.shared.now();
         let rows = app.store.all("SELECT jkt, facts, platform FROM instance WHERE client = 'fleet'", &[]).await.unwrap();
-        let of = |name: &str| rows.iter().find(|it| it.text(1).unwrap().contains(name)).unwrap().text(0).unwrap().to_owned();
-        assert_eq!((rows.len(), rows[0].text(2).unwrap()), (2, "managed"));
+        let of = |name: &str| rows.iter().find(|it| it.text("facts").unwrap().contains(name)).unwrap().text("jkt").unwrap().to_owned();
+        assert_eq!((rows.len(), rows[0].text("platform").unwrap()), (2, "managed"));
         assert_eq!(fleet.world.audited("device_enrolled").await, 2);
         let file = fleet.world.file();
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_symbolon"));

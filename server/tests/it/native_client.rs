@@ -1,10 +1,11 @@
 //! The mobile client's native sign-in against the real server, on the simulated phone, whose terminal draws any step.
 
+use crate::wallets::{CREATE, Outside, now_s};
 use crate::world::native::BACK;
 use crate::world::*;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use symbolon_client::native::{Action, Operations, Pressed, Screens, Step};
+use std::sync::{Arc, Mutex};
+use symbolon_client::native::{Action, Operation, Operations, Pressed, Screens, Step};
 use symbolon_client::platform::{BoxFuture, Unavailable};
 use symbolon_client::{Settings, SignIn, StepUp, Trouble};
 use symbolon_phone::browser::Person;
@@ -14,6 +15,8 @@ use symbolon_phone::mailbox::Mailbox;
 use symbolon_phone::passkeys::Passkeys;
 use symbolon_phone::phone::Phone as Simulated;
 use symbolon_phone::terminal::{Terminal, draw};
+use symbolon_phone::wallet::beside::Beside;
+use tokio::sync::oneshot;
 
 struct Scene {
     world: World,
@@ -116,6 +119,57 @@ async fn one_app_makes_and_uses_a_passkey() {
     phone.client.sign_in_natively(&request, &screens).await.unwrap();
     assert_eq!(screens.kinds().len(), 1, "what the platform could not do quietly is not said");
     scene.world.stop().await;
+}
+
+/// The operator names a wallet in the policy: an app that opens wallets signs its person in by one, without a browser. Another that does not
+/// goes to the browser.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_app_opens_a_wallet() {
+    let (scene, outside) = (scene().await, Outside::new());
+    scene.world.reload(|it| it.with(&outside.table(CREATE))).await;
+    let (phone, request) = (scene.phone(), SignIn::new("openid orders:read"));
+    let screens = || Terminal::new(Person { buttons: vec!["use_wallet:pid"], ..Person::default() });
+    let opening = screens().with_operations(Arc::new(Beside::new(outside.wallet_of("AA-1"), &phone.net, System::Ios(APP), BACK)));
+    let signed_in = phone.client.sign_in_natively(&request, &opening).await.unwrap();
+    assert_eq!((opening.kinds().join(" ").as_str(), phone.pages().await.as_str()), ("password wallet wallet_open", ""));
+
+    // The operating system ends the app while the person is in the wallet.
+    let (phone, wallet) = (scene.phone(), outside.wallet_of("AA-1"));
+    let (opened, link) = oneshot::channel();
+    let ended = screens().with_operations(Arc::new(Ended { opened: Mutex::new(Some(opened)) }));
+    let link = tokio::select! {
+        done = phone.client.sign_in_natively(&request, &ended) => panic!("it does not wait: {done:?}"),
+        link = link => link.unwrap(),
+    };
+    let asked = wallet.read(&scene.world.http, &link, now_s()).await.unwrap();
+    let back = wallet.answer(&scene.world.http, &asked).await.unwrap();
+    let phone = phone.restarted();
+    let again = phone.client.finish_natively(&back, &screens()).await.unwrap().unwrap();
+    assert_eq!(again.claims["sub"], signed_in.claims["sub"]);
+    assert!(phone.client.finish_natively(&back, &screens()).await.unwrap().is_none(), "the same link once more");
+
+    let (phone, silent) = (scene.phone(), screens());
+    let _ = phone.client.sign_in_natively(&request, &silent).await;
+    assert_eq!(silent.kinds(), ["password"], "the twin");
+    assert!(phone.pages().await.starts_with("Did you start this"), "{}", phone.pages().await);
+    scene.world.stop().await;
+}
+
+/// Opens a wallet's link, and is ended then.
+struct Ended {
+    opened: Mutex<Option<oneshot::Sender<String>>>,
+}
+
+impl Operations for Ended {
+    fn knows(&self, name: &str) -> bool {
+        name == "wallet_open"
+    }
+
+    fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Result<String, String>> {
+        let opened = self.opened.lock().unwrap().take().unwrap();
+        opened.send(operation.options["url"].as_str().unwrap().to_owned()).unwrap();
+        Box::pin(std::future::pending())
+    }
 }
 
 /// A person who types nothing and presses nothing.

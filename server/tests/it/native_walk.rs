@@ -193,7 +193,6 @@ fn without_secrets(body: &Json) -> Json {
     }
     if let Some(operation) = body["step"].get_mut("operation").filter(|it| !it.is_null()) {
         let options = &mut operation["options"];
-        options["challenge"] = json!("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
         if let Some(user) = options.get_mut("user") {
             user["id"] = json!("BBBBBBBBBBBBBBBBBBBBBB");
             for name in ["name", "displayName"] {
@@ -204,11 +203,13 @@ fn without_secrets(body: &Json) -> Json {
         if options.get("requests").is_some() {
             options["requests"] = json!([{ "protocol": "openid4vp-v1-signed", "data": { "request": "eyJ..." } }]);
         }
-        if options.get("issuer").is_some() {
-            options["issuer"] = json!("https://accounts.example.org");
-        }
-        if options.get("nonce").is_some() {
-            options["nonce"] = json!("AAAAAAAAAAAAAAAAAAAAAA");
+        for (name, text) in [
+            ("challenge", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            ("issuer", "https://accounts.example.org"),
+            ("nonce", "AAAAAAAAAAAAAAAAAAAAAA"),
+            ("url", "openid4vp://?client_id=..."),
+        ] {
+            options.as_object_mut().unwrap().entry(name).and_modify(|value| *value = json!(text));
         }
         for list in ["allowCredentials", "excludeCredentials"] {
             for one in options.get_mut(list).and_then(Json::as_array_mut).into_iter().flatten() {

@@ -1,8 +1,10 @@
 //! The walk of `native_walk`, where somebody else answers: a provider's SDK in the app and links to it, wallets, and plug-ins. A browser is led
 //! away instead, or has the page of a plug-in's own.
 
+use crate::native_detour::begin_both_ways;
 use crate::native_walk::{BROWSER, Known, NATIVE, Walk, see};
 use crate::upstream_native::with_sdk;
+use crate::wallet_app::OPENS;
 use crate::wallets::Outside;
 use crate::world::app_passkeys::with_app;
 use crate::world::native::*;
@@ -25,6 +27,12 @@ async fn walk_with_a_wallet((schema, seen): Known<'_>) {
     let mut walk = Walk::begin(&scene, (schema, seen), &[]).await;
     walk.go("use_wallet:pid", &[]).await.is_at("wallet");
     walk.go("other_device", &[]).await.is_at("wallet_elsewhere");
+    // A browser is led away to the wallet; an app opens it.
+    let mut phone = scene.genuine();
+    let step = begin_both_ways(&mut phone, &[]).await;
+    let step = phone.answer(&step, "use_wallet:pid", &OPENS).await;
+    let opening = see(schema, seen, phone.answer(&step, "go", &OPENS).await);
+    assert_eq!(opening.kind(), "wallet_open", "{opening:?}");
     scene.world.stop().await;
 }
 

@@ -150,10 +150,10 @@ async fn strangers_do_not_fill_the_audit_with_evidence() {
         }
     }
     let store = &scene.world.running.shared.now().store;
-    let written = async |sql: &'static str| store.one(sql, &[]).await.unwrap().unwrap().int(0).unwrap();
-    let routine = written("SELECT count(*) FROM audit_routine WHERE body LIKE '%evidence_refused%'").await;
+    let written = async |sql: &'static str| store.one(sql, &[]).await.unwrap().unwrap().int("count").unwrap();
+    let routine = written("SELECT count(*) AS count FROM audit_routine WHERE body LIKE '%evidence_refused%'").await;
     assert!((300..400).contains(&routine), "{routine}");
-    assert_eq!(written("SELECT count(*) FROM audit_security WHERE body LIKE '%evidence_refused%'").await, 0);
+    assert_eq!(written("SELECT count(*) AS count FROM audit_security WHERE body LIKE '%evidence_refused%'").await, 0);
     let mut other = scene.phone("strongbox");
     assert_eq!(other.attest("android-key", "AAAA", &[("chain", "AAAA")]).await, refused());
     assert_eq!(scene.world.entries("evidence_refused").await.pop().unwrap()["client"], "strongbox", "the twin");

@@ -126,12 +126,12 @@ async fn nobody_chooses_how_long_a_replay_is_remembered() {
     }
     assert_eq!(push(assertion("long", now_s + client_assertion::MAX_LIFETIME_S), object("long", now_s + 3600), now_s, "long").await.0, 201);
     let app = world.running.shared.now();
-    let row = app.store.one("SELECT count(*), max(bucket) FROM once WHERE kind <> 'login'", &[]).await.unwrap().unwrap();
+    let row = app.store.one("SELECT count(*) AS count, max(bucket) AS bucket FROM once WHERE kind <> 'login'", &[]).await.unwrap().unwrap();
     let hour = now_s / 3600;
-    assert!(row.int(0).unwrap() >= 12 && row.int(1).unwrap() <= hour + 1, "{row:?} at hour {hour}");
+    assert!(row.int("count").unwrap() >= 12 && row.int("bucket").unwrap() <= hour + 1, "{row:?} at hour {hour}");
     while symbolon::store::retention::sweep(&app.store, (now_s + 3 * 3600) * 1000).await.unwrap() > 0 {}
-    let row = app.store.one("SELECT count(*) FROM once", &[]).await.unwrap().unwrap();
-    assert_eq!(row.int(0).unwrap(), 0, "three hours later nothing of it is left");
+    let row = app.store.one("SELECT count(*) AS count FROM once", &[]).await.unwrap().unwrap();
+    assert_eq!(row.int("count").unwrap(), 0, "three hours later nothing of it is left");
     drop(app);
     world.stop().await;
 }
@@ -187,9 +187,12 @@ async fn a_flood_of_pushed_requests_is_one_callers_own_trouble() {
         assert_eq!(world.get(&format!("/authorize?{query}")).await.status(), 200);
         assert_eq!(world.post("/challenge", &[], None).await.0, 200);
     }
-    for (table, most) in [("SELECT count(*) FROM login", 0), ("SELECT count(*) FROM once", 0), ("SELECT count(*) FROM pushed_request", 203)]
-    {
-        assert!(app.store.one(table, &[]).await.unwrap().unwrap().int(0).unwrap() <= most, "{table}");
+    for (table, most) in [
+        ("SELECT count(*) AS count FROM login", 0),
+        ("SELECT count(*) AS count FROM once", 0),
+        ("SELECT count(*) AS count FROM pushed_request", 203),
+    ] {
+        assert!(app.store.one(table, &[]).await.unwrap().unwrap().int("count").unwrap() <= most, "{table}");
     }
     drop(app);
     world.stop().await;

@@ -139,7 +139,7 @@ fn respelled(answer: &Json) -> Json {
 }
 
 async fn rows(keys: &Keys) -> i64 {
-    keys.world.running.shared.now().store.one("SELECT count(*) FROM passkey", &[]).await.unwrap().unwrap().int(0).unwrap()
+    keys.world.running.shared.now().store.one("SELECT count(*) AS count FROM passkey", &[]).await.unwrap().unwrap().int("count").unwrap()
 }
 
 /// W-09: padding and the plain alphabet are the same bytes. One credential is one row, however it is spelled, and `id` is compared with

@@ -19,7 +19,7 @@ async fn move_away(keys: &Keys) {
 
 async fn count(keys: &Keys) -> i64 {
     let app = keys.world.running.shared.now();
-    app.store.one("SELECT count(*) FROM passkey", &[]).await.unwrap().unwrap().int(0).unwrap()
+    app.store.one("SELECT count(*) AS count FROM passkey", &[]).await.unwrap().unwrap().int("count").unwrap()
 }
 
 /// The page behind the password, where the policy wants a passkey too.

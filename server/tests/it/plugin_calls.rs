@@ -1,6 +1,6 @@
 //! The id of a plug-in's call: what it is made of, and where operators read it.
 
-use crate::plugins::{ALLOW, Service, TRAP, branch_visit, deciding};
+use crate::plugins::{ALLOW, Service, TRAP, branch_visit, deciding, decision, digest_of};
 use crate::world::*;
 use serde_json::Value as Json;
 use symbolon::store::Store;
@@ -73,6 +73,29 @@ async fn the_audit_names_the_call_that_failed() {
         assert_eq!((status, body["error"].as_str()), (503, Some("temporarily_unavailable")), "{body}");
         let failed = world.entries("plugin_failed").await;
         assert!(failed.len() == 1 && names_its_call(&failed[0]), "{failed:?}");
+        world.stop().await;
+    }
+}
+
+/// P-10, P-16: what is not loaded was not called. Its entry says so, and names no call that nobody would find.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_loaded_has_no_call() {
+    for engine in engines() {
+        let digest = digest_of(&decision(ALLOW));
+        let gone = format!("[plugin.rule]\nfile = '/nowhere.wasm'\nsha256 = \"{digest}\"\nworld = \"decision\"\nat = [\"refresh\"]\n");
+        let world = Configuration::on(engine).await.with(&gone).with("[plugin.rule]\noptional = true\n").start().await;
+        let refused = async || {
+            let tokens = world.tokens("orders:read").await;
+            let (status, body) = world.refresh(refresh_token(&tokens)).await;
+            assert_eq!((status, body["error"].as_str()), (503, Some("temporarily_unavailable")), "{body}");
+            world.entries("plugin_failed").await.pop().unwrap()
+        };
+        let entry = refused().await;
+        assert!(entry["reason"].as_str().unwrap().starts_with("not loaded: cannot read /nowhere.wasm"), "{entry}");
+        assert_eq!((&entry["detail"]["plugin"], entry["detail"].get("call")), (&Json::from("rule"), None), "{entry}");
+        world.reload(|it| it.without("plugin").with(&deciding(TRAP, "refresh", ""))).await;
+        let entry = refused().await;
+        assert!(entry["reason"].as_str().unwrap().starts_with("trap") && names_its_call(&entry), "the twin: {entry}");
         world.stop().await;
     }
 }

@@ -115,7 +115,7 @@ async fn two_people_at_once_do_not_share_a_name() {
 async fn an_account_has_so_many_links() {
     let world = world(Engine::Sqlite, LINKED, "effects = [\"link\"]").await;
     let app = world.running.shared.now();
-    let alice = app.store.all("SELECT id FROM account", &[]).await.unwrap()[0].text(0).unwrap().to_owned();
+    let alice = app.store.all("SELECT id FROM account", &[]).await.unwrap()[0].text("id").unwrap().to_owned();
     for at in 0..20 {
         let mut change = Change::new(app.now_ms());
         let (issuer, subject) = ("https://op.example", format!("{at}"));

@@ -33,6 +33,7 @@ fn method(ask: &str, body: &str) -> Vec<u8> {
     (data (i32.const 1210) "notice")
     (data (i32.const 1220) "https://elsewhere.example/")
     (data (i32.const 1440) "Say\e2\80\ae the\0a\e2\80\8bword")
+    (data (i32.const 1460) "\e2\80\8b \e2\80\ae")
     (func $text (param $at i32) (param $text i32) (param $length i32)
       (i32.store (local.get $at) (local.get $text)) (i32.store offset=4 (local.get $at) (local.get $length)))
     (func $effect (param $kind i32) (param $text i32) (param $length i32)
@@ -80,6 +81,9 @@ const AWAY: &str = "(call $leave (i32.const 1220) (i32.const 26))";
 
 /// A text with a mark of direction (U+202E), a line break and a space that nobody sees (U+200B), at this place.
 const HIDING: &str = "(i32.const 1440) (i32.const 18)";
+
+/// A text of which nobody sees anything: U+200B, a space and U+202E.
+const UNSEEN: &str = "(i32.const 1460) (i32.const 7)";
 
 pub fn word(body: &str, more: &str) -> String {
     table("word", &method(ASK, body), &format!("world = \"method\"\nlabel = \"the word\"\n{more}"))
@@ -129,6 +133,63 @@ async fn nothing_hides_in_a_plug_in_s_words() {
         assert!(said.contains(problem), "{said}");
         scene.world.stop().await;
     }
+}
+
+/// What a plug-in adds to its question, what it answers, and the text that stands at `HERE`.
+const TEXTS: [(&str, &str, &str); 6] = [
+    ("(call $text (i32.const 516) HERE)", "", "the title of a step"),
+    ("(call $text (i32.const 524) (i32.const 1480) (i32.const 1)) (call $text (i32.const 1480) HERE)", "", "a text of a step"),
+    ("(call $text (i32.const 1408) HERE)", "", "the label of a field"),
+    ("", "(i32.store8 (i32.const 516) (i32.const 2)) (call $text (i32.const 520) HERE)", "a problem"),
+    ("", "(call $effect (i32.const 0) (i32.const 1040) (i32.const 4)) (call $text (i32.const 1312) HERE)", "the detail of an audit entry"),
+    (
+        "",
+        "(call $effect (i32.const 3) (i32.const 1210) (i32.const 6)) (call $text (i32.const 1312) (i32.const 1480) (i32.const 1))
+         (call $text (i32.const 1480) (i32.const 1040) (i32.const 4)) (call $text (i32.const 1488) HERE)",
+        "a value of a letter",
+    ),
+];
+
+/// 351-L: no heading and no label is empty. A text of which nobody sees anything is a failure of the plug-in, and the audit says of which one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_nobody_sees_is_no_answer() {
+    let pages = std::env::temp_dir().join(format!("symbolon-plugin-unseen-{}", std::process::id()));
+    std::fs::create_dir_all(&pages).unwrap();
+    let words = "mail-plugin-notice-subject = A letter\nmail-plugin-notice-body = It says { $word }.\n";
+    std::fs::write(pages.join("en.ftl"), words).unwrap();
+    let saying = |(adds, answers, _): &(&str, &str, &str), text: &str| {
+        let guest = method(&format!("{ASK} {}", adds.replace("HERE", text)), &answers.replace("HERE", text));
+        let more = "world = \"method\"\nlabel = \"the word\"\neffects = [\"audit\", \"letter\"]\nletters = [\"notice\"]\n";
+        table("word", &guest, more)
+    };
+    let templates = pages.display().to_string();
+    let both = requiring("\"password + plugin:word\"");
+    let with = |it: Configuration| it.with(&saying(&TEXTS[0], HIDING)).with(&both).set("templates", templates.as_str());
+    let scene = Screens::with(Engine::Sqlite, with).await;
+    let world = &scene.world;
+    for text in &TEXTS {
+        let at_question = async |shown: &str| {
+            world.reload(|it| it.without("plugin").with(&saying(text, shown))).await;
+            let mut browser = Browser::default();
+            let page = browser.open(world, &Ask::native("openid")).await;
+            let page = browser.submit_password(world, &page, "alice", PASSWORD).await;
+            (browser, page)
+        };
+        let (_, _, what) = text;
+        let (mut browser, page) = at_question(UNSEEN).await;
+        if page.name().as_deref() != Some("plugin_away") {
+            let refused = answered(world, &mut browser, &page).await;
+            assert!(refused.problem().starts_with("That could not be checked"), "{what}: {}", refused.html);
+        }
+        let entry = world.entries("plugin_failed").await.pop().unwrap();
+        let reason = format!("answer: nobody sees anything of {what}");
+        assert_eq!((&entry["detail"]["plugin"], &entry["reason"]), (&"word".into(), &reason.into()), "{entry}");
+        let (mut browser, page) = at_question(HIDING).await;
+        let next = answered(world, &mut browser, &page).await;
+        assert!(next.has_code() || next.problem() == "Say the word", "the twin: {what}: {}", next.html);
+    }
+    scene.world.stop().await;
+    std::fs::remove_dir_all(&pages).unwrap();
 }
 
 /// A name of the plug-in's own is nobody until a person who is proved otherwise links it. From then on it signs that person in, and the link

@@ -232,7 +232,7 @@ async fn a_person_signs_in_with_a_number_from_the_branch() {
         );
         assert_eq!((world.audited("plugin_proved").await, world.audited("plugin_refused").await), (1, 1));
         let issued = world.running.shared.now().store.all("SELECT request FROM app_grant", &[]).await.unwrap();
-        let record: Json = serde_json::from_str(issued[0].text(0).unwrap()).unwrap();
+        let record: Json = serde_json::from_str(issued[0].text("request").unwrap()).unwrap();
         assert_eq!(record["amr"], serde_json::json!(["pwd", "otp", "mfa"]));
         // Once: the bank would say yes again, and we do not, on this day and the next.
         for days in [0, 1] {

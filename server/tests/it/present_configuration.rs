@@ -182,8 +182,8 @@ async fn a_shortened_lifetime_sweeps_no_living_grant() {
         let living = world.tokens("openid orders:read").await;
         let rows = async || {
             let (app, mut found) = (world.running.shared.now(), Vec::new());
-            for sql in ["SELECT count(*) FROM session", "SELECT count(*) FROM app_grant"] {
-                found.push(app.store.one(sql, &[]).await.unwrap().unwrap().int(0).unwrap());
+            for sql in ["SELECT count(*) AS count FROM session", "SELECT count(*) AS count FROM app_grant"] {
+                found.push(app.store.one(sql, &[]).await.unwrap().unwrap().int("count").unwrap());
             }
             found
         };

@@ -203,7 +203,7 @@ async fn apple_says_how_many_keys_a_device_has_had() {
         assert!(asked.len() == 3 && asked[0] == asked[1] && asked[2] == second, "always the newest receipt");
         let app = scene.world.running.shared.now();
         let row = app.store.one("SELECT receipt FROM instance WHERE jkt = $1", &[phone.key.kid().into()]).await.unwrap().unwrap();
-        let kept = row.bytes(0).unwrap();
+        let kept = row.bytes("receipt").unwrap();
         assert!(!kept.windows(16).any(|it| it == &second[second.len() - 16..] || it == &second[..16]), "sealed at rest");
         // Receipts that are not about this key, this app, or not Apple's, change nothing.
         let other = Maker::new().unwrap();

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 async fn entries(world: &World, event: &str) -> Vec<Json> {
     let app = world.running.shared.now();
     let rows = app.store.all("SELECT body FROM audit_security", &[]).await.unwrap();
-    let all = rows.iter().map(|it| serde_json::from_str::<Json>(it.text(0).unwrap()).unwrap());
+    let all = rows.iter().map(|it| serde_json::from_str::<Json>(it.text("body").unwrap()).unwrap());
     all.filter(|it| it["event"] == event).collect()
 }
 

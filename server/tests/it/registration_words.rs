@@ -116,7 +116,7 @@ async fn what_is_offered_is_registered_or_refused_by_its_name() {
         let id = text(&answer, "client_id");
         let app = world.running.shared.now();
         let row = app.store.one("SELECT body FROM client WHERE id = $1", &[id.into()]).await.unwrap().unwrap();
-        let kept: Json = serde_json::from_str(row.text(0).unwrap()).unwrap();
+        let kept: Json = serde_json::from_str(row.text("body").unwrap()).unwrap();
         assert!(kept.get("secret").is_none(), "{kept}");
         let ask = Ask::new(id, BACK, "openid").with("nonce", "n-1");
         let bare = ask.clone().without("code_challenge").without("code_challenge_method");

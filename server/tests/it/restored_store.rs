@@ -134,7 +134,7 @@ async fn recovering_takes_away_again_what_was_taken_away() {
     assert!(shown(&["client", "list"]).lines().any(|it| it.starts_with("leaked ") && it.contains("disabled")));
     assert!(shown(&["client", "list"]).lines().any(|it| it.starts_with("sound ") && it.contains("import")));
     let cut = world.running.shared.now().store.all("SELECT key FROM cutoff WHERE kind = 'client'", &[]).await.unwrap();
-    assert_eq!(cut.iter().map(|it| it.text(0).unwrap()).collect::<Vec<_>>(), ["leaked"]);
+    assert_eq!(cut.iter().map(|it| it.text("key").unwrap()).collect::<Vec<_>>(), ["leaked"]);
     assert!(shown(&["instance", "show", "stolen"]).contains("revoked") && shown(&["instance", "show", "kept"]).contains("active"));
     assert!(shown(&["user", "show", "bob"]).contains("disabled") && shown(&["user", "show", "alice"]).contains("active"));
     world.stop().await;
@@ -175,9 +175,9 @@ async fn recovering_takes_away_again_what_signed_people_in() {
         })
         .await;
     let store = world.running.shared.now().store.clone();
-    for sql in ["SELECT public_id FROM passkey", "SELECT name FROM outside_identity"] {
+    for sql in ["SELECT public_id AS name FROM passkey", "SELECT name FROM outside_identity"] {
         let left = store.all(sql, &[]).await.unwrap();
-        assert_eq!(left.iter().map(|it| it.text(0).unwrap()).collect::<Vec<_>>(), ["kept"], "{sql}");
+        assert_eq!(left.iter().map(|it| it.text("name").unwrap()).collect::<Vec<_>>(), ["kept"], "{sql}");
     }
     world.stop().await;
 }
@@ -231,11 +231,11 @@ async fn recovering_ends_again_every_session_that_a_lost_means_ended() {
         })
         .await;
     let store = world.running.shared.now().store.clone();
-    let count = async |sql: &'static str, account: &str| store.one(sql, &[account.into()]).await.unwrap().unwrap().int(0).unwrap();
+    let count = async |sql: &'static str, account: &str| store.one(sql, &[account.into()]).await.unwrap().unwrap().int("count").unwrap();
     for (at, (account, entry, ends)) in entries.iter().enumerate() {
-        let active = count("SELECT count(*) FROM session WHERE account = $1 AND state = 'active'", account).await;
-        let known = count("SELECT count(*) FROM known_device WHERE account = $1", account).await;
-        let tickets = count("SELECT count(*) FROM ticket WHERE account = $1", account).await;
+        let active = count("SELECT count(*) AS count FROM session WHERE account = $1 AND state = 'active'", account).await;
+        let known = count("SELECT count(*) AS count FROM known_device WHERE account = $1", account).await;
+        let tickets = count("SELECT count(*) AS count FROM ticket WHERE account = $1", account).await;
         let left = i64::from(!ends);
         assert_eq!((active, known, tickets), (left, left, i64::from(at != 1)), "{entry:?}");
     }

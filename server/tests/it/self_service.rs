@@ -71,7 +71,7 @@ async fn of_alice(world: &World, column: &'static str) -> Option<String> {
         _ => "SELECT a.locale FROM account a JOIN login_name l ON l.account = a.id WHERE l.name = 'alice'",
     };
     let row = world.running.shared.now().store.one(sql, &[]).await.unwrap()?;
-    row.opt_text(0).unwrap().map(str::to_owned)
+    row.opt_text(column).unwrap().map(str::to_owned)
 }
 
 /// 361-Z, W-58: on the pages, each change asks who it is if that was proved too long ago, says what will happen, and is told by letter.
@@ -460,7 +460,7 @@ async fn a_history_is_the_persons_own_and_goes_with_the_time() {
         let app = world.running.shared.now();
         let events = async || {
             let rows = app.store.all("SELECT event FROM account_event ORDER BY at_ms", &[]).await.unwrap();
-            rows.iter().map(|row| row.text(0).unwrap().to_owned()).collect::<Vec<_>>()
+            rows.iter().map(|row| row.text("event").unwrap().to_owned()).collect::<Vec<_>>()
         };
         let before = events().await;
         assert!(before.contains(&"code_issued".to_owned()) && !before.contains(&"password_refused".to_owned()), "{before:?}");

@@ -8,7 +8,7 @@ use symbolon::store::faults::{Fate, Plan};
 use symbolon::store::{Change, Expect, NotApplied, Store, StoreOptions, Value};
 
 const PUT: &str = "INSERT INTO login_name (name, account) VALUES ($1, $2)";
-const COUNT: &str = "SELECT count(*) FROM login_name";
+const COUNT: &str = "SELECT count(*) AS count FROM login_name";
 
 /// A store whose file goes with it.
 struct Kept {
@@ -62,7 +62,7 @@ fn put(names: &[&str]) -> Change {
 }
 
 async fn count(store: &Store) -> i64 {
-    store.one(COUNT, &[]).await.unwrap().unwrap().int(0).unwrap()
+    store.one(COUNT, &[]).await.unwrap().unwrap().int("count").unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,8 +122,8 @@ async fn bytes_that_look_like_a_number_stay_bytes() {
         store.apply(change).await.unwrap();
         let row =
             store.one("SELECT id, body, expires_ms FROM pushed_request WHERE id = $1", &[Value::from(&b"123"[..])]).await.unwrap().unwrap();
-        assert_eq!((row.bytes(0).unwrap(), row.text(1).unwrap(), row.int(2).unwrap()), (&b"123"[..], "42", 7));
-        assert!(row.text(0).is_err() && row.int(1).is_err() && row.bytes(2).is_err());
+        assert_eq!((row.bytes("id").unwrap(), row.text("body").unwrap(), row.int("expires_ms").unwrap()), (&b"123"[..], "42", 7));
+        assert!(row.text("id").is_err() && row.int("body").is_err() && row.bytes("expires_ms").is_err());
     })
     .await;
 }
@@ -190,7 +190,7 @@ async fn an_answer_that_is_lost_is_said_to_be_unknown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swept_database_gets_smaller() {
     let store = open(Engine::Sqlite).await;
-    let pages = async || store.one("PRAGMA page_count", &[]).await.unwrap().unwrap().int(0).unwrap();
+    let pages = async || store.one("PRAGMA page_count", &[]).await.unwrap().unwrap().int("page_count").unwrap();
     let body = "x".repeat(2_000);
     for part in 0..4_i64 {
         let mut change = Change::new(0);
@@ -256,8 +256,10 @@ async fn a_backlog_of_thousands_is_swept_in_one_round() {
             symbolon::config::Config::from_text("issuer = \"https://a.example\"\n[retention]\naudit_routine = \"30h\"", "x", &|_| None);
         let gone = symbolon::store::retention::sweep_old(&store, &config.unwrap(), 0, now).await.unwrap();
         assert_eq!(gone, old);
-        for sql in ["SELECT count(*) FROM once", "SELECT count(*) FROM revoked", "SELECT count(*) FROM audit_routine"] {
-            assert_eq!(store.one(sql, &[]).await.unwrap().unwrap().int(0).unwrap(), 1, "{sql}: the young one stays");
+        for sql in
+            ["SELECT count(*) AS count FROM once", "SELECT count(*) AS count FROM revoked", "SELECT count(*) AS count FROM audit_routine"]
+        {
+            assert_eq!(store.one(sql, &[]).await.unwrap().unwrap().int("count").unwrap(), 1, "{sql}: the young one stays");
         }
     })
     .await;

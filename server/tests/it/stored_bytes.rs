@@ -39,15 +39,16 @@ async fn one_network_has_a_budget_of_bytes_for_pushed_requests() {
         }
         assert_eq!(last, (429, "temporarily_unavailable".to_owned(), true));
         let app = world.running.shared.now();
-        let bytes = "SELECT CAST(coalesce(sum(length(body)), 0) AS BIGINT) FROM pushed_request";
-        let stored = app.store.one(bytes, &[]).await.unwrap().unwrap().int(0).unwrap();
+        let bytes = "SELECT CAST(coalesce(sum(length(body)), 0) AS BIGINT) AS bytes FROM pushed_request";
+        let stored = app.store.one(bytes, &[]).await.unwrap().unwrap().int("bytes").unwrap();
         assert!((200..300).contains(&taken) && stored < 10_000_000, "{taken} {stored}");
         assert_eq!(push(&world, &ask, "203.0.113.8", None).await.0, 201, "another network");
         let web = Ask::new("shop-web", WEB_BACK, "openid");
         assert_eq!(push(&world, &web, "203.0.113.7", Some("shop-web")).await.0, 201, "a client that proves itself");
         assert_eq!(push(&world, &web, "203.0.113.7", None).await.0, 401, "and one that does not is nobody");
         // Swept five minutes after the last instant at which it counts, and not before.
-        let rows = async || app.store.one("SELECT count(*) FROM pushed_request", &[]).await.unwrap().unwrap().int(0).unwrap();
+        let rows =
+            async || app.store.one("SELECT count(*) AS count FROM pushed_request", &[]).await.unwrap().unwrap().int("count").unwrap();
         let now_ms = app.now_ms();
         retention::sweep(&app.store, now_ms + 4 * 60_000).await.unwrap();
         assert!(rows().await > 200);
@@ -85,13 +86,13 @@ async fn one_network_has_a_budget_of_bytes_for_sign_ins() {
     let refused = browser.submit_password(&world, &page, "alice", PASSWORD).await;
     assert_eq!((refused.status, refused.location.as_deref(), refused.header("retry-after")), (429, None, Some("60")));
     assert!(refused.says("too much under way"), "{}", refused.html);
-    let rows = app.store.one("SELECT count(*) FROM sign_in", &[]).await.unwrap().unwrap().int(0).unwrap();
+    let rows = app.store.one("SELECT count(*) AS count FROM sign_in", &[]).await.unwrap().unwrap().int("count").unwrap();
     assert_eq!(rows, 0);
     browser.address = Some("2001:db8:0:8::1".to_owned());
     let done = browser.submit_password(&world, &page, "alice", PASSWORD).await;
     assert!(done.has_code(), "the twin: {}", done.html);
     // The row is needed as long as its page may be asked for, and goes then.
-    let rows = async || app.store.one("SELECT count(*) FROM sign_in", &[]).await.unwrap().unwrap().int(0).unwrap();
+    let rows = async || app.store.one("SELECT count(*) AS count FROM sign_in", &[]).await.unwrap().unwrap().int("count").unwrap();
     let now_ms = app.now_ms();
     retention::sweep(&app.store, now_ms + 33 * 60_000).await.unwrap();
     assert_eq!(rows().await, 1);

@@ -9,6 +9,7 @@ mod modules;
 mod names;
 mod prose;
 mod routes;
+mod statements;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -138,7 +138,7 @@ async fn an_address_is_not_what_a_header_says() {
         assert_eq!(request.header("x-real-ip", "198.51.100.3").send().await.unwrap().status(), 200);
         let app = world.running.shared.now();
         let rows = app.store.all("SELECT body FROM audit_routine", &[]).await.unwrap();
-        let bodies: Vec<Json> = rows.iter().map(|it| serde_json::from_str(it.text(0).unwrap()).unwrap()).collect();
+        let bodies: Vec<Json> = rows.iter().map(|it| serde_json::from_str(it.text("body").unwrap()).unwrap()).collect();
         let entry = bodies.iter().find(|it| it["event"] == "client_token_issued").unwrap();
         assert_eq!(entry["address"], expected);
         world.stop().await;

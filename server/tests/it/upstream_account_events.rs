@@ -211,7 +211,7 @@ async fn an_address_that_takes_no_mail_is_marked() {
         let (_, refresh, _) = signed_in(&world, &provider).await;
         let off = async || {
             let app = world.running.shared.now();
-            app.store.one("SELECT email_off_ms FROM outside_identity", &[]).await.unwrap().unwrap().int(0).unwrap() > 0
+            app.store.one("SELECT email_off_ms FROM outside_identity", &[]).await.unwrap().unwrap().int("email_off_ms").unwrap() > 0
         };
         assert!(!off().await);
         for (kind, is_off) in [("email-disabled", true), ("email-enabled", false)] {

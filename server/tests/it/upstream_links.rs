@@ -55,7 +55,8 @@ async fn alice(world: &World) -> String {
 }
 
 async fn links(world: &World) -> i64 {
-    world.running.shared.now().store.one("SELECT count(*) FROM outside_identity", &[]).await.unwrap().unwrap().int(0).unwrap()
+    let app = world.running.shared.now();
+    app.store.one("SELECT count(*) AS count FROM outside_identity", &[]).await.unwrap().unwrap().int("count").unwrap()
 }
 
 #[tokio::test]

@@ -28,7 +28,8 @@ async fn run(world: &World, sql: &'static str) {
 }
 
 async fn links(world: &World) -> i64 {
-    world.running.shared.now().store.one("SELECT count(*) FROM outside_identity", &[]).await.unwrap().unwrap().int(0).unwrap()
+    let app = world.running.shared.now();
+    app.store.one("SELECT count(*) AS count FROM outside_identity", &[]).await.unwrap().unwrap().int("count").unwrap()
 }
 
 fn formerly(issuer: Option<&str>, client_id: Option<&str>, subjects: &str) -> Value {

@@ -181,7 +181,7 @@ async fn the_provider_sees_the_id_token_of_its_session() {
         let app = world.running.shared.now();
         let rows = app.store.all("SELECT sealed FROM provider_hint", &[]).await.unwrap();
         assert_eq!(rows.len(), 2);
-        assert!(rows.iter().all(|row| !String::from_utf8_lossy(row.bytes(0).unwrap()).contains("eyJ")));
+        assert!(rows.iter().all(|row| !String::from_utf8_lossy(row.bytes("sealed").unwrap()).contains("eyJ")));
         drop(app);
         world.stop().await;
     }

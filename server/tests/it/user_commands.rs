@@ -133,7 +133,8 @@ async fn an_identity_at_a_provider_is_taken_away() {
         let app = world.running.shared.now();
         for table in ["outside_identity", "provider_token", "provider_check"] {
             let sql: &'static str = format!("SELECT account FROM {table}").leak();
-            let left: Vec<String> = app.store.all(sql, &[]).await.unwrap().iter().map(|row| row.text(0).unwrap().to_owned()).collect();
+            let left: Vec<String> =
+                app.store.all(sql, &[]).await.unwrap().iter().map(|row| row.text("account").unwrap().to_owned()).collect();
             assert_eq!(left, [sub(&world, "bob").await], "{table}");
         }
         drop(app);
@@ -183,11 +184,14 @@ async fn a_deleted_person_leaves_nothing_that_works() {
         assert!(!signs_in(&world, "alice").await);
         refused(&world, &["user", "show", "alice"], "nobody signs in as alice").await;
         let app = world.running.shared.now();
-        for sql in
-            ["SELECT account FROM login_name", "SELECT account FROM credential", "SELECT account FROM consent", "SELECT id FROM account"]
-        {
+        for sql in [
+            "SELECT account FROM login_name",
+            "SELECT account FROM credential",
+            "SELECT account FROM consent",
+            "SELECT id AS account FROM account",
+        ] {
             let left = app.store.all(sql, &[]).await.unwrap();
-            assert!(left.iter().all(|it| it.text(0).unwrap() != gone), "{sql}");
+            assert!(left.iter().all(|it| it.text("account").unwrap() != gone), "{sql}");
         }
         drop(app);
         // The name is free again, for somebody else.
@@ -243,7 +247,7 @@ async fn secrets_move_to_a_new_master_key() {
         assert_eq!(world.get("/jwks").await.text().await.unwrap(), kids, "the same keys sign");
         let app = world.running.shared.now();
         let row = app.store.one("SELECT secret FROM credential WHERE kind = 'totp'", &[]).await.unwrap().unwrap();
-        assert_eq!(app.keyring.open(&format!("credential/totp/{account}"), row.bytes(0).unwrap()).as_deref(), Some(&[7; 20][..]));
+        assert_eq!(app.keyring.open(&format!("credential/totp/{account}"), row.bytes("secret").unwrap()).as_deref(), Some(&[7; 20][..]));
         drop(app);
         world.stop().await;
     }

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use symbolon_phone::wallet::Wallet;
 
 /// The app says that it opens wallets.
-const OPENS: [(&str, &str); 1] = [("wallet_return", "sw")];
+pub const OPENS: [(&str, &str); 1] = [("wallet_return", "sw")];
 
 /// As on iOS: no platform of the app's speaks to wallets.
 async fn screens(engine: Engine, outside: &Outside) -> Screens {
@@ -23,7 +23,7 @@ async fn opening(phone: &mut Phone<'_>) -> (Answer, String) {
     let step = phone.answer(&step, "use_wallet:pid", &OPENS).await;
     assert_eq!((step.error(), step.kind()), (ASKED, "wallet"), "{step:?}");
     let step = phone.answer(&step, "go", &OPENS).await;
-    assert_eq!((step.error(), &step.step()["operation"]["name"]), (ASKED, &json!("wallet_open")), "{step:?}");
+    assert_eq!((step.error(), step.kind(), &step.step()["operation"]["name"]), (ASKED, "wallet_open", &json!("wallet_open")), "{step:?}");
     let url = options(&step)["url"].as_str().unwrap().to_owned();
     (step, url)
 }
@@ -39,6 +39,13 @@ async fn brought(phone: &mut Phone<'_>, step: &Answer, link: &str) -> Answer {
     let found = parameters(link);
     let fields: Vec<(&str, &str)> = found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     phone.answer(step, "open_wallet", &fields).await
+}
+
+/// The answer that docs/steps.md shows for this operation.
+fn shown_answer() -> std::collections::BTreeMap<String, String> {
+    let page = include_str!("../../../docs/steps.md");
+    let form = page.split("```\nclient_id=").nth(1).and_then(|it| it.lines().next()).unwrap();
+    url::form_urlencoded::parse(format!("client_id={form}").as_bytes()).into_owned().collect()
 }
 
 /// Methods.md, "Home": the wallet leads to the app's own https link, and the app brings the code to the sign-in that it began. Without its
@@ -61,6 +68,9 @@ async fn an_app_opens_a_wallet_and_brings_its_code() {
         let step = phone.answer(&none, "go", &OPENS).await;
         let link = led(&scene.world, &wallet, options(&step)["url"].as_str().unwrap()).await;
         assert!(link.starts_with(&format!("{BACK}?wallet_state=")), "{link}");
+        let (found, shown) = (parameters(&link), shown_answer());
+        assert!(found.len() == 2 && found.keys().all(|name| shown.contains_key(name)), "{found:?} {shown:?}");
+        assert_eq!((shown.len(), shown["action"].as_str(), shown.contains_key("auth_session")), (5, "open_wallet", true), "{shown:?}");
         let done = brought(&mut phone, &step, &link).await;
         assert_eq!(done.status, 200, "{done:?}");
         let (code, verifier) = (done.text("authorization_code"), verifier());

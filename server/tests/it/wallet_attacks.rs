@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use symbolon::store::Store;
 use symbolon::store::faults::{Fate, Plan};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
-use symbolon_phone::wallet::issuer::{CredentialIssuer, Terms};
+use symbolon_phone::wallet::issuer::{CredentialIssuer, FarBelow, Terms};
 use symbolon_phone::wallet::{Asked, Held, Wallet};
 use symbolon_wallet::jwe::Encryption;
 
@@ -297,8 +297,8 @@ async fn what_nobody_sees_is_in_no_claim() {
         let store = &world.running.shared.now().store;
         let shown = "SELECT a.name, o.claims FROM account a JOIN outside_identity o ON o.account = a.id WHERE a.id = $1";
         let row = store.one(shown, &[subject.as_str().into()]).await.unwrap().unwrap();
-        assert_eq!(row.text(0).unwrap(), "Ana Example");
-        let claims: Json = serde_json::from_str(row.text(1).unwrap()).unwrap();
+        assert_eq!(row.text("name").unwrap(), "Ana Example");
+        let claims: Json = serde_json::from_str(row.text("claims").unwrap()).unwrap();
         assert_eq!(claims["customer_id"], json!({ "number": ["c-7"] }));
         // Two names that look the same are one to whoever reads them.
         says["customer"] = json!({ "number": 1, "num\u{200b}ber": 2 });
@@ -332,4 +332,30 @@ async fn what_was_learned_under_another_configuration_counts_nothing() {
         assert_eq!(world.audited("code_issued").await, usize::from(!is_other));
         world.stop().await;
     }
+}
+
+/// V-20: the CA of one issuer stands two levels below another's. The server begins, as their certificates do not say it. A chain that goes on
+/// to the upper one is of nobody, and the short one is of the lower issuer.
+#[tokio::test]
+async fn a_chain_through_two_issuers_is_of_nobody() {
+    let outside = Outside::new();
+    let FarBelow { top_pem, mut issuer, whole, .. } = CredentialIssuer::far_below("Union", "Members").unwrap();
+    let both = format!("{}{}", outside.trusting("union", &top_pem), outside.trusting("members", &issuer.root_pem));
+    let world = outside.configured(Engine::Sqlite, CREATE).await.with(&both).start().await;
+    let holding = |issuer: &CredentialIssuer| {
+        let mut wallet = outside.wallet();
+        let text = issuer.sd_jwt(&terms(&wallet, VCT, None), &pid("AA-1")).unwrap();
+        wallet.held = vec![Held::SdJwt { vct: VCT.to_owned(), text }];
+        wallet
+    };
+    let of_members = sign_in_for_subject(&world, &holding(&issuer)).await;
+    issuer.chain = whole;
+    let page = sign_in(&world, &holding(&issuer), &mut Browser::default(), &ask()).await;
+    assert!(!page.has_code() && page.says("from somebody whom this service does not trust"), "{}", page.text());
+    let refused = world.entries("wallet_refused").await;
+    assert!(refused.len() == 1 && refused[0].to_string().contains("issuer_ambiguous"), "{refused:?}");
+    // The twin: one of the two is named, and the same chain is that one's.
+    world.reload(|it| it.set("wallet.pid.credential.pid.issuers", vec!["union"])).await;
+    assert_ne!(sign_in_for_subject(&world, &holding(&issuer)).await, of_members, "another issuer's person");
+    world.stop().await;
 }

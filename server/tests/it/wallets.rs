@@ -69,6 +69,13 @@ impl Outside {
         Configuration::on(engine).await.with(&self.table(more))
     }
 
+    /// Who is trusted as well, by this CA.
+    pub fn trusting(&self, name: &str, pem: &str) -> String {
+        let anchor = self.directory.join(format!("{name}.pem"));
+        write(&anchor, pem);
+        format!("[wallet.pid.issuer.{name}]\nname = \"https://{name}.example\"\nanchors = ['{}']\n", anchor.display())
+    }
+
     /// A wallet without a credential.
     pub fn wallet(&self) -> Wallet {
         Wallet::new(&self.verifier_root).unwrap()

@@ -102,7 +102,7 @@ async fn question_of(running: &Running, context: &Context<'_>, person: &Person) 
         Err(why) => Err(why),
     };
     let asked = said.and_then(|asked| dressed(running, (context, person), asked));
-    Ok(asked.map_err(|why| Unanswered { why, call: id }))
+    Ok(asked.map_err(|why| running.unanswered(why, id)))
 }
 
 /// At one version of a sign-in there may be several answers, where the first could not be written. The same answer again has the same id,
@@ -151,8 +151,8 @@ async fn facts_of(running: &Running, context: &Context<'_>, person: &Person) -> 
 fn dressed(running: &Running, (context, person): (&Context<'_>, &Person), asked: wit::Asked) -> std::result::Result<Asked, String> {
     let wit::Asked { step: said, state, effects } = asked;
     let mut step = Step::new("plugin");
-    step.title = words(&said.title);
-    step.text = said.text.iter().map(|text| words(text)).collect();
+    step.title = words(&said.title, "the title of a step")?;
+    step.text = said.text.iter().map(|text| words(text, "a text of a step")).collect::<std::result::Result<_, String>>()?;
     for field in said.fields {
         let (kind, autocomplete) = match field.kind {
             wit::FieldKind::Text => (FieldKind::Text, "off"),
@@ -164,7 +164,7 @@ fn dressed(running: &Running, (context, person): (&Context<'_>, &Person), asked:
         step =
             if field.required { step.field(&name, kind, autocomplete, None) } else { step.optional_field(&name, kind, autocomplete, None) };
         if let Some(added) = step.fields.last_mut() {
-            added.label = Some(words(&field.label));
+            added.label = Some(words(&field.label, "the label of a field")?);
             added.max_length = field.max_length;
         }
     }
@@ -173,13 +173,14 @@ fn dressed(running: &Running, (context, person): (&Context<'_>, &Person), asked:
     Ok(Asked { step: step.primary("continue"), secret, effects: wanted(running, (context, person), effects, Moment::Question)? })
 }
 
-fn words(text: &str) -> Text {
-    Text::new("plugin-words").with("text", seen(text))
+fn words(text: &str, what: &str) -> std::result::Result<Text, String> {
+    Ok(Text::new("plugin-words").with("text", seen(text, what)?))
 }
 
-/// What people read of a plug-in's text: one line, in which nothing hides.
-fn seen(text: &str) -> String {
-    crate::visible::plain(&text.replace(['\n', '\r', '\t'], " "), LONGEST_TEXT)
+/// What people read of a plug-in's text: one line, in which nothing hides. A text of which they would see nothing is no answer.
+fn seen(text: &str, what: &str) -> std::result::Result<String, String> {
+    let line = crate::visible::plain(&text.replace(['\n', '\r', '\t'], " "), LONGEST_TEXT);
+    if line.trim().is_empty() { Err(format!("answer: nobody sees anything of {what}")) } else { Ok(line) }
 }
 
 fn as_json(secret: &PluginSecret) -> std::result::Result<Json, Fault> {
@@ -216,7 +217,8 @@ fn wanted(
     let read = |effect: wit::Effect| match effect {
         wit::Effect::Audit(note) => {
             may(PluginEffect::Audit, "audit")?;
-            let entry = Entry::ok("plugin_noted").with("plugin", name).with("event", note.event).with("text", seen(&note.detail));
+            let text = seen(&note.detail, "the detail of an audit entry")?;
+            let entry = Entry::ok("plugin_noted").with("plugin", name).with("event", note.event).with("text", text);
             Ok(Effect::Audit(Box::new(entry)))
         }
         wit::Effect::Once(value) => {
@@ -246,7 +248,7 @@ fn wanted(
             if moment == Moment::Question || !running.settings.letters.contains(&said.template) {
                 return Err(format!("answer: it wants the letter {}, which letters does not list, or with a question", said.template));
             }
-            Ok(Effect::Letter(letter(context, person, said)))
+            Ok(Effect::Letter(letter(context, person, said)?))
         }
         wit::Effect::Raise => {
             may(PluginEffect::Raise, "raise")?;
@@ -293,14 +295,15 @@ fn must_fit(verdict: &wit::Verdict, effects: &[Effect]) -> std::result::Result<(
 const LETTER_MS: i64 = 3_600_000;
 
 /// To the account's proved address. A name that nobody has gets a letter to nobody, so that it takes as long.
-fn letter(context: &Context<'_>, person: &Person, said: wit::Letter) -> Letter {
+fn letter(context: &Context<'_>, person: &Person, said: wit::Letter) -> std::result::Result<Letter, String> {
     let account = person.account.as_ref().filter(|account| account.active);
-    Letter {
+    let values = said.values.into_iter().map(|value| Ok((value.name, seen(&value.value, "a value of a letter")?)));
+    Ok(Letter {
         to: account.and_then(|account| account.email.clone()),
         template: format!("plugin-{}", said.template),
-        values: said.values.into_iter().map(|value| (value.name, seen(&value.value))).collect(),
+        values: values.collect::<std::result::Result<_, String>>()?,
         give_up_ms: context.now_ms + LETTER_MS,
-    }
+    })
 }
 
 fn link(running: &Running, id: String) -> NewLink {
@@ -343,7 +346,7 @@ pub async fn check(name: &str, context: &Context<'_>, person: &Person, secret: &
         Err(why) => Err(why),
     };
     let judged = said.and_then(|checked| judged(running, (context, person), checked));
-    Ok(judged.unwrap_or_else(|why| no_verdict(running, &Unanswered { why, call: id })))
+    Ok(judged.unwrap_or_else(|why| no_verdict(running, &running.unanswered(why, id))))
 }
 
 fn no_verdict(running: &Running, unanswered: &Unanswered) -> Verdict {
@@ -376,12 +379,12 @@ fn judged(running: &Running, (context, person): (&Context<'_>, &Person), said: w
         }),
         wit::Verdict::ProvedExternal(_) if !running.settings.asks_who => Err("answer: it named somebody, without asks_who".to_owned()),
         wit::Verdict::ProvedExternal(id) => Ok(Verdict { checked: Checked::External(Box::new(link(running, id))), effects }),
-        wit::Verdict::Wrong(problem) => Ok(Verdict::wrong(worded(&problem), with(refused("the plug-in says that it is wrong")))),
+        wit::Verdict::Wrong(problem) => Ok(Verdict::wrong(worded(&problem)?, with(refused("the plug-in says that it is wrong")))),
         wit::Verdict::Again(again) => {
             let mut asked = dressed(running, (context, person), again.asked)?;
             let more = std::mem::take(&mut asked.effects);
             let all = with(refused("the plug-in asks again")).into_iter().chain(more).collect();
-            Ok(Verdict { checked: Checked::Again(asked, worded(&again.problem)), effects: all })
+            Ok(Verdict { checked: Checked::Again(asked, worded(&again.problem)?), effects: all })
         }
         wit::Verdict::Leave(leave) => {
             if return_url(running, context).is_none() {
@@ -398,7 +401,7 @@ fn judged(running: &Running, (context, person): (&Context<'_>, &Person), said: w
     }
 }
 
-fn worded(problem: &wit::Problem) -> Problem {
+fn worded(problem: &wit::Problem) -> std::result::Result<Problem, String> {
     let field = problem.field.as_ref().map(|field| format!("{FIELD}{field}"));
-    Problem { field, ..Problem::new("plugin_words").with("text", seen(&problem.text)) }
+    Ok(Problem { field, ..Problem::new("plugin_words").with("text", seen(&problem.text, "a problem")?) })
 }

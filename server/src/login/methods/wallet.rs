@@ -286,7 +286,8 @@ fn open_from_app(wallet: &Wallet, context: &Context<'_>, link: &str) -> Result<V
     trip.back = Some(link.to_owned());
     let options = json!({ "url": wallet.link(&handle(wallet, context)?) });
     let called = Text::new("action-go").with("provider", wallet.settings.label.as_str());
-    let step = step(wallet, "wallet_on_the_way", !trip.transaction_data.is_empty()).primary(WALLET.action).called(called);
+    let mut step = step(wallet, "wallet_open", !trip.transaction_data.is_empty()).primary(WALLET.action).called(called);
+    "wallet_open".clone_into(&mut step.kind);
     let step = step.operate(Operation::WalletOpen { options, mediation: Mediation::Optional });
     let secret = as_json(&WalletSecret { trip: Some(trip), ..WalletSecret::default() })?;
     Ok(Verdict { checked: Checked::Anew(Box::new(Asked { step, secret, effects: Vec::new() })), effects: Vec::new() })

@@ -2,14 +2,12 @@
 
 use crate::audit::{Cursor, Filter};
 use crate::operations::context::Context;
-use crate::operations::problem::{Problem, Result};
+use crate::operations::problem::Result;
 use crate::sessions;
 use crate::store::Value;
+use crate::store::tables::audit::LAST;
+use crate::store::tables::session::ALL_ACTIVE;
 use std::collections::{BTreeMap, BTreeSet};
-
-const OPEN: &str = "SELECT id FROM session WHERE state = 'active' AND id > $1 ORDER BY id LIMIT 1000";
-const NEWEST: [&str; 2] =
-    ["SELECT id FROM audit_security ORDER BY id DESC LIMIT 1", "SELECT id FROM audit_routine ORDER BY id DESC LIMIT 1"];
 
 pub struct Copy {
     /// Open sessions by the name that the audit gives them.
@@ -31,9 +29,9 @@ pub async fn read(context: &Context, from_ms: i64) -> Result<Copy> {
         }
     }
     let mut until_ms = None;
-    for sql in NEWEST {
+    for sql in LAST {
         if let Some(row) = context.store.one(sql, &[]).await? {
-            let id = row.bytes(0)?;
+            let id = row.bytes("id")?;
             let ms = id.iter().take(6).fold(0_i64, |sum, byte| sum << 8 | i64::from(*byte));
             until_ms = until_ms.max(Some(ms));
         }
@@ -44,13 +42,13 @@ pub async fn read(context: &Context, from_ms: i64) -> Result<Copy> {
 async fn read_open_sessions(context: &Context) -> Result<BTreeMap<String, [u8; 16]>> {
     let (mut names, mut after) = (BTreeMap::new(), Vec::new());
     loop {
-        let rows = context.store.all(OPEN, &[Value::from(after)]).await?;
+        let rows = context.store.all(ALL_ACTIVE, &[Value::from(after)]).await?;
         for row in &rows {
-            let id: [u8; 16] = row.bytes(0)?.try_into().map_err(|_| Problem::fault("a session id has 16 bytes"))?;
+            let id: [u8; 16] = row.array("id")?;
             names.insert(sessions::public_name(&context.keyring, &id), id);
         }
         match rows.last() {
-            Some(row) => after = row.bytes(0)?.to_vec(),
+            Some(row) => after = row.bytes("id")?.to_vec(),
             None => return Ok(names),
         }
     }

@@ -6,31 +6,16 @@ use crate::grants::ending;
 use crate::login::accounts;
 use crate::login::deletion::{forget_rows, unlink_again};
 use crate::operations::cutoff;
-use crate::operations::installation::END;
-use crate::operations::revoke::REVOKE;
+use crate::store::tables::account::{REMOVE_TOTP_AGAIN, SET_STATE_AGAIN};
+use crate::store::tables::app_grant::{END_OF_CLIENT_AGAIN, END_OF_INSTALLATION, END_OF_SESSION_AGAIN};
+use crate::store::tables::backchannel_request::REMOVE_USER_CODE_AGAIN;
+use crate::store::tables::consent::WITHDRAW_AGAIN;
 use crate::store::tables::enrolment::FORGET_TICKET;
-use crate::store::tables::known_device;
-use crate::store::tables::passkey::REMOVE_AGAIN;
-use crate::store::tables::session::{DROP_COOKIE, DROP_PROOFS};
+use crate::store::tables::session::{DROP_COOKIE, DROP_PROOFS, END_AGAIN, END_OF_ACCOUNT_AGAIN};
+use crate::store::tables::{client, initial_access_token, instance, known_device, once, passkey};
 use crate::store::{Change, Expect, Value};
 use serde_json::Value as Json;
 
-const END_SESSION: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE id = $1 AND state = 'active'";
-const END_ACCOUNT: &str =
-    "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active' AND created_ms <= $3 AND id <> $4";
-const END_APP: &str =
-    "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE account = $1 AND client = $2 AND state <> 'ended' AND created_ms <= $4";
-const END_GRANTS: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND client = $2 AND state <> 'ended' \
-    AND created_ms <= $4";
-const FORGET_CONSENT: &str = "DELETE FROM consent WHERE account = $1 AND client = $2 AND at_ms <= $3";
-const SET_STATE: &str = "UPDATE account SET state = $2, version = version + 1 WHERE id = $1";
-const REVOKED: &str = "INSERT INTO revoked (jti, until_ms, ended_ms) VALUES ($1, $2, $3) ON CONFLICT (jti) DO NOTHING";
-const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery') AND created_ms <= $2";
-const FORGET_USER_CODE: &str = "DELETE FROM credential WHERE account = $1 AND kind = 'user_code' AND created_ms <= $2";
-const SET_CLIENT: &str = "UPDATE client SET state = $2 WHERE id = $1";
-const REMOVE_CLIENT: &str = "DELETE FROM client WHERE id = $1 AND created_ms <= $2";
-const REVOKE_TOKEN: &str = "DELETE FROM initial_access_token WHERE id = $1";
-const USE_TOKEN: &str = "UPDATE initial_access_token SET uses = uses - 1 WHERE id = $1 AND uses > 0";
 const DAY_MS: i64 = 86_400_000;
 
 /// Adds to `change` what this entry ends.
@@ -41,20 +26,20 @@ pub fn add(change: &mut Change, entry: &Json, copy: &Copy) {
         "session_ended" | "signed_out" => {
             let target = entry["detail"]["target"].as_str().and_then(|it| copy.sessions.get(it));
             if let Some(id) = target.or_else(|| copy.sessions.get(text("session"))) {
-                change.run_expecting(END_SESSION, vec![Value::from(&id[..]), now_ms.into()], Expect::Any);
+                change.run_expecting(END_AGAIN, vec![Value::from(&id[..]), now_ms.into()], Expect::Any);
             }
         }
         "access_token_revoked" => {
             if let Some(jti) = entry["detail"]["jti"].as_str() {
-                change.run_expecting(REVOKED, vec![jti.into(), (now_ms + DAY_MS).into(), now_ms.into()], Expect::Any);
+                change.run_expecting(once::REVOKE, vec![jti.into(), (now_ms + DAY_MS).into(), now_ms.into()], Expect::Any);
             }
         }
         "consent_withdrawn" => {
             let client = entry["detail"]["target"].as_str().unwrap_or(text("client"));
             let person = || [text("account").into(), client.into()];
             let until = [now_ms.into(), at_ms(entry).into()];
-            ending::end_all(change, text("account"), (END_APP, [&person()[..], &until].concat()));
-            change.run_expecting(FORGET_CONSENT, [&person()[..], &[at_ms(entry).into()]].concat(), Expect::Any);
+            ending::end_all(change, text("account"), (END_OF_CLIENT_AGAIN, [&person()[..], &until].concat()));
+            change.run_expecting(WITHDRAW_AGAIN, [&person()[..], &[at_ms(entry).into()]].concat(), Expect::Any);
         }
         // An old token of a holder that is bound to a key ends nothing.
         "refresh_replayed" if !text("reason").ends_with("has been ended") => {}
@@ -62,13 +47,13 @@ pub fn add(change: &mut Change, entry: &Json, copy: &Copy) {
         "instance_revoked" => {
             if let Some(jkt) = entry["detail"]["jkt"].as_str() {
                 let id = || vec![text("client").into(), jkt.into()];
-                change.run_expecting(REVOKE, id(), Expect::Any);
-                change.run_expecting(END, [id(), vec![now_ms.into()]].concat(), Expect::Any);
+                change.run_expecting(instance::REVOKE, id(), Expect::Any);
+                change.run_expecting(END_OF_INSTALLATION, [id(), vec![now_ms.into()]].concat(), Expect::Any);
             }
         }
         // The client itself cannot be brought back, but the use of the token is over.
-        "client_registered" => of_token(change, USE_TOKEN, entry),
-        "registration_token_revoked" => of_token(change, REVOKE_TOKEN, entry),
+        "client_registered" => of_token(change, initial_access_token::USE_AGAIN, entry),
+        "registration_token_revoked" => of_token(change, initial_access_token::REVOKE, entry),
         event => {
             end_of_account(change, event, entry, copy);
             end_of_client(change, event, text("client"), at_ms(entry));
@@ -92,7 +77,7 @@ fn end_grant(change: &mut Change, entry: &Json, copy: &Copy) {
         None => {
             let text = |name: &str| entry[name].as_str().unwrap_or_default();
             let values = vec![Value::from(&session[..]), text("client").into(), now_ms.into(), at_ms(entry).into()];
-            ending::end_all(change, text("account"), (END_GRANTS, values));
+            ending::end_all(change, text("account"), (END_OF_SESSION_AGAIN, values));
         }
     }
 }
@@ -100,7 +85,7 @@ fn end_grant(change: &mut Change, entry: &Json, copy: &Copy) {
 fn end_of_account(change: &mut Change, event: &str, entry: &Json, copy: &Copy) {
     let (account, at_ms, now_ms) = (entry["account"].as_str().unwrap_or_default(), at_ms(entry), change.now_ms());
     let end_sessions = |change: &mut Change, but: &[u8]| {
-        change.run_expecting(END_ACCOUNT, vec![account.into(), now_ms.into(), at_ms.into(), Value::from(but)], Expect::Any);
+        change.run_expecting(END_OF_ACCOUNT_AGAIN, vec![account.into(), now_ms.into(), at_ms.into(), Value::from(but)], Expect::Any);
     };
     if ends_sessions(event, entry) {
         end_sessions(change, &[]);
@@ -113,16 +98,16 @@ fn end_of_account(change: &mut Change, event: &str, entry: &Json, copy: &Copy) {
             change.run_expecting(known_device::FORGET, vec![account.into()], Expect::Any);
         }
         "account_disabled" => {
-            change.run_expecting(SET_STATE, vec![account.into(), "disabled".into()], Expect::Any);
+            change.run_expecting(SET_STATE_AGAIN, vec![account.into(), "disabled".into()], Expect::Any);
         }
-        "account_enabled" => change.run_expecting(SET_STATE, vec![account.into(), "active".into()], Expect::Any),
+        "account_enabled" => change.run_expecting(SET_STATE_AGAIN, vec![account.into(), "active".into()], Expect::Any),
         // It may be gone already, or be younger than the copy: then there is nothing to do.
         "account_deleted" => forget_rows(change, account),
         "device_forgotten" => change.run_expecting(known_device::FORGET, vec![account.into()], Expect::Any),
         "ticket_used" => change.run_expecting(FORGET_TICKET, vec![account.into()], Expect::Any),
         // An old code is nobody's proof any more. A new one was not written down.
         "user_code_set" | "user_code_removed" => {
-            change.run_expecting(FORGET_USER_CODE, vec![account.into(), at_ms.into()], Expect::Any);
+            change.run_expecting(REMOVE_USER_CODE_AGAIN, vec![account.into(), at_ms.into()], Expect::Any);
         }
         "upstream_unlinked" => {
             let identity = entry["detail"]["identity"].as_str().unwrap_or_default();
@@ -137,11 +122,11 @@ fn end_of_account(change: &mut Change, event: &str, entry: &Json, copy: &Copy) {
         }
         "passkey_removed" => {
             let passkey = entry["detail"]["passkey"].as_str().unwrap_or_default();
-            change.run_expecting(REMOVE_AGAIN, vec![account.into(), passkey.into(), at_ms.into()], Expect::Any);
+            change.run_expecting(passkey::REMOVE_AGAIN, vec![account.into(), passkey.into(), at_ms.into()], Expect::Any);
             accounts::drop_codes(change, account);
         }
         "totp_removed" => {
-            change.run_expecting(REMOVE_TOTP, vec![account.into(), at_ms.into()], Expect::Any);
+            change.run_expecting(REMOVE_TOTP_AGAIN, vec![account.into(), at_ms.into()], Expect::Any);
         }
         _ => {}
     }
@@ -162,14 +147,14 @@ fn end_of_client(change: &mut Change, event: &str, client: &str, at_ms: i64) {
     match event {
         "client_sessions_ended" => cutoff::cut_until(change, client, at_ms),
         "client_disabled" => {
-            change.run_expecting(SET_CLIENT, vec![client.into(), "disabled".into()], Expect::Any);
+            change.run_expecting(client::SET_STATE, vec![client.into(), "disabled".into()], Expect::Any);
             cutoff::cut_until(change, client, at_ms);
         }
         "client_removed" => {
-            change.run_expecting(REMOVE_CLIENT, vec![client.into(), at_ms.into()], Expect::Any);
+            change.run_expecting(client::REMOVE_AGAIN, vec![client.into(), at_ms.into()], Expect::Any);
             cutoff::cut_until(change, client, at_ms);
         }
-        "client_enabled" => change.run_expecting(SET_CLIENT, vec![client.into(), "active".into()], Expect::Any),
+        "client_enabled" => change.run_expecting(client::SET_STATE, vec![client.into(), "active".into()], Expect::Any),
         _ => {}
     }
 }

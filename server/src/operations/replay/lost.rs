@@ -5,16 +5,10 @@ use super::stopped;
 use crate::operations::context::Context;
 use crate::operations::problem::Result;
 use crate::store::Value;
+use crate::store::tables::account::{self, IS_ENROLLED_SINCE};
+use crate::store::tables::{client, instance, outside_identity, passkey, signing_key};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
-
-const ACCOUNT: &str = "SELECT id FROM account WHERE id = $1";
-const CREDENTIAL: &str = "SELECT id FROM credential WHERE account = $1 AND kind = $2 AND created_ms >= $3";
-const PASSKEY: &str = "SELECT public_id FROM passkey WHERE account = $1 AND public_id = $2";
-const LINK: &str = "SELECT name FROM outside_identity WHERE account = $1 AND name = $2";
-const INSTALLED: &str = "SELECT jkt FROM instance WHERE client = $1 AND jkt = $2";
-const CLIENT: &str = "SELECT id FROM client WHERE id = $1";
-const KEY: &str = "SELECT kid FROM signing_key WHERE kid = $1";
 
 /// One line for each thing that is lost. `entries` are those that the copy has forgotten.
 pub async fn name(context: &Context, entries: &[&Json]) -> Result<BTreeSet<String>> {
@@ -48,24 +42,24 @@ fn was_stopped(entries: &[&Json], entry: &Json, account: &str) -> bool {
 async fn of_a_person(context: &Context, entry: &Json, account: &str) -> Result<Option<String>> {
     let has = async |sql, values: &[Value]| context.store.one(sql, values).await.map(|row| row.is_some());
     let event = entry["event"].as_str().unwrap_or_default();
-    if !has(ACCOUNT, &[account.into()]).await? {
+    if !has(account::IS_THERE, &[account.into()]).await? {
         let is_new = ["account_created", "registered"].contains(&event);
         return Ok(is_new.then(|| format!("the account {account}, made after the copy")));
     }
     let text = |name: &str| entry["detail"][name].as_str().unwrap_or_default();
     let since = |kind: &str| [account.into(), kind.into(), at_ms(entry).into()];
     Ok(match event {
-        "password_changed" if !has(CREDENTIAL, &since("password")).await? => {
+        "password_changed" if !has(IS_ENROLLED_SINCE, &since("password")).await? => {
             Some(format!("the new password of {account}: the one before is good again; ask for a reset"))
         }
         "email_changed" => Some(format!("the new e-mail address of {account}")),
         "profile_changed" => Some(format!("the new name or claims of {account}")),
-        "totp_enrolled" if !has(CREDENTIAL, &since("totp")).await? => Some(format!("the authenticator of {account}")),
-        "recovery_codes_made" if !has(CREDENTIAL, &since("recovery")).await? => Some(format!("the new recovery codes of {account}")),
-        "passkey_enrolled" if !has(PASSKEY, &[account.into(), text("passkey").into()]).await? => {
+        "totp_enrolled" if !has(IS_ENROLLED_SINCE, &since("totp")).await? => Some(format!("the authenticator of {account}")),
+        "recovery_codes_made" if !has(IS_ENROLLED_SINCE, &since("recovery")).await? => Some(format!("the new recovery codes of {account}")),
+        "passkey_enrolled" if !has(passkey::IS_THERE, &[account.into(), text("passkey").into()]).await? => {
             Some(format!("a passkey that {account} made: it signs nobody in; it has to be made again"))
         }
-        "upstream_linked" if !has(LINK, &[account.into(), text("identity").into()]).await? => {
+        "upstream_linked" if !has(outside_identity::IS_LINKED, &[account.into(), text("identity").into()]).await? => {
             Some(format!("a link of {account} to an account elsewhere"))
         }
         "user_code_set" => Some(format!("the user code of {account}: without one, no request that needs it can be made")),
@@ -80,16 +74,18 @@ async fn of_the_issuer(context: &Context, entry: &Json) -> Result<Option<String>
     let (client, detail) = (entry["client"].as_str().unwrap_or_default(), &entry["detail"]);
     let text = |name: &str| detail[name].as_str().unwrap_or_default();
     Ok(match entry["event"].as_str().unwrap_or_default() {
-        "instance_revoked" if !has(INSTALLED, &[client.into(), text("jkt").into()]).await? => {
+        "instance_revoked" if !has(instance::IS_THERE, &[client.into(), text("jkt").into()]).await? => {
             let jkt = text("jkt");
             Some(format!("the installation {jkt}, attested after the copy and revoked: it can attest anew; look at why it was revoked"))
         }
-        "instance_attested" | "instance_vouched_for" if !has(INSTALLED, &[client.into(), text("jkt").into()]).await? => {
+        "instance_attested" | "instance_vouched_for" if !has(instance::IS_THERE, &[client.into(), text("jkt").into()]).await? => {
             Some(format!("installations of {client}, attested after the copy: the app has to attest them anew"))
         }
-        "client_registered" if !has(CLIENT, &[client.into()]).await? => Some(format!("the client {client}, registered after the copy")),
+        "client_registered" if !has(client::IS_REGISTERED, &[client.into()]).await? => {
+            Some(format!("the client {client}, registered after the copy"))
+        }
         "client_replaced" => Some(format!("the newer metadata of the client {client}: import it again")),
-        "key_rotated" if !has(KEY, &[text("kid").into()]).await? => {
+        "key_rotated" if !has(signing_key::IS_THERE, &[text("kid").into()]).await? => {
             let kid = text("kid");
             Some(format!("the rotation to the signing key {kid}: rotate again, with --at-once if a key was stolen"))
         }

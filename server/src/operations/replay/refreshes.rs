@@ -6,15 +6,11 @@ use super::entries::at_ms;
 use crate::operations::actor::Actor;
 use crate::operations::context::Context;
 use crate::operations::problem::Result;
+use crate::store::tables::app_grant::{ADVANCE_AGAIN, GENERATIONS};
 use crate::store::{Change, Expect, Value};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A refresh moves the generation by one, and the idle time.
-const ADVANCE: &str = "UPDATE app_grant SET generation = $3, issued_ms = CASE WHEN generation < $3 THEN $4 ELSE issued_ms END, \
-    used_ms = CASE WHEN used_ms < $4 THEN $4 ELSE used_ms END \
-    WHERE session = $1 AND number = $2 AND state = 'active' AND generation <= $3";
-const GRANTS: &str = "SELECT number, generation FROM app_grant WHERE session = $1 AND client = $2 AND state = 'active'";
 /// Grants to one change.
 const BATCH: usize = 200;
 
@@ -37,11 +33,11 @@ pub async fn add(
     let (mut rows, mut advanced) = (Vec::new(), 0);
     for ((session, client, number), newest) in newest_of_each(entries) {
         let Some(id) = copy.sessions.get(session) else { continue };
-        let found = context.store.all(GRANTS, &[Value::from(&id[..]), client.into()]).await?;
+        let found = context.store.all(GENERATIONS, &[Value::from(&id[..]), client.into()]).await?;
         let mut behind = Vec::new();
         for row in &found {
-            if number.is_none_or(|it| row.int(0).is_ok_and(|own| own == it)) && row.int(1)? <= newest.generation {
-                behind.push((row.int(0)?, row.int(1)?));
+            if number.is_none_or(|it| row.int("number").is_ok_and(|own| own == it)) && row.int("generation")? <= newest.generation {
+                behind.push((row.int("number")?, row.int("generation")?));
             }
         }
         match behind[..] {
@@ -59,7 +55,7 @@ pub async fn add(
     for batch in rows.chunks(BATCH) {
         let mut change = context.change(actor);
         for values in batch {
-            change.run_expecting(ADVANCE, values.clone(), Expect::Any);
+            change.run_expecting(ADVANCE_AGAIN, values.clone(), Expect::Any);
         }
         change.audit(actor.entry("refreshes_replayed").with("grants", batch.len()));
         changes.push(change);

@@ -75,3 +75,38 @@ pub const REMOVE: &str = "DELETE FROM credential WHERE account = $1 AND kind = $
 /// What a stopped change of address had replaced. Whether the account is disabled meanwhile decides nothing.
 pub const RESTORE_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1, updated_ms = $3 WHERE id = $1";
 pub const NO_EMAIL: &str = "UPDATE account SET email = NULL, email_verified = 0, updated_ms = $2 WHERE id = $1";
+
+pub const IS_THERE: &str = "SELECT id FROM account WHERE id = $1";
+pub const IS_NAME_TAKEN: &str = "SELECT account FROM login_name WHERE name = $1";
+pub const COUNT: &str = "SELECT count(*) AS count FROM account";
+/// One line for each name.
+pub const LIST: &str = "SELECT n.name, a.id, a.state FROM login_name n JOIN account a ON a.id = n.account WHERE n.name > $1 \
+    ORDER BY n.name LIMIT $2";
+/// All of it that an operator sees.
+pub const SHOW: &str =
+    concat!("SELECT a.state, a.email, a.email_verified, a.name, a.created_ms, a.claims, ", shown!(), " FROM account a WHERE a.id = $1");
+/// What an operator changes of it.
+pub const NAME_AND_CLAIMS: &str = "SELECT name, claims, version FROM account WHERE id = $1";
+/// Of two changes at once the second one finds another version.
+pub const SET_NAME_AND_CLAIMS: &str =
+    "UPDATE account SET name = $2, claims = $3, updated_ms = $5, version = version + 1 WHERE id = $1 AND version = $4";
+pub const SET_STATE: &str = "UPDATE account SET state = $2 WHERE id = $1";
+/// After a restore: with what [`RAISE`] does.
+pub const SET_STATE_AGAIN: &str = "UPDATE account SET state = $2, version = version + 1 WHERE id = $1";
+pub const DISABLE: &str = "UPDATE account SET state = 'disabled' WHERE id = $1";
+pub const DELETE: &str = "DELETE FROM account WHERE id = $1";
+pub const FORGET_NAMES: &str = "DELETE FROM login_name WHERE account = $1";
+
+/// One row for each: a person has several recovery codes.
+pub const MEANS: &str = "SELECT kind FROM credential WHERE account = $1 AND kind <> 'user_code'";
+pub const COUNT_FACTORS: &str = "SELECT kind, COUNT(*) AS count FROM credential WHERE account = $1 GROUP BY kind";
+pub const IS_ENROLLED_SINCE: &str = "SELECT id FROM credential WHERE account = $1 AND kind = $2 AND created_ms >= $3";
+/// With the recovery codes.
+pub const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery')";
+/// After a restore. A younger one stays.
+pub const REMOVE_TOTP_AGAIN: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery') AND created_ms <= $2";
+pub const FORGET_CREDENTIALS: &str = "DELETE FROM credential WHERE account = $1";
+/// A sealed value begins with the version of its master key: these are all that are not between $1 and $2.
+pub const OLD_TOTP: &str = "SELECT account, secret, id FROM credential WHERE kind = 'totp' AND (secret < $1 OR secret >= $2) LIMIT 100";
+pub const SEAL_TOTP_ANEW: &str = "UPDATE credential SET secret = $2 WHERE account = $1 AND kind = 'totp' AND secret = $3";
+pub const COUNT_RECOVERY: &str = "SELECT COUNT(*) AS count FROM credential WHERE kind = 'recovery'";

@@ -76,7 +76,6 @@ pub const OF_ACCOUNT: &str = "SELECT g.client, g.scope, g.created_ms, g.used_ms 
     WHERE s.account = $1 AND s.state = 'active' AND g.state = 'active' ORDER BY g.created_ms DESC, g.client LIMIT 200";
 pub const END_OF_CLIENT: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE account = $1 AND client = $2 \
     AND ended_ms = 0 AND state <> 'ended'";
-pub const FORGET_CONSENT: &str = "DELETE FROM consent WHERE account = $1 AND client = $2";
 /// One generation has one successor: of two refreshes one finds the generation ($3) that both have read.
 pub const ADVANCE: &str = "UPDATE app_grant SET generation = $4, issued_ms = $5, used_ms = $5, holder_kind = $6, holder = $7, \
     suspected_ms = CASE WHEN suspected_ms = $8 THEN 0 ELSE suspected_ms END \
@@ -100,3 +99,40 @@ pub const END_OLDEST: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $
 /// Ended grants, oldest end first. `ended_ms > 0` lets the engines use the partial index.
 pub const ENDED_SINCE: &str =
     "SELECT ended_ms, session, number FROM app_grant WHERE ended_ms > 0 AND ended_ms >= $1 ORDER BY ended_ms LIMIT $2";
+/// What an operator sees of them.
+pub const SHOW: &str = "SELECT g.client, g.scope, g.created_ms, g.used_ms, g.suspected_ms FROM session s JOIN app_grant g ON g.session = s.id \
+    WHERE s.account = $1 AND s.state = 'active' AND g.state = 'active' ORDER BY g.session, g.number LIMIT $2";
+/// What a client would lose by a cut-off now.
+pub const COUNT_OF_CLIENT: &str = "SELECT COUNT(*) AS grants, COUNT(DISTINCT g.account) AS people FROM app_grant g JOIN session s ON s.id = g.session \
+    LEFT JOIN cutoff c ON c.kind = 'client' AND c.key = g.client WHERE g.client = $1 AND g.state <> 'ended' AND g.ends_ms > $2 \
+    AND s.state = 'active' AND (c.before_ms IS NULL OR g.created_ms >= c.before_ms)";
+pub const END_CODES: &str = "UPDATE app_grant SET state = 'ended' WHERE state = 'code'";
+
+/// A statement about the grants of an installation ($1: client, $2: key). Its key may also hold grants from before it was attested. A
+/// holder that was learned is written as the key and a generation.
+macro_rules! of_installation {
+    ($begins:literal, $ends:literal) => {
+        concat!($begins, " WHERE client = $1 AND holder_kind IN ('instance', 'jkt', 'learned') AND substr(holder, 1, 43) = $2", $ends)
+    };
+}
+/// Each use of a grant is written at the grant: that is the installation's last use, without another write.
+pub const LAST_USE_OF_INSTALLATION: &str = of_installation!("SELECT MAX(used_ms) AS used_ms FROM app_grant", "");
+pub const COUNT_OF_INSTALLATION: &str = of_installation!("SELECT COUNT(*) AS count FROM app_grant", " AND state <> 'ended'");
+pub const END_OF_INSTALLATION: &str = of_installation!("UPDATE app_grant SET state = 'ended', ended_ms = $3", " AND state <> 'ended'");
+/// What browsers and kiosks got by way of them.
+pub const END_CHILDREN_OF_INSTALLATION: &str = of_installation!(
+    "UPDATE session SET state = 'ended', ended_ms = $3 WHERE state = 'active' \
+    AND (parent, parent_number) IN (SELECT session, number FROM app_grant",
+    ")"
+);
+
+/// After a restore: a refresh moves the generation by one, and the idle time.
+pub const ADVANCE_AGAIN: &str = "UPDATE app_grant SET generation = $3, issued_ms = CASE WHEN generation < $3 THEN $4 ELSE issued_ms END, \
+    used_ms = CASE WHEN used_ms < $4 THEN $4 ELSE used_ms END \
+    WHERE session = $1 AND number = $2 AND state = 'active' AND generation <= $3";
+pub const GENERATIONS: &str = "SELECT number, generation FROM app_grant WHERE session = $1 AND client = $2 AND state = 'active'";
+/// After a restore: only what was there at that instant.
+pub const END_OF_CLIENT_AGAIN: &str =
+    "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE account = $1 AND client = $2 AND state <> 'ended' AND created_ms <= $4";
+pub const END_OF_SESSION_AGAIN: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND client = $2 AND state <> 'ended' \
+    AND created_ms <= $4";

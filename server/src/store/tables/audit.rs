@@ -52,3 +52,7 @@ macro_rules! find {
 }
 pub const FIND_SECURITY: &str = find!("audit_security");
 pub const FIND_ROUTINE: &str = find!("audit_routine");
+
+/// The newest of each.
+pub const LAST: [&str; 2] =
+    ["SELECT id FROM audit_security ORDER BY id DESC LIMIT 1", "SELECT id FROM audit_routine ORDER BY id DESC LIMIT 1"];

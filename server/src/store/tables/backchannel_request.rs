@@ -25,6 +25,8 @@ pub const SET_USER_CODE: &str = "INSERT INTO credential (account, kind, id, secr
     VALUES ($1, 'user_code', '', $2, $3, 0) \
     ON CONFLICT (account, kind, id) DO UPDATE SET secret = excluded.secret, created_ms = excluded.created_ms";
 pub const REMOVE_USER_CODE: &str = "DELETE FROM credential WHERE account = $1 AND kind = 'user_code'";
+/// After a restore. A younger one stays.
+pub const REMOVE_USER_CODE_AGAIN: &str = "DELETE FROM credential WHERE account = $1 AND kind = 'user_code' AND created_ms <= $2";
 
 pub const WRITE_ADDRESS: &str = "INSERT INTO push_address (session, number, account, address, written_ms) VALUES ($1, $2, $3, $4, $5) \
     ON CONFLICT (session, number) DO UPDATE SET address = excluded.address, written_ms = excluded.written_ms";

@@ -36,3 +36,22 @@ pub const KEEP_DOCUMENT: &str = "INSERT INTO client (id, state, body, created_ms
 /// It could not be read: it is not asked for again before. What was read meanwhile stays.
 pub const DOCUMENT_LATER: &str = "UPDATE client SET fresh_ms = $2 WHERE id = $1 AND fetched_ms IS NOT NULL AND fresh_ms < $2";
 pub const IS_THERE: &str = "SELECT state, fetched_ms, fresh_ms FROM client WHERE id = $1";
+
+/// Whatever its state.
+pub const SHOW: &str = "SELECT body, state, policy FROM client WHERE id = $1";
+pub const LIST: &str = "SELECT id, state, body, created_ms, policy, used_ms, until_ms FROM client WHERE id > $1 ORDER BY id LIMIT $2";
+pub const IS_REGISTERED: &str = "SELECT id FROM client WHERE id = $1";
+pub const ALL: &str = "SELECT id, body FROM client WHERE id > $1 ORDER BY id LIMIT 500";
+/// The same in shorter pages.
+pub const HUNDRED: &str = "SELECT id, body FROM client WHERE id > $1 ORDER BY id LIMIT 100";
+/// Those of an operator.
+pub const IMPORTED: &str = "SELECT id, body FROM client WHERE state = 'active' AND policy IS NULL AND id > $1 ORDER BY id LIMIT 500";
+/// Those that registered themselves.
+pub const REGISTERED: &str = "SELECT id, body, policy, proofs FROM client WHERE state = 'active' AND policy IS NOT NULL AND until_ms > $1 \
+    AND id > $2 ORDER BY id LIMIT 500";
+pub const SET_STATE: &str = "UPDATE client SET state = $2 WHERE id = $1";
+/// The primary key is the guard: nobody is replaced.
+pub const IMPORT: &str = "INSERT INTO client (id, state, body, created_ms) VALUES ($1, 'active', $2, $3) ON CONFLICT (id) DO NOTHING";
+pub const REPLACE_BODY: &str = "UPDATE client SET body = $2 WHERE id = $1";
+/// After a restore. A younger one stays.
+pub const REMOVE_AGAIN: &str = "DELETE FROM client WHERE id = $1 AND created_ms <= $2";

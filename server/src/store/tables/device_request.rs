@@ -12,3 +12,4 @@ pub const APPROVE: &str = "UPDATE device_request SET state = 'approved', account
     AND NOT EXISTS (SELECT 1 FROM attempt WHERE key IN ($6, $7) AND until_ms > $5)";
 pub const DENY: &str =
     "UPDATE device_request SET state = 'denied', account = $2, answered_ms = $3 WHERE id = $1 AND state = 'pending' AND expires_ms > $3";
+pub const FORGET: &str = "DELETE FROM device_request WHERE account = $1";

@@ -35,3 +35,4 @@ pub const REMOVE_AGAIN: &str = "DELETE FROM passkey WHERE account = $1 AND publi
 pub const RENAME: &str = "UPDATE passkey SET name = $3 WHERE account = $1 AND public_id = $2";
 pub const HANDLE: &str = "SELECT handle FROM passkey_user WHERE account = $1";
 pub const FORGET: [&str; 2] = ["DELETE FROM passkey_user WHERE account = $1", "DELETE FROM passkey WHERE account = $1"];
+pub const IS_THERE: &str = "SELECT public_id FROM passkey WHERE account = $1 AND public_id = $2";

@@ -49,3 +49,16 @@ pub const DROP_PROOFS: &str =
     "UPDATE session SET proofs = '[]', acr = '', amr = '', version = version + 1 WHERE id = $1 AND state = 'active'";
 /// Ended sessions, oldest end first. `ended_ms > 0` lets the engines use the partial index.
 pub const ENDED_SINCE: &str = "SELECT ended_ms, id FROM session WHERE ended_ms > 0 AND ended_ms >= $1 ORDER BY ended_ms LIMIT $2";
+
+pub const ACTIVE: &str = "SELECT id FROM session WHERE account = $1 AND state = 'active'";
+pub const COUNT_ACTIVE: &str = "SELECT COUNT(*) AS count FROM session WHERE account = $1 AND state = 'active'";
+/// What an operator sees of them.
+pub const SHOW: &str = "SELECT id, created_ms, used_ms, acr, amr FROM session WHERE account = $1 AND state = 'active' \
+    ORDER BY id LIMIT $2";
+/// Everybody's.
+pub const ALL_ACTIVE: &str = "SELECT id FROM session WHERE state = 'active' AND id > $1 ORDER BY id LIMIT 1000";
+/// After a restore: this session alone.
+pub const END_AGAIN: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE id = $1 AND state = 'active'";
+/// After a restore: only what was there at that instant ($3), and not the session $4.
+pub const END_OF_ACCOUNT_AGAIN: &str =
+    "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active' AND created_ms <= $3 AND id <> $4";

@@ -1,4 +1,4 @@
-//! `sign_in`: a sign-in under way, one row from its first answer on.
+//! `sign_in`: a sign-in under way, one row from its first answer on. `login`: the same of the version before.
 
 pub const READ: &str =
     "SELECT body, version, secret, secret_before, answered, taken_by, taken_ms, state, expires_ms FROM sign_in WHERE id = $1";
@@ -20,3 +20,4 @@ pub const KEEP: &str = "UPDATE sign_in SET body = $3 WHERE id = $1 AND version =
 pub const LET_GO: &str = "UPDATE sign_in SET taken_ms = 0 WHERE id = $1 AND version = $2 AND taken_ms = $3";
 /// Whoever signs out, or gives the browser to somebody else, ends what the browser had begun.
 pub const VOID: &str = "UPDATE sign_in SET state = 'void' WHERE id = $1 AND (secret = $2 OR secret_before = $2) AND state = 'open'";
+pub const FORGET_ALL: [&str; 2] = ["DELETE FROM login", "DELETE FROM sign_in"];

@@ -324,7 +324,7 @@ impl World {
         let mut found = Vec::new();
         for sql in ["SELECT body FROM audit_security ORDER BY id", "SELECT body FROM audit_routine ORDER BY id"] {
             for row in app.store.all(sql, &[]).await.unwrap() {
-                let body: Json = serde_json::from_str(row.text(0).unwrap()).unwrap();
+                let body: Json = serde_json::from_str(row.text("body").unwrap()).unwrap();
                 if body["event"] == event {
                     found.push(body);
                 }

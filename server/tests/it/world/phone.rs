@@ -338,7 +338,7 @@ impl<'a> Phone<'a> {
         let app = self.world.running.shared.now();
         let sql = "SELECT facts FROM instance WHERE client = $1 AND jkt = $2";
         let row = app.store.one(sql, &[self.client.into(), self.key.kid().into()]).await.unwrap().unwrap();
-        serde_json::from_str(row.text(0).unwrap()).unwrap()
+        serde_json::from_str(row.text("facts").unwrap()).unwrap()
     }
 
     /// What the audit says of the refusals of this installation: the rules, last one first.

@@ -1,0 +1,161 @@
+//! A wallet that the app opens by its link: the link that it leads to comes, comes late, is for somebody else's sign-in, or does not come.
+
+use crate::native::{CHALLENGE, Thumb, code, step, world};
+use crate::world::*;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use symbolon_client::native::{Operation, Operations, Pressed, Screens, Step};
+use symbolon_client::platform::{BoxFuture, Unavailable};
+use symbolon_client::{SignIn, Trouble};
+
+/// Presses the first button of every step. The app is opened again by these links, or the person comes back with a word.
+#[derive(Default)]
+struct Hand {
+    shown: Mutex<usize>,
+    opened: Mutex<Vec<Value>>,
+    comes: Mutex<VecDeque<Result<String, String>>>,
+}
+
+impl Hand {
+    fn of(comes: &[Result<&str, &str>]) -> Self {
+        let comes = comes.iter().map(|it| it.map(str::to_owned).map_err(str::to_owned)).collect();
+        Self { comes: Mutex::new(comes), ..Self::default() }
+    }
+
+    fn shown(&self) -> usize {
+        *self.shown.lock().unwrap()
+    }
+}
+
+impl Screens for Hand {
+    fn show<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Result<Pressed, Unavailable>> {
+        *self.shown.lock().unwrap() += 1;
+        let action = step.actions[0].name.clone();
+        Box::pin(async move { Ok(Pressed { action, fields: Vec::new() }) })
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        Some(self)
+    }
+}
+
+impl Operations for Hand {
+    fn knows(&self, name: &str) -> bool {
+        name == "wallet_open"
+    }
+
+    fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Result<String, String>> {
+        self.opened.lock().unwrap().push(operation.options["url"].clone());
+        let came = self.comes.lock().unwrap().pop_front().unwrap();
+        Box::pin(async move { came })
+    }
+}
+
+/// The step that opens a wallet.
+fn opening() -> Value {
+    let answer =
+        json!({ "action": "open_wallet", "field": "response_code", "failure_field": "open_wallet_failure", "failures": ["cancelled"] });
+    let operation = json!({ "name": "wallet_open", "options": { "url": "openid4vp://?x" }, "mediation": "optional", "answer": answer });
+    let actions = json!([{ "name": "open_wallet", "kind": "primary", "label": "Go on" }]);
+    json!({ "kind": "wallet", "title": "T", "actions": actions, "operation": operation })
+}
+
+fn asked() -> Luck {
+    Luck::Answer(403, &[], json!({ "error": "insufficient_authorization", "auth_session": "sl_2", "step": opening() }))
+}
+
+fn link() -> String {
+    format!("{BACK}?wallet_state=w&response_code=r")
+}
+
+/// The app says that it opens wallets, opens this one, and brings what stands in its link. Without `wallet_open` it says nothing.
+#[tokio::test]
+async fn what_stands_in_the_link_is_brought_to_the_sign_in() {
+    let (world, hand) = (world(), Hand::of(&[Ok(link().as_str())]));
+    for luck in [step(), asked(), code()] {
+        world.server.next(CHALLENGE, luck);
+    }
+    world.client.sign_in_natively(&SignIn::new("orders"), &hand).await.unwrap();
+    let seen = world.server.seen.lock().unwrap().clone();
+    let sent: Vec<_> = seen.iter().filter(|it| it.path.ends_with(CHALLENGE)).map(|it| &it.form).collect();
+    assert_eq!((sent.len(), sent[1]["wallet_return"].as_str(), hand.shown()), (3, "sw", 2));
+    for (name, value) in [("auth_session", "sl_2"), ("action", "open_wallet"), ("wallet_state", "w"), ("response_code", "r")] {
+        assert_eq!(sent[2][name], value, "{name}");
+    }
+    assert_eq!(*hand.opened.lock().unwrap(), ["openid4vp://?x"]);
+    assert!(!world.phone.kept.lock().unwrap().contains_key("sign-in"), "nothing waits any more");
+
+    let (world, thumb) = (crate::native::world(), Thumb::default());
+    for luck in [step(), code()] {
+        world.server.next(CHALLENGE, luck);
+    }
+    world.client.sign_in_natively(&SignIn::new("orders"), &thumb).await.unwrap();
+    assert!(!world.server.last(CHALLENGE).form.contains_key("wallet_return"), "the twin");
+}
+
+/// No wallet has answered: the server hears why, and asks anew. Nothing waits for a late link then.
+#[tokio::test]
+async fn why_no_wallet_answered_is_told() {
+    let (world, hand) = (world(), Hand::of(&[Err("cancelled"), Ok(link().as_str())]));
+    for luck in [asked(), asked(), code()] {
+        world.server.next(CHALLENGE, luck);
+    }
+    world.client.sign_in_natively(&SignIn::new("orders"), &hand).await.unwrap();
+    let seen = world.server.seen.lock().unwrap().clone();
+    let told = seen.iter().filter(|it| it.path.ends_with(CHALLENGE)).nth(1).unwrap();
+    assert_eq!((told.form["action"].as_str(), told.form["open_wallet_failure"].as_str()), ("open_wallet", "cancelled"));
+    assert!(!told.form.contains_key("response_code") && !told.form.contains_key("wallet_state"), "{:?}", told.form);
+    assert_eq!((hand.shown(), world.server.last(CHALLENGE).form["response_code"].as_str()), (2, "r"), "the twin");
+}
+
+/// Whoever mails a wallet's link has the app brought a code of another sign-in. The server refuses it, and the step is still open. A link that
+/// is no wallet's is not even sent.
+#[tokio::test]
+async fn a_link_of_another_sign_in_leaves_the_step_open() {
+    let other = format!("{BACK}?code=c&state=other&iss={ISSUER}");
+    let invalid = || Luck::Answer(400, &[], json!({ "error": "invalid_request" }));
+    for (first, refused, count) in [(link(), Some(invalid()), 3), (other, None, 2)] {
+        let (world, hand) = (world(), Hand::of(&[Ok(first.as_str()), Ok(link().as_str())]));
+        for luck in [asked()].into_iter().chain(refused).chain([code()]) {
+            world.server.next(CHALLENGE, luck);
+        }
+        world.client.sign_in_natively(&SignIn::new("orders"), &hand).await.unwrap();
+        assert_eq!((hand.shown(), world.server.count(CHALLENGE)), (2, count), "{first}");
+        assert_eq!(world.server.last(CHALLENGE).form["auth_session"], "sl_2", "{first}");
+    }
+}
+
+/// A native sign-in whose app was ended while the person was in the wallet.
+fn away(step: &Value) -> World {
+    let world = world();
+    let away = json!({ "auth_session": "sl_2", "step": step });
+    let pending = json!({ "issuer": ISSUER, "state": "s", "verifier": "v", "resource": "", "code": null, "away": away });
+    world.phone.kept.lock().unwrap().insert("sign-in".to_owned(), pending.to_string());
+    world
+}
+
+/// The link opens the app in a new process. A code that the server has not taken is brought again, and counts once.
+#[tokio::test]
+async fn a_link_in_a_new_process_goes_on_with_the_sign_in() {
+    let (world, hand) = (away(&opening()), Hand::default());
+    assert!(world.client.finish(&link()).await.unwrap().is_none(), "it needs the app's screens");
+    for _ in 0..2 {
+        world.server.next(CHALLENGE, Luck::LoseRequest);
+    }
+    let later = world.client.finish_natively(&link(), &hand).await.unwrap_err();
+    assert!(matches!(later, Trouble::Later { .. }), "{later}");
+    world.phone.now_s.fetch_add(10, Ordering::Relaxed);
+    let world = world.restarted();
+    world.server.next(CHALLENGE, code());
+    assert!(world.client.resume_natively(&hand).await.unwrap().is_some());
+    assert_eq!((world.server.last(CHALLENGE).form["wallet_state"].as_str(), hand.shown()), ("w", 0));
+    assert!(world.client.finish_natively(&link(), &hand).await.unwrap().is_none(), "it was brought");
+    // A sign-in that has opened no wallet takes none of its links.
+    let mut other = opening();
+    other["operation"]["name"] = json!("passkey_get");
+    let world = away(&other);
+    assert!(world.client.finish_natively(&link(), &hand).await.unwrap().is_none());
+    assert_eq!(world.server.count(CHALLENGE), 0);
+}

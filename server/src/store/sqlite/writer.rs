@@ -1,0 +1,265 @@
+//! The thread that writes: it drains the queue into one transaction, commits once, and answers everybody.
+
+use super::super::change::{Applied, ApplyResult, Expect, NotApplied, Statement};
+use super::{Address, Job, address, bind, connect, fault, placed};
+use crate::error::Fault;
+use crate::limits::OncePerSecond;
+use rusqlite::{Connection, ErrorCode};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
+use tokio::sync::oneshot;
+
+const BATCH: usize = 256;
+
+/// Negative: kibibytes and not pages (SQLite, PRAGMA cache_size). A small store never uses it up.
+const WRITER_CACHE_KIB: i64 = -16 * 1024;
+
+/// A change, and who waits for its outcome.
+type Member = (Vec<Statement>, oneshot::Sender<ApplyResult>);
+
+/// The writer keeps the upper pages of large tables in memory. A reader cannot: each commit of somebody else empties its cache.
+pub(super) fn writing(path: &PathBuf) -> Result<Connection, Fault> {
+    let connection = connect(path)?;
+    connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB).map_err(|it| fault(&it))?;
+    Ok(connection)
+}
+
+/// Drains the queue until the store closes.
+pub(super) fn write(mut connection: Connection, path: &PathBuf, jobs: &Receiver<Job>) {
+    let mut writer = Writer::default();
+    while let Ok(first) = jobs.recv() {
+        let mut batch = Vec::new();
+        let (mut closing, mut shrinking) = (None, false);
+        let mut next = Some(first);
+        while let Some(job) = next {
+            match job {
+                Job::Apply(statements, answer) => batch.push((statements, answer)),
+                Job::Shrink => shrinking = true,
+                Job::Close(done) => closing = Some(done),
+            }
+            next = if batch.len() < BATCH && closing.is_none() { jobs.try_recv().ok() } else { None };
+        }
+        commit((&mut connection, &mut writer), path, batch);
+        if shrinking && let Err(error) = shrink(&connection) {
+            tracing::warn!(%error, "the database could not be made smaller");
+        }
+        if let Some(done) = closing {
+            let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+            drop(connection);
+            let _ = done.send(());
+            return;
+        }
+    }
+}
+
+/// Pages given back at once: this takes some milliseconds.
+const PAGES: i64 = 2000;
+
+/// A quarter of the file stays as a reserve, because the next day needs it again.
+fn shrink(connection: &Connection) -> rusqlite::Result<()> {
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let beyond = number("freelist_count")? - number("page_count")? / 4;
+    if beyond > 0 {
+        let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({})", beyond.min(PAGES)))?;
+        let mut pages = statement.raw_query();
+        while pages.next()?.is_some() {}
+    }
+    Ok(())
+}
+
+/// What the writer knows from one batch to the next.
+#[derive(Default)]
+struct Writer {
+    /// The texts of statements, with places that SQLite understands.
+    texts: HashMap<Address, String>,
+    /// So many batches go with savepoints at once, because one was refused lately.
+    careful: u32,
+}
+
+/// After a refusal, while refusals are likely.
+const CAREFUL: u32 = 64;
+
+fn commit((connection, writer): (&mut Connection, &mut Writer), path: &PathBuf, batch: Vec<Member>) {
+    if batch.is_empty() {
+        return;
+    }
+    let outcomes = match write_batch(connection, writer, &batch) {
+        Ok(outcomes) => outcomes,
+        Err(why) => {
+            if !matches!(why, NotApplied::Busy) {
+                reopen(connection, path, &why, batch.len());
+            }
+            batch.iter().map(|_| Err(why.clone())).collect()
+        }
+    };
+    for ((_, answer), outcome) in batch.into_iter().zip(outcomes) {
+        let _ = answer.send(outcome);
+    }
+}
+
+/// What each change of the batch hears. `Err`: nothing of the batch counts.
+fn write_batch(connection: &Connection, writer: &mut Writer, batch: &[Member]) -> Result<Vec<ApplyResult>, NotApplied> {
+    begin(connection)?;
+    if writer.careful == 0 || batch.len() == 1 {
+        match write_together(connection, writer, batch)? {
+            None => {
+                control(connection, "COMMIT").map_err(|it| fault(&it))?;
+                return Ok(batch.iter().map(|_| Ok(Applied)).collect());
+            }
+            // Nothing else is in the transaction.
+            Some(refused) => {
+                control(connection, "ROLLBACK").map_err(|it| fault(&it))?;
+                if batch.len() == 1 {
+                    return Ok(vec![Err(refused)]);
+                }
+                writer.careful = CAREFUL;
+                begin(connection)?;
+            }
+        }
+    }
+    let outcomes = batch.iter().map(|(statements, _)| savepoint(connection, writer, statements)).collect::<Result<Vec<_>, _>>()?;
+    control(connection, "COMMIT").map_err(|it| fault(&it))?;
+    writer.careful = if outcomes.iter().any(Result::is_err) { CAREFUL } else { writer.careful - 1 };
+    Ok(outcomes)
+}
+
+fn begin(connection: &Connection) -> Result<(), NotApplied> {
+    control(connection, "BEGIN IMMEDIATE").map_err(|error| match error.sqlite_error_code() {
+        // Another process, such as an operator's own shell, holds the file for longer than we wait (637-Q).
+        Some(ErrorCode::DatabaseBusy) => NotApplied::Busy,
+        _ => fault(&error).into(),
+    })
+}
+
+/// All changes in one transaction, without savepoints: nearly always nobody refuses. Answers the first refusal.
+fn write_together(connection: &Connection, writer: &mut Writer, batch: &[Member]) -> Result<Option<NotApplied>, Fault> {
+    for (statements, _) in batch {
+        if let Err(refused) = run_all(connection, writer, statements)? {
+            return Ok(Some(refused));
+        }
+    }
+    Ok(None)
+}
+
+/// FULL, IOERR and NOMEM may have rolled the whole transaction back inside a change: nothing of this batch counts.
+fn reopen(connection: &mut Connection, path: &PathBuf, why: &NotApplied, changes: usize) {
+    static LOST: OncePerSecond = OncePerSecond::new();
+    if LOST.is_due() {
+        tracing::error!(error = ?why, changes, "a batch was not written; the database is opened anew");
+    }
+    let _ = connection.execute_batch("ROLLBACK");
+    match writing(path) {
+        Ok(fresh) => *connection = fresh,
+        Err(error) => {
+            static CLOSED: OncePerSecond = OncePerSecond::new();
+            if CLOSED.is_due() {
+                tracing::error!(%error, "the database cannot be opened again");
+            }
+        }
+    }
+}
+
+/// Begins or ends something.
+fn control(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(|_| ())
+}
+
+/// One change inside the batch, so that it alone is undone where it is refused. `Err`: the transaction itself is gone, and with it the batch.
+fn savepoint(connection: &Connection, writer: &mut Writer, statements: &[Statement]) -> Result<ApplyResult, Fault> {
+    let control = |sql: &str| control(connection, sql).map_err(|it| fault(&it));
+    control("SAVEPOINT one")?;
+    let outcome = run_all(connection, writer, statements)?;
+    if outcome.is_err() {
+        control("ROLLBACK TO one")?;
+    }
+    control("RELEASE one")?;
+    Ok(outcome)
+}
+
+/// Runs the statements of a change up to the first that is refused. `Err`: neither a guard nor a constraint refused, and the batch is lost.
+fn run_all(connection: &Connection, writer: &mut Writer, statements: &[Statement]) -> Result<ApplyResult, Fault> {
+    let gone = || connection.is_autocommit();
+    if gone() {
+        return Err(Fault::new("the transaction ended inside a batch"));
+    }
+    let mut outcome = Ok(Applied);
+    for (at, statement) in statements.iter().enumerate() {
+        let text = writer.texts.entry(address(statement.sql)).or_insert_with(|| placed(statement.sql));
+        match run(connection, text, statement) {
+            Ok(true) => continue,
+            Ok(false) => outcome = Err(NotApplied::Conflict(at)),
+            Err(error) if is_constraint(&error) => outcome = Err(NotApplied::Conflict(at)),
+            Err(error) => return Err(fault(&error)),
+        }
+        break;
+    }
+    match gone() {
+        true => Err(Fault::new("the transaction ended inside a change")),
+        false => Ok(outcome),
+    }
+}
+
+fn is_constraint(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqliteFailure(cause, _) if cause.code == ErrorCode::ConstraintViolation)
+}
+
+/// Whether the statement touched as many rows as its guard asks for.
+fn run(connection: &Connection, text: &str, wanted: &Statement) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(text)?;
+    bind(&mut statement, &wanted.values)?;
+    let touched = if statement.column_count() == 0 {
+        statement.raw_execute()? as u64
+    } else {
+        let (mut rows, mut count) = (statement.raw_query(), 0);
+        while rows.next()?.is_some() {
+            count += 1;
+        }
+        count
+    };
+    Ok(match wanted.expect {
+        Expect::Exactly(rows) => rows == touched,
+        Expect::Any => true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn put(connection: &Connection, writer: &mut Writer, keys: &[&str]) -> Vec<bool> {
+        let member = |key: &&str| {
+            let values = vec![1.into(), "test".into(), key.as_bytes().into()];
+            let spend = Statement { sql: crate::store::tables::once::SPEND, values, expect: Expect::Exactly(1) };
+            (vec![spend], oneshot::channel().0)
+        };
+        let batch: Vec<Member> = keys.iter().map(member).collect();
+        write_batch(connection, writer, &batch).unwrap().iter().map(Result::is_ok).collect()
+    }
+
+    /// A refused change costs nobody else theirs. Without a refusal for a while, nothing is paid for the next one.
+    #[test]
+    fn a_refused_change_is_undone_alone() {
+        let directory = std::env::temp_dir().join(format!("symbolon-writer-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let mut connection = writing(&directory.join("test.db")).unwrap();
+        super::super::migrate_schema(&mut connection).unwrap();
+        let mut writer = Writer::default();
+        assert_eq!(put(&connection, &mut writer, &["a", "b"]), [true, true]);
+        assert_eq!(writer.careful, 0);
+        // Twice: when the refusal comes as a surprise, and when it does not.
+        for (one, other) in [("c", "d"), ("e", "f")] {
+            assert_eq!(put(&connection, &mut writer, &[one, "a", other]), [true, false, true]);
+            assert_eq!(writer.careful, CAREFUL);
+        }
+        assert_eq!(put(&connection, &mut writer, &["a"]), [false], "alone");
+        for at in 0..CAREFUL {
+            assert_eq!(put(&connection, &mut writer, &[&format!("{at}"), &format!("{at} again")]), [true, true]);
+        }
+        assert_eq!(writer.careful, 0);
+        let count: u32 = connection.query_row("SELECT count(*) FROM once", [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 6 + 2 * CAREFUL);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}
