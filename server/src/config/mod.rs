@@ -42,7 +42,7 @@ pub use api::{Api, ApiScope, DetailType, TokenFormat};
 pub use attestation::{Attesting, StatusList, StatusListSource};
 pub use brand::Brand;
 pub use claim_names::is_reserved;
-pub use claims::{Claim, Link, claims, clients_on};
+pub use claims::{AppLink, Claim, claims, clients_on};
 pub use client::{
     AndroidApp, AttestationRules, AttesterX5c, BackchannelRules, CertificateName, Client, ClientAuthentication, ClientKind, ContinuePage,
     DEBUG_CERTIFICATE, DeviceNetwork, DeviceRules, Fingerprint, GRANTS, Handover, IosApp, IosBuild, Jwks, KioskDevice, KioskMode,
