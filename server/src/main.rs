@@ -5,5 +5,8 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    // The server uses many small blocks and few large ones: huge pages would keep 15 MiB more in memory. A kernel without them refuses.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     symbolon::cli::run()
 }

@@ -1,32 +1,23 @@
 //! SQLite: one writer thread that commits in groups, readers of its own. WAL, synchronous=FULL: a change is answered
 //! after its COMMIT reached the disk.
 
+mod connection;
 mod writer;
 
 use super::change::{ApplyResult, NotApplied, Statement};
-use super::migrate;
 use super::options::StoreOptions;
 use super::value::{Columns, Row, Value};
 use crate::error::Fault;
-use rusqlite::config::DbConfig;
+use connection::{Address, address, bind, connect, fault, placed};
+use rusqlite::Connection;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::oneshot;
-
-/// WAL-reset data loss is fixed from here on.
-const OLDEST: i32 = 3_051_003;
-
-enum Job {
-    Apply(Vec<Statement>, oneshot::Sender<ApplyResult>),
-    Shrink,
-    Close(oneshot::Sender<()>),
-}
+use writer::Job;
 
 pub struct Sqlite {
     writer: SyncSender<Job>,
@@ -63,13 +54,6 @@ struct Reader {
     known: HashMap<Address, TranslatedText>,
 }
 
-/// Address and length of a statement's text, which is never freed. Comparing it whole would cost as much as running it.
-type Address = (usize, usize);
-
-fn address(sql: &'static str) -> Address {
-    (sql.as_ptr().addr(), sql.len())
-}
-
 struct TranslatedText {
     /// With places that SQLite understands.
     text: String,
@@ -78,17 +62,8 @@ struct TranslatedText {
 
 impl Sqlite {
     pub fn open(path: &str, options: &StoreOptions) -> Result<Self, Fault> {
-        if rusqlite::version_number() < OLDEST {
-            return Err(Fault::new(format!("SQLite {} loses data; 3.51.3 or later is needed", rusqlite::version())));
-        }
         let path = PathBuf::from(path);
-        let interrupted = std::fs::metadata(format!("{}-wal", path.display())).is_ok_and(|it| it.len() > 0);
-        let mut connection = writer::writing(&path)?;
-        if interrupted {
-            check_integrity(&connection)?;
-        }
-        migrate_schema(&mut connection)?;
-        prove_affinity(&connection)?;
+        let connection = connection::prepare(&path)?;
         let readers = Arc::new(Readers::open(&path, options.readers)?);
         let (queue, jobs) = sync_channel(options.queue.max(1));
         std::thread::Builder::new()
@@ -135,51 +110,6 @@ impl Sqlite {
             let _ = closed.await;
         }
     }
-}
-
-fn fault(error: &rusqlite::Error) -> Fault {
-    let text = format!("SQLite: {error}");
-    match error.sqlite_error_code() {
-        Some(
-            ErrorCode::DiskFull
-            | ErrorCode::SystemIoFailure
-            | ErrorCode::CannotOpen
-            | ErrorCode::ReadOnly
-            | ErrorCode::DatabaseBusy
-            | ErrorCode::DatabaseLocked,
-        ) => Fault::store_away(text),
-        _ => Fault::new(text),
-    }
-}
-
-/// A new store is its owner's alone; SQLite gives the files beside it the same rights.
-fn create_private(path: &PathBuf) -> Result<(), Fault> {
-    use std::os::unix::fs::OpenOptionsExt;
-    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            Err(Fault::new(format!("cannot create {}: {error}", path.display())))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn connect(path: &PathBuf) -> Result<Connection, Fault> {
-    create_private(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|it| Fault::new(format!("cannot open {}: {it}", path.display())))?;
-    let set = || {
-        connection.busy_timeout(Duration::from_secs(5))?;
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
-        // Plans do not depend on the values: without this, statements are planned again at every use.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        connection.pragma_update(None, "trusted_schema", false)
-    };
-    set().map_err(|it| fault(&it))?;
-    connection.set_prepared_statement_cache_capacity(128);
-    Ok(connection)
 }
 
 fn reader(path: &PathBuf) -> Result<Reader, Fault> {
@@ -239,23 +169,6 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// To SQLite `$1` is a name, bound by first appearance; `?1` is a place.
-fn placed(sql: &str) -> String {
-    sql.replace('$', "?")
-}
-
-fn bind(statement: &mut rusqlite::CachedStatement<'_>, values: &[Value]) -> rusqlite::Result<()> {
-    for (at, value) in values.iter().enumerate() {
-        match value {
-            Value::Int(value) => statement.raw_bind_parameter(at + 1, value)?,
-            Value::Text(value) => statement.raw_bind_parameter(at + 1, value)?,
-            Value::Bytes(value) => statement.raw_bind_parameter(at + 1, value)?,
-            Value::Null => statement.raw_bind_parameter(at + 1, rusqlite::types::Null)?,
-        }
-    }
-    Ok(())
-}
-
 impl Reader {
     /// At most so many rows.
     fn run(&mut self, sql: &'static str, values: &[Value], most: usize) -> rusqlite::Result<Vec<Row>> {
@@ -296,66 +209,14 @@ fn values_of(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Vec<Va
     Ok(values)
 }
 
-fn migrate_schema(connection: &mut Connection) -> Result<(), Fault> {
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(|it| fault(&it))?;
-    let has: i64 = transaction
-        .query_row("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'fact'", [], |row| row.get(0))
-        .map_err(|it| fault(&it))?;
-    let state: String = if has == 0 {
-        String::new()
-    } else {
-        transaction.query_row("SELECT value FROM fact WHERE name = 'schema'", [], |row| row.get(0)).map_err(|it| fault(&it))?
-    };
-    let seen = migrate::seen(&state)
-        .ok_or_else(|| Fault::new("this database was made by another version of the server (its migrations differ)"))?;
-    for (_, text) in &migrate::MIGRATIONS[seen..] {
-        transaction.execute_batch(text).map_err(|it| fault(&it))?;
-    }
-    transaction
-        .execute(
-            "INSERT INTO fact (name, value) VALUES ('schema', ?1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            [migrate::state(migrate::MIGRATIONS.len())],
-        )
-        .map_err(|it| fault(&it))?;
-    transaction.commit().map_err(|it| fault(&it))
-}
-
-/// After a crash pages may be torn or lost (a clean stop leaves no write-ahead log). A row that is missing from an index would allow
-/// a second use of what was spent. So nothing is served before the whole file is checked (612-Q).
-fn check_integrity(connection: &Connection) -> Result<(), Fault> {
-    let damaged = |why: &str| {
-        Fault::new(format!(
-            "the database is damaged ({why}); put a copy back, then run `symbolon recover`. Nothing is served from this one"
-        ))
-    };
-    match connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0)) {
-        Ok(found) if found == "ok" => Ok(()),
-        Ok(found) => Err(damaged(&found)),
-        Err(error) => Err(damaged(&error.to_string())),
-    }
-}
-
-/// BYTEA has numeric affinity in SQLite: prove at every start that bytes which look like a number stay bytes.
-fn prove_affinity(connection: &Connection) -> Result<(), Fault> {
-    let prove = || -> rusqlite::Result<bool> {
-        connection.execute_batch("CREATE TEMP TABLE affinity (it BYTEA)")?;
-        connection.execute("INSERT INTO affinity (it) VALUES (?1)", [&b"123"[..]])?;
-        let kind: String = connection.query_row("SELECT typeof(it) FROM affinity", [], |row| row.get(0))?;
-        connection.execute_batch("DROP TABLE affinity")?;
-        Ok(kind == "blob")
-    };
-    match prove().map_err(|it| fault(&it))? {
-        true => Ok(()),
-        false => Err(Fault::new("SQLite turned bytes into a number; this build of it cannot be used")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::super::tables;
+    use super::connection::migrate_schema;
     use super::*;
     use rusqlite::StatementStatus;
+    use std::time::Duration;
 
     fn in_directory(name: &str, test: impl FnOnce(&PathBuf)) {
         let directory = std::env::temp_dir().join(format!("symbolon-{name}-{}", std::process::id()));

@@ -1,7 +1,7 @@
 //! The thread that writes: it drains the queue into one transaction, commits once, and answers everybody.
 
 use super::super::change::{Applied, ApplyResult, Expect, NotApplied, Statement};
-use super::{Address, Job, address, bind, connect, fault, placed};
+use super::connection::{Address, address, bind, fault, open_to_write, placed};
 use crate::error::Fault;
 use crate::limits::OncePerSecond;
 use rusqlite::{Connection, ErrorCode};
@@ -12,18 +12,15 @@ use tokio::sync::oneshot;
 
 const BATCH: usize = 256;
 
-/// Negative: kibibytes and not pages (SQLite, PRAGMA cache_size). A small store never uses it up.
-const WRITER_CACHE_KIB: i64 = -16 * 1024;
+/// What the writer is asked to do.
+pub(super) enum Job {
+    Apply(Vec<Statement>, oneshot::Sender<ApplyResult>),
+    Shrink,
+    Close(oneshot::Sender<()>),
+}
 
 /// A change, and who waits for its outcome.
 type Member = (Vec<Statement>, oneshot::Sender<ApplyResult>);
-
-/// The writer keeps the upper pages of large tables in memory. A reader cannot: each commit of somebody else empties its cache.
-pub(super) fn writing(path: &PathBuf) -> Result<Connection, Fault> {
-    let connection = connect(path)?;
-    connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB).map_err(|it| fault(&it))?;
-    Ok(connection)
-}
 
 /// Drains the queue until the store closes.
 pub(super) fn write(mut connection: Connection, path: &PathBuf, jobs: &Receiver<Job>) {
@@ -149,7 +146,7 @@ fn reopen(connection: &mut Connection, path: &PathBuf, why: &NotApplied, changes
         tracing::error!(error = ?why, changes, "a batch was not written; the database is opened anew");
     }
     let _ = connection.execute_batch("ROLLBACK");
-    match writing(path) {
+    match open_to_write(path) {
         Ok(fresh) => *connection = fresh,
         Err(error) => {
             static CLOSED: OncePerSecond = OncePerSecond::new();
@@ -243,8 +240,8 @@ mod tests {
     fn a_refused_change_is_undone_alone() {
         let directory = std::env::temp_dir().join(format!("symbolon-writer-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
-        let mut connection = writing(&directory.join("test.db")).unwrap();
-        super::super::migrate_schema(&mut connection).unwrap();
+        let mut connection = open_to_write(&directory.join("test.db")).unwrap();
+        crate::store::sqlite::connection::migrate_schema(&mut connection).unwrap();
         let mut writer = Writer::default();
         assert_eq!(put(&connection, &mut writer, &["a", "b"]), [true, true]);
         assert_eq!(writer.careful, 0);
