@@ -41,6 +41,13 @@ async fn brought(phone: &mut Phone<'_>, step: &Answer, link: &str) -> Answer {
     phone.answer(step, "open_wallet", &fields).await
 }
 
+/// The person goes to the browser and closes it: the step is still open.
+async fn looked(phone: &mut Phone<'_>, step: &Answer) -> Answer {
+    let sent = phone.answer(step, "browser", &[]).await;
+    assert_eq!(sent.error(), (403, "redirect_to_web"), "{sent:?}");
+    sent
+}
+
 /// The answer that docs/steps.md shows for this operation.
 fn shown_answer() -> std::collections::BTreeMap<String, String> {
     let page = include_str!("../../../docs/steps.md");
@@ -87,16 +94,17 @@ async fn an_app_opens_a_wallet_and_brings_its_code() {
 }
 
 /// Methods.md, "Home": a code that another app's sign-in brings, or a browser, makes the answer void. Whoever mailed the link of a sign-in
-/// gets nothing by what somebody else's wallet shows.
+/// gets nothing by what somebody else's wallet shows, also where he has looked at the browser meanwhile.
 #[tokio::test]
 async fn a_code_in_the_wrong_sign_in_ends_the_answer() {
-    for by_browser in [false, true] {
+    for (by_browser, looks) in [(false, false), (true, false), (false, true), (true, true)] {
         let outside = Outside::new();
         let scene = screens(Engine::Sqlite, &outside).await;
         let (wallet, mut eve, mut ana) = (outside.wallet_of("AA-1"), scene.genuine(), scene.genuine());
         let (of_eve, url) = opening(&mut eve).await;
         let (of_ana, url_of_ana) = opening(&mut ana).await;
         let link = led(&scene.world, &wallet, &url).await;
+        let of_eve = if looks { looked(&mut eve, &of_eve).await } else { of_eve };
         if by_browser {
             let (state, code) = (parameters(&link)["wallet_state"].clone(), parameters(&link)["response_code"].clone());
             let page = Browser::default().visit(&scene.world, &format!("/wallet/pid/return?state={state}&response_code={code}")).await;
@@ -119,6 +127,32 @@ async fn a_code_in_the_wrong_sign_in_ends_the_answer() {
         let step = eve.answer(&refused, "go", &OPENS).await;
         let link = led(&scene.world, &wallet, options(&step)["url"].as_str().unwrap()).await;
         assert_eq!(brought(&mut eve, &step, &link).await.status, 200);
+        scene.world.stop().await;
+    }
+}
+
+/// Methods.md, "Home": whoever comes back from the browser without an answer stands at the same step. Its wallet opens still, and its code
+/// counts. The link of an earlier request of this sign-in is refused, and ends nothing.
+#[tokio::test]
+async fn the_open_request_lives_on_and_an_earlier_one_is_over() {
+    for engine in engines() {
+        let outside = Outside::new();
+        let scene = screens(engine, &outside).await;
+        let (wallet, mut phone) = (outside.wallet_of("AA-1"), scene.genuine());
+        let (step, url) = opening(&mut phone).await;
+        let earlier = led(&scene.world, &wallet, &url).await;
+        let none = phone.answer(&step, "open_wallet", &[("open_wallet_failure", "cancelled")]).await;
+        let step = phone.answer(&none, "go", &OPENS).await;
+        let url = options(&step)["url"].as_str().unwrap().to_owned();
+        let late = brought(&mut phone, &step, &earlier).await;
+        assert_eq!(late.error(), (400, "invalid_request"), "{late:?}");
+        let step = looked(&mut phone, &step).await;
+        let link = led(&scene.world, &wallet, &url).await;
+        let late = brought(&mut phone, &step, &earlier).await;
+        assert_eq!(late.error(), (400, "invalid_request"), "{late:?}");
+        let done = brought(&mut phone, &step, &link).await;
+        assert_eq!(done.status, 200, "the twin: {done:?}");
+        assert_eq!(scene.world.audited("upstream_proved").await, 1);
         scene.world.stop().await;
     }
 }
