@@ -6,6 +6,7 @@ use crate::world::app_passkeys::{options, with_app};
 use crate::world::native::{ASKED, BACK, Screens};
 use crate::world::{Answer, Browser, Engine, Phone, World, engines, parameters};
 use serde_json::{Value as Json, json};
+use symbolon_oauth::pkce;
 use symbolon_phone::wallet::Wallet;
 
 /// The app says that it opens wallets.
@@ -155,4 +156,23 @@ async fn the_open_request_lives_on_and_an_earlier_one_is_over() {
         assert_eq!(scene.world.audited("upstream_proved").await, 1);
         scene.world.stop().await;
     }
+}
+
+/// Methods.md, "Home": the code goes to whatever the link opens. A scheme that any app may claim opens no wallet. Neither does a host that has
+/// not named the app, where the operator wants proofs.
+#[tokio::test]
+async fn a_link_that_others_may_take_opens_no_wallet() {
+    let (outside, scheme) = (Outside::new(), "com.example.screens:/cb");
+    let scene = screens(Engine::Sqlite, &outside).await;
+    scene.world.reload(|it| it.set("client.screens.redirect_uris", vec![BACK, scheme])).await;
+    for (uri, assurance, opens) in [(BACK, "address", true), (scheme, "address", false), (BACK, "proved", false)] {
+        scene.world.reload(|it| it.set("assurance", assurance)).await;
+        let mut phone = scene.genuine();
+        let challenge = pkce::challenge(&verifier());
+        let begin = [("code_challenge", challenge.as_str()), ("code_challenge_method", "S256"), ("redirect_uri", uri)];
+        let step = phone.begin_with(&begin).await;
+        let next = phone.answer(&step, "use_wallet:pid", &OPENS).await;
+        assert_eq!(next.error(), if opens { ASKED } else { (403, "redirect_to_web") }, "{uri}, {assurance}: {next:?}");
+    }
+    scene.world.stop().await;
 }
