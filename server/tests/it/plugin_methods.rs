@@ -1,9 +1,11 @@
 //! Methods of plug-ins beyond right and wrong: names of their own, accounts, letters, and browsers that are sent away. The guests are made
 //! from text: what `check` answers is given.
 
-use crate::plugins::table;
+use crate::plugin_operations::trial;
+use crate::plugins::{file_of, table};
 use crate::world::native::Screens;
 use crate::world::*;
+use serde_json::json;
 
 /// The types of the interface. The tests of the sandbox read the same text.
 const LOGIN: &str = include_str!("../../../plugin/tests/login.wat");
@@ -150,11 +152,16 @@ const CLAIM: &str =
       (if (i32.load offset=64 (local.get $given)) (then (call $text (i32.const 1488)
         (i32.load offset=8 (i32.load offset=60 (local.get $given))) (i32.load offset=12 (i32.load offset=60 (local.get $given))))))";
 
+/// A guest that says this at the place of one of `TEXTS`.
+fn saying_here((adds, answers, _): &(&str, &str, &str), shown: &str) -> Vec<u8> {
+    method(&format!("{ASK} {}", adds.replace("HERE", shown)), &answers.replace("HERE", shown))
+}
+
 /// 351-L: no heading and no label is empty. A text of which nobody sees anything is a failure of the plug-in, and the audit says of which one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_that_nobody_sees_is_no_answer() {
-    let saying = |(adds, answers, _): &(&str, &str, &str), text: &str| {
-        let guest = method(&format!("{ASK} {}", adds.replace("HERE", text)), &answers.replace("HERE", text));
+    let saying = |text: &(&str, &str, &str), shown: &str| {
+        let guest = saying_here(text, shown);
         table("word", &guest, "world = \"method\"\nlabel = \"the word\"\n")
     };
     let both = requiring("\"password + plugin:word\"");
@@ -182,6 +189,20 @@ async fn a_text_that_nobody_sees_is_no_answer() {
         assert!(next.has_code() || next.problem() == "Say the word", "the twin: {what}: {}", next.html);
     }
     scene.world.stop().await;
+}
+
+/// The same in the trial of `symbolon plugin check`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trial_refuses_a_text_that_nobody_sees() {
+    for (adds, answers, what) in TEXTS {
+        for (text, code) in [(UNSEEN, 1), (HIDING, 0)] {
+            let guest = saying_here(&(adds, answers, what), text);
+            let input = if answers.is_empty() { json!({}) } else { json!({ "answer": { "word": "x" } }) };
+            let (ended, said) = trial(&file_of("seen", &guest), &input).await;
+            assert_eq!(ended, Some(code), "{what}: {said:?}");
+            assert_eq!(format!("{said:?}").contains(&format!("nobody sees anything of {what}")), code == 1, "{what}: {said:?}");
+        }
+    }
 }
 
 /// 300-H: a letter with a claim tells nobody whether a name is somebody's. For a name that nobody has its value is empty, and the page is the

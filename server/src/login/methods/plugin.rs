@@ -188,6 +188,30 @@ fn seen(text: &str, what: &str) -> std::result::Result<String, String> {
     if line.trim().is_empty() { Err(format!("answer: nobody sees anything of {what}")) } else { Ok(line) }
 }
 
+/// The same of all that a question shows. For whoever tries a plug-in without a server.
+pub fn must_be_seen(said: &wit::Asked) -> std::result::Result<(), String> {
+    words(&said.step.title, "the title of a step")?;
+    for text in &said.step.text {
+        words(text, "a text of a step")?;
+    }
+    for field in &said.step.fields {
+        words(&field.label, "the label of a field")?;
+    }
+    Ok(())
+}
+
+/// The same of a verdict.
+pub fn verdict_must_be_seen(verdict: &wit::Verdict) -> std::result::Result<(), String> {
+    match verdict {
+        wit::Verdict::Wrong(problem) => worded(problem).map(|_| ()),
+        wit::Verdict::Again(again) => {
+            must_be_seen(&again.asked)?;
+            worded(&again.problem).map(|_| ())
+        }
+        wit::Verdict::Proved | wit::Verdict::ProvedExternal(_) | wit::Verdict::Leave(_) => Ok(()),
+    }
+}
+
 fn as_json(secret: &PluginSecret) -> std::result::Result<Json, Fault> {
     serde_json::to_value(secret).map_err(|error| Fault::new(error.to_string()))
 }
