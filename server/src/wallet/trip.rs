@@ -119,7 +119,8 @@ impl Wallet {
         };
         // `state` and `code` stand in this link where it ends an authorization request.
         let joint = if link.contains('?') { "&" } else { "?" };
-        format!("{link}{joint}{WALLET_STATE}={handle}&response_code={response_code}")
+        // The name is for a web site that gets the link in a browser, and leads it on to our own page.
+        format!("{link}{joint}{WALLET_STATE}={handle}&response_code={response_code}&wallet={}", self.name)
     }
 
     /// Who may bring the platform's answer: a page of ours, or this client's own app, which Android names by its certificate. What iOS

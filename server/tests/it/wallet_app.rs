@@ -77,7 +77,8 @@ async fn an_app_opens_a_wallet_and_brings_its_code() {
         let link = led(&scene.world, &wallet, options(&step)["url"].as_str().unwrap()).await;
         assert!(link.starts_with(&format!("{BACK}?wallet_state=")), "{link}");
         let (found, shown) = (parameters(&link), shown_answer());
-        assert!(found.len() == 2 && found.keys().all(|name| shown.contains_key(name)), "{found:?} {shown:?}");
+        assert!(found.len() == 3 && found["wallet"] == "pid", "{found:?}");
+        assert!(found.keys().all(|name| name == "wallet" || shown.contains_key(name)), "{found:?} {shown:?}");
         assert_eq!((shown.len(), shown["action"].as_str(), shown.contains_key("auth_session")), (5, "open_wallet", true), "{shown:?}");
         let done = brought(&mut phone, &step, &link).await;
         assert_eq!(done.status, 200, "{done:?}");
@@ -107,8 +108,10 @@ async fn a_code_in_the_wrong_sign_in_ends_the_answer() {
         let link = led(&scene.world, &wallet, &url).await;
         let of_eve = if looks { looked(&mut eve, &of_eve).await } else { of_eve };
         if by_browser {
-            let (state, code) = (parameters(&link)["wallet_state"].clone(), parameters(&link)["response_code"].clone());
-            let page = Browser::default().visit(&scene.world, &format!("/wallet/pid/return?state={state}&response_code={code}")).await;
+            // The app's web site leads on by what stands in the link.
+            let found = parameters(&link);
+            let [state, code, wallet] = ["wallet_state", "response_code", "wallet"].map(|name| found[name].as_str());
+            let page = Browser::default().visit(&scene.world, &format!("/wallet/{wallet}/return?state={state}&response_code={code}")).await;
             assert!(page.status == 400 && !page.has_code(), "{}", page.html);
         } else {
             let refused = brought(&mut ana, &of_ana, &link).await;
