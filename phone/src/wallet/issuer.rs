@@ -133,7 +133,8 @@ impl CredentialIssuer {
         let middle = ca_above(&between, 1).signed_by(&between_key, &by_root).map_err(failed)?;
         let by_middle = Issuer::new(ca_above(&between, 1), &between_key);
         let own = ca(organization).signed_by(&own_key, &by_middle).map_err(failed)?;
-        let before = CertificateParams { not_after: rcgen::date_time_ymd(2020, 1, 1), ..ca(organization) };
+        let mut before = ca(organization);
+        before.not_after = rcgen::date_time_ymd(2020, 1, 1);
         let expired_der = before.signed_by(&own_key, &by_middle).map_err(failed)?.der().to_vec();
         let made = certify_below(organization, (&own, &own_key), &[], Some(&MDOC_SIGNER))?;
         let whole = vec![made.leaf_der.clone(), own.der().to_vec(), middle.der().to_vec()];
