@@ -263,7 +263,9 @@ fn trip_with_handle(wallet: &Wallet, context: &Context<'_>) -> std::result::Resu
     let voyage = context.voyage.as_ref().ok_or_else(|| Fault::new("nobody can leave from here"))?;
     let Voyage { id, version, .. } = *voyage;
     let handle = WayBack { id, version, question: context.question }.seal(context.keyring, context.issuer, &wallet.method());
-    Ok((Trip { version, ..new_trip(wallet, context)? }, handle))
+    let mut trip = new_trip(wallet, context)?;
+    trip.version = version;
+    Ok((trip, handle))
 }
 
 /// The link as a picture, for a wallet on another device.
