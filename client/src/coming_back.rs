@@ -138,14 +138,16 @@ impl Client {
         Ok(self.away().await?.is_some_and(|it| it.state == pending.state))
     }
 
-    /// From now on a late answer changes nothing. False: one has come meanwhile.
+    /// From now on a late answer changes nothing. False: one has come meanwhile. It is brought to its end first, or is kept to be brought.
     pub(crate) async fn stop_waiting(&self, pending: &Pending) -> Result<bool, Trouble> {
+        let _bringing = self.0.bringing.lock().await;
         let _lock = self.0.storage_lock.lock().await;
-        let waits = self.waits(pending).await?;
-        if waits {
+        let waiting = self.away().await?.filter(|it| it.state == pending.state).and_then(|it| it.away);
+        let stops = waiting.is_some_and(|away| away.kept().is_none());
+        if stops {
             self.0.server.connection().store::<Pending>(PENDING, None).await?;
         }
-        Ok(waits)
+        Ok(stops)
     }
 
     /// What is too old, or of another sign-in, is of no use, and the step is still open. After `Later` it is still good.

@@ -160,9 +160,10 @@ fn trust_comes_from_the_operator_alone() {
 /// a chain could let it end at either.
 #[test]
 fn a_chain_through_the_ca_of_another_issuer_is_of_nobody() {
-    let FarBelow { top_der, issuer, whole, .. } = CredentialIssuer::far_below("Union", "Utopia").unwrap();
+    let FarBelow { top_der, issuer, expired_der, whole, .. } = CredentialIssuer::far_below("Union", "Utopia").unwrap();
     let of = |name: &str, der: &[u8]| Issuer { name: name.to_owned(), anchors: vec![Anchor::from_der(der).unwrap()], ..Issuer::default() };
     let (union, utopia, signer) = (of("union", &top_der), of("utopia", &issuer.root_der), of("signer", &issuer.chain[0]));
+    let expired = of("expired", &expired_der);
     assert!(!union.anchors[0].is_above(&utopia.anchors[0]) && !union.anchors[0].is_same_ca(&utopia.anchors[0]));
     for (trusted, chain, name, failed) in [
         ([&union, &utopia], &whole[..1], "utopia", None),
@@ -171,6 +172,9 @@ fn a_chain_through_the_ca_of_another_issuer_is_of_nobody() {
         ([&utopia, &union], &whole[..], "union", Some("issuer_ambiguous")),
         ([&union, &signer], &whole[..1], "signer", None),
         ([&union, &signer], &whole[..], "union", Some("issuer_ambiguous")),
+        // Dates change nothing: the key is still that of another issuer, though its certificate vouches for nobody any more.
+        ([&union, &expired], &whole[..], "union", Some("issuer_ambiguous")),
+        ([&union, &expired], &whole[..1], "", Some("issuer_unknown")),
         ([&union, &union], &whole[..], "union", None),
         ([&utopia, &utopia], &whole[..], "", Some("issuer_unknown")),
     ] {

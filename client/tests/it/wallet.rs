@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use symbolon_client::native::{Operation, Operations, Pressed, Screens, Step};
 use symbolon_client::platform::{BoxFuture, Unavailable};
 use symbolon_client::{SignIn, Trouble};
+use tokio::sync::Notify;
 
 /// Presses the first button of every step. The app is opened again by these links, or the person comes back with a word.
 #[derive(Default)]
@@ -16,6 +17,8 @@ struct Hand {
     shown: Mutex<usize>,
     opened: Mutex<Vec<Value>>,
     comes: Mutex<VecDeque<Result<String, String>>>,
+    /// Something happens between the opening of the wallet and the way back.
+    meanwhile: Option<[Notify; 2]>,
 }
 
 impl Hand {
@@ -49,7 +52,13 @@ impl Operations for Hand {
     fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Result<String, String>> {
         self.opened.lock().unwrap().push(operation.options["url"].clone());
         let came = self.comes.lock().unwrap().pop_front().unwrap();
-        Box::pin(async move { came })
+        Box::pin(async move {
+            if let Some([opened, back]) = &self.meanwhile {
+                opened.notify_one();
+                back.notified().await;
+            }
+            came
+        })
     }
 }
 
@@ -108,6 +117,33 @@ async fn why_no_wallet_answered_is_told() {
     assert_eq!((told.form["action"].as_str(), told.form["open_wallet_failure"].as_str()), ("open_wallet", "cancelled"));
     assert!(!told.form.contains_key("response_code") && !told.form.contains_key("wallet_state"), "{:?}", told.form);
     assert_eq!((hand.shown(), world.server.last(CHALLENGE).form["response_code"].as_str()), (2, "r"), "the twin");
+}
+
+/// The link came in another task, and its code could not be brought yet. Then the person's coming back without one is not told: the code is
+/// kept, and is brought later.
+#[tokio::test]
+async fn a_code_that_came_meanwhile_is_not_dropped() {
+    let (world, hand) = (world(), Hand { meanwhile: Some(Default::default()), ..Hand::of(&[Err("cancelled")]) });
+    for luck in [asked(), Luck::LoseRequest, Luck::LoseRequest] {
+        world.server.next(CHALLENGE, luck);
+    }
+    let request = SignIn::new("orders");
+    let elsewhere = async {
+        let [opened, back] = hand.meanwhile.as_ref().unwrap();
+        opened.notified().await;
+        let brought = world.client.finish_natively(&link(), &hand).await;
+        back.notify_one();
+        brought
+    };
+    let (here, brought) = tokio::join!(world.client.sign_in_natively(&request, &hand), elsewhere);
+    assert!(matches!(brought.unwrap_err(), Trouble::Later { .. }));
+    assert!(here.is_err(), "the sign-in goes on elsewhere");
+    let seen = world.server.seen.lock().unwrap().clone();
+    assert!(seen.iter().all(|it| !it.form.contains_key("open_wallet_failure")), "{seen:?}");
+    world.phone.now_s.fetch_add(10, Ordering::Relaxed);
+    world.server.next(CHALLENGE, code());
+    assert!(world.client.resume_natively(&hand).await.unwrap().is_some());
+    assert_eq!(world.server.last(CHALLENGE).form["response_code"], "r");
 }
 
 /// Whoever mails a wallet's link has the app brought a code of another sign-in. The server refuses it, and the step is still open. A link that

@@ -109,6 +109,8 @@ pub struct FarBelow {
     pub top_der: Vec<u8>,
     /// Its root is its own CA, and its chain has the signer alone.
     pub issuer: CredentialIssuer,
+    /// Another certificate of the issuer's own CA, with the same key. It has expired.
+    pub expired_der: Vec<u8>,
     /// Certificates that lead from that signer to the upper CA, which is not in it.
     pub whole: Vec<Vec<u8>>,
 }
@@ -131,9 +133,12 @@ impl CredentialIssuer {
         let middle = ca_above(&between, 1).signed_by(&between_key, &by_root).map_err(failed)?;
         let by_middle = Issuer::new(ca_above(&between, 1), &between_key);
         let own = ca(organization).signed_by(&own_key, &by_middle).map_err(failed)?;
+        let mut before = ca(organization);
+        before.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        let expired_der = before.signed_by(&own_key, &by_middle).map_err(failed)?.der().to_vec();
         let made = certify_below(organization, (&own, &own_key), &[], Some(&MDOC_SIGNER))?;
         let whole = vec![made.leaf_der.clone(), own.der().to_vec(), middle.der().to_vec()];
-        Ok(FarBelow { top_pem: root.pem(), top_der: root.der().to_vec(), issuer: Self::of(made), whole })
+        Ok(FarBelow { top_pem: root.pem(), top_der: root.der().to_vec(), issuer: Self::of(made), expired_der, whole })
     }
 
     fn of(made: Certified) -> Self {

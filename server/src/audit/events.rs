@@ -81,7 +81,7 @@ const SIGNING_IN: &[Event] = &[
     event("knock_refused", "The example method was answered wrongly."),
     event("upstream_proved", "A provider said who somebody is, and an account is linked to that. `identity` names it."),
     event("upstream_refused", "A sign-in with a provider's account was refused. `reason` says why: the provider, its answer, or no link."),
-    event("wallet_answered", "A wallet has shown a good credential. It counts once the browser that began comes back with its code."),
+    event("wallet_answered", "A wallet has shown a good credential. It counts once the browser or app that began brings its code."),
     event("wallet_refused", "A wallet's answer was refused, or its return. `reason` names the broken rules."),
     event("plugin_proved", "A plug-in said that somebody is who they say, or named them. `plugin` names it."),
     event("plugin_refused", "A plug-in said no, or there were too many tries, or its name for somebody leads to no account."),

@@ -55,8 +55,8 @@ pub fn belongs_to_web(client: &Client, assured: Assured, request: &Authorization
     client.web_only || by_tier || client.web_only_scopes.iter().any(|word| scope.contains(word))
 }
 
-/// The app's own https link, where it goes to this app and to nobody else. Whoever has the link gets what is sent by it, so it has to be
-/// what assures consent.
+/// The app's own https link. Whoever opens it gets what is sent by it, so it has to be what assures consent: by its address, or, with
+/// `assurance = "proved"`, by the files of its host.
 pub fn own_link<'a>(authority: &Authority<'_>, (id, client): (&str, &Client), request: &'a AuthorizationRequest) -> Option<&'a str> {
     let uri = request.back.redirect_uri.as_str();
     let is_own = client.kind == ClientKind::Native && Assured::by_redirect(authority, (id, client), uri) == Assured::ClaimedHttps;

@@ -3,6 +3,7 @@
 
 use super::screen::{Screen, Stop};
 use super::text::read_file;
+use crate::login::methods::plugin::{must_be_seen, verdict_must_be_seen};
 use crate::operations::Problem;
 use crate::plugins::must_be_listed;
 use serde::Deserialize;
@@ -150,11 +151,14 @@ async fn method(plugin: &Plugin, input: Input) -> Result<String, String> {
     let TrialPerson { name, is_proved, external_id, claims } = input.person;
     let person = login::Person { name, is_proved, external_id, claims: claims_of(&claims) };
     let Some(answer) = input.answer else {
-        return plugin.ask(call, context, person).await.map(|asked| format!("{asked:?}")).map_err(|failure| failure.to_string());
+        let asked = plugin.ask(call, context, person).await.map_err(|failure| failure.to_string())?;
+        must_be_seen(&asked)?;
+        return Ok(format!("{asked:?}"));
     };
     let answer = answer.into_iter().map(|(name, value)| login::AnswerField { name, value }).collect();
-    let checked = plugin.check(call, Given { context, person, state: input.state, answer }).await;
-    checked.map(|checked| format!("{checked:?}")).map_err(|failure| failure.to_string())
+    let checked = plugin.check(call, Given { context, person, state: input.state, answer }).await.map_err(|failure| failure.to_string())?;
+    verdict_must_be_seen(&checked.verdict)?;
+    Ok(format!("{checked:?}"))
 }
 
 async fn decision(plugin: &Plugin, input: Input) -> Result<String, String> {

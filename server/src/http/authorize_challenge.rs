@@ -360,7 +360,7 @@ impl NativeRequest<'_> {
             return self.leave(&request, Some((answer, &answering)), exit).await;
         }
         let is_link = answer.action == WALLET.action && answer.text(WALLET.failure_field).is_empty();
-        if is_link && !wallet::is_own_link(app, answer, &answering.state.id, self.incoming.now_ms).await? {
+        if is_link && !wallet::is_own_link(app, answer, &answering.state, self.incoming.now_ms).await? {
             let hint = "wallet_state is of no wallet that this sign-in has opened.";
             return Err(Refused::bad_request("invalid_request", hint).into());
         }

@@ -19,6 +19,7 @@ use crate::login::methods::upstream::RETURNED;
 use crate::login::methods::wallet as method;
 use crate::login::operation::WALLET;
 use crate::login::proof::MethodName;
+use crate::login::state::State;
 use crate::login::step::{Problem, Step, Text};
 use crate::stored_bytes::Writer;
 use crate::upstream::{self, WayBack};
@@ -53,7 +54,7 @@ async fn open_trip(app: &App, wallet: &Wallet, handle: &str, now_ms: i64) -> Res
     let way_back = way_back(app, wallet, handle).ok_or_else(|| gone().because("handle"))?;
     let secret = app.machine.secret_outside(&way_back, &MethodName::new(wallet.method()), now_ms).await?;
     let secret = secret.ok_or_else(|| gone().because("the sign-in went on, or is over"))?;
-    let trip = method::trip(&secret)?.ok_or_else(|| gone().because("no request is under way"))?;
+    let trip = method::trip(&secret, &way_back)?.ok_or_else(|| gone().because("no request is under way"))?;
     // A picture of a code lies about for longer than a link.
     if trip.elsewhere.is_some() && !Wallet::is_in_time(&trip, now_ms) {
         return Err(gone().because("the code has expired").into());
@@ -188,14 +189,15 @@ async fn other_browser(app: &App, incoming: &Incoming, (wallet, handle): (&Walle
     Err(stray().into())
 }
 
-/// An app brings a code by its link, to the sign-in with this id. False: the link is of no wallet that this sign-in has opened, and anybody
-/// may have sent it. The code of another one is void: whoever began that one is not who has shown the credential.
-pub async fn is_own_link(app: &App, answer: &Answer<'_>, own: &[u8; 16], now_ms: i64) -> Result<bool> {
+/// An app brings a code by its link, to this sign-in. False: the link is not of the wallet that its open question has opened. It is late, or
+/// anybody has sent it. The code of another sign-in is void: whoever began that one is not who has shown the credential.
+pub async fn is_own_link(app: &App, answer: &Answer<'_>, own: &State, now_ms: i64) -> Result<bool> {
     let (handle, code) = (answer.text(wallet::WALLET_STATE), answer.text(WALLET.field));
     for (_, wallet) in app.machine.wallets().all() {
         let Some(way_back) = way_back(app, wallet, handle) else { continue };
-        if way_back.id == *own {
-            return Ok(true);
+        if way_back.id == own.id {
+            let asked = own.asked(&MethodName::new(wallet.method()), &way_back.question);
+            return Ok(asked.map_or(Ok(false), |pending| method::has_made(&pending.secret, &way_back))?);
         }
         let Ok(trip) = open_trip(app, wallet, handle, now_ms).await else { continue };
         if answered(app, &trip, code, now_ms).await?.is_some() {

@@ -12,7 +12,7 @@ use super::proof::{MethodName, Proof};
 use super::rates::Rates;
 use super::reading::Accounts;
 use super::row::{self, AnswerParts, Holds, Life, Moving, SignInRow, SignInSecret};
-use super::state::{Question, State, Subject};
+use super::state::{State, Subject};
 use crate::clients::Clients;
 use crate::config::Config;
 use crate::config::upstream::Linking;
@@ -447,15 +447,12 @@ impl Machine {
     }
 
     /// The secret of a question that somebody else answers, such as a wallet, while it is open. For whoever has its handle: what is told of
-    /// it is what that party may know.
+    /// it is what that party may know. The version is not compared: the person may have looked elsewhere meanwhile, and the question stands.
     pub async fn secret_outside(&self, way_back: &WayBack, method: &MethodName, now_ms: i64) -> Result<Option<Json>> {
         let Some(stored) = row::read(&self.store, &self.keyring, &way_back.id).await? else { return Ok(None) };
         let is_open = stored.life() == Life::Open && now_ms < stored.state.expires_ms;
-        if !is_open || stored.state.version != i64::from(way_back.version) {
-            return Ok(None);
-        }
-        let asked = stored.state.pending.filter(|it| it.id == way_back.question && it.question == Question::Method(method.clone()));
-        Ok(asked.map(|pending| pending.secret))
+        let asked = stored.state.asked(method, &way_back.question).filter(|_| is_open);
+        Ok(asked.map(|pending| pending.secret.clone()))
     }
 
     /// After a lost race: what became of the question.

@@ -194,6 +194,12 @@ impl State {
         self.away.as_ref().filter(|away| away.version == self.version).map(|away| &away.left)
     }
 
+    /// The open question with this id, if it is one of this method.
+    pub fn asked(&self, method: &MethodName, id: &[u8; 16]) -> Option<&Pending> {
+        let is_its = |question: &Question| matches!(question, Question::Method(own) if own == method);
+        self.pending.as_ref().filter(|pending| pending.id == *id && is_its(&pending.question))
+    }
+
     /// Back to where nobody is known.
     pub fn forget_person(&mut self) {
         (self.subject, self.candidate, self.hint, self.prefer, self.pending) = (None, None, None, None, None);

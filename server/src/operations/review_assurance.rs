@@ -45,5 +45,9 @@ fn grade(config: &Config, links: &ProvedLinks, (id, client): (&str, &Client), ur
     if config.assurance == Assurance::Proved {
         return Finding::weak(format!("client {id}, {uri}: not assured. People are asked every time, prompt=none fails. Next: {next}"));
     }
-    Finding::fact(format!("client {id}, {uri}: assured by its address alone; with assurance = \"proved\" it would lose. Next: {next}"))
+    let opens_wallets = client.native && !config.wallet.is_empty();
+    let wallet = if opens_wallets { " Whichever app opens it gets the codes of wallets." } else { "" };
+    Finding::fact(format!(
+        "client {id}, {uri}: assured by its address alone; with assurance = \"proved\" it would lose.{wallet} Next: {next}"
+    ))
 }

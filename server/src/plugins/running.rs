@@ -340,17 +340,13 @@ impl Running {
             decisions::Verdict::Shorten(_) if moment == Moment::SignIn => {
                 Err("answer: it shortened the life of tokens at a sign-in, which has none".to_owned())
             }
-            // The audit would not say why.
-            decisions::Verdict::Deny(why) | decisions::Verdict::StepUp(why) if crate::visible::plain(&why, 600).trim().is_empty() => {
-                Err("answer: nobody sees anything of a reason".to_owned())
-            }
             verdict => Ok(verdict),
         }
     }
 
     /// Adds one verdict. One that is observed only is written down and changes nothing.
     fn weigh(&self, decided: &mut Decided, verdict: std::result::Result<decisions::Verdict, Unanswered>, situation: &Situation) {
-        let refused = |event, why: &str| Entry::refused(event, crate::visible::plain(why, 600)).with("plugin", self.name.as_str());
+        let refused = |event, why: &str| Entry::refused(event, reason(why)).with("plugin", self.name.as_str());
         let (outcome, most_s, entry) = match verdict {
             Ok(decisions::Verdict::Allow) => return,
             Ok(decisions::Verdict::Shorten(seconds)) => (PluginDecision::Allow, Some(i64::from(seconds)), None),
@@ -424,6 +420,12 @@ impl Running {
     async fn map(&self, call: Call, facts: tokens::Facts, allowed: &[String]) -> std::result::Result<Vec<(String, Json)>, String> {
         read_claims(allowed, self.said(self.plugin()?.claims(call, facts).await)?)
     }
+}
+
+/// What the audit says of a verdict. One without a reason counts as well: to take it for a failure would have apps try again.
+fn reason(why: &str) -> String {
+    let shown = crate::visible::plain(why, 600);
+    if shown.trim().is_empty() { "no reason given".to_owned() } else { shown }
 }
 
 fn moment(moment: Moment) -> &'static str {

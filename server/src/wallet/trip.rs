@@ -27,6 +27,9 @@ pub struct Trip {
     #[serde(default)]
     rules: String,
     pub left_ms: i64,
+    /// The version that the handle of its addresses names. Another handle is of another request. 0: it has no handle.
+    #[serde(default)]
+    pub version: u32,
     /// What the credential signs beside (OpenID4VP 1.0, 8.4), as it is sent.
     #[serde(default)]
     pub transaction_data: Vec<String>,
@@ -66,6 +69,7 @@ impl Wallet {
             client_id: self.verifier.client_id.clone(),
             rules: self.rules.clone(),
             left_ms: now_ms,
+            version: 0,
             transaction_data: self.transaction_data(details),
             back: None,
             elsewhere: None,
@@ -115,7 +119,8 @@ impl Wallet {
         };
         // `state` and `code` stand in this link where it ends an authorization request.
         let joint = if link.contains('?') { "&" } else { "?" };
-        format!("{link}{joint}{WALLET_STATE}={handle}&response_code={response_code}")
+        // The name is for a web site that gets the link in a browser, and leads it on to our own page.
+        format!("{link}{joint}{WALLET_STATE}={handle}&response_code={response_code}&wallet={}", self.name)
     }
 
     /// Who may bring the platform's answer: a page of ours, or this client's own app, which Android names by its certificate. What iOS

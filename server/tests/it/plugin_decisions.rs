@@ -40,6 +40,27 @@ async fn is_narrowed(world: &World, what: &str, mut ask: impl AsyncFnMut() -> (u
     body
 }
 
+/// A deny with an empty reason.
+const SILENT: &str =
+    "(i32.store8 (i32.const 516) (i32.const 1)) (i32.store (i32.const 520) (i32.const 1024)) (i32.store (i32.const 524) (i32.const 0))";
+
+/// A verdict without a reason counts like any other: an app that heard of a failure would try again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deny_without_a_reason_is_a_deny() {
+    let world = Configuration::on(Engine::Sqlite).await.with(&deciding(ALLOW, "refresh", "")).start().await;
+    let first = world.tokens("orders:read").await;
+    let token = first["refresh_token"].as_str().unwrap();
+    for (body, reason) in [(SILENT, "no reason given"), (DENY, "a reason")] {
+        world.reload(|it| it.without("plugin").with(&deciding(body, "refresh", ""))).await;
+        world.advance_s(61);
+        let (status, answer) = world.refresh(token).await;
+        assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_grant")), "{reason}: {answer}");
+        assert_eq!(world.entries("plugin_denied").await.last().unwrap()["reason"], reason);
+    }
+    assert_eq!(world.audited("plugin_failed").await, 0);
+    world.stop().await;
+}
+
 const MINUTE: &str = "expires_in";
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,11 @@
 //! Methods of plug-ins beyond right and wrong: names of their own, accounts, letters, and browsers that are sent away. The guests are made
 //! from text: what `check` answers is given.
 
-use crate::plugins::table;
+use crate::plugin_operations::trial;
+use crate::plugins::{file_of, table};
 use crate::world::native::Screens;
 use crate::world::*;
+use serde_json::json;
 
 /// The types of the interface. The tests of the sandbox read the same text.
 const LOGIN: &str = include_str!("../../../plugin/tests/login.wat");
@@ -136,36 +138,34 @@ async fn nothing_hides_in_a_plug_in_s_words() {
 }
 
 /// What a plug-in adds to its question, what it answers, and the text that stands at `HERE`.
-const TEXTS: [(&str, &str, &str); 6] = [
+const TEXTS: [(&str, &str, &str); 4] = [
     ("(call $text (i32.const 516) HERE)", "", "the title of a step"),
     ("(call $text (i32.const 524) (i32.const 1480) (i32.const 1)) (call $text (i32.const 1480) HERE)", "", "a text of a step"),
     ("(call $text (i32.const 1408) HERE)", "", "the label of a field"),
     ("", "(i32.store8 (i32.const 516) (i32.const 2)) (call $text (i32.const 520) HERE)", "a problem"),
-    ("", "(call $effect (i32.const 0) (i32.const 1040) (i32.const 4)) (call $text (i32.const 1312) HERE)", "the detail of an audit entry"),
-    (
-        "",
-        "(call $effect (i32.const 3) (i32.const 1210) (i32.const 6)) (call $text (i32.const 1312) (i32.const 1480) (i32.const 1))
-         (call $text (i32.const 1480) (i32.const 1040) (i32.const 4)) (call $text (i32.const 1488) HERE)",
-        "a value of a letter",
-    ),
 ];
+
+/// A letter whose one value is the first claim, or nothing where there is none.
+const CLAIM: &str =
+    "(call $effect (i32.const 3) (i32.const 1210) (i32.const 6)) (call $text (i32.const 1312) (i32.const 1480) (i32.const 1))
+      (call $text (i32.const 1480) (i32.const 1040) (i32.const 4))
+      (if (i32.load offset=64 (local.get $given)) (then (call $text (i32.const 1488)
+        (i32.load offset=8 (i32.load offset=60 (local.get $given))) (i32.load offset=12 (i32.load offset=60 (local.get $given))))))";
+
+/// A guest that says this at the place of one of `TEXTS`.
+fn saying_here((adds, answers, _): &(&str, &str, &str), shown: &str) -> Vec<u8> {
+    method(&format!("{ASK} {}", adds.replace("HERE", shown)), &answers.replace("HERE", shown))
+}
 
 /// 351-L: no heading and no label is empty. A text of which nobody sees anything is a failure of the plug-in, and the audit says of which one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_that_nobody_sees_is_no_answer() {
-    let pages = std::env::temp_dir().join(format!("symbolon-plugin-unseen-{}", std::process::id()));
-    std::fs::create_dir_all(&pages).unwrap();
-    let words = "mail-plugin-notice-subject = A letter\nmail-plugin-notice-body = It says { $word }.\n";
-    std::fs::write(pages.join("en.ftl"), words).unwrap();
-    let saying = |(adds, answers, _): &(&str, &str, &str), text: &str| {
-        let guest = method(&format!("{ASK} {}", adds.replace("HERE", text)), &answers.replace("HERE", text));
-        let more = "world = \"method\"\nlabel = \"the word\"\neffects = [\"audit\", \"letter\"]\nletters = [\"notice\"]\n";
-        table("word", &guest, more)
+    let saying = |text: &(&str, &str, &str), shown: &str| {
+        let guest = saying_here(text, shown);
+        table("word", &guest, "world = \"method\"\nlabel = \"the word\"\n")
     };
-    let templates = pages.display().to_string();
     let both = requiring("\"password + plugin:word\"");
-    let with = |it: Configuration| it.with(&saying(&TEXTS[0], HIDING)).with(&both).set("templates", templates.as_str());
-    let scene = Screens::with(Engine::Sqlite, with).await;
+    let scene = Screens::with(Engine::Sqlite, |it| it.with(&saying(&TEXTS[0], HIDING)).with(&both)).await;
     let world = &scene.world;
     for text in &TEXTS {
         let at_question = async |shown: &str| {
@@ -188,6 +188,54 @@ async fn a_text_that_nobody_sees_is_no_answer() {
         let next = answered(world, &mut browser, &page).await;
         assert!(next.has_code() || next.problem() == "Say the word", "the twin: {what}: {}", next.html);
     }
+    scene.world.stop().await;
+}
+
+/// The same in the trial of `symbolon plugin check`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trial_refuses_a_text_that_nobody_sees() {
+    for (adds, answers, what) in TEXTS {
+        for (text, code) in [(UNSEEN, 1), (HIDING, 0)] {
+            let guest = saying_here(&(adds, answers, what), text);
+            let input = if answers.is_empty() { json!({}) } else { json!({ "answer": { "word": "x" } }) };
+            let (ended, said) = trial(&file_of("seen", &guest), &input).await;
+            assert_eq!(ended, Some(code), "{what}: {said:?}");
+            assert_eq!(format!("{said:?}").contains(&format!("nobody sees anything of {what}")), code == 1, "{what}: {said:?}");
+        }
+    }
+}
+
+/// 300-H: a letter with a claim tells nobody whether a name is somebody's. For a name that nobody has its value is empty, and the page is the
+/// same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_with_a_claim_tells_nobody_who_is_here() {
+    let pages = std::env::temp_dir().join(format!("symbolon-plugin-claim-{}", std::process::id()));
+    std::fs::create_dir_all(&pages).unwrap();
+    let words = "mail-plugin-notice-subject = A letter\nmail-plugin-notice-body = It says { $word }.\n";
+    std::fs::write(pages.join("en.ftl"), words).unwrap();
+    let more = "effects = [\"letter\"]\nletters = [\"notice\"]\nclaims = [\"email\"]\n";
+    let plugin = word(&format!("{CLAIM} (call $wrong)"), more);
+    let templates = pages.display().to_string();
+    let alone = requiring("\"plugin:word\"");
+    let scene = Screens::with(Engine::Sqlite, |it| it.with(&plugin).with(&alone).set("templates", templates.as_str())).await;
+    let mut said = Vec::new();
+    for name in ["alice", "nobody-at-all"] {
+        let mut browser = Browser::default();
+        let page = browser.open(&scene.world, &Ask::native("openid")).await;
+        let page = browser.submit(&scene.world, &page, &[("username", name)], "continue").await;
+        let page = answered(&scene.world, &mut browser, &page).await;
+        said.push((page.status, page.title(), page.problem(), page.actions()));
+    }
+    assert_eq!(said[0], said[1]);
+    assert_eq!((said[0].2.as_str(), scene.world.audited("plugin_failed").await), ("That is not the word.", 0));
+    for _ in 0..100 {
+        if !scene.mailbox.letters().is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let letters = scene.mailbox.letters();
+    assert!(letters.len() == 1 && format!("{letters:?}").contains("It says"), "the twin: the claim is in her letter: {letters:?}");
     scene.world.stop().await;
     std::fs::remove_dir_all(&pages).unwrap();
 }

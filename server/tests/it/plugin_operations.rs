@@ -9,7 +9,7 @@ use std::path::Path;
 const BRANCH_VISIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugin/examples/branch-visit/branch-visit.wasm");
 
 /// One call without a server: the exit code, and each line that it prints.
-async fn trial(file: &str, input: &Json) -> (Option<i32>, Vec<Json>) {
+pub async fn trial(file: &str, input: &Json) -> (Option<i32>, Vec<Json>) {
     let place = std::env::temp_dir()
         .join(format!("symbolon-trial-{}.json", symbolon_oauth::base64url::encode(&symbolon::seal::random::<9>().unwrap())));
     std::fs::write(&place, input.to_string()).unwrap();

@@ -6,6 +6,7 @@ use crate::world::app_passkeys::{options, with_app};
 use crate::world::native::{ASKED, BACK, Screens};
 use crate::world::{Answer, Browser, Engine, Phone, World, engines, parameters};
 use serde_json::{Value as Json, json};
+use symbolon_oauth::pkce;
 use symbolon_phone::wallet::Wallet;
 
 /// The app says that it opens wallets.
@@ -41,6 +42,13 @@ async fn brought(phone: &mut Phone<'_>, step: &Answer, link: &str) -> Answer {
     phone.answer(step, "open_wallet", &fields).await
 }
 
+/// The person goes to the browser and closes it: the step is still open.
+async fn looked(phone: &mut Phone<'_>, step: &Answer) -> Answer {
+    let sent = phone.answer(step, "browser", &[]).await;
+    assert_eq!(sent.error(), (403, "redirect_to_web"), "{sent:?}");
+    sent
+}
+
 /// The answer that docs/steps.md shows for this operation.
 fn shown_answer() -> std::collections::BTreeMap<String, String> {
     let page = include_str!("../../../docs/steps.md");
@@ -69,7 +77,8 @@ async fn an_app_opens_a_wallet_and_brings_its_code() {
         let link = led(&scene.world, &wallet, options(&step)["url"].as_str().unwrap()).await;
         assert!(link.starts_with(&format!("{BACK}?wallet_state=")), "{link}");
         let (found, shown) = (parameters(&link), shown_answer());
-        assert!(found.len() == 2 && found.keys().all(|name| shown.contains_key(name)), "{found:?} {shown:?}");
+        assert!(found.len() == 3 && found["wallet"] == "pid", "{found:?}");
+        assert!(found.keys().all(|name| name == "wallet" || shown.contains_key(name)), "{found:?} {shown:?}");
         assert_eq!((shown.len(), shown["action"].as_str(), shown.contains_key("auth_session")), (5, "open_wallet", true), "{shown:?}");
         let done = brought(&mut phone, &step, &link).await;
         assert_eq!(done.status, 200, "{done:?}");
@@ -87,19 +96,22 @@ async fn an_app_opens_a_wallet_and_brings_its_code() {
 }
 
 /// Methods.md, "Home": a code that another app's sign-in brings, or a browser, makes the answer void. Whoever mailed the link of a sign-in
-/// gets nothing by what somebody else's wallet shows.
+/// gets nothing by what somebody else's wallet shows, also where he has looked at the browser meanwhile.
 #[tokio::test]
 async fn a_code_in_the_wrong_sign_in_ends_the_answer() {
-    for by_browser in [false, true] {
+    for (by_browser, looks) in [(false, false), (true, false), (false, true), (true, true)] {
         let outside = Outside::new();
         let scene = screens(Engine::Sqlite, &outside).await;
         let (wallet, mut eve, mut ana) = (outside.wallet_of("AA-1"), scene.genuine(), scene.genuine());
         let (of_eve, url) = opening(&mut eve).await;
         let (of_ana, url_of_ana) = opening(&mut ana).await;
         let link = led(&scene.world, &wallet, &url).await;
+        let of_eve = if looks { looked(&mut eve, &of_eve).await } else { of_eve };
         if by_browser {
-            let (state, code) = (parameters(&link)["wallet_state"].clone(), parameters(&link)["response_code"].clone());
-            let page = Browser::default().visit(&scene.world, &format!("/wallet/pid/return?state={state}&response_code={code}")).await;
+            // The app's web site leads on by what stands in the link.
+            let found = parameters(&link);
+            let [state, code, wallet] = ["wallet_state", "response_code", "wallet"].map(|name| found[name].as_str());
+            let page = Browser::default().visit(&scene.world, &format!("/wallet/{wallet}/return?state={state}&response_code={code}")).await;
             assert!(page.status == 400 && !page.has_code(), "{}", page.html);
         } else {
             let refused = brought(&mut ana, &of_ana, &link).await;
@@ -121,4 +133,49 @@ async fn a_code_in_the_wrong_sign_in_ends_the_answer() {
         assert_eq!(brought(&mut eve, &step, &link).await.status, 200);
         scene.world.stop().await;
     }
+}
+
+/// Methods.md, "Home": whoever comes back from the browser without an answer stands at the same step. Its wallet opens still, and its code
+/// counts. The link of an earlier request of this sign-in is refused, and ends nothing.
+#[tokio::test]
+async fn the_open_request_lives_on_and_an_earlier_one_is_over() {
+    for engine in engines() {
+        let outside = Outside::new();
+        let scene = screens(engine, &outside).await;
+        let (wallet, mut phone) = (outside.wallet_of("AA-1"), scene.genuine());
+        let (step, url) = opening(&mut phone).await;
+        let earlier = led(&scene.world, &wallet, &url).await;
+        let none = phone.answer(&step, "open_wallet", &[("open_wallet_failure", "cancelled")]).await;
+        let step = phone.answer(&none, "go", &OPENS).await;
+        let url = options(&step)["url"].as_str().unwrap().to_owned();
+        let late = brought(&mut phone, &step, &earlier).await;
+        assert_eq!(late.error(), (400, "invalid_request"), "{late:?}");
+        let step = looked(&mut phone, &step).await;
+        let link = led(&scene.world, &wallet, &url).await;
+        let late = brought(&mut phone, &step, &earlier).await;
+        assert_eq!(late.error(), (400, "invalid_request"), "{late:?}");
+        let done = brought(&mut phone, &step, &link).await;
+        assert_eq!(done.status, 200, "the twin: {done:?}");
+        assert_eq!(scene.world.audited("upstream_proved").await, 1);
+        scene.world.stop().await;
+    }
+}
+
+/// Methods.md, "Home": the code goes to whatever the link opens. A scheme that any app may claim opens no wallet. Neither does a host that has
+/// not named the app, where the operator wants proofs.
+#[tokio::test]
+async fn a_link_that_others_may_take_opens_no_wallet() {
+    let (outside, scheme) = (Outside::new(), "com.example.screens:/cb");
+    let scene = screens(Engine::Sqlite, &outside).await;
+    scene.world.reload(|it| it.set("client.screens.redirect_uris", vec![BACK, scheme])).await;
+    for (uri, assurance, opens) in [(BACK, "address", true), (scheme, "address", false), (BACK, "proved", false)] {
+        scene.world.reload(|it| it.set("assurance", assurance)).await;
+        let mut phone = scene.genuine();
+        let challenge = pkce::challenge(&verifier());
+        let begin = [("code_challenge", challenge.as_str()), ("code_challenge_method", "S256"), ("redirect_uri", uri)];
+        let step = phone.begin_with(&begin).await;
+        let next = phone.answer(&step, "use_wallet:pid", &OPENS).await;
+        assert_eq!(next.error(), if opens { ASKED } else { (403, "redirect_to_web") }, "{uri}, {assurance}: {next:?}");
+    }
+    scene.world.stop().await;
 }

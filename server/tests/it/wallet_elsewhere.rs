@@ -129,6 +129,7 @@ async fn what_is_no_number_ends_no_code() {
             page = typed(&world, &mut browser, &page, none).await;
             assert_eq!((page.problem().as_str(), page.has_code()), ("Type the code first.", false), "{none:?}: {}", page.html);
         }
+        assert!(wallet.read(&world.http, &link, now_s()).await.is_ok(), "the code on the page is still that of the request");
         let spaced = format!("{} {}", &number[..1], &number[1..]);
         assert!(typed(&world, &mut browser, &page, &spaced).await.has_code(), "the twin");
         world.stop().await;

@@ -177,10 +177,39 @@ fn words(text: &str, what: &str) -> std::result::Result<Text, String> {
     Ok(Text::new("plugin-words").with("text", seen(text, what)?))
 }
 
-/// What people read of a plug-in's text: one line, in which nothing hides. A text of which they would see nothing is no answer.
+/// One line, in which nothing hides.
+fn line_of(text: &str) -> String {
+    crate::visible::plain(&text.replace(['\n', '\r', '\t'], " "), LONGEST_TEXT)
+}
+
+/// What people read on a page. A text of which they would see nothing is no answer.
 fn seen(text: &str, what: &str) -> std::result::Result<String, String> {
-    let line = crate::visible::plain(&text.replace(['\n', '\r', '\t'], " "), LONGEST_TEXT);
+    let line = line_of(text);
     if line.trim().is_empty() { Err(format!("answer: nobody sees anything of {what}")) } else { Ok(line) }
+}
+
+/// The same of all that a question shows. For whoever tries a plug-in without a server.
+pub fn must_be_seen(said: &wit::Asked) -> std::result::Result<(), String> {
+    words(&said.step.title, "the title of a step")?;
+    for text in &said.step.text {
+        words(text, "a text of a step")?;
+    }
+    for field in &said.step.fields {
+        words(&field.label, "the label of a field")?;
+    }
+    Ok(())
+}
+
+/// The same of a verdict.
+pub fn verdict_must_be_seen(verdict: &wit::Verdict) -> std::result::Result<(), String> {
+    match verdict {
+        wit::Verdict::Wrong(problem) => worded(problem).map(|_| ()),
+        wit::Verdict::Again(again) => {
+            must_be_seen(&again.asked)?;
+            worded(&again.problem).map(|_| ())
+        }
+        wit::Verdict::Proved | wit::Verdict::ProvedExternal(_) | wit::Verdict::Leave(_) => Ok(()),
+    }
 }
 
 fn as_json(secret: &PluginSecret) -> std::result::Result<Json, Fault> {
@@ -217,8 +246,7 @@ fn wanted(
     let read = |effect: wit::Effect| match effect {
         wit::Effect::Audit(note) => {
             may(PluginEffect::Audit, "audit")?;
-            let text = seen(&note.detail, "the detail of an audit entry")?;
-            let entry = Entry::ok("plugin_noted").with("plugin", name).with("event", note.event).with("text", text);
+            let entry = Entry::ok("plugin_noted").with("plugin", name).with("event", note.event).with("text", line_of(&note.detail));
             Ok(Effect::Audit(Box::new(entry)))
         }
         wit::Effect::Once(value) => {
@@ -248,7 +276,7 @@ fn wanted(
             if moment == Moment::Question || !running.settings.letters.contains(&said.template) {
                 return Err(format!("answer: it wants the letter {}, which letters does not list, or with a question", said.template));
             }
-            Ok(Effect::Letter(letter(context, person, said)?))
+            Ok(Effect::Letter(letter(context, person, said)))
         }
         wit::Effect::Raise => {
             may(PluginEffect::Raise, "raise")?;
@@ -294,16 +322,16 @@ fn must_fit(verdict: &wit::Verdict, effects: &[Effect]) -> std::result::Result<(
 /// How long a letter is worth sending.
 const LETTER_MS: i64 = 3_600_000;
 
-/// To the account's proved address. A name that nobody has gets a letter to nobody, so that it takes as long.
-fn letter(context: &Context<'_>, person: &Person, said: wit::Letter) -> std::result::Result<Letter, String> {
+/// To the account's proved address. A name that nobody has gets a letter to nobody, so that it takes as long. Its values may be empty: a
+/// plug-in that writes a claim has none for that name, and nobody learns it from the page.
+fn letter(context: &Context<'_>, person: &Person, said: wit::Letter) -> Letter {
     let account = person.account.as_ref().filter(|account| account.active);
-    let values = said.values.into_iter().map(|value| Ok((value.name, seen(&value.value, "a value of a letter")?)));
-    Ok(Letter {
+    Letter {
         to: account.and_then(|account| account.email.clone()),
         template: format!("plugin-{}", said.template),
-        values: values.collect::<std::result::Result<_, String>>()?,
+        values: said.values.into_iter().map(|value| (value.name, line_of(&value.value))).collect(),
         give_up_ms: context.now_ms + LETTER_MS,
-    })
+    }
 }
 
 fn link(running: &Running, id: String) -> NewLink {

@@ -166,9 +166,15 @@ fn read(secret: &Json) -> std::result::Result<WalletSecret, Fault> {
     serde_json::from_value(secret.clone()).map_err(|error| Fault::new(format!("the secret of a wallet's question: {error}")))
 }
 
-/// The request that is under way, of a question's secret.
-pub fn trip(secret: &Json) -> std::result::Result<Option<Trip>, Fault> {
-    read(secret).map(|secret| secret.trip.filter(|_| secret.learned.is_none()))
+/// The request that a way back is of, while it is under way, of a question's secret. The sign-in's own version may be a later one: whoever
+/// looks at the browser and comes back finds the same request.
+pub fn trip(secret: &Json, way_back: &WayBack) -> std::result::Result<Option<Trip>, Fault> {
+    read(secret).map(|secret| secret.trip.filter(|trip| secret.learned.is_none() && trip.version == way_back.version))
+}
+
+/// Was this way back made with the question's last request? What came of it may be learned already.
+pub fn has_made(secret: &Json, way_back: &WayBack) -> std::result::Result<bool, Fault> {
+    read(secret).map(|secret| secret.trip.is_some_and(|trip| trip.version == way_back.version))
 }
 
 /// What the wallet has posted, for the code that this browser brings. It takes the place of the question's secret.
@@ -252,11 +258,14 @@ pub async fn check(name: &str, context: &Context<'_>, _person: &Person, secret: 
     }
 }
 
-/// Names the sign-in and its question, once this answer is written.
-fn handle(wallet: &Wallet, context: &Context<'_>) -> std::result::Result<String, Fault> {
+/// A request with a handle, which names the sign-in and its question, once this answer is written.
+fn trip_with_handle(wallet: &Wallet, context: &Context<'_>) -> std::result::Result<(Trip, String), Fault> {
     let voyage = context.voyage.as_ref().ok_or_else(|| Fault::new("nobody can leave from here"))?;
     let Voyage { id, version, .. } = *voyage;
-    Ok(WayBack { id, version, question: context.question }.seal(context.keyring, context.issuer, &wallet.method()))
+    let handle = WayBack { id, version, question: context.question }.seal(context.keyring, context.issuer, &wallet.method());
+    let mut trip = new_trip(wallet, context)?;
+    trip.version = version;
+    Ok((trip, handle))
 }
 
 /// The link as a picture, for a wallet on another device.
@@ -269,11 +278,11 @@ fn invite(wallet: &Wallet, context: &Context<'_>) -> Result<Verdict> {
         device: context.user_agent.and_then(mail::device_name).unwrap_or_default(),
         address: context.address.map(|address| address.to_string()).unwrap_or_default(),
     };
-    let mut trip = new_trip(wallet, context)?;
+    let (mut trip, handle) = trip_with_handle(wallet, context)?;
     trip.elsewhere = Some(elsewhere);
     let mut step = step(wallet, "wallet_elsewhere", !trip.transaction_data.is_empty());
     "wallet_elsewhere".clone_into(&mut step.kind);
-    step.content.insert(0, Content::Qr { text: wallet.link(&handle(wallet, context)?) });
+    step.content.insert(0, Content::Qr { text: wallet.link(&handle) });
     let step = step.field(NUMBER_FIELD, FieldKind::Code, "off", None).primary(NUMBER);
     let step = step.secondary_called(OTHER_DEVICE, Text::new("action-new_qr"));
     let secret = as_json(&WalletSecret { trip: Some(trip), ..WalletSecret::default() })?;
@@ -282,9 +291,9 @@ fn invite(wallet: &Wallet, context: &Context<'_>) -> Result<Verdict> {
 
 /// An app opens the wallet itself, and is opened again by its own link.
 fn open_from_app(wallet: &Wallet, context: &Context<'_>, link: &str) -> Result<Verdict> {
-    let mut trip = new_trip(wallet, context)?;
+    let (mut trip, handle) = trip_with_handle(wallet, context)?;
     trip.back = Some(link.to_owned());
-    let options = json!({ "url": wallet.link(&handle(wallet, context)?) });
+    let options = json!({ "url": wallet.link(&handle) });
     let called = Text::new("action-go").with("provider", wallet.settings.label.as_str());
     let mut step = step(wallet, "wallet_open", !trip.transaction_data.is_empty()).primary(WALLET.action).called(called);
     "wallet_open".clone_into(&mut step.kind);
@@ -294,8 +303,7 @@ fn open_from_app(wallet: &Wallet, context: &Context<'_>, link: &str) -> Result<V
 }
 
 fn leave(wallet: &Wallet, context: &Context<'_>) -> Result<Verdict> {
-    let handle = handle(wallet, context)?;
-    let trip = new_trip(wallet, context)?;
+    let (trip, handle) = trip_with_handle(wallet, context)?;
     let step = step(wallet, "wallet_on_the_way", !trip.transaction_data.is_empty()).primary_for(GO, &wallet.settings.label);
     let secret = as_json(&WalletSecret { trip: Some(trip), ..WalletSecret::default() })?;
     Ok(Verdict { checked: Checked::Leave { url: wallet.link(&handle), step, secret }, effects: Vec::new() })
