@@ -1,6 +1,6 @@
 //! Deletes old rows: what is spent or past, audit entries, sessions with their grants. Where a key begins with its instant, a step is one
-//! range of keys; elsewhere it is a list of keys. Steps are small and go on until one is short: no sweep delays a sign-in, and none falls
-//! behind the load.
+//! range of keys. In `once` it is one range for each bucket and kind that was found; elsewhere it is a list of keys. Steps are small
+//! and go on until one is short: no sweep delays a sign-in, and none falls behind the load.
 
 use crate::config::Config;
 use crate::error::Fault;

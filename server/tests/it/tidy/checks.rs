@@ -1,7 +1,8 @@
 //! The table at the top of `http/mod.rs`: where each check is made. What it names exists, and endpoints identify callers as it says.
 
+use super::code::{end_of, tokens, tokens_and_texts, without_tests, words};
 use super::modules::sources;
-use super::routes::{routes, written_down};
+use super::routes::routes;
 use super::{root, text};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon::web::route::Caller;
@@ -39,26 +40,100 @@ fn what_the_table_of_checks_names_is_there() {
     assert!(is_defined("cors::preflight") && !is_defined("browser::preflight") && !is_defined("preflight"), "the twin");
 }
 
-/// Does the code call the function? Of a type it may be a method.
-fn calls(source: &str, name: &str) -> bool {
-    let method = name.rsplit("::").next().unwrap_or_default();
-    let is_of_type = name.starts_with(char::is_uppercase);
-    source.contains(&format!("{name}(")) || (is_of_type && source.contains(&format!(".{method}(")))
+/// Has the file the function, or does it import it? Then the bare name is enough.
+fn is_near(module: &str, code: &[&str], name: &str) -> bool {
+    let Some((owner, function)) = name.split_once("::") else { return false };
+    let imports = |at: usize| {
+        let is_one = code[at..].starts_with(&[owner, "::", function]) && code.get(at + 3) != Some(&"(");
+        is_one || (code[at..].starts_with(&[owner, "::", "{"]) && code[at..end_of(code, at + 3, &[])].contains(&function))
+    };
+    module.rsplit("::").next() == Some(owner) || (0..code.len()).any(imports)
+}
+
+/// Does this piece of a file call the function? A method is called by its type, or of something that is named as its type is.
+fn calls(piece: &[&str], name: &str, is_near: bool) -> bool {
+    let Some((owner, function)) = name.split_once("::") else { return false };
+    let (receiver, is_type) = (owner.to_lowercase(), owner.starts_with(char::is_uppercase));
+    (0..piece.len()).any(|at| {
+        let (here, before) = (&piece[at..], if at == 0 { "" } else { piece[at - 1] });
+        here.starts_with(&[owner, "::", function, "("])
+            || (is_type && here.starts_with(&[receiver.as_str(), ".", function, "("]))
+            || (is_near && here.starts_with(&[function, "("]) && !matches!(before, "." | "::" | "fn"))
+    })
+}
+
+#[test]
+fn what_the_table_of_checks_names_is_called() {
+    let (table, modules) = (table(), sources());
+    let mut uncalled: BTreeSet<&str> = table.iter().flat_map(|(_, names)| names).map(String::as_str).collect();
+    for (module, source) in &modules {
+        let code = without_tests(tokens(source));
+        let code = words(&code);
+        let is_said = |name: &str| name.split_once("::").is_some_and(|(_, function)| source.contains(function));
+        uncalled.retain(|name| !is_said(name) || !calls(&code, name, is_near(module, &code, name)));
+    }
+    assert!(uncalled.is_empty(), "nothing calls {uncalled:?}");
+}
+
+/// Which function answers each path, as the route table has it: its module, and its name.
+fn handlers() -> BTreeMap<String, (String, String)> {
+    let code = tokens_and_texts(&text(&root().join("server/src/http/routes.rs")));
+    let words = words(&code);
+    let is_call = |at: &usize| words[*at].starts_with(char::is_lowercase) && words[*at + 1] == "::" && words[*at + 3] == "(";
+    let mut found = BTreeMap::new();
+    for at in (0..words.len().saturating_sub(2)).filter(|at| words[*at..].starts_with(&["path", ":"])) {
+        let path = words[at + 2].trim_matches('"');
+        let closure = (at..words.len()).find(|begin| words[*begin..].starts_with(&["pin", "("]));
+        let call = closure.and_then(|begin| (begin..words.len().saturating_sub(3)).find(is_call));
+        if let Some(call) = call.filter(|_| path.starts_with('/')) {
+            found.insert(path.to_owned(), (words[call].to_owned(), words[call + 2].to_owned()));
+        }
+    }
+    found
+}
+
+/// The bodies of a function, and of those in its file that it calls.
+fn bodies<'a>(code: &'a [&'a str], function: &'a str) -> Vec<&'a [&'a str]> {
+    let mut defined = BTreeMap::<&str, Vec<&[&str]>>::new();
+    for at in (0..code.len().saturating_sub(1)).filter(|at| code[*at] == "fn") {
+        let opening = end_of(code, at + 2, &["{", ";"]);
+        if code.get(opening) == Some(&"{") {
+            defined.entry(code[at + 1]).or_default().push(&code[opening..end_of(code, opening + 1, &[])]);
+        }
+    }
+    let (mut waiting, mut seen, mut found) = (vec![function], BTreeSet::new(), Vec::new());
+    while let Some(name) = waiting.pop() {
+        let own = if seen.insert(name) { defined.get(name) } else { None };
+        for body in own.into_iter().flatten() {
+            let called = body.windows(3).filter(|three| three[0] != "::" && three[2] == "(");
+            waiting.extend(called.map(|three| three[1]).filter(|name| defined.contains_key(name)));
+            found.push(*body);
+        }
+    }
+    found
+}
+
+/// Does the function of this module call the other one, by itself or by functions of its file?
+fn identifies_by(module: &str, source: &str, function: &str, name: &str) -> bool {
+    let code = without_tests(tokens(source));
+    let code = words(&code);
+    let near = is_near(module, &code, name);
+    bodies(&code, function).into_iter().any(|body| calls(body, name, near))
 }
 
 #[test]
 fn endpoints_identify_their_callers_as_the_table_says() {
-    let (table, files) = (table(), written_down());
+    let (table, handlers, sources) = (table(), handlers(), sources());
     let mut kinds = BTreeSet::new();
     for route in routes().filter(|route| route.caller != Caller::Anyone) {
         let kind = format!("caller: {:?}", route.caller);
         let row = table.iter().find(|(check, _)| *check == kind);
         let (_, names) = row.unwrap_or_else(|| panic!("the table in server/src/http/mod.rs has no row for {kind}"));
-        let (_, _, file) = files.iter().find(|(path, ..)| path == route.path).unwrap();
-        let source = text(&root().join(file));
+        let (module, function) = &handlers[route.path];
+        let source = &sources[&format!("http::{module}")];
         assert!(
-            names.iter().any(|name| calls(&source, name)),
-            "{}: its caller is {:?}, but {file} calls none of {names:?}",
+            names.iter().any(|name| identifies_by(module, source, function, name)),
+            "{}: its caller is {:?}, but {module}::{function} calls none of {names:?}",
             route.path,
             route.caller
         );
@@ -66,6 +141,20 @@ fn endpoints_identify_their_callers_as_the_table_says() {
     }
     let said = table.iter().filter(|(check, _)| check.starts_with("caller: ")).map(|(check, _)| check.clone());
     assert_eq!(said.collect::<BTreeSet<_>>(), kinds, "the table, then the rows of the route table");
-    assert!(calls("app.callers.api(app)", "Callers::api") && !calls("app.api(app)", "callers::api"), "the twin");
-    assert!(calls("registration::own(app)", "registration::own") && !calls("registration::owner(app)", "registration::own"), "the twin");
+}
+
+/// The twins: what counts as a call of a handler, and what does not.
+#[test]
+fn a_call_of_a_handler_is_told_from_others() {
+    let by = |source: &str, name: &str| identifies_by("own", source, "page", name);
+    assert!(by("fn page() { app.callers.api(app) }", "Callers::api") && !by("fn page() { app.api(app) }", "Callers::api"));
+    assert!(by("fn page() { Cookie::of(app) }", "Cookie::of") && !by("fn page() { Option::of(app) }", "Cookie::of"));
+    assert!(!by("fn page() { link.of(app) }", "Cookie::of") && !by("fn page() { Cookie::all(app) }", "Cookie::of"));
+    assert!(by("fn page() { other::own(app) }", "other::own") && !by("fn page() { other::owner(app) }", "other::own"));
+    assert!(by("fn page() { a(b()) } fn b() { x::y(z) }", "x::y") && !by("fn page() { a(c()) } fn b() { x::y(z) }", "x::y"));
+    assert!(by("use x::{y, z}; fn page() { y(a) }", "x::y") && !by("use x::{z}; fn page() { y(a) }", "x::y"));
+    assert!(by("use a::x::y; fn page() { y(a) }", "x::y") && !by("use a::x::y; fn page() { z.y(a) }", "x::y"));
+    assert!(by("fn page() { held(a) }", "own::held") && !by("fn page() { a } fn held() {}", "own::held"));
+    let (handlers, answers) = (handlers(), ("token".to_owned(), "token".to_owned()));
+    assert!(handlers["/token"] == answers && handlers.len() > 40, "{handlers:?}");
 }

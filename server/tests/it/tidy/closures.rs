@@ -1,4 +1,5 @@
-//! `it` stands in a closure of one expression only, and in no closure inside another. Whoever reads a line knows what it is.
+//! `it` stands only in a closure that calls its parameter so and is one expression, a `match` with statements in its arms included. No
+//! such closure stands inside another such one; inside one whose parameter has a name it may.
 
 use super::code::{Token, end_of, tokens, words};
 use super::{of, shown, text};

@@ -8,13 +8,23 @@ pub const TEXT: &str = "\"\"";
 
 /// The code without comments.
 pub fn tokens(source: &str) -> Vec<Token> {
+    read(source, |_| TEXT.to_owned())
+}
+
+/// The same, with each text as it is written, in its quotes.
+pub fn tokens_and_texts(source: &str) -> Vec<Token> {
+    read(source, |text| text.iter().collect())
+}
+
+fn read(source: &str, word_of_text: impl Fn(&[char]) -> String) -> Vec<Token> {
     let chars: Vec<char> = source.chars().collect();
     let (mut found, mut at, mut line) = (Vec::new(), 0, 1);
     while at < chars.len() {
         let (length, word) = next(&chars[at..]);
-        found.extend(word.map(|word| (word, line)));
         let end = (at + length).min(chars.len());
-        line += chars[at..end].iter().filter(|it| **it == '\n').count();
+        let piece = &chars[at..end];
+        found.extend(word.map(|word| (if word == TEXT { word_of_text(piece) } else { word }, line)));
+        line += piece.iter().filter(|it| **it == '\n').count();
         at = end;
     }
     found
@@ -118,6 +128,8 @@ fn code_is_read_as_words() {
     assert_eq!(read("a::b(c_1, 2); // it's \"d\"\ne"), "a :: b ( c_1 , 2 ) ; e");
     assert_eq!(read(r#"x("a \" it", 'b', '\'', '\\', &'y z, b"c")"#), r#"x ( "" , "" , "" , "" , & ' y z , b "" )"#);
     assert_eq!(read("r\"a\\\" b r#\"c \" d\"# e br##\"f \"# g\"## r#type"), "\"\" b \"\" e \"\" r # type");
+    let whole = tokens_and_texts("a(\"b c\", '{') // \"d\"");
+    assert_eq!(words(&whole).join(" "), "a ( \"b c\" , '{' )");
     assert_eq!(tokens("a\n\"b\nc\"\nd").iter().map(|token| token.1).collect::<Vec<_>>(), [1, 2, 4]);
     let code = tokens("f(a, [b; c]); g }");
     let words = words(&code);

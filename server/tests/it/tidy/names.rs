@@ -12,11 +12,13 @@ const MOST: usize = 2;
 /// `Inner`: what a value points to that is cheap to clone.
 const PATTERNS: [(&str, &str); 1] = [("Inner", "Arc<Inner>")];
 
-/// Participles that do not end as most of them do.
-const IRREGULAR: [&str; 20] = [
+/// Participles that do not end as most of them do. `put` and `set` are verbs as well, so they are none of these.
+const IRREGULAR: [&str; 22] = [
     "begun",
     "brought",
+    "burnt",
     "done",
+    "drawn",
     "forgotten",
     "found",
     "given",
@@ -106,7 +108,7 @@ fn is_participle(name: &str) -> bool {
 /// Functions that write into a change, make one or apply it, and are called by a participle.
 fn acting_participles(code: &[Token]) -> Vec<&str> {
     let words = words(code);
-    let has = |part: &[&str], three: [&str; 3]| part.windows(3).any(|found| found == three);
+    let has = |part: &[&str], wanted: &[&str]| part.windows(wanted.len()).any(|found| found == wanted);
     let mut found = Vec::new();
     for at in (0..words.len().saturating_sub(1)).filter(|at| words[*at] == "fn") {
         let opening = end_of(&words, at + 2, &["{", ";"]);
@@ -115,8 +117,9 @@ fn acting_participles(code: &[Token]) -> Vec<&str> {
             continue;
         }
         let (head, body) = (&words[at..opening], &words[opening..closing]);
-        let takes = ["Change", "Draft"].into_iter().any(|change| has(head, ["&", "mut", change]));
-        if takes || has(body, ["Change", "::", "new"]) || has(body, [".", "apply", "("]) {
+        let takes = ["Change", "Draft"].into_iter().any(|change| has(head, &["&", "mut", change]) || has(head, &[":", change]));
+        let applies = ["apply", "try_apply"].into_iter().any(|method| has(body, &[".", method, "("]));
+        if takes || applies || has(body, &["Change", "::", "new"]) {
             found.push(words[at + 1]);
         }
     }
@@ -137,4 +140,9 @@ fn functions_that_write_are_called_by_verbs() {
     assert_eq!(found("async fn sent_now(&self) -> Result<()> { self.store.apply(x).await }"), "sent_now");
     assert_eq!(found("fn sent_now(&self); fn send() { store.apply(x) } fn kept() -> [u8; 2] { burnt.applied(x) }"), "");
     assert_eq!(found("fn kept() -> [u8; 2] { let change = Change::new(now_ms); }"), "kept");
+    assert_eq!(found("fn ended(change: Change) {} fn drawn_ids(mut draft: Draft) {}"), "ended drawn_ids");
+    assert_eq!(found("fn end(change: Change) {} fn drawn_ids(draft: &Draft) {} fn ended() -> Change { change }"), "");
+    assert_eq!(found("fn burnt() -> bool { store.try_apply(x, \"y\").await }"), "burnt");
+    assert_eq!(found("fn burn() { store.try_apply(x, \"y\") } fn burnt() -> bool { store.try_applied(x) }"), "");
+    assert_eq!(found("fn set_state(change: &mut Change) {} fn put_off(change: Change) {}"), "", "verbs");
 }

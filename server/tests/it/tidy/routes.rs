@@ -88,7 +88,7 @@ fn every_row_is_reached_by_its_path_and_named_once() {
 }
 
 /// Rows of the table of endpoints in docs/specs.md: path, name in the metadata, file.
-pub(super) fn written_down() -> Vec<(String, String, String)> {
+fn written_down() -> Vec<(String, String, String)> {
     let specs = text(&root().join("docs/specs.md"));
     let table = specs.split("## Endpoints").nth(1).unwrap();
     let rows = table.lines().filter(|line| line.starts_with("| /"));
