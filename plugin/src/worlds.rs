@@ -109,11 +109,19 @@ fn good<T>(answer: Result<T, String>, must_be: fn(&T) -> Judged) -> Result<T, Fa
 
 /// Text for people, the audit or the store: not empty, not long, no control characters but those of lines.
 fn must_be_text(text: &str, most: usize, what: &str) -> Judged {
-    let is_bad = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t');
-    if text.is_empty() || text.len() > most || text.contains(is_bad) {
+    if text.is_empty() || !is_plain(text, most) {
         return Err(format!("{what} has 1 to {most} bytes, without control characters"));
     }
     Ok(())
+}
+
+/// Text that may be empty, as a claim of a person whom nobody knows is.
+fn must_be_empty_or_text(text: &str, most: usize, what: &str) -> Judged {
+    if is_plain(text, most) { Ok(()) } else { Err(format!("{what} has at most {most} bytes, without control characters")) }
+}
+
+fn is_plain(text: &str, most: usize) -> bool {
+    text.len() <= most && !text.contains(|letter: char| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t'))
 }
 
 fn must_be_some(count: usize, most: usize, what: &str) -> Judged {
@@ -168,7 +176,7 @@ fn must_be_effects(effects: &[Effect]) -> Judged {
         match effect {
             Effect::Audit(note) => {
                 must_be_name(&note.event, "the event of an audit entry")?;
-                must_be_text(&note.detail, TEXT, "the detail of an audit entry")?;
+                must_be_empty_or_text(&note.detail, TEXT, "the detail of an audit entry")?;
             }
             Effect::Once(value) => must_be_text(value, NAME, "what works once")?,
             Effect::Link(id) | Effect::Remove(id) => must_be_text(id, NAME, "an external id")?,
@@ -177,7 +185,7 @@ fn must_be_effects(effects: &[Effect]) -> Judged {
                 must_be_some(letter.values.len(), FIELDS, "values of a letter")?;
                 for value in &letter.values {
                     must_be_name(&value.name, "the name of a value")?;
-                    must_be_text(&value.value, TEXT, "a value of a letter")?;
+                    must_be_empty_or_text(&value.value, TEXT, "a value of a letter")?;
                 }
             }
             Effect::Raise => {}
@@ -216,7 +224,7 @@ fn must_be_problem(problem: &Problem) -> Judged {
 
 fn must_be_decision(verdict: &decisions::Verdict) -> Judged {
     match verdict {
-        decisions::Verdict::Deny(why) | decisions::Verdict::StepUp(why) => must_be_text(why, TEXT, "a reason"),
+        decisions::Verdict::Deny(why) | decisions::Verdict::StepUp(why) => must_be_empty_or_text(why, TEXT, "a reason"),
         decisions::Verdict::Shorten(0) => Err("tokens that live no second".to_owned()),
         decisions::Verdict::Shorten(_) | decisions::Verdict::Allow => Ok(()),
     }

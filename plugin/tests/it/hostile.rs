@@ -66,7 +66,7 @@ async fn a_hostile_call_fails_with_its_reason_and_its_twin_succeeds() {
             Reason::Answer,
             format!("(return {text} (i32.const 3) (i32.const 60) (i32.const 0)))"),
         ),
-        // U+0000, an overlong form of UTF-8, and a reason without a word.
+        // U+0000, and an overlong form of UTF-8.
         (
             format!("(return {text} (i32.const 1) (i32.const 1080) (i32.const 3)))"),
             Reason::Answer,
@@ -76,11 +76,6 @@ async fn a_hostile_call_fails_with_its_reason_and_its_twin_succeeds() {
             format!("(return {text} (i32.const 1) (i32.const 1088) (i32.const 2)))"),
             Reason::Answer,
             format!("(return {text} (i32.const 1) (i32.const 1024) (i32.const 8)))"),
-        ),
-        (
-            format!("(return {text} (i32.const 1) (i32.const 1024) (i32.const 0)))"),
-            Reason::Answer,
-            format!("(return {text} (i32.const 2) (i32.const 1024) (i32.const 8)))"),
         ),
     ] {
         assert_eq!(reason(&format!("{hostile} {ALLOW}")).await, why, "{hostile}");

@@ -4,7 +4,7 @@ use crate::native_detour::{begin_both_ways, verifier};
 use crate::wallets::{CREATE, Outside, now_s};
 use crate::world::app_passkeys::{options, with_app};
 use crate::world::native::{ASKED, BACK, Screens};
-use crate::world::{Answer, Browser, Engine, Phone, World, engines, parameters};
+use crate::world::{Answer, Browser, Configuration, Engine, Phone, World, engines, parameters};
 use serde_json::{Value as Json, json};
 use symbolon_oauth::pkce;
 use symbolon_phone::wallet::Wallet;
@@ -167,7 +167,10 @@ async fn the_open_request_lives_on_and_an_earlier_one_is_over() {
 async fn a_link_that_others_may_take_opens_no_wallet() {
     let (outside, scheme) = (Outside::new(), "com.example.screens:/cb");
     let scene = screens(Engine::Sqlite, &outside).await;
-    scene.world.reload(|it| it.set("client.screens.redirect_uris", vec![BACK, scheme])).await;
+    let with_scheme = |it: Configuration| {
+        it.set("client.screens.redirect_uris", vec![BACK, scheme]).set("client.screens.attestation.unsafe_private_schemes", true)
+    };
+    scene.world.reload(with_scheme).await;
     for (uri, assurance, opens) in [(BACK, "address", true), (scheme, "address", false), (BACK, "proved", false)] {
         scene.world.reload(|it| it.set("assurance", assurance)).await;
         let mut phone = scene.genuine();
