@@ -19,12 +19,22 @@ pub const PLUGIN: &[u8] = include_bytes!("../../plugin/examples/branch-visit/bra
 const EXAMPLES: &str = "SYMBOLON_PLUGIN_EXAMPLES";
 pub const BUILD: &str = "`plugin/examples/build DIRECTORY` makes it; set SYMBOLON_PLUGIN_EXAMPLES to that directory.";
 
+/// A scene of this name needs the plug-in's file of the same name, which is built apart.
+const BUILT_APART: [&str; 2] = ["entitlements", "impossible-travel"];
+
 pub fn examples() -> PathBuf {
     std::env::var_os(EXAMPLES).map(PathBuf::from).unwrap_or_default()
 }
 
 pub fn is_built(file: &str) -> bool {
     std::env::var_os(EXAMPLES).is_some() && examples().join(file).is_file()
+}
+
+/// Why a scene that somebody named cannot be played.
+pub fn lacks(scene: &str) -> Option<String> {
+    let file = format!("{scene}.wasm");
+    let is_missing = BUILT_APART.contains(&scene) && !is_built(&file);
+    is_missing.then(|| format!("there is no {file}. {BUILD}"))
 }
 
 /// The digest of a built example. Where there is none: one that no file has.

@@ -89,6 +89,10 @@ fn chosen(arguments: &Arguments) -> Result<Vec<&'static Scene>, Failure> {
     if let Some(unknown) = arguments.scene.iter().find(|name| !SCENES.iter().any(|it| it.name == name.as_str())) {
         return Err(format!("there is no scene {unknown:?}. `cargo demo -- --list` names them all.").into());
     }
+    #[cfg(feature = "plugins")]
+    if let Some(why) = arguments.scene.iter().find_map(|name| branch::lacks(name)) {
+        return Err(why.into());
+    }
     let is_chosen = |it: &&Scene| match arguments.scene.as_slice() {
         [] => arguments.all || it.in_story,
         names => names.iter().any(|name| name == it.name),

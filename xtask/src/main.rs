@@ -81,10 +81,43 @@ fn demo() -> Result<String, String> {
     let words: Vec<String> = std::env::args().skip(2).skip_while(|word| word == "--").collect();
     // The scenes of plug-ins need the sandbox, which takes minutes to build. Whoever asks for one of them gets it.
     const OF_PLUGINS: [&str; 4] = ["--all", "branch-visit", "entitlements", "impossible-travel"];
-    let features: &[&str] = if words.iter().any(|word| OF_PLUGINS.contains(&word.as_str())) { &["--features", "plugins"] } else { &[] };
+    build_for_scenes(&words)?;
+    let features: &[&str] = if words.iter().any(|word| OF_PLUGINS.contains(&scene_of(word))) { &["--features", "plugins"] } else { &[] };
     let mut command = cargo(&["run", "--package", "symbolon-demo"]);
     let why = command.args(features).arg("--").args(words).env("SYMBOLON_PLUGIN_EXAMPLES", examples_directory()).exec();
     Err(format!("cargo cannot start: {why}"))
+}
+
+/// `--scene=NAME` is the same as `--scene NAME`.
+fn scene_of(word: &str) -> &str {
+    word.strip_prefix("--scene=").unwrap_or(word)
+}
+
+/// Scenes that play plug-ins in JavaScript and Python: these are built first, where one of them is asked for and its file is not there.
+fn build_for_scenes(words: &[String]) -> Result<(), String> {
+    const BUILT: [&str; 2] = ["entitlements", "impossible-travel"];
+    let is_asked = |scene: &str| words.iter().any(|word| word == "--all" || scene_of(word) == scene);
+    let missing = || BUILT.into_iter().find(|scene| is_asked(scene) && !examples_directory().join(format!("{scene}.wasm")).is_file());
+    if missing().is_none() {
+        return Ok(());
+    }
+    println!("The plug-ins in JavaScript and Python are built first. That takes minutes, and needs Node.js with npm, and Python.");
+    let outcome = run(plugin_examples());
+    match (outcome, missing()) {
+        (Ok(_), None) => println!("They are built, in {}.", examples_directory().display()),
+        // The script goes on to plug-ins that no scene needs.
+        (Err(why), None) => println!("What the scenes need is built. The script did not come to its end: {why}."),
+        (_, Some(scene)) => {
+            let command = format!("plugin/examples/build {}", examples_directory().display());
+            let said = format!("There is no {scene}.wasm. Run `{command}`: it says what it lacks.");
+            // Whoever wants all scenes sees the others, and reads this one's reason there again.
+            if !words.iter().any(|word| word == "--all") {
+                return Err(said);
+            }
+            println!("{said}");
+        }
+    }
+    Ok(())
 }
 
 /// Simulates how often people are signed out although nobody stole anything. Replaces the tables of docs/refresh.md.
