@@ -176,7 +176,7 @@ async fn a_branch_visit_is_proved_by_the_bank_s_word() {
     assert!(service.asked().is_empty());
 }
 
-fn token(claims: &[(&str, &str)]) -> tokens::Facts {
+pub fn token(claims: &[(&str, &str)]) -> tokens::Facts {
     let claim = |(name, value): &(&str, &str)| Claim { name: (*name).to_owned(), value: (*value).to_owned() };
     tokens::Facts {
         api: "orders".to_owned(),
