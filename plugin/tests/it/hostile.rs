@@ -125,6 +125,25 @@ async fn a_failed_call_leaves_the_next_one_alone() {
     assert_eq!((counts.calls, counts.failures), (128, 64));
 }
 
+/// P-08: after a call without end, one without memory and a trap, the same plug-in answers. There is one turn: each gave it back.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_ended_a_call_the_next_one_of_the_same_plug_in_is_fine() {
+    let at = |moment: u32, body: &str| format!("(if (i32.eq (local.get $i) (i32.const {moment})) (then {body}))");
+    let body = format!(
+        "(local.set $i (i32.wrap_i64 (call $now))) {} {} {} {ALLOW}",
+        at(1, "(loop $again (br $again))"),
+        at(3, "(if (i32.eq (memory.grow (i32.const 2000)) (i32.const -1)) (then (unreachable)))"),
+        at(5, "(unreachable)"),
+    );
+    let alone = Limits { instances: 1, time: Duration::from_secs(1), ..Limits::default() };
+    let plugin = plugin(&deciding(&body), alone);
+    for (moment, why) in [(1, Reason::Time), (3, Reason::Memory), (5, Reason::Trap)] {
+        assert_eq!(plugin.decide(call(moment), facts()).await.unwrap_err().reason, why, "{moment}");
+        assert_eq!(plugin.decide(call(moment + 1), facts()).await, Ok(Verdict::Allow), "the twin: the call after {why:?}");
+    }
+    assert_eq!((plugin.counts().calls, plugin.counts().failures), (6, 3));
+}
+
 /// P-07: what one call wrote into its memory is nowhere in the next one's.
 #[tokio::test]
 async fn no_call_finds_anything_of_another() {
