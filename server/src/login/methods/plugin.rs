@@ -246,7 +246,9 @@ fn wanted(
     let read = |effect: wit::Effect| match effect {
         wit::Effect::Audit(note) => {
             may(PluginEffect::Audit, "audit")?;
-            let entry = Entry::ok("plugin_noted").with("plugin", name).with("event", note.event).with("text", line_of(&note.detail));
+            let entry = Entry::ok("plugin_noted").with("plugin", name).with("event", note.event);
+            let text = line_of(&note.detail);
+            let entry = if text.is_empty() { entry } else { entry.with("text", text) };
             Ok(Effect::Audit(Box::new(entry)))
         }
         wit::Effect::Once(value) => {
