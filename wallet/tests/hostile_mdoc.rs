@@ -49,7 +49,15 @@ fn an_mdoc_is_signed_for_one_exchange_of_one_way() {
     let by_api = transcript::dc_api("https://login.example", "n-1", Some(&[7; 32]));
     let shown = present_mdoc(DOCTYPE, &issued, &names, &by_api, &world.holder).unwrap();
     assert_eq!(judge_mdoc(&world, &shown, &by_api), NOTHING);
-    assert_eq!(judge_mdoc(&world, &shown, &session), ["holder_signature"]);
+    for (what, other) in [
+        ("origin", transcript::dc_api("https://login.example.com", "n-1", Some(&[7; 32]))),
+        ("nonce", transcript::dc_api("https://login.example", "n-2", Some(&[7; 32]))),
+        ("key", transcript::dc_api("https://login.example", "n-1", Some(&[8; 32]))),
+        ("not encrypted", transcript::dc_api("https://login.example", "n-1", None)),
+        ("the link's way", session.clone()),
+    ] {
+        assert_eq!(judge_mdoc(&world, &shown, &other), ["holder_signature"], "{what}");
+    }
     let other = PrivateKey::generate(Algorithm::ES256).unwrap();
     let stolen = present_mdoc(DOCTYPE, &issued, &names, &session, &other).unwrap();
     assert_eq!(judge_mdoc(&world, &stolen, &session), ["holder_signature"]);
