@@ -3,7 +3,7 @@
 use crate::wallets::{
     CREATE, LICENCE, NAMESPACE, Outside, VCT, ask, asked, consent, leave, now_s, pid, sign_in, sign_in_for_subject, subject, terms,
 };
-use crate::world::{Browser, Engine, World, another_end, engines, parameters};
+use crate::world::{Browser, Engine, PASSWORD, World, another_end, engines, parameters};
 use serde_json::{Value as Json, json};
 use symbolon::store::Store;
 use symbolon::store::faults::{Fate, Plan};
@@ -156,6 +156,29 @@ async fn a_no_of_the_wallet_ends_its_step() {
         assert!(page.asks_for("password"), "{}", page.html);
     }
     world.stop().await;
+}
+
+/// V-12: a wallet that never answers keeps nobody. The page behind it offers the other ways from the start.
+#[tokio::test]
+async fn a_silent_wallet_leaves_the_other_ways() {
+    for engine in engines() {
+        let outside = Outside::new();
+        let world = outside.world(engine, CREATE).await;
+        let (mut browser, ask) = (Browser::default(), ask());
+        let page = consent(&world, &mut browser, &ask).await;
+        let own = page.form_action().unwrap().replacen(&world.issuer, "", 1);
+        let left = browser.submit(&world, &page, &[], "go").await;
+        assert!(left.location.is_some(), "the browser leaves: {}", left.html);
+        // Nothing comes. The page that stayed behind is fetched again.
+        let page = browser.visit(&world, &own).await;
+        assert!(page.title() == "On to ID wallet" && page.action("use_password"), "{}", page.html);
+        let page = browser.submit(&world, &page, &[], "use_password").await;
+        let done = browser.submit_password(&world, &page, "alice", PASSWORD).await;
+        assert!(done.has_code(), "{}", done.html);
+        // The twin: a wallet that answers.
+        assert!(sign_in(&world, &outside.wallet_of("AA-1"), &mut Browser::default(), &ask).await.has_code());
+        world.stop().await;
+    }
 }
 
 async fn post(world: &World, asked: &Asked, form: &[(&str, &str)]) -> (u16, Json) {
