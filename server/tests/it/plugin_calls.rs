@@ -61,6 +61,8 @@ async fn the_audit_names_the_call_that_failed() {
         let (failed, sent) = (world.entries("plugin_failed").await, ids(&service));
         assert_eq!((failed.len(), sent.len()), (1, 1), "{failed:?}");
         assert!(names_its_call(&failed[0]) && failed[0]["detail"]["call"] == sent[0].as_str(), "{failed:?} {sent:?}");
+        let said = away.problem();
+        assert!(said.ends_with(&format!("Number of the call: {}.", sent[0])), "the person can say which call it was: {said}");
         service.answers(200);
         let done = browser.submit(&world, &away, &[("plugin_visit_number", "12345678")], "continue").await;
         assert_eq!((done.has_code(), world.audited("plugin_failed").await), (true, 1), "the twin: {}", done.html);

@@ -282,7 +282,8 @@ async fn a_plug_in_that_fails_leaves_the_other_ways_open() {
         let page = browser.open(world, &Ask::native("openid")).await;
         let page = browser.submit_password(world, &page, "alice", PASSWORD).await;
         let away = browser.submit(world, &page, &[("plugin_visit_number", NUMBER)], "continue").await;
-        assert_eq!(away.problem(), "That could not be checked at the moment. Try again in a minute, or use another way.");
+        let words = "That could not be checked at the moment. Try again in a minute, or use another way.";
+        assert!(away.problem().starts_with(words), "{}", away.html);
         let failed = world.entries("plugin_failed").await;
         assert!(failed[0]["reason"].as_str().unwrap().contains("the service answered 500"), "{failed:?}");
         assert!(away.actions().iter().any(|action| action == "use_email"), "{}", away.html);

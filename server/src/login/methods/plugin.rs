@@ -379,8 +379,10 @@ pub async fn check(name: &str, context: &Context<'_>, person: &Person, secret: &
     Ok(judged.unwrap_or_else(|why| no_verdict(running, &running.unanswered(why, id))))
 }
 
+/// The person reads the id of the call, by which the operator finds it in the audit and the log.
 fn no_verdict(running: &Running, unanswered: &Unanswered) -> Verdict {
-    Verdict::wrong(Problem::new("plugin_away"), vec![failed(running, unanswered)])
+    let call = if unanswered.call.is_empty() { "none" } else { unanswered.call.as_str() };
+    Verdict::wrong(Problem::new("plugin_away").with("call", call), vec![failed(running, unanswered)])
 }
 
 /// It could not be asked before.

@@ -314,7 +314,10 @@ plugin_away-lead = Versuchen Sie es in einer Minute noch einmal, oder nehmen Sie
 action-use_plugin = Weiter mit { $provider }
 action-try_again = Noch einmal versuchen
 problem-plugin_words = { $text }
-problem-plugin_away = Das ließ sich gerade nicht prüfen. Versuchen Sie es in einer Minute noch einmal, oder nehmen Sie einen anderen Weg.
+problem-plugin_away = Das ließ sich gerade nicht prüfen. Versuchen Sie es in einer Minute noch einmal, oder nehmen Sie einen anderen Weg.{ $call ->
+    [none] {""}
+   *[other] {" "}Nummer des Aufrufs: { $call }.
+}
 problem-plugin_wrong = Das stimmt nicht. Versuchen Sie es noch einmal, oder nehmen Sie einen anderen Weg.
 problem-plugin_used = Das wurde schon benutzt. Holen Sie sich etwas Neues, oder nehmen Sie einen anderen Weg.
 problem-plugin_not_linked = Dazu gehört hier kein Konto. Nehmen Sie einen anderen Weg.

@@ -314,7 +314,10 @@ plugin_away-lead = Try again in a minute, or use another way.
 action-use_plugin = Continue with { $provider }
 action-try_again = Try again
 problem-plugin_words = { $text }
-problem-plugin_away = That could not be checked at the moment. Try again in a minute, or use another way.
+problem-plugin_away = That could not be checked at the moment. Try again in a minute, or use another way.{ $call ->
+    [none] {""}
+   *[other] {" "}Number of the call: { $call }.
+}
 problem-plugin_wrong = That is not right. Try again, or use another way.
 problem-plugin_used = That was used already. Get a new one, or use another way.
 problem-plugin_not_linked = That does not belong to an account here. Use another way.
