@@ -110,55 +110,70 @@ impl Client {
         let reply = {
             let _bringing = self.0.bringing.lock().await;
             let Some(away) = self.note(&mut under.pending, &came).await? else { return Ok(None) };
-            let reply = match &came {
+            let answered = match &came {
                 Came::Code(code) => return self.redeem_native(under.pending, code.clone()).await.map(Some),
                 Came::Handle(handle) => self.bring(&away, &[(BROWSER_RETURN, handle.as_str())]).await?,
                 Came::Wallet(code) => self.bring(&away, &code.answer(&away.step)).await?,
-                Came::Refused | Came::Closed => away.still_open(),
+                Came::Refused | Came::Closed => None,
             };
-            if !matches!(came, Came::Closed) {
-                self.0.server.connection().store::<Pending>(PENDING, None).await?;
+            match (&came, &answered) {
+                (Came::Closed, _) => {}
+                // The link was somebody else's, perhaps, and the person's own may still come.
+                (Came::Wallet(_), None) => self.wait_for_another(&mut under.pending).await?,
+                _ => self.0.server.connection().store::<Pending>(PENDING, None).await?,
             }
-            reply
+            answered.unwrap_or_else(|| away.still_open())
         };
         Box::pin(self.go_on_natively(under, reply, screens)).await.map(Some)
     }
 
-    /// Stores what is brought before it is sent, so that it can be brought again. `None`: this sign-in does not wait any more.
+    /// Stores what is brought before it is sent, so that it can be brought again. `None`: this sign-in does not wait any more. Or nothing
+    /// came here, while what came elsewhere is kept to be brought.
     async fn note(&self, pending: &mut Pending, came: &Came) -> Result<Option<Away>, Trouble> {
         let _lock = self.0.storage_lock.lock().await;
-        let waits = self.waits(pending).await?;
-        if waits && pending.away.as_mut().is_some_and(|it| it.keep(came)) {
+        let Some(stored) = self.waiting(pending).await? else { return Ok(None) };
+        if matches!(came, Came::Closed) && stored.kept().is_some() {
+            return Ok(None);
+        }
+        if pending.away.as_mut().is_some_and(|it| it.keep(came)) {
             self.wait_for(pending).await?;
         }
-        Ok(pending.away.clone().filter(|_| waits))
+        Ok(pending.away.clone())
     }
 
-    async fn waits(&self, pending: &Pending) -> Result<bool, Trouble> {
-        Ok(self.away().await?.is_some_and(|it| it.state == pending.state))
+    /// Forgets a wallet's code that is not brought again. The sign-in waits as before.
+    async fn wait_for_another(&self, pending: &mut Pending) -> Result<(), Trouble> {
+        let _lock = self.0.storage_lock.lock().await;
+        let Some(stored) = self.waiting(pending).await? else { return Ok(()) };
+        pending.away = Some(Away { wallet: None, ..stored });
+        self.wait_for(pending).await
+    }
+
+    /// Where this sign-in stands, as it is stored, while it waits.
+    async fn waiting(&self, pending: &Pending) -> Result<Option<Away>, Trouble> {
+        Ok(self.away().await?.filter(|it| it.state == pending.state).and_then(|it| it.away))
     }
 
     /// From now on a late answer changes nothing. False: one has come meanwhile. It is brought to its end first, or is kept to be brought.
     pub(crate) async fn stop_waiting(&self, pending: &Pending) -> Result<bool, Trouble> {
         let _bringing = self.0.bringing.lock().await;
         let _lock = self.0.storage_lock.lock().await;
-        let waiting = self.away().await?.filter(|it| it.state == pending.state).and_then(|it| it.away);
-        let stops = waiting.is_some_and(|away| away.kept().is_none());
+        let stops = self.waiting(pending).await?.is_some_and(|it| it.kept().is_none());
         if stops {
             self.0.server.connection().store::<Pending>(PENDING, None).await?;
         }
         Ok(stops)
     }
 
-    /// What is too old, or of another sign-in, is of no use, and the step is still open. After `Later` it is still good.
-    async fn bring(&self, away: &Away, brought: &[(&str, &str)]) -> Result<Reply, Trouble> {
+    /// `None`: what is too old, or of another sign-in, is of no use, and the step is still open. After `Later` it is still good.
+    async fn bring(&self, away: &Away, brought: &[(&str, &str)]) -> Result<Option<Reply>, Trouble> {
         let form = [&[("auth_session", away.auth_session.as_str())], brought].concat();
         for _ in 0..MOST_ROUNDS {
             let Some(reply) = self.send_answer(&form).await? else { continue };
             return match reply.trouble() {
                 later @ Trouble::Later { .. } if !reply.is_good() => Err(later),
-                Trouble::Refused { error, .. } if error == "invalid_request" => Ok(away.still_open()),
-                _ => Ok(reply),
+                Trouble::Refused { error, .. } if error == "invalid_request" => Ok(None),
+                _ => Ok(Some(reply)),
             };
         }
         Err(Trouble::later("another answer to this sign-in is still being checked"))

@@ -10,6 +10,7 @@ use symbolon_wallet::dcql::Query;
 use symbolon_wallet::issuer::{Anchor, Issuer, from_pem};
 use symbolon_wallet::jwe::{self, DecryptionKey, Encryption, JweError, Sender};
 use symbolon_wallet::mdoc::{self, Document, IssuerSigned};
+use symbolon_wallet::request::{Request, Way};
 use symbolon_wallet::sd_jwt::{Binding, Expected, SdJwt};
 use symbolon_wallet::{Credential, Unreadable, Verdict, issuer, status, transcript};
 
@@ -357,6 +358,42 @@ fn queries_of_the_specification_are_read_and_written() {
         count += 1;
     }
     assert_eq!(count, 4);
+}
+
+/// The same members, and values of the same type.
+fn has_form(ours: &Json, theirs: &Json) -> bool {
+    let (ours, theirs) = (ours.as_object().unwrap(), theirs.as_object().unwrap());
+    let are_alike = |one: &Json, other: &Json| (one.is_string() && other.is_string()) || (one.is_i64() && other.is_i64());
+    let is_like = |values: &Json, written: &Json| {
+        let (values, written) = (values.as_array().unwrap(), written.as_array().unwrap());
+        !values.is_empty() && values.iter().all(|value| written.iter().all(|other| are_alike(value, other)))
+    };
+    ours.len() == theirs.len() && ours.iter().all(|(name, values)| theirs.get(name).is_some_and(|written| is_like(values, written)))
+}
+
+/// `vp_formats_supported` has the form that the specification shows.
+#[test]
+fn formats_are_named_as_in_the_specification() {
+    let (mdoc, sd_jwt) = ("mso_mdoc", "dc+sd-jwt");
+    for (name, format, other) in [("mso_mdoc_verifier_metadata", mdoc, sd_jwt), ("sd_jwt_vc_verifier_metadata", sd_jwt, mdoc)] {
+        let (Some(written), Some(query)) = (vectors(&format!("dcql/{name}.json")), vectors("dcql/simple.json")) else { return };
+        let (key, query) = (DecryptionKey::generate().unwrap(), Query::parse(query.to_string().as_bytes()).unwrap());
+        let request = Request {
+            way: Way::DirectPost { response_uri: "https://a.example/r", state: "s" },
+            nonce: "n",
+            query: &query,
+            key: &key,
+            wallet_nonce: None,
+            client_metadata: serde_json::Map::new(),
+            transaction_data: &[],
+            now_s: 0,
+            lifetime_s: 60,
+        };
+        let claims = request.claims("x509_hash:x");
+        let (ours, theirs) = (&claims["client_metadata"]["vp_formats_supported"], &written["vp_formats_supported"][format]);
+        assert!(has_form(&ours[format], theirs), "{ours} {theirs}");
+        assert!(!has_form(&ours[other], theirs), "the twin: {ours} {theirs}");
+    }
 }
 
 /// V-09

@@ -119,31 +119,34 @@ async fn why_no_wallet_answered_is_told() {
     assert_eq!((hand.shown(), world.server.last(CHALLENGE).form["response_code"].as_str()), (2, "r"), "the twin");
 }
 
-/// The link came in another task, and its code could not be brought yet. Then the person's coming back without one is not told: the code is
-/// kept, and is brought later.
+/// The link came in another task, and its code could not be brought yet. Then the person's coming back without one is not told, and
+/// a link of something else shows no step: the code is kept, and is brought later.
 #[tokio::test]
 async fn a_code_that_came_meanwhile_is_not_dropped() {
-    let (world, hand) = (world(), Hand { meanwhile: Some(Default::default()), ..Hand::of(&[Err("cancelled")]) });
-    for luck in [asked(), Luck::LoseRequest, Luck::LoseRequest] {
-        world.server.next(CHALLENGE, luck);
+    let other = format!("{BACK}?code=c&state=other&iss={ISSUER}");
+    for comes in [Err("cancelled"), Ok(other.as_str())] {
+        let (world, hand) = (world(), Hand { meanwhile: Some(Default::default()), ..Hand::of(&[comes]) });
+        for luck in [asked(), Luck::LoseRequest, Luck::LoseRequest] {
+            world.server.next(CHALLENGE, luck);
+        }
+        let request = SignIn::new("orders");
+        let elsewhere = async {
+            let [opened, back] = hand.meanwhile.as_ref().unwrap();
+            opened.notified().await;
+            let brought = world.client.finish_natively(&link(), &hand).await;
+            back.notify_one();
+            brought
+        };
+        let (here, brought) = tokio::join!(world.client.sign_in_natively(&request, &hand), elsewhere);
+        assert!(matches!(brought.unwrap_err(), Trouble::Later { .. }));
+        assert!(here.is_err() && hand.shown() == 1, "the sign-in goes on elsewhere");
+        let seen = world.server.seen.lock().unwrap().clone();
+        assert!(seen.iter().all(|it| !it.form.contains_key("open_wallet_failure")), "{seen:?}");
+        world.phone.now_s.fetch_add(10, Ordering::Relaxed);
+        world.server.next(CHALLENGE, code());
+        assert!(world.client.resume_natively(&hand).await.unwrap().is_some());
+        assert_eq!(world.server.last(CHALLENGE).form["response_code"], "r");
     }
-    let request = SignIn::new("orders");
-    let elsewhere = async {
-        let [opened, back] = hand.meanwhile.as_ref().unwrap();
-        opened.notified().await;
-        let brought = world.client.finish_natively(&link(), &hand).await;
-        back.notify_one();
-        brought
-    };
-    let (here, brought) = tokio::join!(world.client.sign_in_natively(&request, &hand), elsewhere);
-    assert!(matches!(brought.unwrap_err(), Trouble::Later { .. }));
-    assert!(here.is_err(), "the sign-in goes on elsewhere");
-    let seen = world.server.seen.lock().unwrap().clone();
-    assert!(seen.iter().all(|it| !it.form.contains_key("open_wallet_failure")), "{seen:?}");
-    world.phone.now_s.fetch_add(10, Ordering::Relaxed);
-    world.server.next(CHALLENGE, code());
-    assert!(world.client.resume_natively(&hand).await.unwrap().is_some());
-    assert_eq!(world.server.last(CHALLENGE).form["response_code"], "r");
 }
 
 /// Whoever mails a wallet's link has the app brought a code of another sign-in. The server refuses it, and the step is still open. A link that
@@ -160,6 +163,53 @@ async fn a_link_of_another_sign_in_leaves_the_step_open() {
         world.client.sign_in_natively(&SignIn::new("orders"), &hand).await.unwrap();
         assert_eq!((hand.shown(), world.server.count(CHALLENGE)), (2, count), "{first}");
         assert_eq!(world.server.last(CHALLENGE).form["auth_session"], "sl_2", "{first}");
+    }
+}
+
+/// The app is closed whenever a step is to be shown.
+struct Shut;
+
+impl Screens for Shut {
+    fn show<'a>(&'a self, _: &'a Step) -> BoxFuture<'a, Result<Pressed, Unavailable>> {
+        Box::pin(async { Err(Unavailable("closed".to_owned())) })
+    }
+}
+
+/// A link of another sign-in comes first. The code that comes after it counts, in a new process and where the wallet is waited for.
+#[tokio::test]
+async fn a_stray_link_takes_nothing_from_the_code_after_it() {
+    let stray = format!("{BACK}?wallet_state=x&response_code=y");
+    let invalid = || Luck::Answer(400, &[], json!({ "error": "invalid_request" }));
+    for is_first in [true, false] {
+        let (world, hand) = (away(&opening()), Hand::default());
+        if is_first {
+            world.server.next(CHALLENGE, invalid());
+            assert!(world.client.finish_natively(&stray, &Shut).await.is_err(), "the step cannot be shown");
+            assert_eq!(world.server.last(CHALLENGE).form["response_code"], "y");
+            assert!(world.client.resume_natively(&hand).await.unwrap().is_none(), "it is not brought again");
+        }
+        world.server.next(CHALLENGE, code());
+        assert!(world.client.finish_natively(&link(), &hand).await.unwrap().is_some(), "{is_first}");
+        assert_eq!(world.server.last(CHALLENGE).form["response_code"], "r", "{is_first}");
+    }
+    for is_first in [true, false] {
+        let (world, hand) = (world(), Hand { meanwhile: Some(Default::default()), ..Hand::of(&[Ok(link().as_str())]) });
+        for luck in [asked()].into_iter().chain(is_first.then(invalid)).chain([code()]) {
+            world.server.next(CHALLENGE, luck);
+        }
+        let request = SignIn::new("orders");
+        let elsewhere = async {
+            let [opened, back] = hand.meanwhile.as_ref().unwrap();
+            opened.notified().await;
+            if is_first {
+                assert!(world.client.finish_natively(&stray, &Shut).await.is_err(), "the step cannot be shown");
+            }
+            back.notify_one();
+        };
+        let (here, ()) = tokio::join!(world.client.sign_in_natively(&request, &hand), elsewhere);
+        here.unwrap();
+        let (sent, count) = (world.server.last(CHALLENGE).form, world.server.count(CHALLENGE));
+        assert_eq!((sent["response_code"].as_str(), count), ("r", 2 + usize::from(is_first)), "{is_first}");
     }
 }
 

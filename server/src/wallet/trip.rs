@@ -27,7 +27,7 @@ pub struct Trip {
     #[serde(default)]
     rules: String,
     pub left_ms: i64,
-    /// The version that the handle of its addresses names. Another handle is of another request. 0: it has no handle.
+    /// The version that the handle of its addresses names. Another handle is of another request. 0: it has no handle, or a build before made it.
     #[serde(default)]
     pub version: u32,
     /// What the credential signs beside (OpenID4VP 1.0, 8.4), as it is sent.

@@ -147,6 +147,7 @@ async fn the_open_request_lives_on_and_an_earlier_one_is_over() {
         let earlier = led(&scene.world, &wallet, &url).await;
         let none = phone.answer(&step, "open_wallet", &[("open_wallet_failure", "cancelled")]).await;
         let step = phone.answer(&none, "go", &OPENS).await;
+        assert!(wallet.read(&scene.world.http, &url, now_s()).await.is_err(), "another request stands there now");
         let url = options(&step)["url"].as_str().unwrap().to_owned();
         let late = brought(&mut phone, &step, &earlier).await;
         assert_eq!(late.error(), (400, "invalid_request"), "{late:?}");

@@ -363,9 +363,11 @@ async fn an_app_shows_the_code_on_its_own_screens() {
         let step = phone.begin().await;
         let step = phone.answer(&step, "use_wallet:pid", &[]).await;
         assert_eq!((step.error(), step.kind()), (ASKED, "wallet"), "{step:?}");
-        let (step, link) = code_on_screen(&mut phone, &step).await;
+        let (step, earlier) = code_on_screen(&mut phone, &step).await;
         let schema: Json = serde_json::from_str(include_str!("../../../docs/steps.schema.json")).unwrap();
         assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&step.body), "{:#}", step.body);
+        let (step, link) = code_on_screen(&mut phone, &step).await;
+        assert!(wallet.read(&world.http, &earlier, now_s()).await.is_err(), "another code has taken its place");
         let number = number_of(&scanned(world, &wallet, &link).await);
         let refused = phone.answer(&step, "continue", &[("matching_number", &other(&number))]).await;
         assert_eq!((refused.error(), refused.problem()), (ASKED, "wallet_other_number"), "{refused:?}");

@@ -1,3 +1,5 @@
 package android.content
 
 abstract class Context
+
+class ActivityNotFoundException : RuntimeException()
