@@ -59,9 +59,9 @@ fn one_file_makes_clients_of_http() {
     // The command reads the numbers of a guard on this machine, past any proxy. An operator's address in `outgoing.rs` may go through one.
     let may = ["server/src/cli/guard.rs", "server/src/outgoing.rs"];
     let source = root().join("server/src");
-    let makes = |file: &PathBuf| file.starts_with(&source) && text(file).contains("reqwest::Client::");
-    let making: BTreeSet<String> = of("rs").iter().filter(|it| makes(it)).map(|it| shown(it)).collect();
-    assert_eq!(making, may.map(str::to_owned).into());
+    let files = of("rs").into_iter().filter(|file| file.starts_with(&source) && text(file).contains("reqwest::Client::"));
+    let making: BTreeSet<String> = files.map(|file| shown(&file)).collect();
+    assert_eq!(making, BTreeSet::from(may.map(str::to_owned)));
 }
 
 #[test]
