@@ -24,12 +24,12 @@ fn key() -> PrivateKey {
 }
 
 /// An app with a key and a token bound to it.
-struct Phone {
+struct BoundToken {
     key: PrivateKey,
     token: String,
 }
 
-impl Phone {
+impl BoundToken {
     fn of(world: &World) -> Self {
         let key = key();
         Self { token: bound(world, &json!({ "jkt": key.kid() })), key }
@@ -87,7 +87,7 @@ fn nonce(outcome: Result<Admitted, Refusal>) -> String {
 async fn a_call_has_one_token_and_one_proof() {
     let world = world().await;
     let guard = world.guard.clone().public_url(API);
-    let phone = Phone::of(&world);
+    let phone = BoundToken::of(&world);
     let dpop = format!("DPoP {}", phone.token);
     let (one, two) = (phone.proof("1", None, 1_000), phone.proof("2", None, 1_000));
     assert!(matches!(call(&guard, "GET", &[("authorization", &dpop)]).await, Err(Refusal::Proof(_))));
@@ -109,14 +109,14 @@ async fn a_call_has_one_token_and_one_proof() {
 async fn the_scheme_must_match_the_binding_of_the_token() {
     let world = world().await;
     let guard = world.guard.clone().public_url(API);
-    let phone = Phone::of(&world);
+    let phone = BoundToken::of(&world);
     let proof = phone.proof("1", None, 1_000);
     let bearer = format!("Bearer {}", phone.token);
     says(text(call(&guard, "GET", &[("authorization", &bearer)]).await), "bound to a key");
     says(text(call(&guard, "GET", &[("authorization", &bearer), ("dpop", &proof)]).await), "bound to a key");
     assert!(phone.sends(&guard, &proof).await.is_ok());
 
-    let unbound = Phone { key: key(), token: world.token(&world.claims()) };
+    let unbound = BoundToken { key: key(), token: world.token(&world.claims()) };
     says(text(unbound.calls(&guard, "1", None).await), "not bound");
     assert!(call(&guard, "GET", &[("authorization", &format!("Bearer {}", unbound.token))]).await.is_ok());
 
@@ -130,15 +130,15 @@ async fn the_scheme_must_match_the_binding_of_the_token() {
         json!({ "kid": jkt }),
         json!({ "jkt": jkt, "kid": jkt }),
     ] {
-        let odd = Phone { key: phone.key.clone(), token: bound(&world, &cnf) };
+        let odd = BoundToken { key: phone.key.clone(), token: bound(&world, &cnf) };
         says(text(odd.calls(&guard, "2", None).await), "does not check");
         says(text(call(&guard, "GET", &[("authorization", &format!("Bearer {}", odd.token))]).await), "bound to a key");
     }
     // Bound to a certificate as well: the key alone is not enough (resource/tests/guard.rs has the rest).
-    let both = Phone { key: phone.key.clone(), token: bound(&world, &json!({ "jkt": jkt, "x5t#S256": jkt })) };
+    let both = BoundToken { key: phone.key.clone(), token: bound(&world, &json!({ "jkt": jkt, "x5t#S256": jkt })) };
     says(text(both.calls(&guard, "2", None).await), "client certificate");
     for jkt in ["", "x", &jkt.to_ascii_lowercase(), &format!("{jkt}=")] {
-        let odd = Phone { key: phone.key.clone(), token: bound(&world, &json!({ "jkt": jkt })) };
+        let odd = BoundToken { key: phone.key.clone(), token: bound(&world, &json!({ "jkt": jkt })) };
         says(text(odd.calls(&guard, "2", None).await), "another key");
     }
     // Without a public URL DPoP is not offered, and a bound token does not become a bearer token.
@@ -151,7 +151,7 @@ async fn the_scheme_must_match_the_binding_of_the_token() {
 async fn a_proof_is_for_this_request_token_and_key() {
     let world = world().await;
     let guard = world.guard.clone().public_url(API);
-    let phone = Phone::of(&world);
+    let phone = BoundToken::of(&world);
     let proof = |method: &str, url: &str, token: Option<&str>, iat: i64| {
         dpop::make(&phone.key, &dpop::Statement { method, url, nonce: None, access_token: token, jti: "j", iat }).unwrap()
     };
@@ -186,14 +186,14 @@ async fn a_proof_is_for_this_request_token_and_key() {
         let outcome = call(&guard, "GET", &[("authorization", &dpop_scheme), ("dpop", &spoofed), (name, value)]).await;
         assert!(matches!(outcome, Err(Refusal::Proof(_))), "{name}");
     }
-    let thief = Phone { key: key(), token: phone.token.clone() };
+    let thief = BoundToken { key: key(), token: phone.token.clone() };
     says(text(thief.calls(&guard, "j", None).await), "another key");
     let strict = guard.clone().dpop_algorithms(&[Algorithm::EdDSA]);
     assert!(matches!(phone.calls(&strict, "j", None).await, Err(Refusal::Proof(_))));
     // 168-D: none of these calls used up `j`.
     assert!(phone.calls(&guard, "j", None).await.is_ok());
     // A prefix that a proxy or a nested router removes belongs to the configured URL.
-    let nested = Phone { key: phone.key.clone(), token: phone.token.clone() };
+    let nested = BoundToken { key: phone.key.clone(), token: phone.token.clone() };
     let proof = dpop::make(
         &nested.key,
         &dpop::Statement {
@@ -215,7 +215,7 @@ async fn a_proof_is_for_this_request_token_and_key() {
 async fn a_proof_works_once() {
     let world = world().await;
     let guard = world.guard.clone().public_url(API);
-    let phone = Phone::of(&world);
+    let phone = BoundToken::of(&world);
     let latest = phone.proof("1", None, 1_060);
     assert!(phone.sends(&guard, &latest).await.is_ok());
     let first = nonce(phone.sends(&guard, &latest).await);
@@ -235,7 +235,7 @@ async fn a_proof_works_once() {
     nonce(phone.sends(&guard.clone().require_dpop(true), &latest).await);
     assert!(phone.calls(&guard, "2", Some(&first)).await.is_ok());
     // Another key's `1` is another proof.
-    assert!(Phone::of(&world).calls(&guard, "1", None).await.is_ok());
+    assert!(BoundToken::of(&world).calls(&guard, "1", None).await.is_ok());
     for now_s in [1_061, 1_120] {
         world.now_s.store(now_s, Ordering::Relaxed);
         nonce(phone.sends(&guard, &latest).await);
@@ -253,7 +253,7 @@ async fn a_proof_works_once() {
 async fn only_the_proofs_of_accepted_calls_are_remembered() {
     let world = world().await;
     let guard = world.guard.clone().public_url(API);
-    let phone = Phone::of(&world);
+    let phone = BoundToken::of(&world);
     let headers = headers(&[("authorization", &format!("DPoP {}", phone.token)), ("dpop", &phone.proof("1", None, 1_000))]);
     let call = Call { method: "GET", path: "/orders", query: None, headers: &headers, peer: None };
     assert_eq!(guard.check(&call, &Needs::scope("orders:write")).await, Err(Refusal::Scope("orders:write".to_owned())));
@@ -266,7 +266,7 @@ async fn a_required_nonce_is_ours_and_fresh() {
     let world = world().await;
     let open = world.guard.clone().public_url(API).nonce_key(&[7; 32]);
     let guard = open.clone().require_nonce(true);
-    let phone = Phone::of(&world);
+    let phone = BoundToken::of(&world);
     assert!(phone.calls(&open, "0", None).await.is_ok());
     let fresh = nonce(phone.calls(&guard, "1", None).await);
     assert!(phone.calls(&guard, "1", Some(&fresh)).await.is_ok());
@@ -295,9 +295,9 @@ async fn a_full_memory_accepts_no_proof() {
     let world = world().await;
     let guard = world.guard.clone().public_url(API).replay_capacity(4);
     for _ in 0..3 {
-        assert!(Phone::of(&world).calls(&guard, "1", None).await.is_ok());
+        assert!(BoundToken::of(&world).calls(&guard, "1", None).await.is_ok());
     }
-    let (phone, late) = (Phone::of(&world), Phone::of(&world));
+    let (phone, late) = (BoundToken::of(&world), BoundToken::of(&world));
     let fresh = nonce(phone.calls(&guard, "1", None).await);
     assert!(phone.calls(&guard, "2", Some(&fresh)).await.is_ok());
     nonce(late.calls(&guard, "1", Some(&fresh)).await);
@@ -310,7 +310,7 @@ async fn a_full_memory_accepts_no_proof() {
 #[tokio::test]
 async fn introspected_tokens_are_bound_too() {
     let world = world().await;
-    let phone = Phone { key: key(), token: "sa_opaque".to_owned() };
+    let phone = BoundToken { key: key(), token: "sa_opaque".to_owned() };
     let guard = || world.guard.clone().public_url(API).introspect_as("orders", "s");
     let answers = |change: Value| {
         let mut claims = world.claims();
@@ -341,7 +341,7 @@ async fn a_route_may_require_dpop() {
     let bearer = format!("Bearer {}", world.token(&world.claims()));
     says(text(call(&closed, "GET", &[("authorization", &bearer)]).await), "bound to a key");
     assert!(call(&open, "GET", &[("authorization", &bearer)]).await.is_ok());
-    let phone = Phone::of(&world);
+    let phone = BoundToken::of(&world);
     assert!(phone.calls(&closed, "1", None).await.is_ok());
     // DPoP is required and not set up: every call is refused.
     let broken = world.guard.clone().require_dpop(true);
@@ -372,7 +372,7 @@ async fn challenges_say_which_scheme_and_why() {
     const ALGS: &str = "algs=\"ES256 EdDSA PS256 RS256\"";
     let world = world().await;
     let guard = world.guard.clone().public_url(API);
-    let phone = Phone::of(&world);
+    let phone = BoundToken::of(&world);
     let dpop = format!("DPoP {}", phone.token);
     let both = guard.layer();
 
@@ -413,7 +413,7 @@ async fn challenges_say_which_scheme_and_why() {
 async fn a_nonce_is_asked_for_used_and_renewed() {
     let world = world().await;
     let layer = world.guard.clone().public_url(API).require_nonce(true).layer();
-    let phone = Phone::of(&world);
+    let phone = BoundToken::of(&world);
     let dpop = format!("DPoP {}", phone.token);
     let asked = through(&layer, &[("authorization", &dpop), ("dpop", &phone.proof("1", None, 1_000))]).await;
     assert_eq!(asked.status(), StatusCode::UNAUTHORIZED);

@@ -1,4 +1,6 @@
-//! What every part needs: configuration, store, keys, clients, limits, time. It knows no endpoint, no page, no login.
+//! What every part needs: configuration, store, keys, clients, limits, time. It knows no endpoint, no page and no step of a login.
+//! It lends the reader of accounts (`login::reading`). At a start `links::held` and `upstream::moved` compare the store with the
+//! configuration.
 
 use crate::audit::Entry;
 use crate::clients::{Clients, algorithms_of};

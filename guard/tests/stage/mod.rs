@@ -78,7 +78,7 @@ pub async fn stage_with(head: &str, api: &str) -> Stage {
 }
 
 /// A key of an app, and a token that is bound to it.
-pub struct Phone {
+pub struct BoundToken {
     pub key: PrivateKey,
     pub token: String,
 }
@@ -91,16 +91,16 @@ impl Stage {
         self.world.token(&claims)
     }
 
-    pub fn phone(&self) -> Phone {
+    pub fn phone(&self) -> BoundToken {
         let key = PrivateKey::generate(Algorithm::ES256).unwrap();
         let mut claims = self.world.claims();
         claims["cnf"] = json!({ "jkt": key.kid() });
         claims["scope"] = "orders:read orders:write".into();
-        Phone { token: self.world.token(&claims), key }
+        BoundToken { token: self.world.token(&claims), key }
     }
 }
 
-impl Phone {
+impl BoundToken {
     pub fn proof(&self, method: &str, path: &str, jti: &str, nonce: Option<&str>) -> String {
         let url = format!("{URL}{path}");
         dpop::make(&self.key, &dpop::Statement { method, url: &url, nonce, access_token: Some(&self.token), jti, iat: 1_000 }).unwrap()

@@ -216,14 +216,7 @@ pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> boo
     match (source, effect) {
         (_, Effect::Wait(_) | Effect::Confirm(_) | Effect::EndRegain) => false,
         (_, Effect::Audit(_)) => true,
-        (Source::Method(_), Effect::Letter(_) | Effect::Spend { .. } | Effect::Raise | Effect::Notice(_)) => true,
-        (Source::Method(method), Effect::Rehash { .. }) => *method == MethodName::PASSWORD,
-        // A plug-in links what it names itself, and nothing else.
-        (Source::Method(method), Effect::Link(new) | Effect::SeeLink(new)) => {
-            method.plugin_name().is_some() && new.issuer == method.as_str() && new.method == method.as_str()
-        }
-        (Source::Method(method), Effect::Unlink { issuer, .. }) => method.plugin_name().is_some() && issuer == method.as_str(),
-        (Source::Method(_), _) => false,
+        (Source::Method(method), effect) => may_want(method, effect),
         (Source::Journey, Effect::CreateAccount(_)) => matches!(journey, Journey::Register { .. }),
         (Source::Journey, Effect::Update(Update::Email(_))) => matches!(journey, Journey::ChangeEmail { .. }),
         (Source::Journey, Effect::Notice(_)) => matches!(journey, Journey::ChangeEmail { .. } | Journey::Regain),
@@ -243,23 +236,66 @@ pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> boo
             matches!(journey, Journey::Reset | Journey::Regain | Journey::ChangePassword)
         }
         (Source::Form(form), effect) if form.is_of_overview() => is_allowed_to_manage(journey, form, effect),
-        (Source::Form(Form::EnrolTotp), Effect::Raise | Effect::Notice(_)) => true,
-        (Source::Form(Form::EnrolTotp), Effect::Enrol(new)) => new.kind == "totp",
-        (Source::Form(Form::EnrolPasskey | Form::OfferPasskey), Effect::Raise | Effect::Notice(_) | Effect::AddPasskey(_)) => true,
-        (Source::Form(Form::OfferPasskey), Effect::DeclinePasskeys { .. }) => matches!(journey, Journey::SignIn),
+        (Source::Form(form @ (Form::EnrolTotp | Form::EnrolPasskey | Form::OfferPasskey | Form::RecoveryCodes)), effect) => {
+            may_enrol_in(journey, form) && is_allowed_to_enrol(form, effect)
+        }
         (Source::Form(Form::RemovePasskey), Effect::Raise | Effect::EndSessions | Effect::Notice(_)) => {
             matches!(journey, Journey::RemovePasskey { .. })
         }
         (Source::Form(Form::RemovePasskey), Effect::RemovePasskey { public_id }) => {
             matches!(journey, Journey::RemovePasskey { passkey } if passkey == public_id)
         }
-        (Source::Form(Form::RecoveryCodes), Effect::Raise | Effect::Notice(_)) => true,
-        (Source::Form(Form::RecoveryCodes), Effect::Enrol(new)) => new.kind == "recovery",
-        (Source::Form(Form::RecoveryCodes), Effect::Remove(kind)) => *kind == "recovery",
         (Source::Form(Form::RemoveTotp), Effect::Raise | Effect::Notice(_) | Effect::Remove("totp" | "recovery")) => {
             matches!(journey, Journey::RemoveTotp)
         }
         (Source::Form(_), _) => false,
+    }
+}
+
+/// What a method may want, whatever the journey. It spends what is its own, and nothing else.
+fn may_want(method: &MethodName, effect: &Effect) -> bool {
+    let is_plugin = method.plugin_name().is_some();
+    match effect {
+        Effect::Letter(_) | Effect::Raise => *method == MethodName::EMAIL || is_plugin,
+        Effect::Notice(_) => *method == MethodName::RECOVERY || is_plugin,
+        Effect::Spend { what: Spend::TotpStep(_), .. } => *method == MethodName::TOTP,
+        Effect::Spend { what: Spend::RecoveryCode(_), .. } => *method == MethodName::RECOVERY,
+        Effect::Spend { what: Spend::Ticket(_), .. } => *method == MethodName::TICKET,
+        Effect::Spend { what: Spend::Passkey(_), .. } => *method == MethodName::PASSKEY,
+        Effect::Spend { what: Spend::PluginValue { plugin, .. }, .. } => method.plugin_name() == Some(plugin.as_str()),
+        Effect::Rehash { .. } => *method == MethodName::PASSWORD,
+        // A plug-in links what it names itself, and nothing else.
+        Effect::Link(new) | Effect::SeeLink(new) => is_plugin && new.issuer == method.as_str() && new.method == method.as_str(),
+        Effect::Unlink { issuer, .. } => is_plugin && issuer == method.as_str(),
+        _ => false,
+    }
+}
+
+/// In which journeys a means is added. A policy may ask for one that the person lacks in any journey of a known person.
+fn may_enrol_in(journey: &Journey, form: Form) -> bool {
+    match (form, journey) {
+        (Form::EnrolPasskey, Journey::Register { draft }) => draft.as_ref().is_some_and(|draft| draft.proved),
+        (Form::EnrolPasskey, _) => true,
+        (Form::OfferPasskey, Journey::SignIn) => true,
+        // Of the authenticator or passkey of a moment ago, or new ones.
+        (Form::RecoveryCodes, Journey::SignIn | Journey::RecoveryCodes) => true,
+        // These begin with the mailbox, and ask for no authenticator that the person lacks.
+        (Form::EnrolTotp, Journey::Register { .. } | Journey::Reset | Journey::Regain) => false,
+        (Form::EnrolTotp, _) => true,
+        _ => false,
+    }
+}
+
+/// What the forms that add a means may want where they are asked.
+fn is_allowed_to_enrol(form: Form, effect: &Effect) -> bool {
+    match (form, effect) {
+        (_, Effect::Raise | Effect::Notice(_)) => true,
+        (Form::EnrolTotp, Effect::Enrol(new)) => new.kind == "totp",
+        (Form::EnrolPasskey | Form::OfferPasskey, Effect::AddPasskey(_)) => true,
+        (Form::OfferPasskey, Effect::DeclinePasskeys { .. }) => true,
+        (Form::RecoveryCodes, Effect::Enrol(new)) => new.kind == "recovery",
+        (Form::RecoveryCodes, Effect::Remove(kind)) => *kind == "recovery",
+        _ => false,
     }
 }
 
@@ -286,6 +322,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::login::enrolment::facts_as_text;
+    use crate::login::journey::RegistrationDraft;
     use crate::login::proof::{Facts, Proof};
     use crate::login::standing::enrolled_with;
     use serde_json::Map;
@@ -323,7 +360,78 @@ mod tests {
         ] {
             assert!(!is_allowed(&Journey::SignIn, Source::Method(&method), &effect), "{effect:?}");
         }
-        assert!(is_allowed(&Journey::SignIn, Source::Method(&method), &Effect::Raise));
+        assert!(!is_allowed(&Journey::SignIn, Source::Method(&method), &Effect::Raise), "nor what was sent for it");
+        assert!(is_allowed(&Journey::SignIn, Source::Method(&MethodName::EMAIL), &Effect::Raise), "the twin");
+    }
+
+    /// What works once is spent by the method that checks it, and by no other.
+    #[test]
+    fn a_method_spends_what_is_its_own() {
+        let text = |text: &str| text.to_owned();
+        let used = PasskeyUse { rp_id: text("a.example"), id: text("AA"), counter: 1, backed_up: false, backup_eligible: false };
+        let own = [
+            (MethodName::TOTP, Spend::TotpStep(1)),
+            (MethodName::RECOVERY, Spend::RecoveryCode(text("x"))),
+            (MethodName::TICKET, Spend::Ticket(text("x"))),
+            (MethodName::PASSKEY, Spend::Passkey(used)),
+            (MethodName::plugin("visit"), Spend::PluginValue { plugin: text("visit"), value: text("x") }),
+        ];
+        let others = [MethodName::PASSWORD, MethodName::EMAIL, MethodName::upstream("any"), MethodName::plugin("other")];
+        let methods: Vec<MethodName> = own.iter().map(|(method, _)| method.clone()).chain(others).collect();
+        for (owner, what) in own {
+            let spend = Effect::Spend { what, event: "refused", problem: Problem::new("x") };
+            for method in &methods {
+                let may = is_allowed(&Journey::SignIn, Source::Method(method), &spend);
+                assert_eq!(may, *method == owner, "{method}: {spend:?}");
+            }
+        }
+    }
+
+    /// Letters and notices are of the methods that write them.
+    #[test]
+    fn a_method_writes_what_is_its_own() {
+        let letter = || Letter { to: None, template: "x".to_owned(), values: BTreeMap::new(), give_up_ms: 0 };
+        let may = |method: &MethodName, effect: &Effect| is_allowed(&Journey::SignIn, Source::Method(method), effect);
+        for method in [MethodName::EMAIL, MethodName::plugin("visit")] {
+            assert!(may(&method, &Effect::Letter(letter())), "{method}");
+        }
+        for method in [MethodName::RECOVERY, MethodName::plugin("visit")] {
+            assert!(may(&method, &Effect::Notice("recovery_used")), "{method}");
+        }
+        for method in [MethodName::PASSWORD, MethodName::TOTP, MethodName::PASSKEY, MethodName::TICKET, MethodName::upstream("any")] {
+            assert!(!may(&method, &Effect::Letter(letter())), "{method}");
+            assert!(!may(&method, &Effect::Notice("recovery_used")), "{method}");
+        }
+    }
+
+    /// A means is added in the journeys that can ask for it.
+    #[test]
+    fn a_means_is_added_where_it_can_be_asked_for() {
+        let of = |kind| Effect::Enrol(Credential { kind, id: String::new(), secret: Vec::new(), used_ms: 0 });
+        let may = |journey: &Journey, form, effect: &Effect| is_allowed(journey, Source::Form(form), effect);
+        for journey in [Journey::EnrolTotp, Journey::SignIn, Journey::ChangePassword] {
+            assert!(may(&journey, Form::EnrolTotp, &of("totp")), "{journey:?}");
+            assert!(!may(&journey, Form::EnrolTotp, &of("recovery")), "{journey:?}");
+        }
+        for journey in [Journey::Register { draft: None }, Journey::Reset, Journey::Regain] {
+            assert!(!may(&journey, Form::EnrolTotp, &of("totp")), "{journey:?}");
+        }
+        for journey in [Journey::RecoveryCodes, Journey::SignIn] {
+            assert!(may(&journey, Form::RecoveryCodes, &of("recovery")), "{journey:?}");
+        }
+        for journey in [Journey::Reset, Journey::Regain, Journey::ChangePassword] {
+            assert!(!may(&journey, Form::RecoveryCodes, &of("recovery")), "{journey:?}");
+        }
+        let draft = |proved| {
+            let (email, locale) = ("a@example.com".to_owned(), "en".to_owned());
+            Journey::Register { draft: Some(RegistrationDraft { email, name: None, locale, password: None, proved }) }
+        };
+        for journey in [draft(true), Journey::AddPasskey, Journey::Regain] {
+            assert!(may(&journey, Form::EnrolPasskey, &Effect::Raise), "{journey:?}");
+            assert!(!may(&journey, Form::OfferPasskey, &Effect::Raise), "{journey:?}");
+        }
+        assert!(!may(&draft(false), Form::EnrolPasskey, &Effect::Raise));
+        assert!(may(&Journey::SignIn, Form::OfferPasskey, &Effect::Raise));
     }
 
     /// 361-Z: a new passkey may verify the person from tomorrow on, whatever it did when it was made. So one that did not is no equal of it.

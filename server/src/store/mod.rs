@@ -15,6 +15,8 @@ pub mod tables;
 mod value;
 
 pub use change::{Applied, Change, Expect, NotApplied, Statement};
+#[cfg(feature = "faults")]
+pub use migrate::{MIGRATIONS, state as schema_state};
 pub use options::StoreOptions;
 pub use postgres::weakness;
 pub use value::{Row, Value};

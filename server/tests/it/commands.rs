@@ -263,13 +263,8 @@ async fn the_health_check_of_the_container_asks_the_server() {
 /// What happened is counted; the page of numbers is on its own port and says nothing about people.
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_on_their_own_port() {
-    let (port, metrics) = (free_port(), free_port());
-    let text = configuration(port, "sqlite:test.db").replacen(
-        "development = true",
-        &format!("development = true\nmetrics = \"127.0.0.1:{metrics}\""),
-        1,
-    );
-    let world = World::with(&text, port).await;
+    let metrics = free_port();
+    let world = Configuration::on(Engine::Sqlite).await.set("metrics", format!("127.0.0.1:{metrics}")).start().await;
     world.tokens("openid orders:read").await;
     world.post("/token", &[("grant_type", "nonsense")], None).await;
     let refused = Browser::default().open(&world, &Ask::native("openid ledger:write")).await;

@@ -115,10 +115,7 @@ async fn a_foreign_cookie_does_not_hide_the_session() {
 /// An entry of a proxy that names a port counts for the address alone, and one that nobody can read for nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_audit_names_the_address_that_the_proxy_saw() {
-    let port = free_port();
-    let text = configuration(port, "sqlite:test.db");
-    let text = text.replacen("development = true", "development = true\ntrusted_proxies = [\"127.0.0.0/8\"]", 1);
-    let world = World::with(&text, port).await;
+    let world = Configuration::on(Engine::Sqlite).await.set("trusted_proxies", vec!["127.0.0.0/8"]).start().await;
     for (line, expected) in [
         (&b"198.51.100.1, 203.0.113.7:54321"[..], "203.0.113.7"),
         (b"198.51.100.1, [2001:db8::1]:443", "2001:db8::1"),

@@ -169,6 +169,7 @@ mod told_registered;
 mod two_issuers;
 mod untrusted_input;
 mod updated_at;
+mod upgrade;
 mod upstream;
 mod upstream_account_events;
 mod upstream_bound;

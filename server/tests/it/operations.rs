@@ -185,9 +185,8 @@ async fn a_follower_misses_nothing_under_load() {
 /// The preview is the token but for what is made for each one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preview_says_what_the_token_says() {
-    let port = free_port();
-    let text = configuration(port, "sqlite:test.db") + "[login.default]\nrequire = [\"password\"]\nacr = \"urn:example:password\"\n";
-    let world = World::with(&text, port).await;
+    let policy = "[login.default]\nrequire = [\"password\"]\nacr = \"urn:example:password\"\n";
+    let world = Configuration::on(Engine::Sqlite).await.with(policy).start().await;
     let told = async |words: &[&str]| {
         let words: Vec<&str> = ["token", "preview"].iter().chain(words).copied().collect();
         let (code, said, error) = crate::commands::symbolon(&world.file(), &words, "").await;

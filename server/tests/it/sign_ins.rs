@@ -188,10 +188,8 @@ async fn an_answer_is_judged_under_the_present_configuration() {
 
 /// A client with a policy that asks for a password and a code.
 async fn two_factor(engine: Engine) -> World {
-    let port = free_port();
-    let text = configuration(port, &database(engine).await).replacen("[client.shop-ios]\n", "[client.shop-ios]\nlogin = \"two\"\n", 1)
-        + "[login.two]\nrequire = [\"password + totp\"]\n[login.weak]\nrequire = [\"password\"]\n";
-    World::with(&text, port).await
+    let policies = "[login.two]\nrequire = [\"password + totp\"]\n[login.weak]\nrequire = [\"password\"]\n";
+    Configuration::on(engine).await.set("client.shop-ios.login", "two").with(policies).start().await
 }
 
 /// A stronger policy reaches sign-ins under way; a renamed one never becomes a password alone.
@@ -268,10 +266,8 @@ async fn what_a_browser_had_begun_ends_with_its_session() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_method_is_one_file() {
     for engine in engines() {
-        let port = free_port();
-        let text =
-            configuration(port, &database(engine).await) + "[login.default]\nrequire = [\"knock + password\", \"password + totp\"]\n";
-        let world = World::with(&text, port).await;
+        let policy = "[login.default]\nrequire = [\"knock + password\", \"password + totp\"]\n";
+        let world = Configuration::on(engine).await.with(policy).start().await;
         let mut browser = Browser::default();
         let page = browser.open(&world, &Ask::native("openid")).await;
         assert_eq!(page.kind(), "identify", "a method that does not ask for the name: {}", page.html);

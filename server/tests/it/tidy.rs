@@ -53,6 +53,17 @@ fn no_file_is_longer_than_six_hundred_lines() {
     assert!(long.is_empty(), "{long:?}");
 }
 
+/// Limits, redirects and addresses of calls to others are judged in one place.
+#[test]
+fn one_file_makes_clients_of_http() {
+    // The command reads the numbers of a guard on this machine, past any proxy. An operator's address in `outgoing.rs` may go through one.
+    let may = ["server/src/cli/guard.rs", "server/src/outgoing.rs"];
+    let source = root().join("server/src");
+    let files = of("rs").into_iter().filter(|file| file.starts_with(&source) && text(file).contains("reqwest::Client::"));
+    let making: BTreeSet<String> = files.map(|file| shown(&file)).collect();
+    assert_eq!(making, BTreeSet::from(may.map(str::to_owned)));
+}
+
 #[test]
 fn every_source_file_opens_with_what_it_is() {
     let silent: Vec<String> = of("rs").iter().filter(|it| !text(it).starts_with("//!")).map(|it| shown(it)).collect();

@@ -27,7 +27,11 @@ const MAY_NAME: [(&str, &[&str], &str); 35] = [
         "a passkey is proved before what replaces a means",
     ),
     ("login/due.rs", &["EMAIL", "PASSKEY", "RECOVERY", "TOTP"], "an open question of the second factor"),
-    ("login/effect.rs", &["EMAIL", "IDENTITY", "PASSKEY", "PASSWORD", "RECOVERY", "TOTP"], "what an effect adds, and who may have it"),
+    (
+        "login/effect.rs",
+        &["EMAIL", "IDENTITY", "PASSKEY", "PASSWORD", "RECOVERY", "TICKET", "TOTP"],
+        "what an effect adds, and who may have it",
+    ),
     ("login/enrolling.rs", &["RECOVERY", "TICKET", "TOTP"], "an operator's ticket confirms"),
     ("login/enrolment.rs", &["EMAIL", "PASSKEY", "PASSWORD", "RECOVERY", "TOTP"], "which proof confirms a means"),
     ("login/flow.rs", &["EMAIL", "PASSKEY", "RECOVERY", "TICKET", "TOTP"], "a ticket, and what a new second factor ends"),

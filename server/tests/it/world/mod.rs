@@ -123,11 +123,7 @@ impl World {
     pub async fn start(engine: Engine) -> Self {
         let port = free_port();
         let database = database(engine).await;
-        Self::with(&configuration(port, &database), port).await
-    }
-
-    pub async fn with(text: &str, port: u16) -> Self {
-        Self::on(text, port, |it| it).await
+        Self::on(&configuration(port, &database), port, |it| it).await
     }
 
     /// A world whose store is wrapped, to lose answers.
