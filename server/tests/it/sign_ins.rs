@@ -188,8 +188,11 @@ async fn an_answer_is_judged_under_the_present_configuration() {
 
 /// A client with a policy that asks for a password and a code.
 async fn two_factor(engine: Engine) -> World {
-    let policies = "[login.two]\nrequire = [\"password + totp\"]\n[login.weak]\nrequire = [\"password\"]\n";
-    Configuration::on(engine).await.set("client.shop-ios.login", "two").with(policies).start().await
+    let port = free_port();
+    let text = configuration(port, &database(engine).await).replacen("[client.shop-ios]\n", "[client.shop-ios]\nlogin = \"two\"\n", 1)
+        + "[login.two]\nrequire = [\"password + totp\"]\n[login.weak]\nrequire = [\"password\"]\n";
+    // The tests replace words of this text.
+    World::on(&text, port, |store| store).await
 }
 
 /// A stronger policy reaches sign-ins under way; a renamed one never becomes a password alone.
