@@ -88,12 +88,11 @@ async fn run(options: &Run) -> Result<(), String> {
     let load_average = std::fs::read_to_string("/proc/loadavg").unwrap_or_default().split(' ').next().unwrap_or_default().to_owned();
     println!("The machine's limits.");
     let (limits, echo) = measure_machine(options).await?;
-    println!("The server on SQLite.");
     let kinds = verifiers::measure(Duration::from_secs(options.seconds.min(2)))?;
-    let mut engines = vec![measure_engine(options, "SQLite", "sqlite:bench.db").await?];
-    if let Some(url) = &options.postgres {
-        println!("The server on PostgreSQL.");
-        engines.push(measure_engine(options, "PostgreSQL", url).await?);
+    let mut engines = Vec::new();
+    for (name, database) in options.engines() {
+        println!("The server on {name}.");
+        engines.push(measure_engine(options, name, database).await?);
     }
     let measured = Measured { limits, echo, kinds, engines, postgres: postgres_version(options).await?, load_average };
     let text = report::text(options, &measured);
@@ -162,8 +161,7 @@ async fn measure_long(options: &Run, name: &str, site: &server::Site, database: 
 
 /// Measures one part on each engine, and prints it.
 async fn measure_part(options: &Run, part: Part) -> Result<(), String> {
-    let engines = [Some(("SQLite", "sqlite:bench.db")), options.postgres.as_deref().map(|url| ("PostgreSQL", url))];
-    for (name, database) in engines.into_iter().flatten() {
+    for (name, database) in options.engines() {
         println!("The server on {name}.");
         if part == Part::Growth {
             let grown = growth::measure(options, name, database, GROWS).await?;

@@ -35,6 +35,13 @@ pub struct Run {
     pub connections: u16,
 }
 
+impl Run {
+    /// The name and the database of each engine.
+    pub fn engines(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [Some(("SQLite", "sqlite:bench.db")), self.postgres.as_deref().map(|url| ("PostgreSQL", url))].into_iter().flatten()
+    }
+}
+
 /// A part that can be measured alone.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Part {

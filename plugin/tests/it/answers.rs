@@ -11,6 +11,7 @@ use symbolon_plugin::{Compiled, Failure, Given, Host, HttpRequest, HttpResponse,
 
 const ROUNDS: u32 = 3000;
 const LOGIN: &str = include_str!("../login.wat");
+const LIBC: &str = include_str!("../libc.wat");
 
 /// A method whose answer is what its host sends: the bytes from 512 on.
 fn guest() -> Vec<u8> {
@@ -32,16 +33,7 @@ fn guest() -> Vec<u8> {
   (alias export $l "asked" (type $asked))
   (alias export $l "answer-field" (type $answer))
   (alias export $l "checked" (type $checked))
-  (core module $libc
-    (memory (export "memory") 2)
-    (global $end (mut i32) (i32.const 8192))
-    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (local $at i32)
-      (local.set $at (i32.and (i32.add (global.get $end) (i32.const 7)) (i32.const -8)))
-      (global.set $end (i32.add (local.get $at) (local.get 3)))
-      (local.get $at)))
-  (core instance $libc (instantiate $libc))
-  (alias core export $libc "memory" (core memory $memory))
-  (alias core export $libc "realloc" (core func $realloc))
+{LIBC}
   (core func $send (canon lower (func $host "send") (memory $memory) (realloc $realloc)))
   (core module $guest
     (import "libc" "memory" (memory $memory 2))

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use symbolon_plugin::{Compiled, Limits, Plugin, Reason, World};
 
+/// The types of the interface. The tests of the server read the same text.
+const TYPES: &str = include_str!("../claims.wat");
+const LIBC: &str = include_str!("../libc.wat");
 /// Where the list of claims, their names and their values stand in the guest's memory.
 const LIST: usize = 1024;
 const NAMES: usize = 3072;
@@ -25,27 +28,8 @@ fn guest(claims: &[(String, usize)]) -> Vec<u8> {
     let count = claims.len();
     let text = format!(
         r#"(component
-  (import "symbolon:plugin/login@0.2.0" (instance $l
-    (type $c (record (field "name" string) (field "value" string)))
-    (export "claim" (type $claim (eq $c)))))
-  (alias export $l "claim" (type $claim))
-  (import "symbolon:plugin/tokens@0.2.0" (instance $t
-    (alias outer 1 $claim (type $c))
-    (export "claim" (type $claim (eq $c)))
-    (type $f (record (field "api" string) (field "audience" string) (field "client" string) (field "sub" string)
-      (field "scopes" (list string)) (field "tier" (option string)) (field "claims" (list $claim))))
-    (export "facts" (type $facts (eq $f)))))
-  (alias export $t "facts" (type $facts))
-  (core module $libc
-    (memory (export "memory") 2)
-    (global $end (mut i32) (i32.const 8192))
-    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (local $at i32)
-      (local.set $at (i32.and (i32.add (global.get $end) (i32.const 7)) (i32.const -8)))
-      (global.set $end (i32.add (local.get $at) (local.get 3)))
-      (local.get $at)))
-  (core instance $libc (instantiate $libc))
-  (alias core export $libc "memory" (core memory $memory))
-  (alias core export $libc "realloc" (core func $realloc))
+{TYPES}
+{LIBC}
   (core module $guest
     (import "libc" "memory" (memory $memory 2))
     (data (i32.const {LIST}) "{list}")

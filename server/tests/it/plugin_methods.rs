@@ -228,12 +228,7 @@ async fn a_letter_with_a_claim_tells_nobody_who_is_here() {
     }
     assert_eq!(said[0], said[1]);
     assert_eq!((said[0].2.as_str(), scene.world.audited("plugin_failed").await), ("That is not the word.", 0));
-    for _ in 0..100 {
-        if !scene.mailbox.letters().is_empty() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    scene.mailbox.wait("alice@example.com", 0).await.unwrap();
     let letters = scene.mailbox.letters();
     assert_eq!((letters.len(), letters[0].to.as_slice()), (1, ["alice@example.com".to_owned()].as_slice()), "{letters:?}");
     let said = letters[0].plain().split("It says").nth(1).unwrap_or_default();

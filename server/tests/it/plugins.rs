@@ -98,17 +98,12 @@ pub fn branch_visit(service: &Service) -> String {
 const DECISIONS: &str = include_str!("../../../plugin/tests/decisions.wat");
 
 /// Where every program made from text keeps what it is given. It is an instance of its own, so that calls of the host can be lowered.
-const LIBC: &str = r#"(core module $libc
-    (memory (export "memory") 1)
-    (global $end (mut i32) (i32.const 8192))
-    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (local $at i32)
-      (local.set $at (i32.and (i32.add (global.get $end) (i32.const 7)) (i32.const -8)))
-      (global.set $end (i32.add (local.get $at) (local.get 3)))
-      (local.get $at)))
-  (core instance $libc (instantiate $libc))
-  (alias core export $libc "memory" (core memory $memory))
-  (alias core export $libc "realloc" (core func $realloc))
-  (core func $call-id (canon lower (func $host "call-id") (memory $memory) (realloc $realloc)))"#;
+const LIBC: &str = concat!(
+    include_str!("../../../plugin/tests/libc.wat"),
+    r#"  (core func $call-id (canon lower (func $host "call-id") (memory $memory) (realloc $realloc)))"#
+);
+/// The types of the world `claims`. The tests of the sandbox read the same text.
+const CLAIMS: &str = include_str!("../../../plugin/tests/claims.wat");
 const CALL_ID: &str = r#"(import "symbolon:plugin/host@0.2.0" (instance $host (export "call-id" (func (result string)))))"#;
 const IMPORTS: &str = r#"(import "libc" "memory" (memory 1)) (import "host" "call-id" (func $call-id (param i32)))"#;
 const INSTANCE: &str = r#"(core instance $guest (instantiate $guest (with "libc" (instance $libc))
@@ -167,18 +162,8 @@ fn claims_guest(name: &str, value: &str, body: &str) -> Vec<u8> {
     let quoted = |text: &str| text.bytes().map(|byte| format!("\\{byte:02x}")).collect::<String>();
     let text = format!(
         r#"(component
-  (import "symbolon:plugin/login@0.2.0" (instance $l
-    (type $c (record (field "name" string) (field "value" string)))
-    (export "claim" (type $claim (eq $c)))))
-  (alias export $l "claim" (type $claim))
-  (import "symbolon:plugin/tokens@0.2.0" (instance $t
-    (alias outer 1 $claim (type $c))
-    (export "claim" (type $claim (eq $c)))
-    (type $f (record (field "api" string) (field "audience" string) (field "client" string) (field "sub" string)
-      (field "scopes" (list string)) (field "tier" (option string)) (field "claims" (list $claim))))
-    (export "facts" (type $facts (eq $f)))))
+{CLAIMS}
   {CALL_ID}
-  (alias export $t "facts" (type $facts))
   {LIBC}
   (core module $guest
     {IMPORTS}

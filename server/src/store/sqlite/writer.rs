@@ -84,8 +84,8 @@ fn commit((connection, writer): (&mut Connection, &mut Writer), path: &PathBuf, 
     let outcomes = match write_batch(connection, writer, &batch) {
         Ok(outcomes) => outcomes,
         Err(why) => {
-            if !matches!(why, NotApplied::Busy) {
-                reopen(connection, path, &why, batch.len());
+            if let NotApplied::Fault(fault) = &why {
+                reopen(connection, path, fault, batch.len());
             }
             batch.iter().map(|_| Err(why.clone())).collect()
         }
@@ -140,10 +140,10 @@ fn write_together(connection: &Connection, writer: &mut Writer, batch: &[Member]
 }
 
 /// FULL, IOERR and NOMEM may have rolled the whole transaction back inside a change: nothing of this batch counts.
-fn reopen(connection: &mut Connection, path: &PathBuf, why: &NotApplied, changes: usize) {
+fn reopen(connection: &mut Connection, path: &PathBuf, why: &Fault, changes: usize) {
     static LOST: OncePerSecond = OncePerSecond::new();
     if LOST.is_due() {
-        tracing::error!(error = ?why, changes, "a batch was not written; the database is opened anew");
+        tracing::error!(error = %why, changes, "a batch was not written; the database is opened anew");
     }
     let _ = connection.execute_batch("ROLLBACK");
     match open_to_write(path) {
