@@ -41,11 +41,22 @@ export async function chromium(...more) {
       await sleep(100)
     }
   }
+  // A page may be replaced between these two steps. Then nothing was done, and the element is looked for on the new page.
+  const does = async (selector, action, body) => {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await ask(`/element/${await find(selector)}/${action}`, body)
+      } catch (error) {
+        if (tries === 10 || !error.message.includes('stale element reference')) throw error
+      }
+    }
+  }
   return {
     ask,
     go: (to) => ask('/url', { url: to }),
-    type: async (name, text) => ask(`/element/${await find(`input[name="${name}"]`)}/value`, { text }),
-    press: async (selector) => ask(`/element/${await find(selector)}/click`, {}),
+    type: (name, text) => does(`input[name="${name}"]`, 'value', { text }),
+    // Two presses in a row need selectors that tell their pages apart: the first page stays until the second one is there.
+    press: (selector) => does(selector, 'click', {}),
     // Where the browser is, once its address begins like this. Nobody has to answer there.
     landed: async (beginning) => {
       for (let tries = 0; tries < 100; tries++) {

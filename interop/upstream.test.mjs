@@ -27,8 +27,8 @@ test('oidc-provider in Chromium', { skip }, async () => {
   const seen = await inChromium('stranger', async (page) => {
     await page.type('login', 'ann')
     await page.type('password', 'anything')
-    await page.press('button[type=submit]')
-    await page.press('button[type=submit]')
+    await page.press('form:has(input[value="login"]) button[type=submit]')
+    await page.press('form:has(input[value="consent"]) button[type=submit]')
   })
   assert.equal(seen.sub, ann.sub)
 })
