@@ -24,6 +24,11 @@ pub async fn frozen(configuration: Configuration) -> World {
     world
 }
 
+/// An answer with the names of these values in their place. They are another in every run.
+pub fn masked(shown: &str, values: &[(&str, &str)]) -> String {
+    values.iter().fold(shown.to_owned(), |shown, (name, value)| shown.replace(*value, &format!("[{name}]")))
+}
+
 pub fn get(world: &World, path: &str) -> reqwest::RequestBuilder {
     world.http.get(world.url(path))
 }

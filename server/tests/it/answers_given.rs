@@ -1,11 +1,11 @@
 //! One whole answer of the endpoints that need more than a request: what somebody with the right to it gets. The refusals are in
 //! `answers_of_features`.
 
-use crate::answers::{get, post, same};
+use crate::answers::{get, masked, post, same};
 use crate::backchannel::{self, MESSAGE};
 use crate::registration::site;
 use crate::world::*;
-use crate::{handover, kiosks, registration};
+use crate::{continue_page, devices, handover, kiosks, letters, registration};
 use serde_json::json;
 
 /// A request with what a phone proves.
@@ -90,4 +90,47 @@ async fn an_app_that_is_asked_is_answered_as_recorded() {
     let hidden = |shown: String| without(&shown.replace(&id, "[request]"), "shown");
     same("pending", &hidden(scene.world.shown(with_token(&phone, ("GET", "/pending"), &token)).await));
     scene.world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_lets_a_device_in_is_answered_as_recorded() {
+    let scene = backchannel::Scene::start(Engine::Sqlite, &devices::televisions()).await;
+    scene.world.freeze();
+    let (mut phone, token) = scene.app("member-app", "alice").await;
+    let tv = devices::Tv::start(&scene.world, "tv", "openid orders:read").await;
+    let code = ("user_code", tv.user_code());
+    // From now on it knows a nonce.
+    let asked = phone.post_with_token("/pending/device", &token, &[code]).await;
+    assert_eq!(asked.status, 200, "{asked:?}");
+    let (request, seen) = (asked.text("request"), asked.text("shown"));
+    let send = |form: &[(&str, &str)]| with_token(&phone, ("POST", "/pending/device"), &token).form(form);
+    let values = [("request", request.as_str()), ("shown", seen.as_str()), ("user code", code.1)];
+    same("pending_device", &masked(&scene.world.shown(send(&[code])).await, &values));
+    same("pending_device_approved", &scene.world.shown(send(&[code, ("action", "allow"), ("shown", seen.as_str())])).await);
+    scene.world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_at_the_continue_page_is_answered_as_recorded() {
+    let world = continue_page::world(Engine::Sqlite).await;
+    let path = continue_page::signed_in(&world).await;
+    let shown = world.shown(get(&world, &path).header("host", continue_page::GO)).await;
+    let code = shown.split_once("callback?code=").and_then(|(_, rest)| rest.split_once('&')).unwrap().0;
+    same("continue_page", &masked(&shown, &[("code", code), ("reference", path.trim_start_matches("/c/"))]));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_stops_what_a_letter_tells_is_answered_as_recorded() {
+    let telling = letters::telling(Engine::Sqlite).await;
+    let (world, mut owner) = (&telling.world, Browser::default());
+    Browser::default().sign_in(world, &Ask::native("openid"), "alice").await;
+    let letter = letters::letters_about_devices(&telling.mailbox, 1).await.remove(0);
+    let link = letter.split_whitespace().find_map(|word| word.strip_prefix(&world.issuer)).unwrap();
+    let token = link.rsplit('/').next().unwrap();
+    same("stop_asked", &masked(&world.shown(get(world, link)).await, &[("token", token)]));
+    let page = owner.visit(world, link).await;
+    let stopping = owner.submission_with_cookies(world, &page, &[], "stop");
+    same("stop_done", &masked(&world.shown(stopping).await, &[("token", token)]));
+    telling.world.stop().await;
 }

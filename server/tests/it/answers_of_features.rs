@@ -1,12 +1,14 @@
-//! One whole answer of the endpoints that need a feature, as files in `snapshots/`, and a test that no endpoint is without one.
+//! One whole answer of the endpoints that need a feature, as files in `snapshots/`. Two tests look at all those files: each endpoint has
+//! an answer there that is no refusal, and each answer is compared.
 
 use crate::answers::{frozen, get, post, same};
 use crate::backchannel::{MESSAGE, clients};
 use crate::world::app_passkeys::with_app;
 use crate::world::native::{BEGIN, Screens};
+use crate::world::passkeys::Keys;
 use crate::world::*;
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use symbolon::http::routes::{ROWS, find};
 
 /// What browsers, phones and password managers ask for by themselves.
@@ -28,6 +30,14 @@ async fn documents_of_features_answer_as_recorded() {
         same(name, &world.shown(get(&world, path)).await);
     }
     world.stop().await;
+}
+
+/// What a browser asks before it uses a passkey of this server at another site.
+#[tokio::test(flavor = "multi_thread")]
+async fn related_origins_answer_as_recorded() {
+    let keys = Keys::start(Engine::Sqlite, "[passkeys]\nrelated_origins = [\"https://shop.example\", \"https://shop.example.de\"]").await;
+    same("webauthn_related", &keys.world.shown(get(&keys.world, "/.well-known/webauthn")).await);
+    keys.world.stop().await;
 }
 
 /// Addresses that lead somewhere only with what somebody was given.
@@ -64,18 +74,23 @@ async fn addresses_without_what_belongs_to_them_answer_as_recorded() {
     world.stop().await;
 }
 
-/// The first step on an app's own screens, and its refusal to a client that has none.
+/// The first step on an app's own screens and the code at its end, and the refusal to a client that has none.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_native_step_answers_as_recorded() {
     let scene = Screens::start(Engine::Sqlite).await;
     scene.world.freeze();
     let mut phone = scene.genuine();
     // From now on it knows a nonce and a challenge.
-    phone.begin().await;
-    let form = [BEGIN[0], BEGIN[1], ("client_id", "screens")];
-    let proofs = phone.headers("/authorize-challenge");
-    let request = proofs.iter().fold(post(&scene.world, "/authorize-challenge", &form), |it, (name, value)| it.header(*name, value));
-    same("authorize_challenge", &scene.world.shown(request).await);
+    let step = phone.begin().await;
+    let send = |form: &[(&str, &str)]| {
+        let request = post(&scene.world, "/authorize-challenge", form);
+        phone.headers("/authorize-challenge").into_iter().fold(request, |request, (name, value)| request.header(name, value))
+    };
+    same("authorize_challenge", &scene.world.shown(send(&[BEGIN[0], BEGIN[1], ("client_id", "screens")])).await);
+    let held = step.text("auth_session");
+    let answer = [("action", "continue"), ("username", "alice"), ("password", PASSWORD)];
+    let form = [&[("client_id", "screens"), ("auth_session", held.as_str())][..], &answer[..]].concat();
+    same("authorize_challenge_code", &scene.world.shown(send(&form)).await);
     let refused = post(&scene.world, "/authorize-challenge", &[BEGIN[0], BEGIN[1], ("client_id", "shop-ios")]);
     same("refused_authorize_challenge", &scene.world.shown(refused).await);
     scene.world.stop().await;
@@ -92,28 +107,6 @@ async fn a_backchannel_request_answers_as_recorded() {
     world.stop().await;
 }
 
-/// Rows without a snapshot of what they do when all is well: it rests on another party, or differs each time. The named test of the named
-/// file gets that answer, and judges its status, what it says, or what it leads to; not each of its headers.
-const JUDGED_ELSEWHERE: [(&str, &str, &str); 16] = [
-    ("/.well-known/webauthn", "passkeys.rs", "related_origins_are_served"),
-    // Its step is a 403: `insufficient_authorization`. That one is on file, and here it goes on to the code.
-    ("/authorize-challenge", "native.rs", "an_app_signs_a_person_in_on_its_own_screens"),
-    ("/c/{reference}", "continue_page.rs", "an_answer_waits_for_the_tap_of_one_browser"),
-    ("/pending/device", "devices_in_app.rs", "a_television_is_let_in_by_the_app"),
-    ("/plugin/{name}/return", "plugin_methods.rs", "a_browser_goes_away_and_comes_back_to_its_own_sign_in"),
-    ("/stop/{token}", "letters.rs", "the_letter_about_a_device_ends_the_sign_in"),
-    ("/upstream/{name}/backchannel-logout", "upstream_logout.rs", "a_person_who_signed_out_there_is_asked_again_here"),
-    ("/upstream/{name}/callback", "upstream.rs", "somebody_new_gets_an_account_and_finds_it_again"),
-    ("/upstream/{name}/events", "upstream_account_events.rs", "who_ends_it_at_the_provider_is_signed_out_here"),
-    ("/upstream/{name}/jwks", "upstream_bound.rs", "an_encrypted_id_token_is_read_with_the_key_that_is_published"),
-    ("/upstream/{name}/sign-out", "upstream_sign_out.rs", "who_signs_out_here_is_signed_out_at_the_provider_and_comes_back"),
-    ("/upstream/{name}/signed-out", "upstream_sign_out.rs", "who_signs_out_here_is_signed_out_at_the_provider_and_comes_back"),
-    ("/wallet/{name}/request/{handle}", "wallets.rs", "the_request_is_signed_and_fresh"),
-    ("/wallet/{name}/response/{handle}", "wallets.rs", "a_person_of_a_wallet_gets_an_account_and_finds_it_again"),
-    ("/wallet/{name}/return", "wallets.rs", "a_person_of_a_wallet_gets_an_account_and_finds_it_again"),
-    ("/wallet/{name}/stop", "wallet_elsewhere.rs", "a_person_who_did_not_begin_ends_it"),
-];
-
 /// The path of a recorded answer that is no refusal, and none to a script's question beforehand.
 fn path_of_success(snapshot: &str) -> Option<&str> {
     let mut lines = snapshot.lines();
@@ -122,26 +115,38 @@ fn path_of_success(snapshot: &str) -> Option<&str> {
     request.split(' ').nth(1).filter(|_| status < 400)
 }
 
-/// Each row of the route table has an answer on file that is no refusal, or a test that judges one.
+fn tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it")
+}
+
+/// The texts of the files in this directory that end so, by the names before that.
+fn files(directory: &Path, end: &str) -> BTreeMap<String, String> {
+    let all = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let name = |path: &Path| Some(path.file_name()?.to_str()?.strip_suffix(end)?.to_owned());
+    all.filter_map(|path| Some((name(&path)?, std::fs::read_to_string(&path).unwrap()))).collect()
+}
+
+/// Each row of the route table has an answer on file that is no refusal. What is not accepted yet does not count.
 #[test]
 fn every_endpoint_has_a_recorded_answer() {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
-    let mut recorded = BTreeSet::new();
-    for file in std::fs::read_dir(tests.join("snapshots")).unwrap().flatten() {
-        let text = std::fs::read_to_string(file.path()).unwrap();
-        recorded.extend(path_of_success(&text).and_then(find).map(|(row, _)| row.route.path));
-    }
-    for (path, file, test) in JUDGED_ELSEWHERE {
-        assert!(!recorded.contains(path), "{path} has an answer on file: take it off the list");
-        let source = std::fs::read_to_string(tests.join(file)).unwrap();
-        assert!(source.contains(&format!("async fn {test}() {{")), "{path}: {file} has no test {test}");
-    }
-    let is_judged = |path: &str| JUDGED_ELSEWHERE.iter().any(|(row, ..)| *row == path);
-    let rows: BTreeSet<&str> = ROWS.iter().map(|row| row.route.path).collect();
-    let missing: Vec<&&str> = rows.iter().filter(|path| !recorded.contains(*path) && !is_judged(path)).collect();
-    assert!(missing.is_empty(), "{missing:?}: add an answer to this file that is no refusal");
-    let unknown: Vec<&str> = JUDGED_ELSEWHERE.iter().map(|(row, ..)| *row).filter(|row| !rows.contains(row)).collect();
-    assert!(unknown.is_empty(), "there are no rows {unknown:?}");
+    let snapshots = files(&tests().join("snapshots"), ".snap");
+    let good = snapshots.values().filter_map(|text| path_of_success(text).and_then(find));
+    let recorded: BTreeSet<&str> = good.map(|(row, _)| row.route.path).collect();
+    let missing: Vec<&str> = ROWS.iter().map(|row| row.route.path).filter(|path| !recorded.contains(path)).collect();
+    assert!(missing.is_empty(), "{missing:?}: record an answer that is no refusal, in one of the files `answers*.rs`");
+}
+
+/// A file that no test compares with an answer says nothing about the server.
+#[test]
+fn every_recorded_answer_is_compared() {
+    let sources = files(&tests(), ".rs");
+    let ours = sources.iter().filter(|(name, _)| name.starts_with("answers"));
+    let code: String = ours.flat_map(|(_, source)| source.split_whitespace()).collect();
+    let is_named = |name: &str| code.contains(&format!("(\"{name}\","));
+    let snapshots = files(&tests().join("snapshots"), ".snap");
+    let unnamed: Vec<&String> = snapshots.keys().filter(|name| !is_named(name)).collect();
+    assert!(unnamed.is_empty(), "no test compares {unnamed:?}: delete the files");
+    assert!(is_named("webauthn_related") && !is_named("webauthn_unrelated"), "the twin");
 }
 
 /// The twins: a refusal is no answer of an endpoint, and neither is what a preflight hears.

@@ -105,14 +105,14 @@ async fn signing_in_again_elsewhere_sends_no_letter() {
 }
 
 /// A world that tells people of new devices, as servers do by themselves.
-async fn telling(engine: Engine) -> Post {
+pub async fn telling(engine: Engine) -> Post {
     let mut post = Post::start(engine).await;
     post.world.change(|configuration| configuration.with("[mail]\nnew_devices = true"));
     post.world = post.world.restarted(|_| {}).await;
     post
 }
 
-async fn letters_about_devices(mailbox: &Mailbox, wanted: usize) -> Vec<String> {
+pub async fn letters_about_devices(mailbox: &Mailbox, wanted: usize) -> Vec<String> {
     let found = || -> Vec<String> {
         let all = mailbox.letters();
         all.iter().map(|it| it.plain().to_owned()).filter(|it| it.contains("had not used for it before")).collect()

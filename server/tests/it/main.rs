@@ -7,6 +7,7 @@ mod anchors;
 mod answers;
 mod answers_given;
 mod answers_of_features;
+mod answers_of_others;
 mod app_account;
 mod app_page;
 mod assured_links;

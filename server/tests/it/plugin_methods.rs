@@ -76,7 +76,7 @@ const LINKING: &str = "(call $external) (call $effect (i32.const 2) (i32.const 1
 const LETTER: &str = "(call $effect (i32.const 3) (i32.const 1210) (i32.const 6))";
 const RAISE: &str = "(call $effect (i32.const 4) (i32.const 0) (i32.const 0))";
 /// Leads the browser right back, and then wants one parameter.
-const ROUND: &str = "(if (i32.eqz (i32.load offset=72 (local.get $given)))
+pub const ROUND: &str = "(if (i32.eqz (i32.load offset=72 (local.get $given)))
       (then (call $leave (i32.load offset=24 (local.get $given)) (i32.load offset=28 (local.get $given))))
       (else (if (i32.ne (i32.load offset=80 (local.get $given)) (i32.const 1)) (then (call $wrong)))))";
 const AWAY: &str = "(call $leave (i32.const 1220) (i32.const 26))";

@@ -10,7 +10,7 @@ use symbolon::serve::system_clock;
 use symbolon_oauth::base64;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 
-async fn world(engine: Engine, provider: &Provider, more: &str) -> World {
+pub async fn world(engine: Engine, provider: &Provider, more: &str) -> World {
     let key = base64::encode(PrivateKey::generate(Algorithm::ES256).unwrap().to_pkcs8());
     let key = format!("key = {{ command = [\"printf\", \"%b\", '-----BEGIN PRIVATE KEY-----\\n{key}\\n-----END PRIVATE KEY-----\\n'] }}\n");
     let table = format!(
@@ -22,14 +22,14 @@ async fn world(engine: Engine, provider: &Provider, more: &str) -> World {
     Configuration::on(engine).await.with(login).with(&table).start().await
 }
 
-fn says(provider: &Provider, sub: &str) -> Says {
+pub fn says(provider: &Provider, sub: &str) -> Says {
     let discovery = json!({ "revocation_endpoint": format!("{}/revoke", provider.issuer()) });
     let token_answer = json!({ "refresh_token": "r.of.apple" });
     Says { sub: sub.to_owned(), signed_secret: true, discovery, token_answer, ..Says::default() }
 }
 
 /// Signs in there; the account's `sub`, the app's refresh token, and the browser.
-async fn signed_in(world: &World, provider: &Provider) -> (String, String, Browser) {
+pub async fn signed_in(world: &World, provider: &Provider) -> (String, String, Browser) {
     let (mut browser, ask) = (Browser::default(), Ask::native("openid orders:read"));
     let url = leave(world, &mut browser, &ask).await;
     // Apple posts its answer; our own page in between is tried elsewhere.
@@ -41,7 +41,7 @@ async fn signed_in(world: &World, provider: &Provider) -> (String, String, Brows
 }
 
 /// An event as Apple's page shows it: `events` is JSON in a text.
-fn event(provider: &Provider, kind: &str, sub: &str, changes: &Json) -> String {
+pub fn event(provider: &Provider, kind: &str, sub: &str, changes: &Json) -> String {
     let now_s = system_clock()() / 1000;
     let events = json!({ "type": kind, "sub": sub, "event_time": now_s * 1000 });
     let jti = symbolon_oauth::base64url::encode(&symbolon::seal::random::<9>().unwrap());

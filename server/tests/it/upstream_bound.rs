@@ -69,7 +69,7 @@ async fn a_proof_that_was_sent_for_nothing_is_noticed() {
 }
 
 /// The line of the configuration that names a new key.
-fn key(name: &str) -> String {
+pub fn key(name: &str) -> String {
     let file = std::env::temp_dir().join(format!("symbolon-it-decryption-{name}-{}", std::process::id()));
     std::fs::write(&file, KeyPair::generate().unwrap().serialize_pem()).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();

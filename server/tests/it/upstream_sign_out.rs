@@ -5,14 +5,14 @@ use crate::world::provider::{CLIENT_ID, Provider, Says};
 use crate::world::{Ask, Browser, Engine, NATIVE_BACK, Page, World, engines, parameters};
 use serde_json::json;
 
-const SIGN_OUT: &str = "sign_out = true\n";
+pub const SIGN_OUT: &str = "sign_out = true\n";
 
-fn says(provider: &Provider, endpoint: Option<&str>) -> Says {
+pub fn says(provider: &Provider, endpoint: Option<&str>) -> Says {
     let endpoint = endpoint.map(|path| format!("{}{path}", provider.issuer()));
     Says { sub: "one".to_owned(), discovery: json!({ "end_session_endpoint": endpoint }), ..Says::default() }
 }
 
-async fn signed_in(world: &World, provider: &Provider) -> (Browser, String) {
+pub async fn signed_in(world: &World, provider: &Provider) -> (Browser, String) {
     let (mut browser, ask) = (Browser::default(), Ask::native("openid orders:read"));
     let url = leave(world, &mut browser, &ask).await;
     let page = browser.get(world, &provider.sign_in(&url)).await;

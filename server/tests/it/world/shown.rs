@@ -13,6 +13,7 @@ const VOLATILE: &[&str] = &[
     "auth_req_id",
     "auth_session",
     "auth_time",
+    "authorization_code",
     "challenge",
     "client_attestation",
     "client_id_issued_at",
@@ -43,6 +44,10 @@ const VOLATILE: &[&str] = &[
     "x",
     "y",
 ];
+/// The same for members that are lists as a whole.
+const VOLATILE_LISTS: &[&str] = &["x5c"];
+/// Cookies of one sign-in and of one answer: what follows this in their names is another in every run.
+const COOKIES_OF_ONE: &[&str] = &["-login-", "-continue-"];
 /// Parts of pages that are another in every run: what stands before the value, and what ends it.
 const PAGES: &[(&str, &str)] = &[
     ("name=\"form_token\" value=\"", "\""),
@@ -111,15 +116,12 @@ fn header(name: &str, value: &str) -> String {
     }
 }
 
-/// A cookie without its value; the cookie of one sign-in without the sign-in's name.
+/// A cookie without its value; the cookie of one sign-in or one answer without the name of that one.
 fn cookie(value: &str) -> String {
     let (pair, rest) = value.split_once(';').unwrap_or((value, ""));
     let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-    let name = if name.contains("-login-") {
-        name.split_once("-login-").map_or(name, |(head, _)| head).to_owned() + "-login-[name]"
-    } else {
-        name.to_owned()
-    };
+    let of_one = COOKIES_OF_ONE.iter().find_map(|part| name.split_once(*part).map(|(head, _)| format!("{head}{part}[name]")));
+    let name = of_one.unwrap_or_else(|| name.to_owned());
     format!("{name}={};{rest}", if value.is_empty() { "" } else { "[value]" })
 }
 
@@ -128,7 +130,8 @@ fn redacted(json: Json) -> Json {
         Json::Object(members) => members
             .into_iter()
             .map(|(name, value)| {
-                let volatile = VOLATILE.contains(&name.as_str()) && !value.is_object() && !value.is_array();
+                let is_one = VOLATILE.contains(&name.as_str()) && !value.is_object() && !value.is_array();
+                let volatile = is_one || VOLATILE_LISTS.contains(&name.as_str());
                 let value = if volatile { Json::from(format!("[{name}]")) } else { redacted(value) };
                 (name, value)
             })
