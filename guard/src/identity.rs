@@ -57,7 +57,7 @@ fn member(token: &Token, name: &str) -> String {
         // A scope has no character that a header cannot hold (RFC 6749 3.3); the spaces between scopes stay.
         "scope" => token.scope.as_deref().unwrap_or_default().split(' ').map(percent::encode).collect::<Vec<_>>().join(" "),
         "acr" => token.acr.as_deref().map(percent::encode).unwrap_or_default(),
-        "amr" => token.amr.iter().flatten().map(|it| percent::encode(it)).collect::<Vec<_>>().join(","),
+        "amr" => token.amr.as_deref().unwrap_or_default().iter().map(|it| percent::encode(it)).collect::<Vec<_>>().join(","),
         "auth-time" => token.auth_time.map(|it| it.to_string()).unwrap_or_default(),
         "sid" => token.sid.as_deref().map(percent::encode).unwrap_or_default(),
         // Who acts for the person (RFC 8693 4.1).

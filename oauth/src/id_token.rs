@@ -11,20 +11,20 @@ use serde_json::{Map, Value};
 pub const TYP: &str = "JWT";
 
 #[derive(Serialize, Clone, Debug)]
-pub struct IdToken {
-    pub iss: String,
-    pub sub: String,
-    pub aud: String,
+pub struct IdToken<'a> {
+    pub iss: &'a str,
+    pub sub: &'a str,
+    pub aud: &'a str,
     pub exp: i64,
     pub iat: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub nonce: Option<String>,
+    pub nonce: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub acr: Option<String>,
+    pub acr: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub amr: Option<Vec<String>>,
+    pub amr: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,7 +33,7 @@ pub struct IdToken {
     pub extra: Map<String, Value>,
 }
 
-pub fn make(key: &PrivateKey, token: &IdToken) -> Result<String, JwsError> {
+pub fn make(key: &PrivateKey, token: &IdToken<'_>) -> Result<String, JwsError> {
     jws::sign(key, TYP, token)
 }
 

@@ -116,10 +116,7 @@ impl<'a> Unverified<'a> {
 
 /// Signs claims. The header has alg, typ and kid.
 pub fn sign(key: &PrivateKey, typ: &str, claims: &impl Serialize) -> Result<String, JwsError> {
-    let header = Header { alg: key.algorithm().as_str(), kid: key.kid(), typ };
-    let input = joined(&header, claims)?;
-    let signature = key.sign(input.as_bytes()).map_err(|_| JwsError::BadSignature)?;
-    Ok(with_signature(&input, &signature))
+    signed(key, &Header { alg: key.algorithm().as_str(), kid: key.kid(), typ }, claims)
 }
 
 #[derive(Serialize)]
@@ -129,21 +126,36 @@ struct Header<'a> {
     typ: &'a str,
 }
 
+/// The JSON of most tokens is no longer than this.
+const MOST_JSON: usize = 1024;
+/// Room for the dots and a signature in base64url: RSA's is the longest.
+const SIGNATURE: usize = 350;
+
+/// The text to sign, with room for the signature behind it.
 fn joined(header: &impl Serialize, claims: &impl Serialize) -> Result<String, JwsError> {
-    let bytes = |part: Result<Vec<u8>, serde_json::Error>| part.map_err(|_| JwsError::Malformed);
-    let (header, claims) = (bytes(serde_json::to_vec(header))?, bytes(serde_json::to_vec(claims))?);
-    let mut text = String::with_capacity((header.len() + claims.len() + 64) * 4 / 3 + 8);
-    base64url::append(&header, &mut text);
+    let mut json: Vec<u8> = Vec::with_capacity(MOST_JSON);
+    serde_json::to_writer(&mut json, header).map_err(|_| JwsError::Malformed)?;
+    let end = json.len();
+    serde_json::to_writer(&mut json, claims).map_err(|_| JwsError::Malformed)?;
+    let (header, claims) = json.split_at(end);
+    let mut text = String::with_capacity(json.len() * 4 / 3 + SIGNATURE);
+    base64url::append(header, &mut text);
     text.push('.');
-    base64url::append(&claims, &mut text);
+    base64url::append(claims, &mut text);
+    Ok(text)
+}
+
+fn signed(key: &PrivateKey, header: &impl Serialize, claims: &impl Serialize) -> Result<String, JwsError> {
+    let mut text = joined(header, claims)?;
+    let signature = key.sign(text.as_bytes()).map_err(|_| JwsError::BadSignature)?;
+    text.push('.');
+    base64url::append(&signature, &mut text);
     Ok(text)
 }
 
 /// Signs claims under the caller's header.
 pub fn sign_with_header(key: &PrivateKey, header: &Value, claims: &impl Serialize) -> Result<String, JwsError> {
-    let input = signing_input(header, claims)?;
-    let signature = key.sign(input.as_bytes()).map_err(|_| JwsError::BadSignature)?;
-    Ok(with_signature(&input, &signature))
+    signed(key, header, claims)
 }
 
 /// The text to sign (RFC 7515 5.1), for keys outside of this process, such as those in a phone's secure element.
@@ -151,7 +163,7 @@ pub fn signing_input(header: &Value, claims: &impl Serialize) -> Result<String, 
     joined(header, claims)
 }
 
-/// The JWT. `signature` has the form of RFC 7518 3 (ES256: 64 bytes, not DER).
+/// The JWT of such a key. `signature` has the form of RFC 7518 3 (ES256: 64 bytes, not DER).
 pub fn with_signature(signing_input: &str, signature: &[u8]) -> String {
     format!("{signing_input}.{}", base64url::encode(signature))
 }

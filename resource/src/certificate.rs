@@ -1,7 +1,7 @@
 //! Certificate-bound tokens (RFC 8705 3). The certificate is that of the connection's mutual TLS. Where a configured proxy terminated TLS,
 //! it is that of the proxy's `Client-Cert` header (RFC 9440). The header of any other peer is ignored.
 
-use crate::{Call, Refusal, Token};
+use crate::{Call, Confirmation, Refusal, Token};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use symbolon_oauth::certificate;
@@ -15,14 +15,14 @@ pub struct Peer {
     pub certificate: Option<Vec<u8>>,
 }
 
-/// Refuses a token that is bound to another certificate than that of the call.
+/// Refuses a token that is bound to another certificate than that of the call. What else it is bound to, `dpop` asks before.
 pub fn must_match(call: &Call<'_>, token: &Token, proxies: &[IpNet]) -> Result<(), Refusal> {
-    let Some(bound) = token.cnf.as_ref().and_then(|it| it.get("x5t#S256")) else { return Ok(()) };
+    let Some(Confirmation::Known { certificate: Some(bound), .. }) = &token.cnf else { return Ok(()) };
     let refuse = |why: &str| Err(Refusal::Token(why.to_owned()));
-    let Some(certificate) = certificate_of(call, proxies) else {
+    let Some(shown) = certificate_of(call, proxies) else {
         return refuse("This token is bound to a client certificate. Call this API over mutual TLS with that certificate.");
     };
-    if bound.as_str() != Some(certificate::thumbprint(&certificate).as_str()) {
+    if *bound != certificate::thumbprint(&shown) {
         return refuse("The call was made with another client certificate than the one the token is bound to.");
     }
     Ok(())

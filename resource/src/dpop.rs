@@ -1,7 +1,7 @@
 //! The API's part of RFC 9449 7. Is the token bound? Does the request prove its key? Was the proof used before?
 
 use crate::replay::{CAPACITY, Memory, Use, Used};
-use crate::{Call, Refusal, Token, refuse};
+use crate::{Call, Confirmation, Refusal, Token, refuse};
 use std::sync::Arc;
 use symbolon_oauth::dpop::{self, ALGORITHMS, Expected, NONCE_WINDOW_S, Proof, WINDOW_S};
 use symbolon_oauth::dpop_nonce::NonceKey;
@@ -31,18 +31,16 @@ enum Binding<'a> {
 }
 
 fn binding(token: &Token) -> Binding<'_> {
-    let Some(cnf) = &token.cnf else {
-        // RFC 9449 6.2: the type of an introspected token may also say that it is bound. Without a key, nobody may use such a token.
-        let is_dpop = token.extra.get("token_type").and_then(|it| it.as_str()).is_some_and(|it| it.eq_ignore_ascii_case("dpop"));
-        return if is_dpop { Binding::Unknown } else { Binding::None };
-    };
-    // An unknown member may be a condition that is not met. `certificate::must_match` checks the certificate.
-    let is_known = |name: &String| name == "jkt" || name == "x5t#S256";
-    let known = cnf.as_object().filter(|it| !it.is_empty() && it.keys().all(is_known));
-    match known.map(|it| it.get("jkt").map(serde_json::Value::as_str)) {
-        Some(Some(Some(jkt))) => Binding::Key(jkt),
-        Some(None) => Binding::None,
-        Some(Some(None)) | None => Binding::Unknown,
+    match &token.cnf {
+        Some(Confirmation::Known { jkt: Some(jkt), .. }) => Binding::Key(jkt),
+        // `certificate::must_match` checks the certificate.
+        Some(Confirmation::Known { jkt: None, .. }) => Binding::None,
+        Some(Confirmation::Unknown(_)) => Binding::Unknown,
+        None => {
+            // RFC 9449 6.2: the type of an introspected token may also say that it is bound. Without a key, nobody may use such a token.
+            let is_dpop = token.extra.get("token_type").and_then(|it| it.as_str()).is_some_and(|it| it.eq_ignore_ascii_case("dpop"));
+            if is_dpop { Binding::Unknown } else { Binding::None }
+        }
     }
 }
 

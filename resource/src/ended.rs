@@ -31,10 +31,10 @@ struct Known {
 impl Known {
     fn has(&self, token: &Token) -> bool {
         let grant_id = token.extra.get("grant_id").and_then(Value::as_str);
-        let named = [token.sid.as_deref(), grant_id, Some(token.jti.as_str())];
+        let named = [token.sid.as_deref(), grant_id, Some(&*token.jti)];
         let is_named =
             KINDS.into_iter().zip(named).any(|(kind, name)| name.is_some_and(|it| self.names.contains_key(&(kind, it.to_owned()))));
-        is_named || self.clients.get(&token.client_id).is_some_and(|it| token.iat < it.0)
+        is_named || self.clients.get(&*token.client_id).is_some_and(|it| token.iat < it.0)
     }
 
     fn forget(&mut self, now_s: i64) {

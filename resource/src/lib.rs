@@ -20,7 +20,7 @@ mod replay;
 
 pub use certificate::Peer;
 pub use observe::{Observe, Observed, UNKNOWN};
-pub use symbolon_oauth::access_token::AccessToken as Token;
+pub use symbolon_oauth::access_token::Confirmation;
 pub use symbolon_oauth::jwk::Algorithm;
 
 use answer::Schemes;
@@ -36,13 +36,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use symbolon_oauth::access_token::{self, Rejected};
+use symbolon_oauth::access_token::{self, AccessToken, Rejected};
 use symbolon_oauth::bearer::{self, Presented};
 use symbolon_oauth::certificate::parse_net;
 use symbolon_oauth::dpop_nonce::NonceKey;
 use symbolon_oauth::jws::Unverified;
 use symbolon_oauth::scope::Scope;
 use tower::{Layer, Service};
+
+/// The claims of a token that was checked.
+pub type Token = AccessToken<'static>;
 
 /// Seconds since the epoch, as a value.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -107,7 +110,7 @@ impl Needs {
                 return Err(Refusal::Scope(needed.clone()));
             }
         }
-        let is_strong = self.acr_values.is_empty() || token.acr.as_ref().is_some_and(|it| self.acr_values.contains(it));
+        let is_strong = self.acr_values.is_empty() || token.acr.as_ref().is_some_and(|acr| self.acr_values.iter().any(|it| it == acr));
         // A token without the time of the sign-in counts as old.
         let is_recent = self.max_age_s.is_none_or(|max_s| token.auth_time.is_some_and(|it| now_s - it <= max_s));
         if is_strong && is_recent { Ok(()) } else { Err(Refusal::Authentication(self.clone())) }

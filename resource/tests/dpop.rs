@@ -72,7 +72,7 @@ async fn call(guard: &Guard, method: &str, list: &[(&str, &str)]) -> Result<Admi
 }
 
 fn text(outcome: Result<Admitted, Refusal>) -> Result<String, Refusal> {
-    outcome.map(|it| it.token.sub)
+    outcome.map(|it| it.token.sub.into_owned())
 }
 
 fn nonce(outcome: Result<Admitted, Refusal>) -> String {
@@ -351,7 +351,7 @@ async fn a_route_may_require_dpop() {
 
 async fn through(layer: &GuardLayer, list: &[(&str, &str)]) -> Response<Bytes> {
     let service = layer.layer(service_fn(|request: Request<()>| async move {
-        let sub = request.extensions().get::<Token>().map(|it| it.sub.clone()).unwrap_or_default();
+        let sub = request.extensions().get::<Token>().map(|it| it.sub.to_string()).unwrap_or_default();
         Ok::<_, Infallible>(Response::new(Bytes::from(sub)))
     }));
     let mut request = Request::builder().uri("/orders?page=2").body(()).unwrap();

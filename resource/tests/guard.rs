@@ -160,7 +160,7 @@ async fn a_token_bound_to_a_certificate_needs_the_certificate() {
             headers.append("client-cert", value.parse().unwrap());
         }
         let call = Call { method: "GET", path: "/orders", query: None, headers: &headers, peer: peer.as_ref() };
-        guard.check(&call, &Needs::default()).await.map(|it| it.token.sub)
+        guard.check(&call, &Needs::default()).await.map(|it| it.token.sub.into_owned())
     };
     let peer =
         |address: &str, certificate: Option<&Vec<u8>>| Some(Peer { address: address.parse().ok(), certificate: certificate.cloned() });

@@ -30,10 +30,10 @@ async fn an_introspection_endpoint_elsewhere_gets_no_secret() {
     tokio::spawn(async move { axum::serve(thief, router).await });
     // The twin: the endpoint at the issuer's own origin is asked, and answers that the token is unknown.
     let guard = world.guard.clone().introspect_as("orders", "secret");
-    says(bearer_of(&guard, "sa_opaque").await.map(|it| it.token.sub), "unknown");
+    says(bearer_of(&guard, "sa_opaque").await.map(|it| it.token.sub.into_owned()), "unknown");
     world.metadata.lock().unwrap()["introspection_endpoint"] = format!("http://{address}/introspect").into();
     let guard = world.guard.clone().introspect_as("orders", "secret");
-    says(bearer_of(&guard, "sa_opaque").await.map(|it| it.token.sub), "opaque and meant for another API");
+    says(bearer_of(&guard, "sa_opaque").await.map(|it| it.token.sub.into_owned()), "opaque and meant for another API");
     assert_eq!(asked.load(Ordering::Relaxed), 0);
 }
 

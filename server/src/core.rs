@@ -43,7 +43,7 @@ pub struct Parts {
 /// Immutable but for what is behind `keys`, `clients` and `limits`; a reload makes a new one.
 pub struct Core {
     pub config: Arc<Config>,
-    /// Names the configuration among those of other nodes. Made once: it takes all of the text.
+    /// Names the configuration among those of other nodes.
     pub config_digest: String,
     pub store: Store,
     pub keyring: KeyRing,
@@ -138,7 +138,7 @@ impl Core {
             outgoing,
             plugins,
             node,
-            config_digest: config.digest(),
+            config_digest: config.digest(&keyring),
             kiosk_passes: kiosk_passes(&config),
             config,
             store,

@@ -1,10 +1,13 @@
 //! Secrets at rest and MACs, under keys derived from the master key. AES-256-GCM (NIST SP 800-38D), HKDF (RFC 5869).
 
 use crate::error::Fault;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, MAX_TAG_LEN, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::{hkdf, hmac, rand};
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
+
+/// What stands before a sealed value: the version of its key, and the nonce.
+const HEAD: usize = 1 + NONCE_LEN;
 
 struct Master {
     version: u8,
@@ -38,16 +41,16 @@ impl KeyRing {
     pub fn seal(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, Fault> {
         let master = &self.0[0];
         let nonce = random::<NONCE_LEN>()?;
-        let mut body = plain.to_vec();
         let associated = aad(master.version, place);
-        master
-            .sealing
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(&associated[..]), &mut body)
-            .map_err(|_| Fault::new("sealing failed"))?;
-        let mut out = Vec::with_capacity(1 + NONCE_LEN + body.len());
+        let mut out = Vec::with_capacity(HEAD + plain.len() + MAX_TAG_LEN);
         out.push(master.version);
         out.extend_from_slice(&nonce);
-        out.append(&mut body);
+        out.extend_from_slice(plain);
+        let tag = master
+            .sealing
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(&associated[..]), &mut out[HEAD..])
+            .map_err(|_| Fault::new("sealing failed"))?;
+        out.extend_from_slice(tag.as_ref());
         Ok(out)
     }
 

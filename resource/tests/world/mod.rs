@@ -76,7 +76,7 @@ impl World {
             headers.append("authorization", value.parse().unwrap());
         }
         let call = Call { method: "GET", path: "/orders", query, headers: &headers, peer: None };
-        self.guard.check(&call, &scope.map(Needs::scope).unwrap_or_default()).await.map(|it| it.token.sub)
+        self.guard.check(&call, &scope.map(Needs::scope).unwrap_or_default()).await.map(|it| it.token.sub.into_owned())
     }
 
     pub async fn bearer(&self, token: &str) -> Result<String, Refusal> {

@@ -28,7 +28,9 @@ use super::upstream::{self, Upstream};
 use super::wallet::{self, Wallet};
 use crate::login::policy::Policy;
 use crate::login::proof::MethodName;
+use crate::seal::KeyRing;
 use serde::Deserialize;
+use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -129,6 +131,9 @@ pub struct Config {
     pub plugin_cache: Option<PathBuf>,
     #[serde(default)]
     pub development: bool,
+    /// SHA-256 of what every node says alike. It stays in this process: others see `digest`.
+    #[serde(skip)]
+    shared: [u8; 32],
 }
 
 /// Adds the nearest name to "unknown field `a`, expected one of `b`, `c`".
@@ -140,6 +145,22 @@ fn with_nearest(error: &str) -> String {
         Some((likeness, name)) if likeness > 0.7 => format!("{error}\nDid you mean `{name}`?"),
         _ => error.to_owned(),
     }
+}
+
+/// What every node says alike: the values of the file in the order of their names, and the database, which the environment may name.
+/// Where a node listens is its own affair.
+fn shared(mut values: Map<String, Json>, database: &str) -> [u8; 32] {
+    for own in ["listen", "metrics", "admin_socket", "tls"] {
+        values.remove(own);
+    }
+    if let Some(hosts) = values.get_mut("host").and_then(Json::as_object_mut) {
+        for host in hosts.values_mut().filter_map(Json::as_object_mut) {
+            host.remove("certificate");
+            host.remove("key");
+        }
+    }
+    values.insert("database".to_owned(), database.into());
+    digest::sha256(Json::Object(values).to_string().as_bytes())
 }
 
 impl Config {
@@ -229,8 +250,9 @@ impl Config {
     /// Reads and judges a text. `env` gives the environment, which may say otherwise where to listen and where the database is.
     pub fn from_text(text: &str, name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let failed = |problems| ConfigError { file: name.to_owned(), problems };
-        let mut config: Self =
-            toml::from_str(text.trim_start_matches('\u{feff}')).map_err(|it| failed(vec![with_nearest(it.to_string().trim_end())]))?;
+        let text = text.trim_start_matches('\u{feff}');
+        let unreadable = |error: toml::de::Error| failed(vec![with_nearest(error.to_string().trim_end())]);
+        let mut config: Self = toml::from_str(text).map_err(unreadable)?;
         if let Some(url) = env("SYMBOLON_DATABASE") {
             config.database = trim_variable("SYMBOLON_DATABASE", &url).map_err(|problem| failed(vec![problem]))?;
         }
@@ -240,6 +262,7 @@ impl Config {
         if env("SYMBOLON_MASTER_KEY").is_some() {
             config.master_key = MasterKey::Env("SYMBOLON_MASTER_KEY".to_owned());
         }
+        config.shared = shared(toml::from_str(text).map_err(unreadable)?, &config.database);
         let mut worth = plugin::worth(&config.plugin);
         worth.extend(wallet::worth(&config.wallet));
         for policy in config.login.values_mut() {
@@ -292,14 +315,15 @@ impl Config {
         self.issuer[after..].find('/').map_or("", |it| &self.issuer[after + it..])
     }
 
-    /// Names this configuration, so that nodes can see whether they run the same.
-    pub fn digest(&self) -> String {
-        // Where a node listens is its own affair.
-        let mut shared = Self { listen: String::new(), metrics: None, admin_socket: None, tls: None, ..self.clone() };
-        for host in shared.host.values_mut() {
-            (host.certificate, host.key) = (None, None);
-        }
-        base64url::encode(&digest::sha256(format!("{shared:?}").as_bytes())[..12])
+    /// Names this configuration, so that nodes can see whether they run the same. It is a MAC under the master key, which no node tells:
+    /// whoever reads it can try no secret against it.
+    pub fn digest(&self, keyring: &KeyRing) -> String {
+        base64url::encode(&keyring.mac("configuration", &[&self.shared[..]]).1[..12])
+    }
+
+    /// Would two nodes with these be the same?
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        self.shared == other.shared
     }
 }
 
@@ -311,5 +335,64 @@ impl Config {
             "issuer = \"https://a.example\"\n[upstream.any]\nlabel = \"Any\"\nissuer = \"https://op.example\"\nclient_id = \"us\"\n{lines}"
         );
         Self::from_text(&text, "x", &|_| None).map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::super::secret::Secret;
+    use super::*;
+
+    const TEXT: &str = r#"
+issuer = "https://a.example"
+listen = "[::1]:1"
+[session]
+idle = "2h"
+absolute = "3h"
+[api.orders]
+audience = "https://api.example/"
+"#;
+
+    fn keyring(byte: u8) -> KeyRing {
+        KeyRing::new(vec![(1, [byte; 32])]).unwrap()
+    }
+
+    /// The digest under this master key of a configuration whose API has this secret, with one change.
+    fn digest_of(secret: &str, (from, to): (&str, &str), byte: u8) -> String {
+        let kept = Secret::keyed(&keyring(7), secret);
+        let text = format!("{TEXT}introspection_secret = '{}'\n", kept.as_str());
+        assert!(text.contains(from), "{from}");
+        let config = Config::from_text(&text.replacen(from, to, 1), "x", &|_| None).unwrap();
+        config.digest(&keyring(byte))
+    }
+
+    #[test]
+    fn two_configurations_with_different_secrets_have_different_digests() {
+        let same = ("", "");
+        assert_ne!(digest_of("one", same, 7), digest_of("other", same, 7));
+        assert_eq!(digest_of("one", same, 7), digest_of("one", same, 7), "the twin");
+    }
+
+    /// Without the master key nobody can make a digest, and so nobody can compare one with a guessed secret.
+    #[test]
+    fn a_digest_is_made_with_the_master_key_alone() {
+        assert_ne!(digest_of("one", ("", ""), 7), digest_of("one", ("", ""), 8));
+    }
+
+    #[test]
+    fn a_digest_is_of_what_nodes_have_in_common() {
+        let whole = digest_of("one", ("", ""), 7);
+        for (from, to, why) in [
+            ("[::1]:1", "[::1]:2", "where a node listens"),
+            ("listen", "metrics = \"[::1]:3\"\nlisten", "its metrics"),
+            ("[session]", "# a remark\n[session]", "a remark"),
+            ("idle = \"2h\"\nabsolute = \"3h\"", "absolute = \"3h\"\nidle = \"2h\"", "the order"),
+        ] {
+            assert_eq!(digest_of("one", (from, to), 7), whole, "{why}");
+        }
+        for (from, to) in [("2h", "1h"), ("api.example/", "api.example/x"), ("listen", "database = \"sqlite:y.db\"\nlisten")] {
+            assert_ne!(digest_of("one", (from, to), 7), whole, "{to}");
+        }
     }
 }

@@ -41,5 +41,5 @@ pub async fn issue(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> {
     entry.security = false;
     change.audit(entry.address(caller.address.to_string()));
     burnt.applied(core.store.apply(change).await)?;
-    Ok(reply::json(200, &answer.body))
+    Ok(reply::json(200, &answer))
 }

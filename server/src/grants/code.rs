@@ -210,7 +210,7 @@ async fn exchange(request: TokenRequest<'_>) -> Result<Reply> {
     let answer = issue::for_grant(request, 1, &grant.scope).await?;
     change.audit(grant.entry(core, audit::Entry::ok("code_exchanged"), caller).with("jti", answer.jti.as_str()));
     match core.store.apply(change).await {
-        Ok(_) => Ok(reply::json(200, &answer.body)),
+        Ok(_) => Ok(reply::json(200, &answer)),
         Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
         // Another request redeemed the code between our read and our write: that is a second use (RFC 6749 4.1.2).
         Err(NotApplied::Conflict(_)) => match super::read(core, &grant.session, grant.number).await? {
@@ -248,7 +248,7 @@ async fn exchange_again(request: TokenRequest<'_>) -> Result<Reply> {
     let answer = issue::for_grant(request, 1, &grant.scope).await?;
     change.audit(grant.entry(core, audit::Entry::ok("code_retried"), caller).with("jti", answer.jti.as_str()));
     burnt.applied(core.store.apply(change).await)?;
-    Ok(reply::json(200, &answer.body))
+    Ok(reply::json(200, &answer))
 }
 
 /// A second redemption that is right in every other way ends the grant. One of the two is not the app. The very same request once more ends

@@ -35,7 +35,7 @@ pub(super) async fn subject_of(core: &Core, caller: &Caller, form: &Form) -> Res
     let accepted = issue::accept(core, subject, caller.now_ms).await?.ok_or_else(|| invalid(dead))?;
     must_be_addressed_to(core, caller, &accepted)?;
     must_not_be_of_a_visit(core, &accepted).await?;
-    if depth(accepted.token.act.as_ref()) >= DEPTH {
+    if depth(accepted.token.act.as_deref()) >= DEPTH {
         return Err(invalid("The token was exchanged too often already.").into());
     }
     Ok(accepted)
@@ -53,15 +53,15 @@ pub async fn exchange(core: &Core, caller: &Caller, form: &Form) -> Result<Reply
         None => None,
     };
     let mut answer = issue::for_exchange(core, caller, (api, most_s), &scope, &accepted).await?;
-    answer.body["issued_token_type"] = ACCESS_TOKEN.into();
+    answer.issued_token_type = Some(ACCESS_TOKEN);
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);
-    let mut entry = audit::Entry::ok("token_exchanged").account(accepted.token.sub.as_str()).client(caller.client_id.as_str());
+    let mut entry = audit::Entry::ok("token_exchanged").account(&*accepted.token.sub).client(caller.client_id.as_str());
     entry.security = false;
     let entry = entry.address(caller.address.to_string()).with("api", api).with("jti", answer.jti.as_str());
-    change.audit(entry.with("from", accepted.token.aud.as_str()).with("subject_jti", accepted.token.jti.as_str()));
+    change.audit(entry.with("from", &*accepted.token.aud).with("subject_jti", &*accepted.token.jti));
     burnt.applied(core.store.apply(change).await)?;
-    Ok(reply::json(200, &answer.body))
+    Ok(reply::json(200, &answer))
 }
 
 /// RFC 8693 2.1. The actor is the authenticated client; the request cannot name another one.

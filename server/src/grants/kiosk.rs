@@ -265,7 +265,7 @@ impl Member<'_> {
         entry.instance = Some(kiosk.id.to_owned());
         change.audit(entry);
         self.apply(change, (&burnt, &spent)).await?;
-        Ok(reply::json(200, &answer.body))
+        Ok(reply::json(200, &answer))
     }
 
     /// `confirm`: nothing is given yet. The member's app asks, and the kiosk polls with what it gets.

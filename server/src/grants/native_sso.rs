@@ -193,11 +193,11 @@ impl Joining<'_> {
         let most_s = decision::must_go(core, caller, &grant, Moment::Token).await?;
         let burnt = caller.burn(&mut change);
         let mut answer = issue::for_grant(TokenRequest { core, caller, form, grant: &grant, most_s }, 1, &scope).await?;
-        answer.body["issued_token_type"] = ACCESS_TOKEN.into();
+        answer.issued_token_type = Some(ACCESS_TOKEN);
         let entry = Entry::ok("sso_joined").with("jti", answer.jti.as_str()).with("from", shared.client.as_str());
         change.audit(grant.entry(core, entry, caller));
         match core.store.apply(change).await {
-            Ok(_) => Ok(reply::json(200, &answer.body)),
+            Ok(_) => Ok(reply::json(200, &answer)),
             Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
             Err(NotApplied::Conflict(at)) if at == spent => Err(invalid_grant("This SSO proof was used before: sign a new one.").into()),
             Err(NotApplied::Conflict(at)) if at <= held => {

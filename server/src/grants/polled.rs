@@ -130,7 +130,7 @@ async fn exchange(request: TokenRequest<'_>, words: &Words) -> Result<Reply> {
     let answer = issue::for_grant(request, 1, &grant.scope).await?;
     change.audit(grant.entry(core, audit::Entry::ok(words.exchanged), caller).with("jti", answer.jti.as_str()));
     match core.store.apply(change).await {
-        Ok(_) => Ok(reply::json(200, &answer.body)),
+        Ok(_) => Ok(reply::json(200, &answer)),
         Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
         Err(NotApplied::Conflict(_)) => match super::read(core, &grant.session, grant.number).await? {
             Some(now) if now.state == GrantState::Active && is_retry(caller, &now) => {
@@ -159,7 +159,7 @@ async fn answer_again(request: TokenRequest<'_>, words: &Words) -> Result<Reply>
     let answer = issue::for_grant(request, 1, &grant.scope).await?;
     change.audit(grant.entry(core, audit::Entry::ok(words.retried), caller).with("jti", answer.jti.as_str()));
     burnt.applied(core.store.apply(change).await)?;
-    Ok(reply::json(200, &answer.body))
+    Ok(reply::json(200, &answer))
 }
 
 /// The tokens were fetched already. Possession of a string ends nothing: the grant lives on, and operators hear of it.

@@ -50,9 +50,9 @@ pub async fn give(core: &Core, providers: &Providers, caller: &Caller, form: &Fo
     let kept = usable(core, providers, &wish).await?;
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);
-    let entry = Entry::ok("provider_token_given").account(accepted.token.sub.as_str()).client(caller.client_id.as_str());
+    let entry = Entry::ok("provider_token_given").account(&*accepted.token.sub).client(caller.client_id.as_str());
     let entry = entry.address(caller.address.to_string()).with("provider", provider.name()).with("scope", kept.scopes.join(" "));
-    change.audit(entry.with("subject_jti", accepted.token.jti.as_str()));
+    change.audit(entry.with("subject_jti", &*accepted.token.jti));
     burnt.applied(core.store.apply(change).await)?;
     let mut body = json!({
         "access_token": kept.access_token, "issued_token_type": exchange::ACCESS_TOKEN, "token_type": "Bearer",

@@ -243,7 +243,7 @@ async fn advance_generation(request: TokenRequest<'_>, scope: &Scope, to: u32, e
     entry.security = event != "refreshed";
     change.audit(grant.entry(core, entry, caller));
     match core.store.apply(change).await {
-        Ok(_) => Ok(Some(reply::json(200, &answer.body))),
+        Ok(_) => Ok(Some(reply::json(200, &answer))),
         Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
         Err(NotApplied::Conflict(_)) => Ok(None),
         Err(other) => Err(other.into()),
@@ -268,7 +268,7 @@ async fn repeat(request: TokenRequest<'_>, scope: &Scope) -> Result<Reply> {
     let answer = issue::for_grant(request, grant.generation, scope).await?;
     change.audit(grant.entry(core, audit::Entry::ok("refresh_repeated").with("jti", answer.jti.as_str()), caller));
     burnt.applied(core.store.apply(change).await)?;
-    Ok(reply::json(200, &answer.body))
+    Ok(reply::json(200, &answer))
 }
 
 /// An old token. Unbound: thief and owner look alike, so the grant ends. Bound: whoever sends it proved the key, so it is an old copy and

@@ -10,7 +10,7 @@ use crate::store::{Change, NotApplied};
 use crate::tokens::issue::{self, Accepted};
 use crate::web::certificate::ShownCertificates;
 use crate::web::request::Incoming;
-use symbolon_oauth::access_token::AccessToken;
+use symbolon_oauth::access_token::{AccessToken, Confirmation};
 
 pub fn invalid(hint: &'static str) -> Refused {
     Refused::new(401, "invalid_token", hint)
@@ -35,7 +35,7 @@ pub async fn of_request(app: &App, incoming: &Incoming) -> Result<(Accepted, Gra
     let accepted = issue::accept(app, token, incoming.now_ms).await?;
     let accepted = accepted.ok_or_else(|| invalid("The access token is unknown, expired or ended."))?;
     // In wrong hands too it is a token of ours: a refusal has its entry.
-    let _ = incoming.known.client.set(accepted.token.client_id.clone());
+    let _ = incoming.known.client.set(accepted.token.client_id.to_string());
     if let Some(grant) = &accepted.grant {
         let _ = incoming.known.account.set(grant.account.clone());
     }
@@ -50,11 +50,13 @@ pub async fn of_request(app: &App, incoming: &Incoming) -> Result<(Accepted, Gra
 
 /// RFC 9449 7: a bound token comes with a proof of its key and under the DPoP scheme, an unbound one never does.
 /// `token`: the token, if it came under that scheme.
-async fn must_hold_key(app: &App, incoming: &Incoming, token: Option<&str>, access: &AccessToken) -> Result<()> {
-    let bound = access.cnf.as_ref().and_then(|it| it["jkt"].as_str());
-    if let Some(thumbprint) = access.cnf.as_ref().and_then(|it| it.get("x5t#S256"))
-        && incoming.certificate.as_ref().map(ShownCertificates::thumbprint).as_deref() != thumbprint.as_str()
-    {
+async fn must_hold_key(app: &App, incoming: &Incoming, token: Option<&str>, access: &AccessToken<'_>) -> Result<()> {
+    let (bound, certificate) = match &access.cnf {
+        None => (None, None),
+        Some(Confirmation::Known { jkt, certificate }) => (jkt.as_deref(), certificate.as_deref()),
+        Some(Confirmation::Unknown(_)) => return Err(invalid("This token is bound in a way that is not checked here.").into()),
+    };
+    if certificate.is_some() && incoming.certificate.as_ref().map(ShownCertificates::thumbprint).as_deref() != certificate {
         return Err(invalid("This token is bound to a client certificate that the request does not show.").into());
     }
     let (Some(token), Some(jkt)) = (token, bound) else {

@@ -12,6 +12,7 @@ use crate::tokens::issue;
 use crate::web::headers;
 use crate::web::request::Incoming;
 use serde_json::{Value as Json, json};
+use symbolon_oauth::access_token::Confirmation;
 use symbolon_oauth::jws;
 
 enum Asker {
@@ -63,7 +64,8 @@ async fn access_token(app: &App, incoming: &Incoming, asker: &Asker, token: &str
     if let Some(tier) = accepted.tier {
         body["tier"] = tier.as_str().into();
     }
-    body["token_type"] = if accepted.token.cnf.as_ref().is_some_and(|it| it.get("jkt").is_some()) { "DPoP" } else { "Bearer" }.into();
+    let is_by_key = matches!(&accepted.token.cnf, Some(Confirmation::Known { jkt: Some(_), .. }));
+    body["token_type"] = if is_by_key { "DPoP" } else { "Bearer" }.into();
     Ok(Some(body))
 }
 

@@ -68,10 +68,10 @@ async fn revoke_access_token(app: &App, caller: &Caller, token: &str, change: &m
     }
     change.run_expecting(
         REVOKE,
-        vec![accepted.token.jti.as_str().into(), (accepted.token.exp * 1000).into(), caller.now_ms.into()],
+        vec![(&*accepted.token.jti).into(), (accepted.token.exp * 1000).into(), caller.now_ms.into()],
         Expect::Any,
     );
-    let entry = audit::Entry::ok("access_token_revoked").client(caller.client_id.as_str()).with("jti", accepted.token.jti.as_str());
+    let entry = audit::Entry::ok("access_token_revoked").client(caller.client_id.as_str()).with("jti", &*accepted.token.jti);
     change.audit(entry.address(caller.address.to_string()));
     Ok(true)
 }

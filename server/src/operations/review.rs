@@ -74,7 +74,7 @@ async fn read_store(context: &Context, actor: &Actor, config: &Config) -> Result
         let what = "nodes that are configured otherwise serve the same issuer: which rule holds is chance";
         stored.findings.push(Finding::weak(what));
     }
-    if actor.is_at_server() && context.config.digest() != config.digest() {
+    if actor.is_at_server() && !context.config.agrees_with(config) {
         let what = "the running server has read another configuration than this file: reload or restart it";
         stored.findings.push(Finding::weak(what));
     }

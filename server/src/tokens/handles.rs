@@ -89,7 +89,9 @@ impl Handles {
         let (version, tag) = self.keyring.mac("handle", &[kind.prefix().as_bytes(), self.issuer.as_bytes(), &bytes[1..]]);
         bytes[0] = version;
         bytes.extend_from_slice(&tag);
-        format!("{}{}", kind.prefix(), base64url::encode(&bytes))
+        let mut text = kind.prefix().to_owned();
+        base64url::append(&bytes, &mut text);
+        text
     }
 
     /// Reads a handle of `kind`. `None`: it was not made by this server, or not as this kind.

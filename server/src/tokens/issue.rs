@@ -5,7 +5,6 @@ use crate::caller::Caller;
 use crate::config::{Api, Config, Dpop, TierName, TokenFormat, is_reserved};
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
-use crate::grants::holder::Holder;
 use crate::grants::{self, Addressed, Grant, PersonClaims, TokenRequest, again, sharing};
 use crate::plugins::{self, TokenSituation};
 use crate::store::Value;
@@ -14,8 +13,10 @@ use crate::tokens::claims::{self, ClaimsTarget};
 use crate::tokens::handles::{Kind, RowName};
 use crate::tokens::jti::{self, Behind};
 use crate::tokens::kiosk_pass::Pass;
+use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
-use symbolon_oauth::access_token::{self, AccessToken};
+use std::borrow::Cow;
+use symbolon_oauth::access_token::{self, AccessToken, Confirmation};
 use symbolon_oauth::id_token::{self, IdToken};
 use symbolon_oauth::jwk::Algorithm;
 use symbolon_oauth::native_sso::ds_hash;
@@ -25,9 +26,35 @@ use symbolon_oauth::{base64url, jws};
 /// A token for the userinfo endpoint lives as long as a default API token.
 const USERINFO_LIFETIME_S: i64 = 900;
 
-/// A token response and the id its audit entry names.
+/// A token response (RFC 6749 5.1), with its members in the order of their names.
+#[derive(Serialize, Default)]
 pub struct TokenResponse {
-    pub body: Json,
+    pub access_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_session: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authorization_details: Vec<Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_expires_in: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_secret: Option<String>,
+    pub expires_in: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issued_token_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kiosk_pass: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kiosk_pass_expires_in: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token_timeout: Option<i64>,
+    pub scope: String,
+    pub token_type: &'static str,
+    /// The id that the audit entry names. It is no member.
+    #[serde(skip)]
     pub jti: String,
 }
 
@@ -45,9 +72,9 @@ pub(super) struct TokenContent<'a> {
     pub most_s: Option<i64>,
     /// The installation that gets the token for its client.
     pub instance: Option<&'a str>,
-    /// The token this one comes from, and who acts (RFC 8693 4.1).
-    pub from: Option<(&'a AccessToken, Json)>,
-    /// Who acts, where the token comes from no other.
+    /// The token this one comes from.
+    pub from: Option<&'a AccessToken<'a>>,
+    /// Who acts (RFC 8693 4.1).
     pub act: Option<Json>,
     /// RFC 9396 9.1.
     pub details: &'a [Json],
@@ -67,11 +94,8 @@ impl<'a> Bound<'a> {
         Self { jkt: caller.jkt(), certificate: caller.certificate.as_ref().map(|it| it.thumbprint.as_str()) }
     }
 
-    /// RFC 7800 3.
-    fn cnf(&self) -> Option<Json> {
-        let both = [("jkt", self.jkt), ("x5t#S256", self.certificate)];
-        let members: Map<String, Json> = both.into_iter().filter_map(|(name, it)| Some((name.to_owned(), it?.into()))).collect();
-        (!members.is_empty()).then_some(Json::Object(members))
+    fn cnf(&self) -> Option<Confirmation<'a>> {
+        Confirmation::of(self.jkt, self.certificate)
     }
 }
 
@@ -97,44 +121,36 @@ pub async fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope
         occasion: grants::occasion(caller, Some(grant)),
         now_ms: caller.now_ms,
     };
-    let (token, expires_in, jti) = access_token(core, caller, &content).await?;
-    let mut body = json!({
-        "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": narrowed.to_string(),
-    });
-    if !details.is_empty() {
-        body["authorization_details"] = details.into();
-    }
+    let mut answer = access_token(core, caller, &content).await?;
+    answer.authorization_details = details;
     let stays = caller.tier_rules().is_none_or(|it| it.refresh);
     if stays && caller.client.allows_grant("refresh_token") {
         let row = RowName { id: grant.session, number: grant.number, generation };
-        body["refresh_token"] = core.handles.make(Kind::Refresh, row, &grant.salt).into();
+        answer.refresh_token = Some(core.handles.make(Kind::Refresh, row, &grant.salt));
         let idle_s = caller.tier_rules().and_then(|it| it.idle).map_or(i64::MAX, |it| it.0).min(caller.client.refresh.idle.0);
-        body["refresh_token_timeout"] = idle_s.min((grant.lives_until_ms() - caller.now_ms) / 1000).into();
-        body["authorization_expires_in"] = ((grant.ends_ms - caller.now_ms) / 1000).into();
+        answer.refresh_token_timeout = Some(idle_s.min((grant.lives_until_ms() - caller.now_ms) / 1000));
+        answer.authorization_expires_in = Some((grant.ends_ms - caller.now_ms) / 1000);
     }
-    if let Some(held) = again::auth_session(core, caller, grant) {
-        body["auth_session"] = held.into();
-    }
+    answer.auth_session = again::auth_session(core, caller, grant);
     if scope.contains("openid") {
         let shared = sharing::shared(request).await?;
-        let made = IdTokenOf { grant, scope: &scope, access_token: &token, first: generation == 1, device_secret: shared.as_deref() };
-        body["id_token"] = id_token(core, caller, &made)?.into();
-        if let Some(secret) = shared {
-            body["device_secret"] = secret.into();
-        }
+        let (access_token, first) = (answer.access_token.as_str(), generation == 1);
+        let made = IdTokenOf { grant, scope: &scope, access_token, first, device_secret: shared.as_deref() };
+        answer.id_token = Some(id_token(core, caller, &made)?);
+        answer.device_secret = shared;
     }
-    if let Some((pass, good_for_s)) = kiosk_pass(core, caller, &grant.holder_after(caller, generation), grant)? {
-        body["kiosk_pass"] = pass.into();
-        body["kiosk_pass_expires_in"] = good_for_s.into();
+    if let Some((pass, good_for_s)) = kiosk_pass(core, caller, generation, grant)? {
+        answer.kiosk_pass = Some(pass);
+        answer.kiosk_pass_expires_in = Some(good_for_s);
     }
-    Ok(TokenResponse { body, jti })
+    Ok(answer)
 }
 
 /// What the phone of a member puts into proofs for kiosks, with its life. Apps whose members are let in somewhere get it, with the key that
-/// holds the grant.
-fn kiosk_pass(core: &Core, caller: &Caller, holder: &Holder, grant: &Grant) -> Result<Option<(String, i64)>> {
+/// holds the grant from this generation on.
+fn kiosk_pass(core: &Core, caller: &Caller, generation: u32, grant: &Grant) -> Result<Option<(String, i64)>> {
     let (Some(&good_for_s), Some(proved)) = (core.kiosk_passes.get(&caller.client_id), &caller.key) else { return Ok(None) };
-    if holder.key().is_none_or(|key| key.jkt != proved.jkt) {
+    if grant.holder_after(caller, generation).key().is_none_or(|key| key.jkt != proved.jkt) {
         return Ok(None);
     }
     let pass = Pass { session: grant.session, number: grant.number, key: proved.key.clone(), issued_ms: caller.now_ms };
@@ -161,10 +177,7 @@ pub async fn for_kiosk(core: &Core, caller: &Caller, (api, most): (&str, Option<
         occasion: grants::occasion(caller, Some(visit)),
         now_ms: caller.now_ms,
     };
-    let (token, expires_in, jti) = access_token(core, caller, &content).await?;
-    let scope = visit.scope.to_string();
-    let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope });
-    Ok(TokenResponse { body, jti })
+    access_token(core, caller, &content).await
 }
 
 /// The answer of client_credentials. Its `sub` is the client, which is no person's id: those are 128 random bits.
@@ -187,9 +200,7 @@ pub async fn for_client(core: &Core, caller: &Caller, api: &str, scope: &Scope) 
         occasion: grants::occasion(caller, None),
         now_ms: caller.now_ms,
     };
-    let (token, expires_in, jti) = access_token(core, caller, &content).await?;
-    let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
-    Ok(TokenResponse { body, jti })
+    access_token(core, caller, &content).await
 }
 
 /// The answer of a token exchange. It is for the same person and session, ends no later than the first token, and says who acts.
@@ -202,7 +213,7 @@ pub async fn for_exchange(
 ) -> Result<TokenResponse> {
     must_be_bound(core, Some(api), caller)?;
     let mut act = json!({ "sub": caller.client_id });
-    if let Some(before) = &subject.token.act {
+    if let Some(before) = subject.token.act.as_deref() {
         act["act"] = before.clone();
     }
     let content = TokenContent {
@@ -216,15 +227,13 @@ pub async fn for_exchange(
         tier: [subject.tier, caller.tier].into_iter().flatten().min(),
         most_s: shortest(caller, most),
         instance: None,
-        from: Some((&subject.token, act)),
-        act: None,
+        from: Some(&subject.token),
+        act: Some(act),
         details: &[],
         occasion: grants::occasion(caller, subject.grant.as_ref()),
         now_ms: caller.now_ms,
     };
-    let (token, expires_in, jti) = access_token(core, caller, &content).await?;
-    let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
-    Ok(TokenResponse { body, jti })
+    access_token(core, caller, &content).await
 }
 
 /// The longest life of a token, by the tier and by what a decision said.
@@ -247,18 +256,18 @@ fn must_be_bound(core: &Core, api: Option<&str>, caller: &Caller) -> Result<()> 
     Ok(())
 }
 
-async fn access_token(core: &Core, caller: &Caller, content: &TokenContent<'_>) -> Result<(String, i64, String)> {
+/// The answer that has an access token alone.
+async fn access_token(core: &Core, caller: &Caller, content: &TokenContent<'_>) -> Result<TokenResponse> {
     let api = content.api.and_then(|name| core.config.api.get(name));
     let audience = audience(&core.config, api);
     let behind = Behind {
         grant: content.grant.map(|it| (it.session, it.number)),
         tier: content.tier,
         instance: content.instance.unwrap_or_default().to_owned(),
-        from: content.from.as_ref().map(|(token, _)| token.jti.clone()),
+        from: content.from.map(|token| token.jti.to_string()),
     };
-    let jti = behind.seal(&core.keyring)?;
     let names = Names {
-        jti: jti.clone(),
+        jti: behind.seal(&core.keyring)?,
         sid: content.grant.map(|grant| crate::sessions::sid(core, audience, &grant.session)),
         grant_id: content.grant.map(|grant| crate::endings::grant_id(&core.keyring, audience, &grant.session, grant.number)),
     };
@@ -276,7 +285,14 @@ async fn access_token(core: &Core, caller: &Caller, content: &TokenContent<'_>) 
             access_token::make(&key, &token).map_err(|it| Fault::new(format!("signing an access token: {it:?}")))?
         }
     };
-    Ok((text, token.exp - token.iat, jti))
+    Ok(TokenResponse {
+        access_token: text,
+        expires_in: token.exp - token.iat,
+        scope: token.scope.map(Cow::into_owned).unwrap_or_default(),
+        token_type: token_type(caller),
+        jti: token.jti.into_owned(),
+        ..TokenResponse::default()
+    })
 }
 
 fn audience<'a>(config: &'a Config, api: Option<&'a Api>) -> &'a str {
@@ -295,7 +311,7 @@ pub(super) struct Names {
 }
 
 /// Everything an access token says.
-pub(super) fn said(config: &Config, content: &TokenContent<'_>, names: Names) -> AccessToken {
+pub(super) fn said<'a>(config: &'a Config, content: &'a TokenContent<'a>, names: Names) -> AccessToken<'a> {
     let api = content.api.and_then(|name| config.api.get(name));
     let iat = content.now_ms / 1000;
     let mut lifetime_s = api.map_or(USERINFO_LIFETIME_S, |it| it.lifetime.0);
@@ -303,25 +319,26 @@ pub(super) fn said(config: &Config, content: &TokenContent<'_>, names: Names) ->
         lifetime_s = lifetime_s.min((grant.lives_until_ms() - content.now_ms) / 1000);
     }
     lifetime_s = lifetime_s.min(content.most_s.unwrap_or(i64::MAX));
-    if let Some((from, _)) = &content.from {
+    if let Some(from) = content.from {
         lifetime_s = lifetime_s.min(from.exp - iat);
     }
+    let request = content.grant.map(|it| &it.request);
     AccessToken {
-        iss: config.issuer.clone(),
-        sub: content.sub.to_owned(),
-        aud: audience(config, api).to_owned(),
-        client_id: content.client_id.to_owned(),
+        iss: Cow::Borrowed(config.issuer.as_str()),
+        sub: Cow::Borrowed(content.sub),
+        aud: Cow::Borrowed(audience(config, api)),
+        client_id: Cow::Borrowed(content.client_id),
         exp: iat + lifetime_s,
         iat,
-        jti: names.jti,
-        scope: Some(content.scope.to_string()).filter(|it| !it.is_empty()),
-        auth_time: content.grant.map(|it| it.request.auth_time_ms / 1000),
-        acr: content.grant.map(|it| it.request.acr.clone()).filter(|it| !it.is_empty()),
-        amr: content.grant.map(|it| it.request.amr.clone()).filter(|it| !it.is_empty()),
-        sid: names.sid,
+        jti: Cow::Owned(names.jti),
+        scope: (!content.scope.is_empty()).then(|| Cow::Owned(content.scope.to_string())),
+        auth_time: request.map(|it| it.auth_time_ms / 1000),
+        acr: request.map(|it| it.acr.as_str()).filter(|it| !it.is_empty()).map(Cow::Borrowed),
+        amr: request.map(|it| it.amr.as_slice()).filter(|it| !it.is_empty()).map(Cow::Borrowed),
+        sid: names.sid.map(Cow::Owned),
         cnf: content.bound.cnf(),
-        act: content.from.as_ref().map(|(_, act)| act.clone()).or_else(|| content.act.clone()),
-        authorization_details: (!content.details.is_empty()).then(|| content.details.into()),
+        act: content.act.as_ref().map(Cow::Borrowed),
+        authorization_details: (!content.details.is_empty()).then_some(Cow::Borrowed(content.details)),
         extra: extra(api, content, names.grant_id),
     }
 }
@@ -407,16 +424,16 @@ fn id_token(core: &Core, caller: &Caller, made: &IdTokenOf<'_>) -> Result<String
     let alg = caller.client.id_token_signed_response_alg.unwrap_or(core.config.signing.alg);
     let iat = caller.now_ms / 1000;
     let token = IdToken {
-        iss: core.config.issuer.clone(),
-        sub: grant.account.clone(),
-        aud: caller.client_id.clone(),
+        iss: &core.config.issuer,
+        sub: &grant.account,
+        aud: &caller.client_id,
         exp: iat + 600,
         iat,
         // Core 12.2: a refreshed ID token should not repeat the nonce.
-        nonce: grant.request.nonce.clone().filter(|_| first),
+        nonce: grant.request.nonce.as_deref().filter(|_| first),
         auth_time: Some(grant.request.auth_time_ms / 1000),
-        acr: Some(grant.request.acr.clone()).filter(|it| !it.is_empty()),
-        amr: Some(grant.request.amr.clone()).filter(|it| !it.is_empty()),
+        acr: Some(grant.request.acr.as_str()).filter(|it| !it.is_empty()),
+        amr: Some(grant.request.amr.as_slice()).filter(|it| !it.is_empty()),
         at_hash: Some(id_token::at_hash(alg, access_token)),
         sid: Some(crate::sessions::sid(core, &caller.client_id, &grant.session)),
         extra,
@@ -427,7 +444,7 @@ fn id_token(core: &Core, caller: &Caller, made: &IdTokenOf<'_>) -> Result<String
 
 /// An access token of ours that is alive now.
 pub struct Accepted {
-    pub token: AccessToken,
+    pub token: AccessToken<'static>,
     pub grant: Option<Grant>,
     /// What the installation had proved when the token was issued.
     pub tier: Option<TierName>,
@@ -448,7 +465,7 @@ pub async fn accept(core: &Core, text: &str, now_ms: i64) -> Result<Option<Accep
         return Ok(None);
     }
     let tokens: Vec<&str> = chain.iter().map(|it| it.0.as_str()).collect();
-    let rest = vec![(token.iat * 1000).into(), token.sub.as_str().into(), first.instance.as_str().into()];
+    let rest = vec![(token.iat * 1000).into(), (&*token.sub).into(), first.instance.as_str().into()];
     let this = [filled(&tokens), filled(&clients), rest].concat();
     let Some((session, number)) = *grant else {
         let row = core.store.one(app_grant::TOKEN, &this).await?.ok_or_else(|| Fault::new("a count without a row"))?;
@@ -468,10 +485,10 @@ pub async fn accept(core: &Core, text: &str, now_ms: i64) -> Result<Option<Accep
     Ok(Some(Accepted { grant: Some(grant), tier: *tier, token }))
 }
 
-fn read(core: &Core, text: &str, now_ms: i64) -> Option<AccessToken> {
+fn read(core: &Core, text: &str, now_ms: i64) -> Option<AccessToken<'static>> {
     let is_audience = |audience: &str| audience == core.config.issuer || core.api_by_audience(audience).is_some();
     if let Some(sealed) = text.strip_prefix("sa_") {
-        let token: AccessToken = serde_json::from_slice(&core.keyring.open(OPAQUE, &base64url::decode(sealed)?)?).ok()?;
+        let token: AccessToken<'static> = serde_json::from_slice(&core.keyring.open(OPAQUE, &base64url::decode(sealed)?)?).ok()?;
         // Another issuer may have the same master key. What opens is ours only if it names us, and an API of ours.
         return (token.iss == core.config.issuer && is_audience(&token.aud)).then_some(token);
     }
@@ -486,9 +503,9 @@ fn read(core: &Core, text: &str, now_ms: i64) -> Option<AccessToken> {
 }
 
 /// Every client behind a token: the one that has it, those it came through (`act`), and the first one.
-fn clients(token: &AccessToken, person: bool) -> Vec<&str> {
-    let through = std::iter::successors(token.act.as_ref(), |it| it.get("act")).filter_map(|it| it["sub"].as_str());
-    let mut all: Vec<&str> = [token.client_id.as_str()].into_iter().chain(through).collect();
+fn clients<'a>(token: &'a AccessToken<'_>, person: bool) -> Vec<&'a str> {
+    let through = std::iter::successors(token.act.as_deref(), |it| it.get("act")).filter_map(|it| it["sub"].as_str());
+    let mut all: Vec<&str> = std::iter::once(&*token.client_id).chain(through).collect();
     if !person {
         all.push(&token.sub);
     }
@@ -510,4 +527,38 @@ async fn all_live(core: &Core, clients: &[&str]) -> Result<bool> {
 fn filled(all: &[&str]) -> Vec<Value> {
     let last = all.last().copied().unwrap_or_default();
     all.iter().copied().chain(std::iter::repeat(last)).take(jti::MOST).map(Value::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_token_response_has_its_members_in_the_order_of_their_names() {
+        let text = || Some("x".to_owned());
+        let whole = TokenResponse {
+            access_token: "x".to_owned(),
+            auth_session: text(),
+            authorization_details: vec![json!({ "type": "x" })],
+            authorization_expires_in: Some(1),
+            device_secret: text(),
+            expires_in: 1,
+            id_token: text(),
+            issued_token_type: Some("x"),
+            kiosk_pass: text(),
+            kiosk_pass_expires_in: Some(1),
+            refresh_token: text(),
+            refresh_token_timeout: Some(1),
+            scope: "x".to_owned(),
+            token_type: "x",
+            jti: "x".to_owned(),
+        };
+        let members = serde_json::to_value(&whole).unwrap();
+        assert_eq!((members.as_object().unwrap().len(), members.get("jti")), (14, None));
+        assert_eq!(serde_json::to_string(&whole).unwrap(), members.to_string());
+        let least = TokenResponse { token_type: "Bearer", ..TokenResponse::default() };
+        let needed = r#"{"access_token":"","expires_in":0,"scope":"","token_type":"Bearer"}"#;
+        assert_eq!(serde_json::to_string(&least).unwrap(), needed);
+    }
 }

@@ -95,7 +95,10 @@ impl Keys {
     pub fn signer(&self, alg: Algorithm, now_ms: i64) -> std::result::Result<PrivateKey, Fault> {
         let known = self.known();
         let mut of_alg = known.iter().filter(|it| it.key.algorithm() == alg && now_ms < it.signs_until_ms);
-        let ready = of_alg.clone().filter(|it| it.signs_from_ms <= now_ms).max_by_key(|it| (it.signs_from_ms, it.key.kid().to_owned()));
+        let ready = of_alg
+            .clone()
+            .filter(|it| it.signs_from_ms <= now_ms)
+            .max_by(|one, other| (one.signs_from_ms, one.key.kid()).cmp(&(other.signs_from_ms, other.key.kid())));
         ready
             .or_else(|| of_alg.find(|it| it.signs_from_ms < it.signs_until_ms))
             .map(|it| it.key.clone())
