@@ -311,6 +311,7 @@ plugin_on_the_way-title = Weiter zu { $label }
 plugin_on_the_way-lead = Dort geht es weiter, und Sie kommen hierher zurück. Wenn nichts geschieht, drücken Sie Weiter.
 plugin_away-title = Dieser Weg geht gerade nicht
 plugin_away-lead = Versuchen Sie es in einer Minute noch einmal, oder nehmen Sie einen anderen Weg.
+plugin_away-call = Nummer des Aufrufs: { $call }.
 action-use_plugin = Weiter mit { $provider }
 action-try_again = Noch einmal versuchen
 problem-plugin_words = { $text }

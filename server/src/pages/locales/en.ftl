@@ -311,6 +311,7 @@ plugin_on_the_way-title = On to { $label }
 plugin_on_the_way-lead = You go on there, and come back here. If nothing happens, press Continue.
 plugin_away-title = This way does not work at the moment
 plugin_away-lead = Try again in a minute, or use another way.
+plugin_away-call = Number of the call: { $call }.
 action-use_plugin = Continue with { $provider }
 action-try_again = Try again
 problem-plugin_words = { $text }
