@@ -409,7 +409,7 @@ enum First {
     Platform(String),
 }
 
-/// What comes first: the person's answer on the screen, or a document of the platform's. What the platform could not do is not said.
+/// What comes first: the person's answer on the screen, or a document of the platform's. A failure of the platform is not shown.
 async fn first_of(
     mut screen: BoxFuture<'_, Result<Pressed, Unavailable>>,
     mut quiet: Option<BoxFuture<'_, Result<String, String>>>,
