@@ -12,6 +12,8 @@ use crate::wallet::{WalletCode, opens_wallet};
 
 /// How many rounds of sending a handle meets while another answer is being checked.
 const MOST_ROUNDS: usize = 4;
+/// How many codes of wallets are kept. Anybody may send the app such a link.
+const MOST_CODES: usize = 8;
 
 /// What came of the browser, or of a wallet.
 pub(crate) enum Came {
@@ -26,19 +28,19 @@ pub(crate) enum Came {
 }
 
 impl Away {
-    /// Keeps what came, so that it can be brought again. False: it is nothing that is brought.
+    /// Keeps what came, so that it can be brought again. A wallet's code takes the place of no other. False: nothing was kept.
     fn keep(&mut self, came: &Came) -> bool {
         match came {
             Came::Handle(handle) => self.handle = Some(handle.clone()),
-            Came::Wallet(code) => self.wallet = Some(code.clone()),
-            Came::Code(_) | Came::Refused | Came::Closed => return false,
+            Came::Wallet(code) if !self.wallets.contains(code) && self.wallets.len() < MOST_CODES => self.wallets.push(code.clone()),
+            Came::Wallet(_) | Came::Code(_) | Came::Refused | Came::Closed => return false,
         }
         true
     }
 
     /// What came, and the server has not taken yet.
     fn kept(&self) -> Option<Came> {
-        self.handle.clone().map(Came::Handle).or_else(|| self.wallet.clone().map(Came::Wallet))
+        self.handle.clone().map(Came::Handle).or_else(|| self.wallets.first().cloned().map(Came::Wallet))
     }
 }
 
@@ -113,13 +115,12 @@ impl Client {
             let answered = match &came {
                 Came::Code(code) => return self.redeem_native(under.pending, code.clone()).await.map(Some),
                 Came::Handle(handle) => self.bring(&away, &[(BROWSER_RETURN, handle.as_str())]).await?,
-                Came::Wallet(code) => self.bring(&away, &code.answer(&away.step)).await?,
+                Came::Wallet(code) => self.bring_codes(&mut under.pending, &away, code).await?,
                 Came::Refused | Came::Closed => None,
             };
             match (&came, &answered) {
-                (Came::Closed, _) => {}
                 // The link was somebody else's, perhaps, and the person's own may still come.
-                (Came::Wallet(_), None) => self.wait_for_another(&mut under.pending).await?,
+                (Came::Closed, _) | (Came::Wallet(_), None) => {}
                 _ => self.0.server.connection().store::<Pending>(PENDING, None).await?,
             }
             answered.unwrap_or_else(|| away.still_open())
@@ -127,31 +128,56 @@ impl Client {
         Box::pin(self.go_on_natively(under, reply, screens)).await.map(Some)
     }
 
-    /// Stores what is brought before it is sent, so that it can be brought again. `None`: this sign-in does not wait any more. Or nothing
-    /// came here, while what came elsewhere is kept to be brought.
+    /// Stores what is brought before it is sent, so that it can be brought again. What came elsewhere meanwhile stays. `None`: this sign-in
+    /// does not wait any more. Or nothing came here, while what came elsewhere is kept to be brought.
     async fn note(&self, pending: &mut Pending, came: &Came) -> Result<Option<Away>, Trouble> {
         let _lock = self.0.storage_lock.lock().await;
         let Some(stored) = self.waiting(pending).await? else { return Ok(None) };
         if matches!(came, Came::Closed) && stored.kept().is_some() {
             return Ok(None);
         }
+        pending.away = Some(stored);
         if pending.away.as_mut().is_some_and(|it| it.keep(came)) {
             self.wait_for(pending).await?;
         }
         Ok(pending.away.clone())
     }
 
+    /// Brings the codes of wallets, the oldest first. So a link that somebody has sent takes nothing from a code that is kept. A code that
+    /// is refused is forgotten. `None`: all were refused.
+    async fn bring_codes(&self, pending: &mut Pending, away: &Away, newest: &WalletCode) -> Result<Option<Reply>, Trouble> {
+        let unkept = Some(newest).filter(|it| !away.wallets.contains(it));
+        for code in away.wallets.iter().chain(unkept) {
+            if let Some(reply) = self.bring(away, &code.answer(&away.step)).await? {
+                return Ok(Some(reply));
+            }
+            self.forget(pending, code).await?;
+        }
+        Ok(None)
+    }
+
     /// Forgets a wallet's code that is not brought again. The sign-in waits as before.
-    async fn wait_for_another(&self, pending: &mut Pending) -> Result<(), Trouble> {
+    async fn forget(&self, pending: &mut Pending, code: &WalletCode) -> Result<(), Trouble> {
         let _lock = self.0.storage_lock.lock().await;
-        let Some(stored) = self.waiting(pending).await? else { return Ok(()) };
-        pending.away = Some(Away { wallet: None, ..stored });
+        let Some(mut stored) = self.waiting(pending).await? else { return Ok(()) };
+        stored.wallets.retain(|it| it != code);
+        pending.away = Some(stored);
         self.wait_for(pending).await
     }
 
-    /// Where this sign-in stands, as it is stored, while it waits.
+    /// Stores the sign-in before its wallet opens. Codes that came to this step before stay.
+    pub(crate) async fn set_out(&self, pending: &mut Pending) -> Result<(), Trouble> {
+        let _lock = self.0.storage_lock.lock().await;
+        if let Some(stored) = self.waiting(pending).await? {
+            pending.away = Some(stored);
+        }
+        self.wait_for(pending).await
+    }
+
+    /// This step of this sign-in, as it is stored, while it waits.
     async fn waiting(&self, pending: &Pending) -> Result<Option<Away>, Trouble> {
-        Ok(self.away().await?.filter(|it| it.state == pending.state).and_then(|it| it.away))
+        let is_open = |stored: &Away| pending.away.as_ref().is_some_and(|own| own.auth_session == stored.auth_session);
+        Ok(self.away().await?.filter(|it| it.state == pending.state).and_then(|it| it.away).filter(is_open))
     }
 
     /// From now on a late answer changes nothing. False: one has come meanwhile. It is brought to its end first, or is kept to be brought.

@@ -7,7 +7,7 @@ use crate::trouble::Trouble;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What the other device shows, as this app has got it. A link that the system, a message or a push brings is none of the two: open it in the
+/// What the other device shows, as this app has got it. Do not use a link that the system, a message or a push brings. Open it in the
 /// system browser, whose page warns the person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceCode {

@@ -255,7 +255,7 @@ impl Client {
                     if let Some(operation) = chosen {
                         let outcome = if operation.name == WALLET_OPEN {
                             under.pending.away = Some(Away::at(&auth_session, &last, under.saved.is_some()));
-                            match self.visit_wallet(&under.pending, &operation, screens).await? {
+                            match self.visit_wallet(&mut under.pending, &operation, screens).await? {
                                 Ok(came) => return self.come_back(under, came, screens).await?.ok_or_else(Trouble::elsewhere),
                                 Err(why) => Err(why),
                             }
@@ -409,7 +409,7 @@ enum First {
     Platform(String),
 }
 
-/// What comes first: the person's answer on the screen, or a document of the platform's. What the platform could not do is not said.
+/// What comes first: the person's answer on the screen, or a document of the platform's. A failure of the platform is not shown.
 async fn first_of(
     mut screen: BoxFuture<'_, Result<Pressed, Unavailable>>,
     mut quiet: Option<BoxFuture<'_, Result<String, String>>>,

@@ -121,15 +121,15 @@ pub(crate) struct Away {
     /// What the browser brought. The server has not taken it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<String>,
-    /// What a wallet brought, likewise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wallet: Option<WalletCode>,
+    /// The codes that links of wallets brought, likewise. The oldest stands first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wallets: Vec<WalletCode>,
 }
 
 impl Away {
     /// At this step, which nothing was brought to yet.
     pub fn at(auth_session: &str, step: &Value, is_beside: bool) -> Self {
-        Self { auth_session: auth_session.to_owned(), step: step.clone(), is_beside, handle: None, wallet: None }
+        Self { auth_session: auth_session.to_owned(), step: step.clone(), is_beside, handle: None, wallets: Vec::new() }
     }
 
     /// The step that is still open, as the server would send it.

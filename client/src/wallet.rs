@@ -52,11 +52,11 @@ impl Client {
     /// The inner error is the word for why no wallet has answered.
     pub(crate) async fn visit_wallet(
         &self,
-        pending: &Pending,
+        pending: &mut Pending,
         operation: &Operation,
         screens: &dyn Screens,
     ) -> Result<Result<Came, String>, Trouble> {
-        self.wait_for(pending).await?;
+        self.set_out(pending).await?;
         match perform(screens, operation).await {
             // By another link the app was opened for something else, and the step is still open.
             Ok(link) => Ok(Ok(self.came(&link, pending).await?.unwrap_or(Came::Closed))),

@@ -68,7 +68,7 @@ async fn ask(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> std:
     let Some((provider, check)) = providers.get(name).zip(rule(core, name)) else {
         return write(core, provider_check::LATER, asked.with([0.into()])).await;
     };
-    // Nobody is asked about who is not signed in here.
+    // The person is not signed in here any more, so the provider is not asked.
     if core.store.one(provider_session::BY_ENTRY, &asked.key()).await?.is_none() {
         return write(core, provider_check::DONE, asked.with([])).await;
     }

@@ -154,7 +154,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Why a client is none that may register itself by this policy.
+    /// Why a client may not register itself by this policy. None: it may.
     pub fn objection(&self, policy: &ClientPolicy, client: &Client) -> Option<&'static str> {
         let held = self.held();
         strangers::objection(self.ground(&held), policy, client)
@@ -277,7 +277,7 @@ impl<T> Cached<T> {
     }
 }
 
-/// What no import takes is no client's, and the store is not asked.
+/// An id that no import would take names no client. The store is not asked for it.
 fn is_possible_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= LONGEST_ID && !id.chars().any(char::is_control)
 }

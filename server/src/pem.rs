@@ -1,5 +1,5 @@
-//! Files in PEM. RFC 7468. A byte order mark, as Windows editors write one, is no part of them: where it stands in front of a boundary,
-//! readers would skip the first certificate without a word. Files that were put together have one in their middle.
+//! Files in PEM. RFC 7468. Byte order marks, as Windows editors write them, are taken out. With one in front of a boundary, readers would
+//! skip the first certificate without a word. Files that were put together have one in their middle.
 
 use rustls_pki_types::pem::{self, PemObject};
 use std::path::Path;

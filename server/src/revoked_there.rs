@@ -53,7 +53,7 @@ async fn revoke(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> R
     }
 }
 
-/// `why`: None is nothing to say, empty is success.
+/// `why` it failed. Empty: it succeeded. None: nothing is written into the audit.
 async fn finish(core: &Core, row: &Row, why: Option<String>) -> Result<(), Fault> {
     let mut change = Change::new(core.now_ms());
     change.run_expecting(DONE, key(row)?, Expect::Any);

@@ -113,7 +113,7 @@ pub fn judge(token: &BTreeMap<String, Vec<String>>, expected: &Expected<'_>) -> 
     if failed.is_empty() {
         failed.extend(expected.query.judge(&credentials));
     }
-    // 8.4: a credential that says nothing of its signer has none that is trusted.
+    // 8.4: a credential that names no signer is not trusted.
     if credentials.values().flatten().any(|it| it.signer.is_none()) && failed.is_empty() {
         failed.push(Failed::new("issuer_unknown", "nobody who is trusted has signed it"));
     }

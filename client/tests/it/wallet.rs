@@ -19,6 +19,8 @@ struct Hand {
     comes: Mutex<VecDeque<Result<String, String>>>,
     /// Something happens between the opening of the wallet and the way back.
     meanwhile: Option<[Notify; 2]>,
+    /// Something happens while a step is shown for the second time.
+    second: Option<[Notify; 2]>,
 }
 
 impl Hand {
@@ -35,8 +37,14 @@ impl Hand {
 impl Screens for Hand {
     fn show<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Result<Pressed, Unavailable>> {
         *self.shown.lock().unwrap() += 1;
-        let action = step.actions[0].name.clone();
-        Box::pin(async move { Ok(Pressed { action, fields: Vec::new() }) })
+        let (action, times) = (step.actions[0].name.clone(), self.shown());
+        Box::pin(async move {
+            if let Some([shown, back]) = self.second.as_ref().filter(|_| times == 2) {
+                shown.notify_one();
+                back.notified().await;
+            }
+            Ok(Pressed { action, fields: Vec::new() })
+        })
     }
 
     fn operations(&self) -> Option<&dyn Operations> {
@@ -211,6 +219,87 @@ async fn a_stray_link_takes_nothing_from_the_code_after_it() {
         let (sent, count) = (world.server.last(CHALLENGE).form, world.server.count(CHALLENGE));
         assert_eq!((sent["response_code"].as_str(), count), ("r", 2 + usize::from(is_first)), "{is_first}");
     }
+}
+
+/// A code is kept, because the server was away. A link of another sign-in that comes then takes nothing from it, while the server is away
+/// and afterwards: what came first is brought first. The twin: no such link comes. Whichever comes first, the person's own code counts.
+#[tokio::test]
+async fn a_stray_link_takes_nothing_from_a_code_that_is_kept() {
+    let (own, stray) = (link(), format!("{BACK}?wallet_state=x&response_code=y"));
+    let invalid = || Luck::Answer(400, &[], json!({ "error": "invalid_request" }));
+    for (kept, comes, is_away, refused) in [
+        (&own, None, true, 0),
+        (&own, Some(&stray), true, 0),
+        (&own, Some(&stray), false, 0),
+        (&stray, Some(&own), true, 1),
+        (&stray, Some(&own), false, 1),
+    ] {
+        let (world, hand) = (away(&opening()), Hand::default());
+        for url in [Some(kept), comes.filter(|_| is_away)].into_iter().flatten() {
+            for _ in 0..2 {
+                world.server.next(CHALLENGE, Luck::LoseRequest);
+            }
+            let later = world.client.finish_natively(url, &hand).await.unwrap_err();
+            assert!(matches!(later, Trouble::Later { .. }), "{later}");
+        }
+        let world = world.restarted();
+        for luck in (0..refused).map(|_| invalid()).chain([code()]) {
+            world.server.next(CHALLENGE, luck);
+        }
+        let done = match comes.filter(|_| !is_away) {
+            Some(url) => world.client.finish_natively(url, &hand).await,
+            None => world.client.resume_natively(&hand).await,
+        };
+        assert!(done.unwrap().is_some(), "{kept} {comes:?} {is_away}");
+        let (last, count) = (world.server.last(CHALLENGE).form, world.server.count(CHALLENGE));
+        assert_eq!((last["response_code"].as_str(), count, hand.shown()), ("r", refused + 1, 0), "{kept} {comes:?} {is_away}");
+        assert!(world.client.resume_natively(&hand).await.unwrap().is_none(), "nothing is left of it");
+    }
+}
+
+/// Somebody mails many links while the server is away. Eight codes are kept, the oldest first, so the person's own is one of them.
+#[tokio::test]
+async fn many_stray_links_take_nothing_from_a_code_that_is_kept() {
+    let (world, hand) = (away(&opening()), Hand::default());
+    let strays = (0..9).map(|number| format!("{BACK}?wallet_state=x&response_code=y{number}"));
+    for url in [link()].into_iter().chain(strays) {
+        for _ in 0..2 {
+            world.server.next(CHALLENGE, Luck::LoseRequest);
+        }
+        assert!(matches!(world.client.finish_natively(&url, &hand).await, Err(Trouble::Later { .. })), "{url}");
+    }
+    let kept: Value = serde_json::from_str(&world.phone.kept.lock().unwrap()["sign-in"]).unwrap();
+    let codes = kept["away"]["wallets"].as_array().unwrap();
+    assert_eq!((codes.len(), codes[0]["response_code"].as_str()), (8, Some("r")), "{kept}");
+    world.server.next(CHALLENGE, code());
+    assert!(world.client.resume_natively(&hand).await.unwrap().is_some());
+    assert_eq!(world.server.last(CHALLENGE).form["response_code"], "r");
+}
+
+/// A stray link came, and the step is shown again. The person's own link comes then, and its code is kept. It stays although the person
+/// opens the wallet once more.
+#[tokio::test]
+async fn a_wallet_that_is_opened_again_takes_nothing_from_a_code_that_is_kept() {
+    let stray = format!("{BACK}?wallet_state=x&response_code=y");
+    let invalid = Luck::Answer(400, &[], json!({ "error": "invalid_request" }));
+    let (world, hand) = (world(), Hand { second: Some(Default::default()), ..Hand::of(&[Ok(stray.as_str()), Err("cancelled")]) });
+    for luck in [asked(), invalid, Luck::LoseRequest, Luck::LoseRequest] {
+        world.server.next(CHALLENGE, luck);
+    }
+    let request = SignIn::new("orders");
+    let elsewhere = async {
+        let [shown, back] = hand.second.as_ref().unwrap();
+        shown.notified().await;
+        let brought = world.client.finish_natively(&link(), &hand).await;
+        back.notify_one();
+        brought
+    };
+    let (here, brought) = tokio::join!(world.client.sign_in_natively(&request, &hand), elsewhere);
+    assert!(matches!(brought.unwrap_err(), Trouble::Later { .. }));
+    assert!(here.is_err() && hand.shown() == 2, "the sign-in goes on elsewhere");
+    world.server.next(CHALLENGE, code());
+    assert!(world.client.resume_natively(&hand).await.unwrap().is_some());
+    assert_eq!(world.server.last(CHALLENGE).form["response_code"], "r");
 }
 
 /// A native sign-in whose app was ended while the person was in the wallet.

@@ -110,8 +110,8 @@ fn policy(rules: &AndroidApp) -> Policy {
     }
 }
 
-/// The client's rules that an installation breaks by all that is known of it. Every kind of evidence comes by here. Evidence that does not
-/// speak of a rule does not escape it.
+/// The client's rules that an installation breaks by all that is known of it. Every kind of evidence is judged here. Evidence that says
+/// nothing about a rule breaks it.
 pub fn broken(rules: &AndroidApp, facts: &Json, now_s: i64) -> Vec<&'static str> {
     policy(rules).failed(&properties(facts), now_s).into_iter().map(|it| it.name).collect()
 }
@@ -221,7 +221,7 @@ mod tests {
         })
     }
 
-    /// What is kept is held to every rule; what is absent, of another type or no month meets none.
+    /// Kept facts are held to every rule. A fact that is absent, has another type or is no month breaks the rule.
     #[test]
     fn kept_facts_are_held_to_every_rule() {
         let rules: AndroidApp = serde_json::from_value(json!({

@@ -120,7 +120,7 @@ pub async fn judge_token(core: &Core, play: Option<&Arc<Play>>, case: &Arc<Case>
     let (facts, failed) = judge(&opened, rules, wanted, binding, incoming.now_ms)?;
     judged.facts = known.map(|it| it.facts_with(facts.clone())).unwrap_or(facts);
     judged.failed.extend(failed);
-    // Google says nothing of the key and the patch level. What is known of them counts, and what is not known does not pass.
+    // Google says nothing of the key and the patch level. What is known of them counts. A rule about something unknown fails.
     judged.failed.extend(broken(rules, &judged.facts, case.now_s));
     Ok(judged)
 }
@@ -157,7 +157,7 @@ fn judge(verdict: &Json, rules: &AndroidApp, wanted: &PlayRules, binding: Bindin
     let found = play_integrity::judge(verdict, &expected).map_err(|it| invalid("The evidence cannot be read.").because(it.0))?;
     let mut failed: Vec<&'static str> = found.failed.iter().map(|it| it.name).collect();
     let facts = found.facts;
-    // What is accepted is named; what Google did not say is not.
+    // The rules name what they accept. What Google left out is not accepted.
     let among = |named: &Option<Vec<String>>, said: Option<&[String]>| {
         named.as_ref().is_none_or(|named| said.is_some_and(|all| all.iter().all(|it| named.contains(it))))
     };
@@ -188,7 +188,7 @@ fn signing_digests(said: &[String]) -> Option<Vec<String>> {
     all.filter(|all| !all.is_empty())
 }
 
-/// Nothing is wrong but what Google did not look at; then it says nothing of the app either.
+/// Everything that failed is something that Google did not look at. Then it says nothing of the app either.
 fn is_unevaluated(facts: &Facts, failed: &[&str]) -> bool {
     let app = facts.app_recognition == Some(AppRecognition::Unevaluated);
     let licence = facts.licensing == Some(Licensing::Unevaluated);
@@ -294,7 +294,7 @@ impl Google {
 mod tests {
     use super::*;
 
-    /// Google's spelling varies. What is kept does not, and half of a list is none.
+    /// Google's spelling varies, and the kept one does not. A list with one bad entry is not kept at all.
     #[test]
     fn certificates_are_kept_in_one_spelling() {
         let (plain, odd) = (base64url::encode(&[7; 32]), base64url::encode(&[7; 31]));

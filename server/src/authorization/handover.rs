@@ -1,5 +1,5 @@
-//! From an app to a web page of the same organisation: the app gets a ticket, and the browser that opens it a session that is a child of the
-//! app's. docs/handover.md. A ticket alone changes no session: a form of ours does, from the browser that opened it.
+//! From an app to a web page of the same organisation (docs/handover.md). The app gets a ticket. The browser that opens the ticket gets a
+//! session that is a child of the app's. A ticket alone changes no session: a form of ours does, from the browser that opened it.
 
 use crate::audit::Entry;
 use crate::config::Handover;

@@ -19,7 +19,7 @@ pub struct Ground<'a> {
     pub now_ms: i64,
 }
 
-/// Why the client is none that may stand beside those of the configuration.
+/// Why the client may not stand beside those of the configuration. None: it may.
 pub fn objection(ground: Ground<'_>, policy: &ClientPolicy, client: &Client) -> Option<&'static str> {
     let Ground { config, reserved, held, now_ms } = ground;
     if client.redirect_uris.len() > MOST_ADDRESSES || client.post_logout_redirect_uris.len() > MOST_ADDRESSES {

@@ -148,8 +148,8 @@ fn registrable(authority: &str) -> String {
     psl::domain_str(name).unwrap_or(name).to_owned()
 }
 
-/// What keeps somebody else's client off the hosts of passkeys. iOS gives each app that such a host names the origin of the RP ID, and a
-/// page there has that origin, or may ask for our passkeys. A host below the RP ID is one where this server answers for it.
+/// What keeps somebody else's client off the hosts of passkeys. iOS gives each app that such a host names the origin of the RP ID. A page
+/// there has that origin too, or may ask for our passkeys. A host below the RP ID is one where this server answers for it.
 fn of_passkeys(ground: Ground<'_>, client: &Client) -> Vec<String> {
     if client.first_party {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! `[login.NAME.easier.installation]`: what has to be known of the installation that asks. Pure. What is not known does not hold, and
-//! neither does a fact of the other platform.
+//! `[login.NAME.easier.installation]`: what has to be known of the installation that asks. Pure. A rule about something unknown does
+//! not hold, and neither does one about a fact of the other platform.
 
 use super::client::ios::{BUILDS, IosBuild, is_at_least, version};
 use super::docs::{Kind, Presence, Section, defaulted, optional};

@@ -142,7 +142,7 @@ impl SecretSource {
     }
 }
 
-/// A variable, whatever bytes are in it. One that is no text is not taken for one that is not set.
+/// A variable, whatever bytes are in it. One with bytes that are no text counts as set.
 pub fn environment(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }

@@ -1,5 +1,5 @@
-//! A grant ends, and with it all that hangs on it: sessions of browsers that its app led on, the address at which the app is woken up, and
-//! what the app shares with others. Whatever ends a grant, ends it here.
+//! A grant ends, and with it all that depends on it. These are sessions of browsers that its app led on, the address at which the app is
+//! woken up, and what the app shares with others. Whatever ends a grant calls this.
 
 use crate::store::tables::{app_grant, backchannel_request, device_secret, session};
 use crate::store::{Change, Expect, Value};

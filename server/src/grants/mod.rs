@@ -524,8 +524,8 @@ pub struct Wanted<'a> {
 }
 
 /// The one API an access token is for. `None`: only OpenID scopes, so the token is for the userinfo endpoint.
-/// RFC 8707: `resource` names it; without one the scopes must point to a single API. An API gets no token
-/// if nothing in the request is of that API, named or not.
+/// RFC 8707: `resource` names it; without one the scopes must point to a single API. An API gets a token
+/// only if something in the request belongs to it, even if `resource` names it.
 pub fn target<'a>(config: &'a Config, client: &Client, wanted: Wanted<'_>) -> Result<Option<&'a str>> {
     let Wanted { scope, details, resource, granted } = wanted;
     let invalid = |hint| Refused::bad_request("invalid_target", hint);

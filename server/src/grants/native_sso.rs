@@ -1,5 +1,5 @@
-//! Native SSO, draft 07, bound to an SSO key: app 2 of an organisation joins the session in which the person signed in to app 1 on the same
-//! phone. docs/native-sso.md. Both are attested, and the evidence names one vendor. There is no way without the SSO key.
+//! Native SSO, draft 07, bound to an SSO key (docs/native-sso.md). The person has signed in to app 1. App 2 of the same organisation, on
+//! the same phone, joins that session. Both are attested, and the evidence names one vendor. The SSO key is always needed.
 
 use super::code::{self, Granting};
 use super::decision;

@@ -110,7 +110,7 @@ pub async fn answer(app: &App, incoming: &Incoming, address: &str) -> Result<Rep
     Ok(forgetting(app, &answer, go_on(app, incoming, &answer, received).await?))
 }
 
-/// The button. What only a provider's redirect may bring is none.
+/// The button. A form may not name the action that only a provider's redirect brings.
 fn action(incoming: &Incoming) -> &str {
     incoming.form.get("action").filter(|action| *action != RETURNED).unwrap_or_default()
 }

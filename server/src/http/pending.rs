@@ -164,7 +164,7 @@ impl Holder<'_> {
         }
     }
 
-    /// One wrong number ends the request. What is no number of two digits ends nothing.
+    /// One wrong number ends the request. An answer without two digits ends nothing.
     async fn must_be_number(&self, asked: &BackchannelAuthorization, number: &str) -> Result<()> {
         match is_number(number, self.incoming.form.get(matching::NUMBER_FIELD).unwrap_or_default()) {
             Some(true) => Ok(()),

@@ -1,6 +1,6 @@
 //! POST /pending/device: a person lets another device in, in an app where they are signed in and that may answer (`approves`). RFC 8628 3.3.
-//! The app sends what its own scanner read (`ref`) or what the person typed in it (`user_code`), and never what a link, a message or a push
-//! brought: that opens the page with its warning. The same question as there is asked, and the same steps answer it.
+//! The app sends what its own scanner read (`ref`) or what the person typed in it (`user_code`). It never sends what a link, a message or a
+//! push brought: such a code opens the page with its warning. The same question as there is asked, and the same steps answer it.
 
 use super::pending::{self, Holder};
 use super::reply::{self, Reply};

@@ -37,7 +37,7 @@ fn asking(incoming: &Incoming) -> Asking {
     Asking { address: incoming.address, now_ms: incoming.now_ms }
 }
 
-/// The bearer token of the header. One that cannot be read is never taken for none.
+/// The bearer token of the header. A header that cannot be read is an error, and never "no token".
 fn token(incoming: &Incoming) -> Result<Option<&str>> {
     if !incoming.headers.contains_key(header::AUTHORIZATION) {
         return Ok(None);

@@ -1,7 +1,7 @@
 //! POST /upstream/{name}/events: a provider says what happened to an account there (Apple's server-to-server notifications).
 //!
 //! As with a logout token, first a cut-off is written, which a sign-in that finishes later meets. An event that comes again does the same
-//! for the same instant. What the person linked or proved after the event is none of its business.
+//! for the same instant. It changes nothing of what the person linked or proved after the event.
 
 use super::upstream_logout;
 use crate::app::App;

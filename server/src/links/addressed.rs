@@ -124,7 +124,7 @@ mod tests {
         links.addressed(&uri.parse().unwrap(), &headers, &peer, &Networks::parse(&["10.0.0.1"]).unwrap())
     }
 
-    /// 040-R, 561-V: the name is compared whole; what does not equal a configured one is nobody's.
+    /// 040-R, 561-V: the name is compared whole. One that equals no configured name belongs to nobody.
     #[test]
     fn a_host_is_named_exactly() {
         let links = links(true);

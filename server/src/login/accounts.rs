@@ -104,13 +104,13 @@ impl Account {
         }
     }
 
-    /// Nobody can sign in to it by anything of its own. A proved address is none: it is what an operator wrote.
+    /// Nobody can sign in to it by anything of its own. A proved address does not count: an operator wrote it.
     pub fn has_no_means(&self) -> bool {
         let has_passkeys = self.all_passkeys().next().is_some();
         self.password.is_none() && self.totp_from_ms.is_none() && !has_passkeys && self.links.is_empty() && self.recovery.is_empty()
     }
 
-    /// Recovery codes were made with an authenticator or with passkeys. They are of no use without.
+    /// Recovery codes were made with an authenticator or with passkeys. Without either they are of no use.
     pub fn has_codes(&self) -> bool {
         !self.recovery.is_empty() && self.may_have_codes()
     }

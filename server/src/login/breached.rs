@@ -175,7 +175,7 @@ mod tests {
         }
     }
 
-    /// A file that cannot be searched stops the start; one that changes later is an error, and no is never said for it.
+    /// A file that cannot be searched stops the start. One that changes later is an error, and never the answer "not in the list".
     #[test]
     fn what_is_no_list_is_refused() {
         let good = sorted(50, "\n", ":1");

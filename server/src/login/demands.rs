@@ -22,7 +22,7 @@ pub(super) fn not_before_ms(state: &State, rules: &Rules, now_ms: i64) -> i64 {
 }
 
 /// What this sign-in has to prove. Whoever has a second factor is asked for it, whatever the policy says (365-Z). A passkey that verified
-/// the person is enough. One that did not is not enough where the policy counts it as two factors.
+/// the person is enough. Where the policy counts it as two factors, one that did not verify them is too little.
 pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, now_ms): (&[Proof], i64)) -> Policy {
     let policy = own_policy(state, rules, person, now_ms);
     let Some(account) = person.account.as_ref().filter(|_| state.subject.is_some()) else { return policy };

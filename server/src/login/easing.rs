@@ -1,5 +1,5 @@
 //! Chains that are enough as well where something more is known. It is known of the request, of its network, or of the device. Pure. Every
-//! condition that is written must hold, and what is not known does not hold. Without facts only the policy's own chains are left.
+//! condition that is written must hold. One about something unknown does not hold. Without facts only the policy's own chains are left.
 
 use super::policy::{self, Conditions, Easier, Next, Policy};
 use super::proof::KnownDevice;
@@ -20,7 +20,7 @@ pub struct Circumstances<'a> {
 }
 
 impl Easier {
-    /// What the conditions about the request leave: None where one of them does not hold; else the condition about the device.
+    /// None: a condition about the request does not hold. Else the condition about the device is left.
     fn under(&self, known: &Circumstances<'_>) -> Option<Self> {
         let has = |list: &Option<Vec<String>>, wanted: Option<&str>| {
             list.as_ref().is_none_or(|all| all.iter().any(|it| Some(it.as_str()) == wanted))

@@ -434,7 +434,8 @@ mod tests {
         assert!(may(&Journey::SignIn, Form::OfferPasskey, &Effect::Raise));
     }
 
-    /// 361-Z: a new passkey may verify the person from tomorrow on, whatever it did when it was made. So one that did not is no equal of it.
+    /// 361-Z: a new passkey may verify the person from tomorrow on, whatever it did when it was made. So it waits where the person was
+    /// proved by a passkey that did not verify them.
     #[test]
     fn a_new_passkey_is_worth_what_it_can_do() {
         let made = |user_verified| {

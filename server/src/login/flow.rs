@@ -338,8 +338,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Who leaves a page that says what does not count yet has not refused anything: OpenID Connect Core Unmet Authentication
-    /// Requirements 1.0 has a word for it.
+    /// A person who leaves a page that says what does not count yet has refused nothing. OpenID Connect Core Unmet Authentication
+    /// Requirements 1.0 has an error for it.
     pub(super) fn given_up(&self) -> Ended {
         let waits = self.state.pending.as_ref().is_some_and(|pending| pending.question == Question::Form(Form::Wait));
         let no = SaidNo::by(&self.action);

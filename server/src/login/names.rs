@@ -39,7 +39,7 @@ const VOWELS_AM: [(&str, &str); 2] = [("\u{e4d}\u{e32}", "\u{e33}"), ("\u{ecd}\u
 
 /// ASCII that can be seen, letters and digits of any script, and behind a letter beyond ASCII the marks that its script writes with it. As
 /// the IdentifierClass of RFC 8264 4.2 has it, but for letters that look like ASCII and accents that stand alone. A letter that stands for
-/// another, such as `²`, is none (HasCompat).
+/// another, such as `²`, is refused (HasCompat).
 fn has_plain_letters(name: &str) -> bool {
     let mut can_have_mark = false;
     let stands_for_itself = |it: char| matches!(it, '\u{e33}' | '\u{eb3}') || once(it).nfkc().eq(once(it));

@@ -1,5 +1,5 @@
-//! What the platform does for a person in the place of typing: WebAuthn ceremonies and credentials of a digital wallet, which a page does
-//! with its script and an app with the call of its platform; and the sign-in of a provider's SDK, which is in an app alone.
+//! What the platform does for a person in the place of typing: WebAuthn ceremonies, and credentials of a digital wallet. A page does them
+//! with its script, an app with the call of its platform. The sign-in of a provider's SDK is in an app alone.
 //!
 //! The answer goes back as the action of its [`ReturnWay`], with the platform's JSON in the field. Where the platform did not do it, the
 //! failure field says why, with one of the words.

@@ -38,7 +38,7 @@ pub fn ask_enrolment(form: Form, context: &Context<'_>, state: &State, person: &
     let owner =
         Owner { name: &name, display_name: &display_name, has: account.map(|account| ceremony::taken(account, rp.id)).unwrap_or_default() };
     let is_offer = form == Form::OfferPasskey;
-    // A window of the browser's that nobody asked for is none: the quiet way, or the button.
+    // The browser opens no window that nobody asked for. The passkey is made quietly, or by the button.
     // A passkey that is made quietly verifies nobody.
     let is_quiet = is_offer && rp.rules.user_verification != UserVerification::Required;
     let mediation = if is_quiet { Mediation::Conditional } else { Mediation::Optional };
@@ -141,7 +141,7 @@ fn judge(
         verdict.failed.retain(|failed| !matches!(failed.name, "attestation" | "format"));
     }
     let mut facts = verdict.facts;
-    // 388-W: an AAGUID that no maker has signed makes no kind where kinds are asked for.
+    // 388-W: where kinds are asked for, an AAGUID counts only if a maker has signed it.
     if asks && !facts.attestation.vouches_for_aaguid {
         facts.aaguid = [0; 16];
     }

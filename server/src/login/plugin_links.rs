@@ -8,8 +8,8 @@ use super::proof::MethodName;
 use crate::audit::Entry;
 
 impl Run<'_> {
-    /// Brings what a plug-in wants of links to what can be done. A link that is the account's already is nothing new, and a name that is not
-    /// is nothing to remove: neither stays among the effects. False: nothing of the answer counts.
+    /// Keeps of a plug-in's effects on links those that change something. A link that the account has already is left out. So is the
+    /// removal of a name that the account does not have. False: nothing of the answer counts.
     pub(super) async fn may_have(&mut self, method: &MethodName, effects: &mut Vec<Effect>) -> Go<bool> {
         let Some(account) = self.person.account.clone() else { return Ok(true) };
         let mut kept = Vec::new();

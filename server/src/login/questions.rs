@@ -378,8 +378,8 @@ impl Run<'_> {
             Journey::Regain => "regain",
             _ => "code",
         };
-        // A reset replaces a password and adds none: who has none is told nothing by it. With passkeys alone it is the way to say that
-        // they are lost.
+        // A reset replaces a password and adds none. So an account with neither password nor passkey gets no letter. With passkeys alone the
+        // letter is the way to say that they are lost.
         let has_any = |account: &accounts::Account| account.password.is_some() || account.all_passkeys().next().is_some();
         let has_it = |account: &&accounts::Account| account.active && (!is_reset || has_any(account));
         let to = self.person.account.as_ref().filter(has_it).and_then(|account| account.email.clone());

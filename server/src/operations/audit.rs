@@ -89,7 +89,7 @@ async fn has_entry(context: &Context, filter: Filter) -> Result<bool> {
     Ok(!audit::list(&context.store, &filter, 1).await?.is_empty())
 }
 
-/// No entry may mean that the filter names what has never been.
+/// Where no entry was found, the filter may name something that never was. Then the operator is told.
 async fn must_name_something(context: &Context, filter: &Filter) -> Result<()> {
     if let Some(client_id) = &filter.client
         && find_client::find(context, client_id).await?.is_none()

@@ -16,7 +16,7 @@ pub struct Context {
     pub config: Arc<Config>,
     pub store: Store,
     pub keyring: KeyRing,
-    /// As they run. None of a server that does not.
+    /// As they run. Empty without a running server.
     pub plugins: Plugins,
     /// How signing keys come and go.
     pub schedule: Schedule,

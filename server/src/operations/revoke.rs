@@ -88,7 +88,7 @@ impl Selection {
     fn fits(&self, row: &Row) -> Result<bool> {
         let facts = case::facts(row.text("facts")?)?;
         let (jkt, platform) = (row.text("jkt")?, row.text("platform")?);
-        // A version that is not known is not old: such installations are named by other means.
+        // An unknown version does not count as old. Such installations have to be named in another way.
         let said = facts["version"].as_i64().map(|it| it.to_string()).or_else(|| facts["bundle_version"].as_str().map(str::to_owned));
         let older = |least: &String| said.as_ref().is_some_and(|it| version(it).is_some() && !is_at_least(it, least));
         Ok(self.jkt.as_ref().is_none_or(|it| it == jkt)

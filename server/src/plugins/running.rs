@@ -259,7 +259,7 @@ impl Running {
         self.loaded.as_ref().map(|(plugin, _)| plugin).map_err(|why| format!("not loaded: {why}"))
     }
 
-    /// Why there was no answer that counts. What is not loaded was not called, so that nobody finds such a call anywhere.
+    /// Why there was no answer that counts. One that is not loaded was not called. Then there is no id, as neither log nor audit has it.
     pub fn unanswered(&self, why: String, call: String) -> Unanswered {
         Unanswered { why, call: if self.loaded.is_ok() { call } else { String::new() } }
     }

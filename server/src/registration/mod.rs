@@ -1,5 +1,5 @@
 //! Clients that register themselves: RFC 7591, and RFC 7592 for what they may change later. A policy of the configuration says who
-//! may be what. A registration proves nothing about the sender: what nobody has proved reserves nothing and is trusted with nothing.
+//! may be what. A registration proves nothing about the sender. Until something is proved, it reserves no name and gets no trust.
 
 pub mod described;
 mod keys;

@@ -39,7 +39,7 @@ impl Admitted<'_> {
     }
 }
 
-/// 496-G: without a token the open policy, if there is one. A token that is wrong is never taken for none.
+/// 496-G: without a token the open policy, if there is one. A wrong token is refused. It never counts as no token.
 pub async fn admit<'a>(core: &'a Core, presented: Option<&str>, now_ms: i64) -> Result<Admitted<'a>> {
     let policies = &core.config.client_registration;
     let Some(text) = presented else {

@@ -390,7 +390,7 @@ where
     let Some(charge) = place.charge(head_bytes(request.uri(), request.headers())) else { return unavailable() };
     let charge = Arc::new(charge);
     let in_body = Arc::clone(&charge);
-    // Whoever waits for "100 Continue" sends nothing that nobody reads.
+    // A client that waits for "100 Continue" sends its body only once it is read. So no rest of it has to be read.
     let waits = request.headers().contains_key(header::EXPECT);
     let reads_rest = request.version() <= Version::HTTP_11 && !waits && arriving.is_some();
     let request = request.map(|body| Counted { body: Some(body), charge: in_body, reads_rest, arriving });

@@ -103,7 +103,7 @@ impl Places {
 }
 
 impl Place {
-    /// How long the connection may keep us waiting. It is the less, the fewer places are left: who sends nothing keeps nobody out.
+    /// How long the connection may keep us waiting. The fewer places are left, the shorter it is. So idle connections keep nobody out.
     pub fn time_limit(&self, usual: Duration) -> Duration {
         let free = self.places.all.available_permits();
         if self.share.is_none() || free > self.places.connections / 2 {
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(places.held_bytes(), 0);
     }
 
-    /// Whoever fills the places with connections that ask nothing keeps nobody out.
+    /// Somebody fills the places with idle connections. Others get in all the same.
     #[test]
     fn connections_have_less_time_when_places_are_few() {
         let (places, usual) = (Places::with_limits(100, 1), Duration::from_secs(75));

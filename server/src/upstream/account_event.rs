@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 use symbolon_oauth::claims;
 use symbolon_oauth::jws::{self, Unverified};
 
-/// An event that was signed longer ago is none.
+/// An event that was signed longer ago is refused.
 const LIVES_S: i64 = 86_400;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// The longest list that is kept.
 const MOST_ENTRIES: usize = 64;
 
-/// Values by the name of the account's claim. Null: the provider says that there is none. A claim that it does not name is no news.
+/// Values by the name of the account's claim. Null: the provider says that the claim is empty. A claim that is absent here stays as it is.
 pub type Mapped = BTreeMap<String, Json>;
 
 /// Reads what the rules ask for: of the ID token, and of userinfo what that does not say.
@@ -116,7 +116,7 @@ mod tests {
         value.as_object().unwrap().clone()
     }
 
-    /// S-31: a rule has a type, and what does not fit it is no news. Null empties a claim only where the provider leads.
+    /// S-31: a rule has a type, and a value of another type changes nothing. Null empties a claim only where the provider leads.
     #[test]
     fn a_value_fits_its_type_or_is_left_out() {
         let rules = "claims = { unit = { from = \"org.unit\" }, level = { from = \"level\", type = \"number\", update = \"every\" }, \

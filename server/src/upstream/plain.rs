@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// 442-B: what names nobody is nobody, and a number is the same person as its digits.
+    /// 442-B: a subject is a text or a whole number. A number and a text of its digits are the same person.
     #[test]
     fn a_subject_is_text_or_a_whole_number() {
         assert_eq!(subject(Some(&json!(583_231))).as_deref(), Some("583231"));

@@ -73,7 +73,7 @@ pub enum FailureKind {
     Away,
     /// What it said is wrong.
     Broken,
-    /// The person is none of those who may come.
+    /// The person is not among those who may sign in.
     Unwelcome,
     /// The same by the organisation's domain (`hd`), and by Microsoft's tenant: each has a sentence of its own (S-32).
     Domain,

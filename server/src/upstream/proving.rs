@@ -1,5 +1,5 @@
-//! Proofs of a key towards a provider (RFC 9449). The key is made for one sign-in or one renewal: what is bound to it is used at once, and a
-//! refresh token of a client that authenticates is bound to the client (RFC 9449 5).
+//! Proofs of a key towards a provider (RFC 9449). The key is made for one sign-in or one renewal, as what is bound to it is used at once. A
+//! refresh token of a client that authenticates is bound to the client, and not to the key (RFC 9449 5).
 
 use super::provider::{Provider, Trouble};
 use crate::outgoing::{Call, RemoteResponse, Target};
@@ -82,8 +82,8 @@ impl Provider {
         Ok(answer)
     }
 
-    /// RFC 6749 5.1, RFC 9449 5. A type that we do not know has rules that we do not know (455-B); an unbound token where a bound one was
-    /// asked for is a weaker one.
+    /// RFC 6749 5.1, RFC 9449 5. Another type may have rules that we do not know, so it is refused (455-B). So is an unbound token where a
+    /// bound one was asked for: it is weaker.
     pub(super) fn is_right_type(&self, token_type: Option<&str>) -> bool {
         let wanted = if self.settings.dpop { "DPoP" } else { "Bearer" };
         token_type.is_some_and(|it| it.eq_ignore_ascii_case(wanted))

@@ -49,7 +49,7 @@ impl Wallets {
     }
 
     /// The same as numbers. A reload that is refused has changed nothing, so it is called when a configuration is in force. `before`: what
-    /// it took the place of. Whatever that had and this has not is no number from now on, so that nobody is called for it.
+    /// it took the place of. What only the old one had becomes `NaN`, so that no alert fires for it.
     pub fn measure(&self, before: Option<&Self>) {
         let mut all: BTreeMap<(String, String), f64> = before.map(Self::instants).unwrap_or_default();
         all.values_mut().for_each(|at_s| *at_s = f64::NAN);

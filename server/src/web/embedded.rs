@@ -1,5 +1,5 @@
-//! Browsers inside other apps. Links open no app from most of them, and they forget what the person's own browser knows. A page says so; nobody
-//! is refused, and an unknown browser is none of them.
+//! Browsers inside other apps. Links open no app from most of them, and they forget what the person's own browser knows. A page says so,
+//! and nobody is refused. An unknown browser counts as the person's own.
 
 /// What such browsers put into `User-Agent`.
 const MARKS: [&str; 14] = [

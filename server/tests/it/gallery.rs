@@ -9,7 +9,7 @@ mod sign_in;
 use crate::world::*;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use symbolon::login::step::Step;
+use symbolon::login::step::{Step, Text};
 use symbolon::pages::{ErrorPage, PageContext};
 
 /// All pages, as they are shown together. A name is the kind of a step, or what a template calls itself.
@@ -229,7 +229,10 @@ async fn draw(album: &Album) {
     for (kind, action) in DRAWN {
         let base = world.issuer.clone();
         let step = if action.is_empty() { Step::new(kind) } else { Step::new(kind).primary(action) };
-        let step = Step { title: step.title.with("label", "Branch visit"), ..step };
+        let mut step = Step { title: step.title.with("label", "Branch visit"), ..step };
+        if kind == "plugin_away" {
+            step.text.push(Text::new("plugin_away-call").with("call", "0123456789abcdef0123456789abcdef"));
+        }
         let context = PageContext {
             locale: album.language.to_owned(),
             form_action: base.clone(),

@@ -1,6 +1,8 @@
 //! The id of a plug-in's call: what it is made of, and where operators read it.
 
+use crate::plugin_methods::{EXTERNAL, mute, word};
 use crate::plugins::{ALLOW, Service, TRAP, branch_visit, deciding, decision, digest_of};
+use crate::world::native::{ASKED, Screens};
 use crate::world::*;
 use serde_json::Value as Json;
 use symbolon::store::Store;
@@ -75,6 +77,49 @@ async fn the_audit_names_the_call_that_failed() {
         assert_eq!((status, body["error"].as_str()), (503, Some("temporarily_unavailable")), "{body}");
         let failed = world.entries("plugin_failed").await;
         assert!(failed.len() == 1 && names_its_call(&failed[0]), "{failed:?}");
+        world.stop().await;
+    }
+}
+
+/// P-16: a question that failed names its call as an answer does, on the page and on an app's own screens. Each try is a call of its own, and
+/// the page names the newest. The twin: a question that is asked has no number, and neither has what was not called.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_failed_names_its_call_too() {
+    const POLICY: &str = "[login.default]\nrequire = [\"password + plugin:word\"]\n";
+    const NUMBER: &str = "Number of the call: ";
+    for engine in engines() {
+        let scene = Screens::with(engine, |it| it.with(&mute()).with(POLICY)).await;
+        let world = &scene.world;
+        let newest = async || {
+            let failed = world.entries("plugin_failed").await.pop().unwrap();
+            assert!(failed["reason"].as_str().unwrap().starts_with("trap") && names_its_call(&failed), "{failed}");
+            format!("{NUMBER}{}.", failed["detail"]["call"].as_str().unwrap())
+        };
+        let mut browser = Browser::default();
+        let page = at_the_number(world, &mut browser).await;
+        let first = newest().await;
+        assert!(page.name().as_deref() == Some("plugin_away") && page.says(&first), "{first}: {}", page.html);
+        let again = browser.submit(world, &page, &[], "try_again").await;
+        let second = newest().await;
+        assert!(first != second && again.says(&second) && again.text().matches(NUMBER).count() == 1, "{first} {second}: {}", again.html);
+        assert!(again.problem().starts_with("That could not be checked"), "{}", again.html);
+
+        let mut phone = scene.genuine();
+        let step = phone.begin().await;
+        let step = phone.answer_password(&step, "alice", PASSWORD).await;
+        let says = |step: &Answer, words: &str| step.step()["text"].to_string().contains(words);
+        assert_eq!((step.error(), step.kind()), (ASKED, "plugin_away"), "{step:?}");
+        assert!(says(&step, &newest().await), "{step:?}");
+        world.reload(|it| it.without("plugin").with(&word(EXTERNAL, ""))).await;
+        let asked = phone.answer(&step, "try_again", &[]).await;
+        assert_eq!((asked.error(), asked.kind(), says(&asked, NUMBER)), (ASKED, "plugin", false), "the twin: {asked:?}");
+        scene.world.stop().await;
+
+        let digest = digest_of(&decision(ALLOW));
+        let gone = format!("[plugin.word]\nfile = '/nowhere.wasm'\nsha256 = \"{digest}\"\nworld = \"method\"\nlabel = \"the word\"\n");
+        let world = Configuration::on(engine).await.with(&gone).with("[plugin.word]\noptional = true\n").with(POLICY).start().await;
+        let page = at_the_number(&world, &mut Browser::default()).await;
+        assert!(page.name().as_deref() == Some("plugin_away") && !page.says(NUMBER), "{}", page.html);
         world.stop().await;
     }
 }

@@ -102,14 +102,13 @@ async fn google_s_button_says_that_google_refuses_a_browser_inside_another_app()
         let world = preset(Engine::Sqlite, &provider, lines).await;
         let mut browser = Browser::default();
         let at = |url: &str| world.http.get(url).header("user-agent", user_agent);
-        let says_so =
-            |page: &Page| page.says("Google does not let anybody sign in inside another app. Open this page in your browser first");
+        let says_so = |page: &Page| page.says("Nobody can sign in at Google inside another app. Open this page in your browser first");
         let page = browser.send(at(&world.url(&Ask::native("openid").path()))).await;
         assert_eq!((page.kind(), says_so(&page)), ("password", is_said), "{lines} {user_agent}");
         let button = page.html.split("value=\"use_upstream:any\"").nth(1).unwrap().split("</button>").next().unwrap();
         assert!(button.contains("Continue with Google") && !button.contains("disabled"), "{button}");
         let note = button.split("aria-describedby=\"").nth(1).map(|it| it.split('"').next().unwrap());
-        assert_eq!(note.is_some_and(|id| page.html.contains(&format!("<p class=\"note\" id=\"{id}\">Google does"))), is_said, "{button}");
+        assert_eq!(note.is_some_and(|id| page.html.contains(&format!("<p class=\"note\" id=\"{id}\">Nobody can"))), is_said, "{button}");
         assert_eq!(page.html.matches("aria-describedby").count(), usize::from(is_said), "no other button: {}", page.html);
         // Who presses it all the same is asked once more, and gets there.
         let on_the_way = browser.submit_raw(&world, &page, &[], "use_upstream:any").await.location.unwrap();

@@ -146,7 +146,7 @@ impl AndroidApp {
 mod tests {
     use super::*;
 
-    /// 259-N: what nobody could ever match is an error, and not a list that says nothing.
+    /// 259-N: a serial that could never match is an error. It is not read as an empty list.
     #[test]
     fn revoked_serials_are_serials() {
         let problems = |serial: &str| {

@@ -163,7 +163,7 @@ impl Tier {
         self.least_patch.is_some() || self.least_android_version.is_some() || self.least_ios_version.is_some() || self.builds.is_some()
     }
 
-    /// Do app and device, by the facts that are kept of the installation, come up to this tier? What is not known does not.
+    /// Do app and device, by the facts that are kept of the installation, come up to this tier? An unknown fact does not.
     pub fn takes(&self, platform: &str, facts: &Json) -> bool {
         let number = |name: &str, least: Option<i64>| least.is_none_or(|least| facts[name].as_i64().is_some_and(|it| it >= least));
         let text = |name: &str| facts[name].as_str();
@@ -190,7 +190,7 @@ impl Tier {
         patch_level::problem(self.least_patch)
     }
 
-    /// A tier that was given less than the client in scopes has no details beside them that nobody named.
+    /// A tier with scopes of its own has only the details that it names.
     pub fn may_have_details_of(&self, kind: &str) -> bool {
         self.authorization_details_types.as_ref().map_or(self.scopes.is_none(), |own| own.iter().any(|it| it == kind))
     }

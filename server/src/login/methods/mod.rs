@@ -1,7 +1,8 @@
 //! The ways to prove oneself, and the only place that tells one from another. Each is a file of this folder with
 //!
 //! - `AMR` (RFC 8176), `FACTOR`, and `ASKS_WHO`: its own question asks for the person's name;
-//! - `can_use`: has this person what the method needs? `has`: has the account a credential of its? `still_holds`: is what was proved with still the account's?
+//! - `can_use`: has this person what the method needs? `has`: has the account such a credential?
+//! - `still_holds`: does the account still have the credential that was proved with?
 //! - `ask`: the question, what its answer is compared with, and what asking does;
 //! - `price`: what entering and answering cost, charged before either happens;
 //! - `check`: the verdict on an answer, with what it wants done as values.

@@ -216,9 +216,12 @@ fn as_json(secret: &PluginSecret) -> std::result::Result<Json, Fault> {
     serde_json::to_value(secret).map_err(|error| Fault::new(error.to_string()))
 }
 
-/// A page that says so, with the other ways beside it.
+/// A page that says so, with the number of the call and the other ways beside it.
 fn away(running: &Running, unanswered: &Unanswered) -> std::result::Result<Asked, Fault> {
-    let step = Step::new("plugin_away").primary("try_again");
+    let mut step = Step::new("plugin_away").primary("try_again");
+    if !unanswered.call.is_empty() {
+        step.text.push(Text::new("plugin_away-call").with("call", unanswered.call.as_str()));
+    }
     Ok(Asked {
         step,
         secret: as_json(&PluginSecret { away: true, ..PluginSecret::default() })?,
@@ -359,7 +362,7 @@ pub async fn check(name: &str, context: &Context<'_>, person: &Person, secret: &
         serde_json::from_value(secret.clone()).map_err(|error| Fault::new(format!("the secret of a plug-in's question: {error}")))?;
     // Who comes back brings an answer; whoever presses a button meanwhile is asked anew. So is whom another version of the plug-in asked.
     if kept.away || kept.sha256 != running.settings.sha256 || kept.left != (answer.action == RETURNED) {
-        return anew(running, context, person).await;
+        return anew(running, (context, person), kept.away).await;
     }
     let prefix = if kept.left { "" } else { FIELD };
     let fields = answer.fields.iter().filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, value)));
@@ -385,12 +388,18 @@ fn no_verdict(running: &Running, unanswered: &Unanswered) -> Verdict {
     Verdict::wrong(Problem::new("plugin_away").with("call", call), vec![failed(running, unanswered)])
 }
 
-/// It could not be asked before.
-async fn anew(running: &Running, context: &Context<'_>, person: &Person) -> Result<Verdict> {
+/// The question once more. `was_away`: it could not be asked before.
+async fn anew(running: &Running, (context, person): (&Context<'_>, &Person), was_away: bool) -> Result<Verdict> {
     Ok(match question_of(running, context, person).await? {
         Ok(mut asked) => {
             let effects = std::mem::take(&mut asked.effects);
             Verdict { checked: Checked::Anew(Box::new(asked)), effects }
+        }
+        // The page names the newest call, and names it once.
+        Err(unanswered) if was_away => {
+            let mut asked = away(running, &unanswered)?;
+            let effects = std::mem::take(&mut asked.effects);
+            Verdict { checked: Checked::Again(asked, Problem::new("plugin_away").with("call", "none")), effects }
         }
         Err(unanswered) => no_verdict(running, &unanswered),
     })

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// After this time a request counts as lost, even if the system still shows the connection as open.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
-/// How long nobody tries to connect after somebody could not.
+/// How long all wait after one could not connect, before the next tries.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Whoever waits longer for a row, or works longer, leaves its group and goes alone.
 const GROUP_BOUNDS: &str = "SET statement_timeout = '500ms'; SET lock_timeout = '50ms'; SET idle_in_transaction_session_timeout = '20s'";
