@@ -1,9 +1,11 @@
 //! The same rows at another server of the protocol. A small file names its endpoints, its client, and who is signed in there.
 
+use crate::compared::{self, KeptRows, TheirRows};
 use crate::http::{self, Answer, Connection};
 use crate::load::{self, Load, Row, Work};
-use crate::process::now_s;
+use crate::process::{self, now_s};
 use crate::report;
+use crate::server::{BACK, PHONE, Server, Site};
 use bytes::Bytes;
 use serde::Deserialize;
 use std::cell::RefCell;
@@ -19,28 +21,47 @@ use symbolon_oauth::{base64, dpop, pkce};
 const WARM_UP: Duration = Duration::from_millis(500);
 const PROOFS_PER_S: f64 = 8_000.0;
 /// Grants for each row about refresh tokens.
-const GRANTS: usize = 256;
+pub const GRANTS: usize = 256;
 
 #[derive(clap::Args)]
 pub struct Options {
     /// The file that describes the other server.
     pub file: PathBuf,
+    /// The rows of our server, as `ours` has kept them. Both then stand in one table.
+    #[arg(long)]
+    pub beside: Option<PathBuf>,
+    /// The file whose table of both is replaced.
+    #[arg(long, requires = "beside")]
+    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub timing: Timing,
+}
+
+/// How the rows are measured, the same at both servers.
+#[derive(clap::Args)]
+pub struct Timing {
     /// How long each row is measured.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=20))]
     pub seconds: u64,
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub connections: u16,
+    /// Run all rows once before they count: some servers compile themselves while they run.
+    #[arg(long)]
+    pub rehearse: bool,
 }
 
 /// The file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Peer {
+pub struct Peer {
     name: String,
+    version: Option<String>,
     /// Such as `http://127.0.0.1:8080`. TLS is left out, as for our own server.
     base: String,
     /// The server's process on this machine. Absent: its CPU time is not counted.
     pid: Option<u32>,
+    /// The first process of its PostgreSQL on this machine. Absent: the database's CPU time is not counted.
+    postmaster: Option<u32>,
     paths: Paths,
     client: Client,
     sign_in: SignIn,
@@ -90,12 +111,57 @@ struct Service {
     scope: String,
 }
 
+impl Peer {
+    /// Our own server. With `openid`, as others are asked: each answer has an ID token.
+    pub fn ours(site: &Site, server: &Server, cookies: Vec<String>) -> Self {
+        let [metadata, authorize, token] = ["/.well-known/openid-configuration", "/authorize", "/token"].map(str::to_owned);
+        let client = Client {
+            id: PHONE.to_owned(),
+            secret: None,
+            redirect_uri: BACK.to_owned(),
+            scope: "openid orders:read".to_owned(),
+            dpop: true,
+            parameters: std::collections::BTreeMap::new(),
+        };
+        let service = Service { id: "robot-secret".to_owned(), secret: site.secret.clone(), scope: "orders:read".to_owned() };
+        Self {
+            name: "Symbolon".to_owned(),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            base: site.issuer.clone(),
+            pid: Some(server.pid()),
+            postmaster: site.postmaster,
+            paths: Paths { metadata, authorize, token },
+            client,
+            sign_in: SignIn { cookies, command: None },
+            service: Some(service),
+        }
+    }
+
+    /// With its version, where that is known.
+    pub fn full_name(&self) -> String {
+        self.version.as_ref().map_or_else(|| self.name.clone(), |it| format!("{} {it}", self.name))
+    }
+}
+
 pub async fn run(options: &Options) -> Result<(), String> {
+    let load_average = process::load_average();
     let (name, rows) = measure(options).await?;
-    let mut out = String::new();
-    report::write_rows(&mut out, &name, &rows).map_err(|it| it.to_string())?;
-    println!("{out}");
-    Ok(())
+    let text = match &options.beside {
+        Some(file) => {
+            let theirs = TheirRows { name: &name, load_average: &load_average, rows: &rows };
+            compared::text(&KeptRows::read(file)?, &theirs, &options.timing)
+        }
+        None => {
+            let mut table = String::new();
+            report::write_rows(&mut table, &name, &rows).map_err(|it| it.to_string())?;
+            table
+        }
+    };
+    println!("{text}");
+    match &options.report {
+        Some(file) => report::replace(file, &report::COMPARED, &text),
+        None => Ok(()),
+    }
 }
 
 async fn measure(options: &Options) -> Result<(String, Vec<Row>), String> {
@@ -107,18 +173,19 @@ async fn measure(options: &Options) -> Result<(String, Vec<Row>), String> {
     if peer.sign_in.cookies.is_empty() {
         return Err("[sign_in] has neither cookies nor a command that prints some".to_owned());
     }
-    let bench = Against::new(options, peer)?;
-    let mut rows = vec![bench.round("metadata", 200, vec![http::get(&bench.peer.paths.metadata, &[])]).await?];
-    if let Some(service) = &bench.peer.service {
-        let form = [("grant_type", "client_credentials"), ("scope", service.scope.as_str())];
-        let request = http::post(&bench.peer.paths.token, &[("authorization", &basic(&service.id, &service.secret))], &form);
-        rows.push(bench.round("client_credentials, client_secret_basic", 200, vec![request]).await?);
+    let name = peer.full_name();
+    Ok((name, measure_peer(&options.timing, peer).await?))
+}
+
+/// All rows of a server.
+pub async fn measure_peer(timing: &Timing, peer: Peer) -> Result<Vec<Row>, String> {
+    let bench = Against::new(timing, peer)?;
+    if timing.rehearse {
+        println!("  all rows, once without counting");
+        bench.rows().await?;
     }
-    rows.extend(bench.code_and_refresh("", None).await?);
-    if bench.peer.client.dpop {
-        rows.extend(bench.code_and_refresh(" with DPoP", Some(&bench.bound().await?)).await?);
-    }
-    Ok((bench.peer.name.clone(), rows))
+    println!("  all rows");
+    bench.rows().await
 }
 
 fn cookies_of(command: &[String], directory: &Path) -> Result<Vec<String>, String> {
@@ -133,6 +200,8 @@ fn cookies_of(command: &[String], directory: &Path) -> Result<Vec<String>, Strin
 struct Against {
     peer: Peer,
     address: SocketAddr,
+    /// As requests name it: with its port, where it has one.
+    host: String,
     connections: usize,
     measure: Duration,
     verifier: String,
@@ -146,26 +215,49 @@ struct Bound {
 }
 
 impl Bound {
-    fn proof(&self, jti: &str) -> Result<String, String> {
+    /// `name`: once for each key.
+    fn proof(&self, name: &str) -> Result<String, String> {
+        let jti = format!("{}-{name}", self.key.kid().get(..8).unwrap_or_default());
         let statement =
-            dpop::Statement { method: "POST", url: &self.url, nonce: self.nonce.as_deref(), access_token: None, jti, iat: now_s() };
+            dpop::Statement { method: "POST", url: &self.url, nonce: self.nonce.as_deref(), access_token: None, jti: &jti, iat: now_s() };
         dpop::make(&self.key, &statement).map_err(|it| format!("{it:?}"))
     }
 }
 
 impl Against {
-    fn new(options: &Options, peer: Peer) -> Result<Self, String> {
-        let host = peer.base.strip_prefix("http://").ok_or("base must begin with http://")?.trim_end_matches('/');
-        let with_port = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
+    fn new(timing: &Timing, peer: Peer) -> Result<Self, String> {
+        let host = peer.base.strip_prefix("http://").ok_or("base must begin with http://")?.trim_end_matches('/').to_owned();
+        let with_port = if host.contains(':') { host.clone() } else { format!("{host}:80") };
         let mut addresses = with_port.to_socket_addrs().map_err(|it| format!("{host}: {it}"))?;
         let address = addresses.next().ok_or_else(|| format!("{host} has no address"))?;
-        let measure = Duration::from_secs(options.seconds);
-        Ok(Self { peer, address, connections: usize::from(options.connections), measure, verifier: pkce::verifier([7; 32]) })
+        let (measure, connections) = (Duration::from_secs(timing.seconds), usize::from(timing.connections));
+        Ok(Self { peer, address, host, connections, measure, verifier: pkce::verifier([7; 32]) })
+    }
+
+    async fn rows(&self) -> Result<Vec<Row>, String> {
+        let paths = &self.peer.paths;
+        let mut rows = vec![self.round("metadata", 200, vec![http::get_at(&self.host, &paths.metadata, &[])]).await?];
+        if let Some(service) = &self.peer.service {
+            let form = [("grant_type", "client_credentials"), ("scope", service.scope.as_str())];
+            let authorization = basic(&service.id, &service.secret);
+            let request = http::post_at(&self.host, &paths.token, &[("authorization", &authorization)], &form);
+            // The first use of a secret alone: many at once look like guessing, to our server at least.
+            let answer = Connection::open(self.address).await?.ask(&request).await?;
+            if answer.status != 200 {
+                return Err(format!("{}: {}", answer.status, answer.body));
+            }
+            rows.push(self.round("client_credentials, client_secret_basic", 200, vec![request]).await?);
+        }
+        rows.extend(self.code_and_refresh("", None).await?);
+        if self.peer.client.dpop {
+            rows.extend(self.code_and_refresh(" with DPoP", Some(&self.bound().await?)).await?);
+        }
+        Ok(rows)
     }
 
     fn load(&self, status: u16) -> Load {
         let pid = self.peer.pid.unwrap_or_else(std::process::id);
-        Load { address: self.address, pid, postmaster: None, status, warm_up: WARM_UP, measure: self.measure, keep: false }
+        Load { address: self.address, pid, postmaster: self.peer.postmaster, status, warm_up: WARM_UP, measure: self.measure, keep: false }
     }
 
     async fn run(&self, name: &str, load: &Load, works: Vec<Work>) -> Result<(Row, Vec<Answer>), String> {
@@ -221,7 +313,7 @@ impl Against {
             .extend_pairs(&client.parameters)
             .finish();
         let path = format!("{}?{query}", self.peer.paths.authorize);
-        self.peer.sign_in.cookies.iter().map(|it| http::get(&path, &[("cookie", it)])).cycle().take(GRANTS).collect()
+        self.peer.sign_in.cookies.iter().map(|it| http::get_at(&self.host, &path, &[("cookie", it)])).cycle().take(GRANTS).collect()
     }
 
     fn exchange(&self, code: &str, bound: Option<&Bound>) -> Result<Bytes, String> {
@@ -237,7 +329,7 @@ impl Against {
         let authorization = self.authorization();
         let mut headers: Vec<(&str, &str)> = proof.as_deref().map(|it| ("dpop", it)).into_iter().collect();
         headers.extend(authorization.as_deref().map(|it| ("authorization", it)));
-        Ok(http::post(&self.peer.paths.token, &headers, &form))
+        Ok(http::post_at(&self.host, &self.peer.paths.token, &headers, &form))
     }
 
     fn authorization(&self) -> Option<String> {
@@ -256,6 +348,7 @@ impl Against {
             shares[at % self.connections].push(token.clone());
         }
         let works = shares.into_iter().map(|tokens| Work::Refresh {
+            host: self.host.clone(),
             path: self.peer.paths.token.clone(),
             client: self.peer.client.id.clone(),
             authorization: self.authorization(),
@@ -336,7 +429,8 @@ mod tests {
             "#
         );
         std::fs::write(&file, text).unwrap();
-        let options = Options { file: file.clone(), seconds: 1, connections: 2 };
+        let timing = Timing { seconds: 1, connections: 2, rehearse: false };
+        let options = Options { file: file.clone(), beside: None, report: None, timing };
         let measured = measure(&options).await;
         std::fs::remove_file(&file).unwrap();
         Ok(measured?.1.into_iter().map(|it| it.name).collect())

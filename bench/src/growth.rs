@@ -11,7 +11,7 @@ use std::time::Duration;
 use symbolon_oauth::base64url;
 
 /// Grants that are refreshed, at random.
-const REFRESHED: usize = 8_000;
+pub const REFRESHED: usize = 8_000;
 /// Over how long the sessions of the store began: less than their grants live.
 const SPREAD_MS: u64 = 5 * 24 * 3_600_000;
 /// Rows that are made at once.
@@ -29,7 +29,7 @@ pub async fn measure(options: &Run, engine: &str, database: &str, sizes: &[u64])
     for &grants in sizes {
         println!("  a store of {grants} grants");
         let directory = options.directory.join(format!("{engine}-{grants}"));
-        let own = Database::make(database, grants).await?;
+        let own = Database::make(database, &format!("bench_{grants}")).await?;
         rows.push(measure_one(options, &directory, &own.url, grants).await?);
         own.drop().await?;
         let _ = std::fs::remove_dir_all(&directory);
@@ -38,22 +38,29 @@ pub async fn measure(options: &Run, engine: &str, database: &str, sizes: &[u64])
 }
 
 async fn measure_one(options: &Run, directory: &Path, database: &str, grants: u64) -> Result<Grown, String> {
-    let site = Site::make(&options.server, directory, database, 1)?;
-    let server = site.start("info")?;
-    let connections = usize::from(options.connections);
-    let measure = Duration::from_secs(options.seconds);
-    let bench = Bench::prepare(&site, &server, connections, measure, None).await?;
-    bench.grants(BOTH).await?;
-    server.stop()?;
-    let cookies = fill(&site, grants).await?;
+    let (site, cookies) = make_site(options, directory, database, grants).await?;
     let bytes = Stored::open(&site).await?.size().await?;
     let server = site.start("info")?;
+    let (measure, connections) = (Duration::from_secs(options.seconds), usize::from(options.connections));
     let bench = Bench::of_sessions(&site, &server, connections, measure, cookies);
     let codes = bench.codes_of_everybody(&Ask::phone(BOTH)).await?;
     let (_, tokens) = bench.exchange("preparing grants", codes, bench.unmeasured(200)).await?;
     let row = bench.refresh(&format!("refresh, {} grants in the store", thousands(grants)), &tokens, None).await?;
     server.stop()?;
     Ok(Grown { grants, bytes, row })
+}
+
+/// A site whose store has so many grants, each with a session and a person of its own, and the cookies of those whose grants will be
+/// refreshed.
+pub async fn make_site(options: &Run, directory: &Path, database: &str, grants: u64) -> Result<(Site, Vec<String>), String> {
+    let mut site = Site::make(&options.server, directory, database, 1)?;
+    site.find_postmaster().await?;
+    let server = site.start("info")?;
+    let (measure, connections) = (Duration::from_secs(options.seconds), usize::from(options.connections));
+    Bench::prepare(&site, &server, connections, measure, None).await?.grants(BOTH).await?;
+    server.stop()?;
+    let cookies = fill(&site, grants).await?;
+    Ok((site, cookies))
 }
 
 /// Fills a store that has one session with a grant. Answers the cookies of those whose grants will be refreshed, in random order.
@@ -132,26 +139,26 @@ pub fn thousands(number: u64) -> String {
 }
 
 /// A database for one store.
-struct Database {
-    url: String,
+pub struct Database {
+    pub url: String,
     /// Of PostgreSQL: the URL of the database beside it, and its name.
     beside: Option<(String, String)>,
 }
 
 impl Database {
-    async fn make(beside: &str, grants: u64) -> Result<Self, String> {
+    /// A new one on the server of another one, by this name. SQLite has one in each directory.
+    pub async fn make(beside: &str, name: &str) -> Result<Self, String> {
         if beside.starts_with("sqlite:") {
             return Ok(Self { url: beside.to_owned(), beside: None });
         }
-        let name = format!("bench_{grants}");
         let (head, _) = beside.rsplit_once('/').ok_or("a PostgreSQL URL without a database")?;
-        let own = Self { url: format!("{head}/{name}"), beside: Some((beside.to_owned(), name)) };
+        let own = Self { url: format!("{head}/{name}"), beside: Some((beside.to_owned(), name.to_owned())) };
         own.run("DROP DATABASE IF EXISTS").await?;
         own.run("CREATE DATABASE").await?;
         Ok(own)
     }
 
-    async fn drop(self) -> Result<(), String> {
+    pub async fn drop(self) -> Result<(), String> {
         self.run("DROP DATABASE").await
     }
 

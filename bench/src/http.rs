@@ -78,10 +78,15 @@ pub fn get_at(host: &str, path: &str, headers: &[(&str, &str)]) -> Bytes {
 }
 
 pub fn post(path: &str, headers: &[(&str, &str)], form: &[(&str, &str)]) -> Bytes {
+    post_at("127.0.0.1", path, headers, form)
+}
+
+/// At another server. Some compare the `htu` of a DPoP proof with the host that the request names, its port included.
+pub fn post_at(host: &str, path: &str, headers: &[(&str, &str)], form: &[(&str, &str)]) -> Bytes {
     let body: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     let mut out = BytesMut::new();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n",
+        "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n",
         body.len()
     );
     out.put_slice(head.as_bytes());

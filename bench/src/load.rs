@@ -3,6 +3,7 @@
 use crate::http::{Answer, Connection};
 use crate::process;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ pub enum Work {
     /// Refresh tokens. An answer's new token replaces the one that was sent, and the next request is for the next grant.
     /// For grants that are bound to a key, each request takes a proof. An attested installation also sends its attestation.
     Refresh {
+        host: String,
         path: String,
         client: String,
         authorization: Option<String>,
@@ -38,7 +40,8 @@ pub enum Work {
 impl Work {
     /// Refreshes at our own server.
     pub fn refresh(client: &str, tokens: Vec<String>, attestation: Option<String>, proofs: Option<Proofs>) -> Self {
-        Self::Refresh { path: "/token".to_owned(), client: client.to_owned(), authorization: None, tokens, at: 0, attestation, proofs }
+        let (host, path) = ("127.0.0.1".to_owned(), "/token".to_owned());
+        Self::Refresh { host, path, client: client.to_owned(), authorization: None, tokens, at: 0, attestation, proofs }
     }
 
     fn next(&mut self, last: Option<&Answer>) -> Option<Bytes> {
@@ -48,7 +51,7 @@ impl Work {
                 requests.get(*at).cloned()
             }
             Self::Queue(queue) => queue.borrow_mut().pop_front(),
-            Self::Refresh { path, client, authorization, tokens, at, attestation, proofs } => {
+            Self::Refresh { host, path, client, authorization, tokens, at, attestation, proofs } => {
                 if let Some(new) = last.and_then(|it| it.member("refresh_token")) {
                     tokens[*at] = new.to_owned();
                     *at = (*at + 1) % tokens.len();
@@ -62,7 +65,7 @@ impl Work {
                 headers.extend(proof.as_deref().map(|it| ("dpop", it)));
                 headers.extend(attestation.as_deref().map(|it| ("oauth-client-attestation", it)));
                 headers.extend(authorization.as_deref().map(|it| ("authorization", it)));
-                Some(crate::http::post(path, &headers, &form))
+                Some(crate::http::post_at(host, path, &headers, &form))
             }
         }
     }
@@ -83,7 +86,7 @@ pub struct Load {
     pub keep: bool,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Row {
     pub name: String,
     pub per_s: f64,
@@ -121,7 +124,8 @@ pub async fn run(name: &str, load: &Load, works: Vec<Work>) -> Result<(Row, Vec<
     LocalSet::new().run_until(measure(name, load, works)).await.map_err(|it| format!("{name}: {it}"))
 }
 
-async fn measure(name: &str, load: &Load, works: Vec<Work>) -> Result<(Row, Vec<Answer>), String> {
+/// The same in a LocalSet of the caller, who has more to do in it.
+pub async fn measure(name: &str, load: &Load, works: Vec<Work>) -> Result<(Row, Vec<Answer>), String> {
     let shared = Rc::new(Shared { phase: Cell::new(Phase::Warming), latencies: RefCell::default(), answers: RefCell::default() });
     let mut tasks = JoinSet::new();
     let stock = works.iter().find_map(Stock::of);

@@ -4,6 +4,8 @@
 mod against;
 mod api;
 mod bound;
+mod compared;
+mod conflicts;
 mod echo;
 mod growth;
 mod http;
@@ -14,6 +16,7 @@ mod load;
 mod memory;
 mod native;
 mod options;
+mod ours;
 #[cfg(feature = "plugins")]
 mod plugins;
 mod process;
@@ -47,6 +50,8 @@ enum Task {
     Run(Run),
     /// Measure another server of the protocol, which a file describes.
     Against(against::Options),
+    /// Measure a server of ours in the same rows, and keep them for `against`.
+    Ours(ours::OwnServer),
     /// Serve the bare HTTP answers that `run` compares with.
     Echo,
     /// Measure a call of a plug-in beside built-in methods.
@@ -61,6 +66,7 @@ fn main() -> ExitCode {
         // The load has one thread. The echo server has as many as the server under test.
         Task::Run(options) => one_thread().and_then(|it| it.block_on(run(&options))),
         Task::Against(options) => one_thread().and_then(|it| it.block_on(against::run(&options))),
+        Task::Ours(options) => one_thread().and_then(|it| it.block_on(ours::run(&options))),
         #[cfg(feature = "plugins")]
         Task::Plugins(options) => {
             tokio::runtime::Runtime::new().map_err(|it| it.to_string()).and_then(|it| it.block_on(plugins::run(&options)))
@@ -85,7 +91,7 @@ async fn run(options: &Run) -> Result<(), String> {
     if let Some(part) = options.only {
         return measure_part(options, part).await;
     }
-    let load_average = std::fs::read_to_string("/proc/loadavg").unwrap_or_default().split(' ').next().unwrap_or_default().to_owned();
+    let load_average = process::load_average();
     println!("The machine's limits.");
     let (limits, echo) = measure_machine(options).await?;
     let kinds = verifiers::measure(Duration::from_secs(options.seconds.min(2)))?;
@@ -94,11 +100,15 @@ async fn run(options: &Run) -> Result<(), String> {
         println!("The server on {name}.");
         engines.push(measure_engine(options, name, database).await?);
     }
-    let measured = Measured { limits, echo, kinds, engines, postgres: postgres_version(options).await?, load_average };
+    let postgres = match &options.postgres {
+        Some(url) => Some(store::durable_version(url).await?),
+        None => None,
+    };
+    let measured = Measured { limits, echo, kinds, engines, postgres, load_average };
     let text = report::text(options, &measured);
     println!("\n{text}");
     match &options.report {
-        Some(file) => report::replace(file, &text),
+        Some(file) => report::replace(file, &report::MEASURED, &text),
         None => Ok(()),
     }
 }
@@ -156,7 +166,8 @@ async fn measure_long(options: &Run, name: &str, site: &server::Site, database: 
     let memory = memory::measure(site).await?;
     let swept = sweeping::measure(options, site).await?;
     let sizes = if options.big { GROWS_BIG } else { GROWS };
-    Ok(report::Long { memory, swept, grown: growth::measure(options, name, database, sizes).await? })
+    let contended = conflicts::measure(options, name, database).await?;
+    Ok(report::Long { memory, swept, contended, grown: growth::measure(options, name, database, sizes).await? })
 }
 
 /// Measures one part on each engine, and prints it.
@@ -166,6 +177,10 @@ async fn measure_part(options: &Run, part: Part) -> Result<(), String> {
         if part == Part::Growth {
             let grown = growth::measure(options, name, database, GROWS).await?;
             println!("{}", report::grown(name, &grown));
+            continue;
+        }
+        if part == Part::Conflicts {
+            println!("{}", report::conflicts(name, &conflicts::measure(options, name, database).await?));
             continue;
         }
         let mut site = server::Site::make(&options.server, &options.directory.join(name), database, PEOPLE)?;
@@ -190,22 +205,4 @@ async fn measure_refresh_alone(options: &Run, site: &server::Site) -> Result<Row
     let row = bound::run_refresh(&bench, bound::FEW_GRANTS, works).await?;
     server.stop()?;
     Ok(row)
-}
-
-async fn postgres_version(options: &Run) -> Result<Option<String>, String> {
-    let Some(url) = &options.postgres else { return Ok(None) };
-    let failed = |error: tokio_postgres::Error| format!("PostgreSQL: {error}");
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.map_err(failed)?;
-    tokio::spawn(connection);
-    let mut said = Vec::new();
-    for name in ["server_version", "fsync", "synchronous_commit"] {
-        let row = client.query_one(&format!("SELECT current_setting('{name}')"), &[]).await.map_err(failed)?;
-        said.push(row.get::<_, String>(0));
-    }
-    let [version, fsync, synchronous] = said.as_slice() else { return Ok(None) };
-    if fsync != "on" || synchronous != "on" {
-        return Err(format!("PostgreSQL has fsync={fsync} and synchronous_commit={synchronous}: a measurement would mean nothing"));
-    }
-    let version = version.split(' ').next().unwrap_or_default();
-    Ok(Some(format!("PostgreSQL {version} (fsync={fsync}, synchronous_commit={synchronous})")))
 }

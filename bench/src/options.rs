@@ -19,7 +19,7 @@ pub struct Run {
     /// The file for `perf record` of the refresh row on SQLite.
     #[arg(long)]
     pub profile: Option<PathBuf>,
-    /// Leave out what takes minutes: the sweep, memory, and the store that grows.
+    /// Leave out what takes minutes: the sweep, memory, conflicts, and the store that grows.
     #[arg(long)]
     pub quick: bool,
     /// Also a store of ten million grants. It needs about ten gigabytes for each engine.
@@ -51,4 +51,6 @@ pub enum Part {
     Sweep,
     /// Refreshes in a store that grows.
     Growth,
+    /// Refreshes, while other changes conflict beside them.
+    Conflicts,
 }

@@ -67,6 +67,11 @@ pub fn resident_kib(pid: u32) -> Result<u64, String> {
     line.split_whitespace().next().and_then(|it| it.parse().ok()).ok_or_else(|| format!("process {pid}: VmRSS is {line:?}"))
 }
 
+/// The load average of the minute before: other work on the machine.
+pub fn load_average() -> String {
+    std::fs::read_to_string("/proc/loadavg").unwrap_or_default().split(' ').next().unwrap_or_default().to_owned()
+}
+
 #[expect(clippy::disallowed_methods, reason = "the load is a client, and a client reads the clock")]
 pub fn now_s() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

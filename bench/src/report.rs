@@ -1,5 +1,6 @@
 //! The tables, for the terminal and for docs/performance.md.
 
+use crate::conflicts::Contended;
 use crate::growth::{Grown, thousands};
 use crate::limits::Limit;
 use crate::load::Row;
@@ -29,6 +30,7 @@ pub struct Engine {
 pub struct Long {
     pub memory: Remembered,
     pub swept: Swept,
+    pub contended: Vec<Contended>,
     pub grown: Vec<Grown>,
 }
 
@@ -50,14 +52,7 @@ pub fn text(options: &Run, measured: &Measured) -> String {
 }
 
 fn write(out: &mut String, options: &Run, measured: &Measured) -> std::fmt::Result {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    writeln!(
-        out,
-        "{cores} cores ({}, {}), databases on {}.",
-        std::env::consts::ARCH,
-        std::env::consts::OS,
-        filesystem(&options.directory)
-    )?;
+    writeln!(out, "{}", machine(&options.directory))?;
     let postgres = measured.postgres.as_deref().map_or(String::new(), |it| format!("; {it}"));
     writeln!(out, "SQLite {} (WAL, synchronous=FULL){postgres}.", rusqlite::version())?;
     writeln!(out, "{} connections, {} s for each row, no answer but the expected one.", options.connections, options.seconds)?;
@@ -115,9 +110,10 @@ fn mib(kib: u64) -> f64 {
     kib as f64 / 1024.0
 }
 
-/// Memory, the sweep, and the store that grows.
+/// Memory, the sweep, conflicts, and the store that grows.
 fn write_long(out: &mut String, engine: &Engine, long: &Long) -> std::fmt::Result {
-    write!(out, "\n{}\n{}\n{}", memory(&long.memory), sweep(&engine.rows, &long.swept), grown(&engine.name, &long.grown))
+    let (memory, swept) = (memory(&long.memory), sweep(&engine.rows, &long.swept));
+    write!(out, "\n{memory}\n{swept}{}{}", conflicts(&engine.name, &long.contended), grown(&engine.name, &long.grown))
 }
 
 pub fn memory(memory: &Remembered) -> String {
@@ -129,6 +125,40 @@ pub fn memory(memory: &Remembered) -> String {
         mib(memory.at_rest_kib),
         REST.as_secs()
     )
+}
+
+/// What conflicts cost a refresh beside them.
+pub fn conflicts(engine: &str, contended: &[Contended]) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_conflicts(&mut out, engine, contended);
+    out
+}
+
+fn write_conflicts(out: &mut String, engine: &str, contended: &[Contended]) -> std::fmt::Result {
+    let heads = "requests/s | p50 ms | p99 ms | server CPU µs | database CPU µs | pairs/s beside | conflicts/s";
+    writeln!(out, "\n| {engine}, conflicts | {heads} |\n|---|---:|---:|---:|---:|---:|---:|---:|")?;
+    for one in contended {
+        let Row { name, per_s, p50_ms, p99_ms, server_us, .. } = &one.row;
+        let database = one.row.database_us.map_or(String::new(), |it| format!("{it:.0}"));
+        let beside = format!("{:.0} | {:.0}", one.pairs_per_s, one.conflicts_per_s);
+        writeln!(out, "| {name} | {per_s:.0} | {p50_ms:.2} | {p99_ms:.2} | {server_us:.0} | {database} | {beside} |")?;
+    }
+    let [alone, others, conflicting @ ..] = contended else { return Ok(()) };
+    for one in conflicting {
+        let times = |row: &Row| one.row.p99_ms / row.p99_ms;
+        let nodes = if one.nodes == 1 { "one node" } else { "two nodes" };
+        writeln!(
+            out,
+            "\n{engine}: with {:.0} conflicts a second at {nodes}, the p99 of a refresh is {:.2} times that of a refresh alone.\n\
+             It is {:.2} times that beside as many requests that do not conflict. Answers beside it that were 503: {}.",
+            one.conflicts_per_s,
+            times(&alone.row),
+            times(&others.row),
+            one.busy
+        )?;
+    }
+    Ok(())
 }
 
 /// What a store that grows costs.
@@ -283,6 +313,12 @@ fn write_signatures(out: &mut String, measured: &Measured) -> std::fmt::Result {
     Ok(())
 }
 
+/// The machine, and what the databases of a directory are on.
+pub fn machine(directory: &Path) -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!("{cores} cores ({}, {}), databases on {}.", std::env::consts::ARCH, std::env::consts::OS, filesystem(directory))
+}
+
 /// The type of the file system that a directory is on.
 fn filesystem(directory: &Path) -> String {
     let output = Command::new("stat").args(["-f", "-c", "%T"]).arg(directory).output();
@@ -293,16 +329,26 @@ fn filesystem(directory: &Path) -> String {
         .unwrap_or_else(|| "an unknown file system".to_owned())
 }
 
-const BEGIN: &str = "<!-- measured: cargo xtask bench replaces this part -->\n";
-const END: &str = "<!-- end of the measured part -->";
+/// Where the tables of a measurement begin and end in a document.
+pub struct Marks {
+    begin: &'static str,
+    end: &'static str,
+}
 
-/// Puts the tables into a document, between its two marks.
-pub fn replace(file: &Path, text: &str) -> Result<(), String> {
+pub const MEASURED: Marks =
+    Marks { begin: "<!-- measured: cargo xtask bench replaces this part -->\n", end: "<!-- end of the measured part -->" };
+/// Of our server and another one, side by side.
+pub const COMPARED: Marks =
+    Marks { begin: "<!-- compared: cargo xtask bench --against replaces this part -->\n", end: "<!-- end of the comparison -->" };
+
+/// Puts tables into a document, between their two marks.
+pub fn replace(file: &Path, marks: &Marks, text: &str) -> Result<(), String> {
+    let Marks { begin, end } = marks;
     let io = |error: std::io::Error| format!("{}: {error}", file.display());
     let document = std::fs::read_to_string(file).map_err(io)?;
-    let (head, rest) = document.split_once(BEGIN).ok_or_else(|| format!("{} has no mark where the tables begin", file.display()))?;
-    let (_, tail) = rest.split_once(END).ok_or_else(|| format!("{} has no mark where the tables end", file.display()))?;
-    std::fs::write(file, format!("{head}{BEGIN}\n{text}\n{END}{tail}")).map_err(io)
+    let (head, rest) = document.split_once(begin).ok_or_else(|| format!("{} has no mark where the tables begin", file.display()))?;
+    let (_, tail) = rest.split_once(end).ok_or_else(|| format!("{} has no mark where the tables end", file.display()))?;
+    std::fs::write(file, format!("{head}{begin}\n{text}\n{end}{tail}")).map_err(io)
 }
 
 #[cfg(test)]
@@ -313,12 +359,13 @@ mod tests {
     #[test]
     fn only_what_is_between_the_marks_is_replaced() {
         let file = std::env::temp_dir().join(format!("symbolon-report-{}.md", std::process::id()));
-        std::fs::write(&file, format!("before\n{BEGIN}old\n{END}\nafter\n")).unwrap();
-        replace(&file, "new").unwrap();
+        let part = |marks: &Marks, text: &str| format!("{}{text}\n{}\n", marks.begin, marks.end);
+        std::fs::write(&file, format!("before\n{}after\n{}", part(&MEASURED, "old"), part(&COMPARED, "old"))).unwrap();
+        replace(&file, &MEASURED, "new").unwrap();
         let read = std::fs::read_to_string(&file).unwrap();
-        std::fs::write(&file, "no marks").unwrap();
-        assert!(replace(&file, "new").is_err());
+        std::fs::write(&file, part(&COMPARED, "old")).unwrap();
+        assert!(replace(&file, &MEASURED, "new").is_err());
         std::fs::remove_file(&file).unwrap();
-        assert_eq!(read, format!("before\n{BEGIN}\nnew\n{END}\nafter\n"));
+        assert_eq!(read, format!("before\n{}after\n{}", part(&MEASURED, "\nnew"), part(&COMPARED, "old")));
     }
 }

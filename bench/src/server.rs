@@ -1,5 +1,6 @@
 //! The server under test: the real binary in its own process. Its own commands set up its configuration on disk.
 
+use crate::http::{self, Connection};
 use crate::process;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -27,6 +28,8 @@ const GATES: usize = 24;
 pub const LINKED: &str = "linked";
 pub const CONTINUE: &str = "go.shop-signin.example";
 pub const PASSWORD: &str = "correct horse battery staple";
+/// The file that `symbolon init` makes.
+const CONFIGURATION: &str = "symbolon.toml";
 
 /// A directory with a configuration, a key and people.
 pub struct Site {
@@ -66,7 +69,7 @@ impl Site {
         let gates = (0..GATES).map(|_| PrivateKey::generate(Algorithm::ES256).map_err(|it| format!("{it:?}")));
         let gates = gates.collect::<Result<Vec<_>, _>>()?;
         let text = configuration(address, database, &digest, &key, &maker.root_spki)? + &kiosks(&gates);
-        std::fs::write(directory.join("symbolon.toml"), text).map_err(|it| it.to_string())?;
+        std::fs::write(directory.join(CONFIGURATION), text).map_err(|it| it.to_string())?;
         let people = (0..people).map(|it| format!("person-{it}")).collect();
         let site = Self {
             binary: binary.to_owned(),
@@ -111,22 +114,44 @@ impl Site {
     }
 
     fn command(&self) -> Command {
+        self.command_with(CONFIGURATION)
+    }
+
+    fn command_with(&self, file: &str) -> Command {
         let mut command = Command::new(&self.binary);
-        command.arg("-c").arg(self.directory.join("symbolon.toml"));
+        command.arg("-c").arg(self.directory.join(file));
         command
     }
 
     /// Starts the server and waits for the first 200 of /health. Its log goes to a file, as that of a service does.
     pub fn start(&self, log_level: &str) -> Result<Server, String> {
-        let log = std::fs::File::create(self.directory.join("log")).map_err(|it| it.to_string())?;
+        self.start_with(CONFIGURATION, self.address, log_level)
+    }
+
+    /// Starts a node that says what it counts. The first one, number 0, listens where the issuer is. All have the rest in common, the
+    /// database included.
+    pub fn start_node(&self, number: usize) -> Result<CountingNode, String> {
+        let address = if number == 0 { self.address } else { free_address()? };
+        let counts = free_address()?;
+        let own = format!("listen = \"{address}\"\nmetrics = \"{counts}\"\nadmin_socket = \"node-{number}.sock\"");
+        let text = std::fs::read_to_string(self.directory.join(CONFIGURATION)).map_err(|it| it.to_string())?;
+        let text = text.replacen(&format!("listen = \"{}\"", self.address), &own, 1);
+        let file = format!("node-{number}.toml");
+        std::fs::write(self.directory.join(&file), text).map_err(|it| it.to_string())?;
+        Ok(CountingNode { server: self.start_with(&file, address, "info")?, address, counts })
+    }
+
+    fn start_with(&self, file: &str, address: SocketAddr, log_level: &str) -> Result<Server, String> {
+        let log_file = self.directory.join(file).with_extension("log");
+        let log = std::fs::File::create(&log_file).map_err(|it| it.to_string())?;
         let began = Instant::now();
-        let mut command = self.command();
+        let mut command = self.command_with(file);
         command.arg("serve").env("RUST_LOG", log_level).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let child = command.spawn().map_err(|it| format!("{}: {it}", self.binary.display()))?;
         let mut server = Server { child, started_in: Duration::ZERO };
-        while !is_healthy(self.address) {
+        while !is_healthy(address) {
             if let Ok(Some(status)) = server.child.try_wait() {
-                let said = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
+                let said = std::fs::read_to_string(&log_file).unwrap_or_default();
                 return Err(format!("the server ended ({status}): {said}"));
             }
             if began.elapsed() > Duration::from_secs(30) {
@@ -154,6 +179,30 @@ impl Server {
         let status = self.child.wait().map_err(|it| it.to_string())?;
         if status.success() { Ok(()) } else { Err(format!("the server ended with {status}")) }
     }
+}
+
+/// One of several processes that serve the same site. It says at an address of its own what it counts.
+pub struct CountingNode {
+    pub server: Server,
+    pub address: SocketAddr,
+    counts: SocketAddr,
+}
+
+impl CountingNode {
+    /// How many changes conflicted since its start.
+    pub async fn conflicts(&self) -> Result<u64, String> {
+        let answer = Connection::open(self.counts).await?.ask(&http::get("/metrics", &[])).await?;
+        if answer.status != 200 {
+            return Err(format!("/metrics: {}", answer.status));
+        }
+        Ok(counted_conflicts(&answer.body))
+    }
+}
+
+/// A counter is not there before it counts for the first time.
+fn counted_conflicts(metrics: &str) -> u64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix("symbolon_store_refusals_total{why=\"conflict\"} "));
+    line.and_then(|it| it.trim().parse().ok()).unwrap_or_default()
 }
 
 impl Drop for Server {
@@ -323,4 +372,16 @@ apis = {{ orders = ["orders:read"] }}
 "#,
         key.kid()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conflicts_are_read_from_the_metrics() {
+        let head = "# TYPE symbolon_store_refusals_total counter\nsymbolon_store_refusals_total{why=\"busy\"} 3\n";
+        assert_eq!(counted_conflicts(&format!("{head}symbolon_store_refusals_total{{why=\"conflict\"}} 41\n")), 41);
+        assert_eq!(counted_conflicts(head), 0);
+    }
 }

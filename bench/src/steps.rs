@@ -255,7 +255,7 @@ impl<'a> Bench<'a> {
         Self::divide_among(self.connections, name, tokens)
     }
 
-    fn divide_among(connections: usize, name: &str, tokens: &[Tokens]) -> Result<Vec<Vec<String>>, String> {
+    pub fn divide_among(connections: usize, name: &str, tokens: &[Tokens]) -> Result<Vec<Vec<String>>, String> {
         let mut works: Vec<Vec<String>> = vec![Vec::new(); connections];
         for (at, one) in tokens.iter().enumerate() {
             works[at % connections].push(one.refresh.clone());

