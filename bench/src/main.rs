@@ -190,10 +190,25 @@ async fn measure_part(options: &Run, part: Part) -> Result<(), String> {
             println!("{}", report::memory(&memory::measure(&site).await?));
             continue;
         }
+        if part == Part::Tokens {
+            let mut table = String::new();
+            report::write_rows(&mut table, name, &measure_tokens(options, &site).await?).map_err(|it| it.to_string())?;
+            println!("{table}");
+            continue;
+        }
         let alone = measure_refresh_alone(options, &site).await?;
         println!("{}", report::sweep(&[alone], &sweeping::measure(options, &site).await?));
     }
     Ok(())
+}
+
+async fn measure_tokens(options: &Run, site: &server::Site) -> Result<Vec<Row>, String> {
+    let server = site.start("info")?;
+    let (measure, connections) = (Duration::from_secs(options.seconds), usize::from(options.connections));
+    let bench = steps::Bench::prepare(site, &server, connections, measure, None).await?;
+    let rows = rows::measure_tokens(&bench).await?;
+    server.stop()?;
+    Ok(rows)
 }
 
 /// What a refresh during the sweep is compared with.

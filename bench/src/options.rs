@@ -53,4 +53,6 @@ pub enum Part {
     Growth,
     /// Refreshes, while other changes conflict beside them.
     Conflicts,
+    /// From the authorization to refreshes, with DPoP and without: the rows that two builds are compared by.
+    Tokens,
 }

@@ -30,6 +30,17 @@ pub async fn measure(bench: &Bench<'_>) -> Result<(Vec<Row>, Vec<Limit>), String
     Ok((rows, api))
 }
 
+/// The rows that two builds are compared by.
+pub async fn measure_tokens(bench: &Bench<'_>) -> Result<Vec<Row>, String> {
+    let (authorize, codes) = bench.authorize(&Ask::phone(BOTH)).await?;
+    let (exchange, tokens) = bench.exchange("code exchange", codes, bench.load(200)).await?;
+    let refresh = bench.refresh("refresh", &tokens, bench.profile).await?;
+    let alone = bench.refresh_alone(&bench.grants(BOTH).await?).await?;
+    let mut rows = vec![authorize, exchange, refresh, alone];
+    rows.extend(bound::measure(bench).await?.rows);
+    Ok(rows)
+}
+
 /// The refresh row alone, over as many grants, for a comparison with it.
 pub async fn measure_refresh(bench: &Bench<'_>, name: &str) -> Result<Row, String> {
     let (_, codes) = bench.authorize(&Ask::phone(BOTH)).await?;
