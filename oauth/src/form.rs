@@ -66,6 +66,11 @@ impl Form {
         Ok(Self { pairs })
     }
 
+    /// The parameters of these names, and no others.
+    pub fn only(&self, names: &[&str]) -> Self {
+        Self { pairs: self.pairs.iter().filter(|(name, _)| names.contains(&name.as_str())).cloned().collect() }
+    }
+
     /// The value, if it is there and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
@@ -122,6 +127,9 @@ mod tests {
         assert_eq!((form.get("a"), form.get("b")), (Some("1 2"), Some("\u{fc}")));
         assert_eq!(form.all("resource"), ["x", "y"]);
         assert_eq!((form.get("empty"), form.was_empty("empty"), form.contains("none")), (None, true, false));
+        let part = form.only(&["a", "empty", "resource", "none"]);
+        assert_eq!(part.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "resource", "resource", "empty"]);
+        assert_eq!((part.get("a"), part.get("b")), (Some("1 2"), None));
     }
 
     /// 567-V, 584-K

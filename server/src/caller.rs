@@ -159,6 +159,13 @@ impl ClientProof {
     }
 }
 
+/// Who calls where clients and APIs may.
+pub enum ClientOrApi {
+    Client(Box<Caller>),
+    /// Its name.
+    Api(String),
+}
+
 /// What tells who is calling, beside the core.
 pub struct Callers {
     pub attesting: Attesting,
@@ -287,6 +294,14 @@ impl Callers {
             return Ok(Some(name));
         }
         Err(invalid_client("The API's introspection secret is wrong.").into())
+    }
+
+    /// Whoever's name and secret come along.
+    pub async fn client_or_api(&self, core: &Core, incoming: &Incoming) -> Result<ClientOrApi> {
+        match self.api(core, incoming).await? {
+            Some(name) => Ok(ClientOrApi::Api(name)),
+            None => Ok(ClientOrApi::Client(Box::new(self.identify(core, incoming).await?))),
+        }
     }
 
     /// Compares a secret with its digest, once per process. Wrong ones are limited per client and address. Guessing is slow, while the

@@ -2,7 +2,7 @@
 //! `symbolon_oauth::dpop`; here are our URL, our nonces, and the single use.
 
 use crate::core::Core;
-use crate::error::{Refused, Result};
+use crate::error::{Fault, Refused, Result};
 use crate::store::Change;
 use crate::web::request::Incoming;
 use symbolon_oauth::base64url;
@@ -64,6 +64,12 @@ pub fn of_request(core: &Core, incoming: &Incoming, access_token: Option<&str>) 
     // The wider window for each proof: what is remembered of one never depends on whether its nonce is still good.
     let (once, last_ms) = (proof.once(), proof.last_s(NONCE_WINDOW_S) * 1000);
     Ok(Some(ProvedKey { jkt: proof.jkt, key: proof.key, once, last_ms }))
+}
+
+/// The same where the row requires a proof: without a header no request gets here (`Route::must_come_with_proof`).
+pub fn required_key(core: &Core, incoming: &Incoming) -> Result<ProvedKey> {
+    let missing = || Fault::new(format!("the row of {} requires no proof", incoming.route.path));
+    Ok(of_request(core, incoming, None)?.ok_or_else(missing)?)
 }
 
 /// RFC 8705 5: the endpoint has a second name in `mtls_endpoint_aliases`, and a proof may name that, with a certificate or without one.

@@ -90,8 +90,7 @@ enum EvidenceOutcome {
 /// POST /attest. Whatever is wrong with the evidence goes to the audit, with the rules it broke (284-N) and what it said.
 pub async fn attest(attesting: &Attesting, core: &Core, incoming: &Incoming) -> Result<Reply> {
     let (client_id, rules) = client_of(core, incoming).await?;
-    let held = dpop::of_request(core, incoming, None)?
-        .ok_or_else(|| Refused::bad_request("invalid_dpop_proof", "Prove the installation's key: send a DPoP header."))?;
+    let held = dpop::required_key(core, incoming)?;
     // Counted by what was proved, so that nobody uses up another's.
     within(&core.limits.attests_of_instance, &["attest", &client_id, &held.jkt])?;
     let challenge = incoming.form.get("challenge").unwrap_or_default();

@@ -2,7 +2,7 @@
 //! (`Journey`), so that each passes the machine's rules and wants fresh proof.
 
 use super::account_passkeys::{self, instant};
-use super::browser::{form_token, form_token_fits};
+use super::browser::{form_token, verified_form};
 use super::reply::{self, Reply};
 use super::{account_links, browser_session, login_begin};
 use crate::app::App;
@@ -109,10 +109,8 @@ async fn waiting(app: &App, incoming: &Incoming, account: &str) -> Result<Vec<Wa
 }
 
 async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply> {
-    let form = &incoming.form;
-    if !form_token_fits(app, &session.id, "account", form.get("form_token")) {
-        return Err(Refused::bad_request("invalid_session", "This form is too old. Open the account page again.").into());
-    }
+    let too_old = || Refused::bad_request("invalid_session", "This form is too old. Open the account page again.");
+    let form = verified_form(app, incoming, &session.id, "account").ok_or_else(too_old)?;
     let action = form.get("action").unwrap_or_default();
     let Some(passkey) = action.strip_prefix("rename_passkey:").filter(|id| id.len() <= 64) else {
         let nothing = || Refused::bad_request("invalid_request", "There is no such action on this page.");
@@ -120,7 +118,7 @@ async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply>
         return login_begin::own(app, incoming, journey, Some(session.clone())).await;
     };
     let mut change = Change::new(incoming.now_ms);
-    account_passkeys::rename(&mut change, incoming, &session.account, passkey)?;
+    account_passkeys::rename(&mut change, form, &session.account, passkey)?;
     let entry = audit::Entry::ok("passkey_renamed").account(session.account.as_str()).session(sessions::public_id(app, &session.id));
     change.audit(entry.address(incoming.address.to_string()).with("target", passkey));
     app.store.apply(change).await?;

@@ -13,8 +13,8 @@ use crate::pages::PasskeyView;
 use crate::sessions::Session;
 use crate::store::tables::passkey::{HANDLE, RENAME};
 use crate::store::{Change, Expect, Row, Value};
-use crate::web::request::Incoming;
 use symbolon_oauth::base64url;
+use symbolon_oauth::form::Form;
 use symbolon_passkey::options;
 
 /// What the page shows, and what the platform is told: all passkeys of the account, and the person's present name. `person`: the
@@ -61,8 +61,8 @@ fn signal(rp_id: &str, handle: &str, ids: &[Vec<u8>], person: &Row) -> Result<Op
 }
 
 /// The name that the person gives a passkey: one line.
-pub fn rename(change: &mut Change, incoming: &Incoming, account: &str, public_id: &str) -> Result<()> {
-    let typed = incoming.form.get(&format!("name_{public_id}")).unwrap_or_default();
+pub fn rename(change: &mut Change, form: &Form, account: &str, public_id: &str) -> Result<()> {
+    let typed = form.get(&format!("name_{public_id}")).unwrap_or_default();
     let empty = || Refused::bad_request("invalid_request", "A passkey's name is not empty.");
     let name = passkeys::shown_name(typed).ok_or_else(empty)?;
     change.run_expecting(RENAME, vec![account.into(), public_id.into(), name.into()], Expect::Any);

@@ -56,10 +56,8 @@ const OURS: [&str; 9] = [
     "scope",
 ];
 
-pub async fn challenge(app: &App, incoming: &Incoming) -> Result<Reply> {
-    must_be_an_app(incoming)?;
-    let caller = app.callers.identify(app, incoming).await?;
-    let assured = native::admit(&caller)?;
+pub async fn challenge(app: &App, incoming: &Incoming, caller: &Caller) -> Result<Reply> {
+    let assured = native::admit(caller)?;
     let origins = caller.client.passkey_origins(&app.config.passkeys.rp_id(&app.config.issuer));
     let facts = known_facts(app, &caller.client_id, caller.instance.as_ref(), incoming.now_ms).await?;
     let surroundings = Surroundings {
@@ -67,7 +65,7 @@ pub async fn challenge(app: &App, incoming: &Incoming) -> Result<Reply> {
         address: Some(incoming.address),
         installation: facts.map(Arc::new),
     };
-    let face = NativeRequest { app, incoming, caller: &caller, assured, origins, surroundings };
+    let face = NativeRequest { app, incoming, caller, assured, origins, surroundings };
     let answered = match incoming.form.get("auth_session") {
         Some(held) if held.starts_with(Kind::AuthSession.prefix()) => face.begin_beside(held).await,
         Some(held) => face.answer(held).await,
@@ -82,23 +80,6 @@ pub async fn challenge(app: &App, incoming: &Incoming) -> Result<Reply> {
         }
         other => other,
     })
-}
-
-/// A page's script and a web view have these headers and our cookies. An app that draws its own screens has none of them.
-fn must_be_an_app(incoming: &Incoming) -> Result<()> {
-    let refused = |why: String| {
-        let hint = "This endpoint is for apps alone: send no Origin, no Sec-Fetch headers, and none of this server's cookies.";
-        Err(Refused::bad_request("invalid_request", hint).because(why).into())
-    };
-    let is_of_browser = |name: &str| name == "origin" || name.starts_with("sec-fetch-");
-    if let Some(name) = incoming.headers.keys().find(|name| is_of_browser(name.as_str())) {
-        return refused(format!("the header {name}"));
-    }
-    let is_ours = |name: &&str| name.strip_prefix("__Host-").unwrap_or(name).starts_with("symbolon-");
-    match incoming.cookie_names().find(is_ours) {
-        Some(name) => refused(format!("the cookie {}", name.chars().take(40).collect::<String>())),
-        None => Ok(()),
-    }
 }
 
 /// Why a sign-in goes on in the browser.

@@ -7,6 +7,7 @@ use crate::login::row;
 use crate::sessions;
 use crate::store::Change;
 use crate::web::request::Incoming;
+use symbolon_oauth::form::Form;
 use symbolon_oauth::{base64url, digest};
 
 /// Sign-ins under way in one browser: an older one than the newest eight is forgotten.
@@ -27,6 +28,11 @@ pub fn form_token_fits(app: &App, secret: &[u8], state: &str, token: Option<&str
     app.keyring
         .mac_with(bytes[0], "form", &[app.config.issuer.as_bytes(), secret, state.as_bytes()])
         .is_some_and(|made| digest::equal(&made, &bytes[1..]))
+}
+
+/// The fields of a form of ours, if its token fits. On rows with a form token there is no other way to what a form wants done.
+pub fn verified_form<'a>(app: &App, incoming: &'a Incoming, secret: &[u8], state: &str) -> Option<&'a Form> {
+    incoming.unverified_form.verify(|token| form_token_fits(app, secret, state, token))
 }
 
 /// The cookie of one sign-in. Its name has the sign-in's id, its value the secret and nothing else.

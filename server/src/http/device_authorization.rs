@@ -4,6 +4,7 @@ use super::reply::{self, Reply};
 use crate::app::App;
 use crate::audit::Entry;
 use crate::authorization::device::{self, Started};
+use crate::caller::Caller;
 use crate::error::{Fault, Refused, Result};
 use crate::limits::Limits;
 use crate::store::{Change, NotApplied};
@@ -14,16 +15,15 @@ use symbolon_oauth::device_authorization::{GRANT_TYPE, INTERVAL_S};
 /// Two live requests with one user code are one in 25 billion: another is made then.
 const TRIES: usize = 3;
 
-pub async fn start(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let caller = app.callers.identify(app, incoming).await?;
+pub async fn start(app: &App, incoming: &Incoming, caller: &Caller) -> Result<Reply> {
     caller.must_allow(GRANT_TYPE)?;
     must_be_slow(app, incoming, &caller.client_id)?;
-    let asked = device::check(&app.authority(), &caller, &incoming.form)?;
+    let asked = device::check(&app.authority(), caller, &incoming.form)?;
     for _ in 0..TRIES {
         let mut change = Change::new(incoming.now_ms);
         // What the caller spends comes first, as in every change.
         let burnt = caller.burn(&mut change);
-        let started = device::start(&app.authority(), &mut change, &caller, asked.clone())?;
+        let started = device::start(&app.authority(), &mut change, caller, asked.clone())?;
         if caller.is_proved() {
             let mut entry = Entry::ok("device_requested").client(caller.client_id.as_str()).address(incoming.address.to_string());
             entry.security = false;

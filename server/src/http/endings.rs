@@ -9,11 +9,9 @@ use crate::error::{Refused, Result};
 use crate::web::request::Incoming;
 use serde_json::json;
 
-pub async fn endings(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let name = app.callers.api(app, incoming).await?;
-    let hint = "Only an API may ask what has ended: send its name and introspection secret by HTTP Basic.";
-    let name = name.ok_or_else(|| Refused::new(401, "invalid_client", hint))?;
-    let audience = app.config.api.get(&name).map(|it| it.audience.clone()).unwrap_or_default();
+/// `name`: the API that asks.
+pub async fn endings(app: &App, incoming: &Incoming, name: &str) -> Result<Reply> {
+    let audience = app.config.api.get(name).map(|it| it.audience.clone()).unwrap_or_default();
     let wrong = || Refused::bad_request("invalid_request", "Send `next` of the previous answer as after, unchanged.");
     let after = match incoming.form.get("after") {
         None => Position::default(),

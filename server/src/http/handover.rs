@@ -1,7 +1,7 @@
 //! POST /handover: an app gets an address for the browser. GET and POST /handover/{ticket}: the page there. docs/handover.md. GET binds the ticket
 //! to this browser and changes no session; the form of the page spends it.
 
-use super::browser::{form_token, form_token_fits, sign_ins_of_others};
+use super::browser::{form_token, sign_ins_of_others, verified_form};
 use super::pages as views;
 use super::reply::{self, Reply, add_cookie};
 use super::{browser_session, held_token};
@@ -9,19 +9,20 @@ use crate::app::App;
 use crate::authorization::handover::{self, HandoverBrowser, LIFETIME_MS, OpenedTicket};
 use crate::config::Handover;
 use crate::error::{Error, Refused, Result};
+use crate::grants::Grant;
 use crate::grants::holder::Holder;
 use crate::limits::Limits;
 use crate::login::step::{Step, Text};
 use crate::pages::PageContext;
 use crate::sessions;
+use crate::tokens::issue::Accepted;
 use crate::web::request::Incoming;
 use http::{Method, header};
 use serde_json::json;
 use symbolon_oauth::base64url;
 
 /// Only an attested app that may, by a token that is bound to its installation's key.
-pub async fn issue(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let (accepted, grant) = held_token::of_request(app, incoming).await?;
+pub async fn issue(app: &App, (accepted, grant): (Accepted, Grant), now_ms: i64) -> Result<Reply> {
     let gone = || held_token::invalid("The access token is unknown, expired or ended.");
     let client = app.clients.get(&grant.client).await?.ok_or_else(gone)?;
     let forbidden = |why: &str| {
@@ -35,7 +36,7 @@ pub async fn issue(app: &App, incoming: &Incoming) -> Result<Reply> {
     if app.limits.approvals.check_key(&Limits::bucket(&["handover", &sessions::public_id(app, &grant.session)])).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "Too many tickets of this app; wait.").retry_after(5).into());
     }
-    let ticket = handover::issue(app, &grant, &rules.url, incoming.now_ms).await?;
+    let ticket = handover::issue(app, &grant, &rules.url, now_ms).await?;
     let address = app.url(&format!("/handover/{ticket}"));
     Ok(reply::json(200, &json!({ "handover_uri": address, "expires_in": LIFETIME_MS / 1000 })))
 }
@@ -112,13 +113,12 @@ async fn ask(app: &App, incoming: &Incoming, (ticket, opened): (&str, &OpenedTic
 
 async fn spend(app: &App, incoming: &Incoming, (ticket, opened): (&str, &OpenedTicket), rules: &Handover) -> Result<Reply> {
     let too_old = || Refused::bad_request("invalid_session", "This page is too old, or it belongs to another browser. Go back to the app.");
-    if opened.is_new || !form_token_fits(app, &opened.secret, ticket, incoming.form.get("form_token")) {
-        return Err(too_old().because("form token").into());
-    }
+    let form = verified_form(app, incoming, &opened.secret, ticket).filter(|_| !opened.is_new);
+    let form = form.ok_or_else(|| too_old().because("form token"))?;
     let present = browser_session::at_all(app, incoming).await?;
     let is_other = present.as_ref().is_some_and(|session| session.account != opened.account);
     let wanted = if is_other { "switch_person" } else { "continue" };
-    if incoming.form.get("action") != Some(wanted) {
+    if form.get("action") != Some(wanted) {
         return Err(too_old().because("another person's session, or another button").into());
     }
     // Who is signed in here in full stays so: the app's session would be worth less.

@@ -3,7 +3,7 @@
 
 use super::reply::{self, Reply};
 use crate::app::App;
-use crate::caller::Caller;
+use crate::caller::{Caller, ClientOrApi};
 use crate::error::{Fault, Refused, Result};
 use crate::grants::{self, refresh};
 use crate::store::Change;
@@ -20,8 +20,8 @@ enum Asker {
     Client(Box<Caller>),
 }
 
-pub async fn introspect(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let asker = identify_asker(app, incoming).await?;
+pub async fn introspect(app: &App, incoming: &Incoming, caller: ClientOrApi) -> Result<Reply> {
+    let asker = must_be_authenticated(app, incoming, caller).await?;
     let token = incoming.form.get("token").ok_or_else(|| Refused::bad_request("invalid_request", "The token parameter is missing."))?;
     let found = match token.starts_with(Kind::Refresh.prefix()) {
         true => refresh_token(app, &asker, token).await?,
@@ -69,12 +69,14 @@ async fn access_token(app: &App, incoming: &Incoming, asker: &Asker, token: &str
     Ok(Some(body))
 }
 
-async fn identify_asker(app: &App, incoming: &Incoming) -> Result<Asker> {
-    if let Some(name) = app.callers.api(app, incoming).await? {
-        let audience = app.config.api.get(&name).map(|it| it.audience.clone()).unwrap_or_default();
-        return Ok(Asker::Api { name, audience });
-    }
-    let caller = app.callers.identify(app, incoming).await?;
+async fn must_be_authenticated(app: &App, incoming: &Incoming, caller: ClientOrApi) -> Result<Asker> {
+    let caller = match caller {
+        ClientOrApi::Api(name) => {
+            let audience = app.config.api.get(&name).map(|it| it.audience.clone()).unwrap_or_default();
+            return Ok(Asker::Api { name, audience });
+        }
+        ClientOrApi::Client(caller) => caller,
+    };
     if !caller.authenticated {
         return Err(Refused::new(401, "invalid_client", "Introspection needs an API or a client that authenticates.").into());
     }
@@ -83,7 +85,7 @@ async fn identify_asker(app: &App, incoming: &Incoming) -> Result<Asker> {
     if !burnt.is_empty() {
         burnt.applied(app.store.apply(change).await)?;
     }
-    Ok(Asker::Client(Box::new(caller)))
+    Ok(Asker::Client(caller))
 }
 
 /// A client may ask about its own refresh token; an API never sees one.

@@ -2,22 +2,21 @@
 
 use super::reply::{self, Reply};
 use crate::app::App;
+use crate::caller::Caller;
 use crate::core::Core;
 use crate::error::{Fault, Result};
 use crate::grants::kiosk::Kiosk;
 use crate::grants::kiosk_challenge::{self, CHANGES_S, LIFETIME_MS};
-use crate::web::request::Incoming;
 use serde_json::json;
 use symbolon_oauth::jwk::Algorithm;
 use symbolon_oauth::jws;
 use symbolon_oauth::kiosk::{CHALLENGE_TYP, Challenge, GRANT_TYPE, to_picture};
 
-pub async fn challenge(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let caller = app.callers.identify(app, incoming).await?;
+pub fn challenge(app: &App, now_ms: i64, caller: &Caller) -> Result<Reply> {
     caller.must_allow(GRANT_TYPE)?;
-    let kiosk = Kiosk::of(&caller)?;
-    kiosk.must_be_slow(app, &caller)?;
-    let text = picture(app, (&caller.client_id, &kiosk), incoming.now_ms)?;
+    let kiosk = Kiosk::of(caller)?;
+    kiosk.must_be_slow(app, caller)?;
+    let text = picture(app, (&caller.client_id, &kiosk), now_ms)?;
     let picture = to_picture(&text);
     Ok(reply::json(200, &json!({ "challenge": text, "picture": picture, "expires_in": LIFETIME_MS / 1000, "changes_in": CHANGES_S })))
 }

@@ -1,7 +1,7 @@
 //! The browser's face of the login machine: cookies, form tokens and pages on this side, `Step`s on the other. `login_begin` begins.
 //! A form is answered by 303 to the page of the sign-in, `/login/{address}`, which can be fetched again.
 
-use super::browser::{SignInCookie, form_token_fits};
+use super::browser::{SignInCookie, verified_form};
 use super::browser_session;
 use super::pages as views;
 use super::remembered;
@@ -22,6 +22,7 @@ use crate::sessions::{self, Session};
 use crate::stored_bytes::Writer;
 use crate::web::request::Incoming;
 use std::collections::BTreeMap;
+use symbolon_oauth::form::Form;
 
 /// Fields of our forms that are no answer.
 const OURS: [&str; 5] = ["form_token", "handle", "version", "locale", "action"];
@@ -68,14 +69,15 @@ pub(super) fn settling<'a>(
 
 /// POST /login: the first answer, to a page that carries the start.
 pub async fn answer_first(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let form = &incoming.form;
-    let handle = form.get("handle").ok_or_else(|| over().because("no handle"))?;
+    let handle = incoming.form.get("handle").ok_or_else(|| over().because("no handle"))?;
     let state = app.machine.open_start(handle, incoming.now_ms)?;
     let cookie = SignInCookie::of(app, incoming, &state.id).ok_or_else(|| over().because("no cookie of this sign-in"))?;
-    let fields = fields(incoming);
-    let answer = Answer { action: action(incoming), fields: &fields };
-    // The form's token is bound to the secret with which the page was made. The secret that the answer set comes later.
-    let is_ours = form_token_fits(app, &cookie.secret, handle, form.get("form_token"));
+    let ours = verified_form(app, incoming, &cookie.secret, handle);
+    // The form's token is bound to the secret with which the page was made. The secret that the answer set comes later. With that one the
+    // answer is only compared.
+    let (is_ours, form) = (ours.is_some(), ours.unwrap_or_else(|| incoming.form_as_sent()));
+    let fields = fields(form);
+    let answer = Answer { action: action(form), fields: &fields };
     let received = app.machine.receive_start(state, &cookie.secret, &answer, incoming.now_ms).await?;
     if !is_ours && !matches!(received, Received::Again(..) | Received::Outdated(_)) {
         return Err(over().because("form token").into());
@@ -96,27 +98,24 @@ fn forgetting(app: &App, answer: &Answer<'_>, mut reply: Reply) -> Reply {
 
 /// POST /login/{address}: a later answer, to a page that says which version it shows.
 pub async fn answer(app: &App, incoming: &Incoming, address: &str) -> Result<Reply> {
-    let form = &incoming.form;
     let (id, _) = views::read_address(app, address).ok_or_else(|| over().because("address"))?;
     let cookie = SignInCookie::of(app, incoming, &id).ok_or_else(|| over().because("no cookie of this sign-in"))?;
-    let version = form.get("version").and_then(|text| text.parse::<i64>().ok()).ok_or_else(|| over().because("no version"))?;
+    let version = incoming.form.get("version").and_then(|text| text.parse::<i64>().ok()).ok_or_else(|| over().because("no version"))?;
     // Bound to the sign-in and not to its changing secret, which the row itself compares.
-    if !form_token_fits(app, &id, &format!("sign-in {version}"), form.get("form_token")) {
-        return Err(over().because("form token").into());
-    }
-    let fields = fields(incoming);
-    let answer = Answer { action: action(incoming), fields: &fields };
+    let form = verified_form(app, incoming, &id, &format!("sign-in {version}")).ok_or_else(|| over().because("form token"))?;
+    let fields = fields(form);
+    let answer = Answer { action: action(form), fields: &fields };
     let received = app.machine.receive_answer(&id, (&cookie.secret, version), &answer, incoming.now_ms).await?;
     Ok(forgetting(app, &answer, go_on(app, incoming, &answer, received).await?))
 }
 
 /// The button. A form may not name the action that only a provider's redirect brings.
-fn action(incoming: &Incoming) -> &str {
-    incoming.form.get("action").filter(|action| *action != RETURNED).unwrap_or_default()
+fn action(form: &Form) -> &str {
+    form.get("action").filter(|action| *action != RETURNED).unwrap_or_default()
 }
 
-fn fields(incoming: &Incoming) -> BTreeMap<String, String> {
-    let answers = incoming.form.iter().filter(|(name, _)| !OURS.contains(name));
+fn fields(form: &Form) -> BTreeMap<String, String> {
+    let answers = form.iter().filter(|(name, _)| !OURS.contains(name));
     answers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 

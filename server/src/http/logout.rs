@@ -2,7 +2,7 @@
 //! this very session. Without a session in this browser, the session that a genuine hint names ends. A page says what happened and no
 //! more, and a redirect leads only to a registered URI (491-O).
 
-use super::browser::{self, form_token, form_token_fits};
+use super::browser::{self, form_token, verified_form};
 use super::reply::{self, Reply, add_cookie};
 use super::upstream_sign_out::{self, SIGNED_OUT};
 use super::{browser_session, pages, remembered};
@@ -54,9 +54,8 @@ pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
     let session = browser_session::at_all(app, incoming).await?;
     let request = read_request(app, incoming, session.as_ref()).await?;
     let Some(session) = session else { return without_session(app, incoming, &request).await };
-    let confirmed = incoming.method == Method::POST
-        && incoming.form.get("action") == Some("logout")
-        && form_token_fits(app, &session.id, &form_state(&request), incoming.form.get("form_token"));
+    let form = verified_form(app, incoming, &session.id, &form_state(&request));
+    let confirmed = form.is_some_and(|form| form.get("action") == Some("logout"));
     if !request.of_this_session && !confirmed {
         return confirm(app, incoming, &session, &request);
     }

@@ -1,7 +1,8 @@
 //! From a request to its answer. The path names a row of the table, the row names the checks, then the endpoint answers.
 //!
-//! The row says which checks an endpoint needs; `web::route` explains its words. This table says where each check is made.
-//! `tests/it/tidy/checks.rs` compares it with the code and with the rows.
+//! The row says which checks an endpoint needs; `web::route` explains its words. `Reading::read` and `check_and_answer` make those for which
+//! row and request are enough, and `handler` identifies programs. Cookies and the tokens of our forms are checked by the endpoint. This
+//! table says where each check is made. `tests/it/tidy/checks.rs` compares it with the code and with the rows.
 //!
 //! | check                               | where                                                                                      |
 //! |-------------------------------------|--------------------------------------------------------------------------------------------|
@@ -16,13 +17,14 @@
 //! | scripts of other origins            | `cors::preflight`, `cors::allow_reading`                                                   |
 //! | caller: Client                      | `Callers::identify`                                                                        |
 //! | caller: Api                         | `Callers::api`                                                                             |
-//! | caller: ClientOrApi                 | `Callers::api`, `Callers::identify`                                                        |
-//! | caller: Token                       | `held_token::of_request`, `pending::holder`                                                |
-//! | caller: Registration                | `registration::own`                                                                        |
+//! | caller: ClientOrApi                 | `Callers::client_or_api`                                                                   |
+//! | caller: Token                       | `held_token::of_request`                                                                   |
+//! | caller: Registration                | `registration::own_of_request`                                                             |
 //! | caller: Session                     | `browser_session::for_our_pages`, `browser_session::for_client`, `browser_session::at_all` |
 //! | caller: SignIn                      | `SignInCookie::of`, `handover::open`                                                       |
+//! | a proof that must come along        | `Route::must_come_with_proof`                                                              |
 //! | a proof of a key                    | `dpop::of_request`                                                                         |
-//! | a form of ours                      | `browser::form_token_fits`                                                                 |
+//! | a form of ours                      | `browser::verified_form`                                                                   |
 //! | who may have screens of its own     | `native::admit`                                                                            |
 //! | what an authorization may ask       | `request::check`, `request::check_native`                                                  |
 
@@ -30,6 +32,7 @@ pub mod account;
 pub mod account_links;
 mod account_passkeys;
 pub mod approvals;
+pub mod assets;
 mod auth_session;
 pub mod authorize;
 pub mod authorize_challenge;
@@ -42,6 +45,7 @@ mod cors;
 pub mod device;
 pub mod device_authorization;
 pub mod endings;
+pub mod handler;
 pub mod handover;
 mod held_token;
 pub mod introspect;
@@ -180,12 +184,6 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let named = app.links.addressed(request.uri(), request.headers(), peer, &app.config.trusted_proxies);
-    if let Ok(Host::Issuer | Host::Unknown) = named
-        && let Some(asset) = asset(app, &request)
-    {
-        record.route = "/assets";
-        return asset;
-    }
     let languages = (None, headers::texts(request.headers(), "accept-language"));
     let mut reader = FailureReader { is_browser: false, languages, id: record.id.clone(), method: None };
     let host = match named {
@@ -233,14 +231,21 @@ where
     };
     record.address = Some(incoming.address);
     let _ = incoming.known.id.set(record.id.clone());
-    let outcome = match route.must_be_meant(&incoming.method, &incoming.headers) {
-        Ok(()) if come_back::is_needed(app, &incoming) => pages::come_back(app, &incoming),
-        Ok(()) => (row.handler)(app, &incoming).await,
-        Err(error) => Err(error),
-    };
+    let outcome = check_and_answer(app, row, &incoming).await;
     let mut reply = conclude(app, &incoming, reader, outcome, record).await;
     add_headers(app, &incoming, &record.id, &mut reply);
     reply
+}
+
+/// What the row asks for beyond a request that could be read, then its endpoint.
+async fn check_and_answer(app: &App, row: &Row, incoming: &Incoming) -> Result<Reply> {
+    let route = &row.route;
+    route.must_be_meant(&incoming.method, &incoming.headers)?;
+    if come_back::is_needed(app, incoming) {
+        return pages::come_back(app, incoming);
+    }
+    route.must_come_with_proof(&incoming.headers)?;
+    row.handler.answer(app, incoming).await
 }
 
 /// The answer. A refusal is noted, whether it is a failure or an answer of its own: a page, or a redirect to the client.
@@ -344,24 +349,6 @@ fn below_issuer(app: &App, path: &str) -> Option<(&'static Row, PathParameters)>
         }
     };
     routes::find(below)
-}
-
-fn asset<B>(app: &App, request: &Request<B>) -> Option<Reply> {
-    let path = request.uri().path().strip_prefix(app.config.issuer_path())?.strip_prefix("/assets/")?;
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        return None;
-    }
-    let asset = app.pages.asset(path)?;
-    let etag = format!("\"{}\"", asset.version);
-    // RFC 9110 13.1.2: a list, and weak tags count.
-    let is_same = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes();
-    let fresh = headers::list(request.headers(), "if-none-match").any(is_same);
-    let mut reply = if fresh { reply::empty(304) } else { reply::body(200, asset.mime, asset.bytes.clone()) };
-    reply::set(&mut reply, header::ETAG, &etag);
-    reply::set(&mut reply, header::CACHE_CONTROL, "public, max-age=3600");
-    // A picture opened by itself runs nothing.
-    reply::set(&mut reply, header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; sandbox");
-    Some(reply)
 }
 
 /// Headers every answer carries (559-V, 562-V, 577-V).

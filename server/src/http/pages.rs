@@ -205,7 +205,7 @@ pub fn lead_on(app: &App, incoming: &Incoming, to: &str) -> Result<Reply> {
 
 /// The page that posts a request of another site once more, from here.
 pub fn come_back(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let fields: Vec<(String, String)> = incoming.form.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let fields: Vec<(String, String)> = incoming.form_as_sent().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let action = come_back::address(app, incoming);
     let html = app.pages.form_post(&action, &fields, &locale(app, incoming, incoming.form.get("ui_locales")), &app.config.issuer)?;
     Ok(reply::posting_page(html, FormTarget::Ours))

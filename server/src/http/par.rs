@@ -6,6 +6,7 @@ use crate::audit;
 use crate::authorization::binding::bind;
 use crate::authorization::pushed;
 use crate::authorization::request::{self, RequestProblem};
+use crate::caller::Caller;
 use crate::error::{Refused, Result};
 use crate::limits::Limits;
 use crate::store::{Change, NotApplied};
@@ -13,8 +14,7 @@ use crate::web::request::Incoming;
 
 const BESIDE: [&str; 5] = ["client_id", "client_secret", "client_assertion", "client_assertion_type", "request"];
 
-pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let caller = app.callers.identify(app, incoming).await?;
+pub async fn par(app: &App, incoming: &Incoming, caller: &Caller) -> Result<Reply> {
     let form = &incoming.form;
     if form.contains("request_uri") {
         return Err(Refused::bad_request("invalid_request", "A pushed request may not contain request_uri.").into());
@@ -29,7 +29,7 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
         return Err(Refused::bad_request("invalid_request", hint).into());
     }
     let mut asked = request::check(&app.authority(), &caller.client_id, &caller.client, form).map_err(RequestProblem::into_error)?;
-    bind(&mut asked, &caller)?;
+    bind(&mut asked, caller)?;
     let mut change = Change::new(incoming.now_ms);
     let pushed = pushed::push(&app.authority(), &mut change, &caller.client_id, &asked)?;
     app.stored.charge(caller.writer(), pushed.bytes)?;

@@ -27,6 +27,7 @@ use crate::login::step::Step;
 use crate::sessions;
 use crate::store::tables::backchannel_request::{FORGET_ADDRESS, WRITE_ADDRESS};
 use crate::store::{Change, Expect, NotApplied, Value};
+use crate::tokens::issue::Accepted;
 use crate::web::request::Incoming;
 use http::Method;
 use serde_json::json;
@@ -34,14 +35,13 @@ use serde_json::json;
 /// FCM's tokens are the longest.
 const MAX_PUSH_ADDRESS: usize = 2048;
 
-pub async fn pending(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let holder = holder(app, incoming).await?;
+pub async fn pending(app: &App, incoming: &Incoming, held: (Accepted, Grant)) -> Result<Reply> {
+    let holder = holder(app, incoming, held).await?;
     if incoming.method == Method::POST { holder.act().await } else { holder.list().await }
 }
 
 /// Whoever may show and answer requests: a living session of the person, in an app that may, by proof of the app's key.
-pub(super) async fn holder<'a>(app: &'a App, incoming: &'a Incoming) -> Result<Holder<'a>> {
-    let (accepted, grant) = held_token::of_request(app, incoming).await?;
+pub(super) async fn holder<'a>(app: &'a App, incoming: &'a Incoming, (accepted, grant): (Accepted, Grant)) -> Result<Holder<'a>> {
     let _ = incoming.known.client.set(grant.client.clone());
     let gone = || held_token::invalid("The access token is unknown, expired or ended.");
     let client = app.clients.get(&grant.client).await?.ok_or_else(gone)?;

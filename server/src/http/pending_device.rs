@@ -14,19 +14,21 @@ use crate::authorization::not_mine::No;
 use crate::config::Client;
 use crate::config::sdk::NativeProviders;
 use crate::error::{Error, Refused, Result};
+use crate::grants::Grant;
 use crate::login::matching;
 use crate::login::step::Step;
 use crate::login::typed_codes::Paid;
 use crate::sessions;
 use crate::store::{Change, NotApplied};
+use crate::tokens::issue::Accepted;
 use crate::web::request::Incoming;
 use serde_json::json;
 use std::sync::Arc;
 use symbolon_oauth::base64url;
 use symbolon_oauth::device_authorization::UserCode;
 
-pub async fn device(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let holder = pending::holder(app, incoming).await?;
+pub async fn device(app: &App, incoming: &Incoming, held: (Accepted, Grant)) -> Result<Reply> {
+    let holder = pending::holder(app, incoming, held).await?;
     let waiting = WaitingDevice::find(&holder).await?;
     match incoming.form.get("action") {
         None => waiting.question(),

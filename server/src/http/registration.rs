@@ -3,7 +3,7 @@
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::error::Result;
-use crate::registration::{self, Asking, tokens};
+use crate::registration::{self, Asking, Own, tokens};
 use crate::web::request::Incoming;
 use http::{Method, header};
 use symbolon_oauth::bearer::{self, Presented};
@@ -18,11 +18,16 @@ pub async fn register(app: &App, incoming: &Incoming) -> Result<Reply> {
     Ok(reply::json(201, &answer))
 }
 
-pub async fn manage(app: &App, incoming: &Incoming) -> Result<Reply> {
+/// The client that the path names, by its own token.
+pub async fn own_of_request(app: &App, incoming: &Incoming) -> Result<Own> {
     let id = incoming.path("id").unwrap_or_default();
     let token = token(incoming)?.ok_or_else(|| tokens::no_such_token("no token"))?;
     let own = registration::own(app, id, token, incoming.now_ms).await?;
     let _ = incoming.known.client.set(own.id.clone());
+    Ok(own)
+}
+
+pub async fn manage(app: &App, incoming: &Incoming, own: Own) -> Result<Reply> {
     match incoming.method {
         Method::PUT => Ok(reply::json(200, &registration::replace(app, own, &incoming.json, asking(incoming)).await?)),
         Method::DELETE => {

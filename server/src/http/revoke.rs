@@ -14,13 +14,12 @@ use crate::tokens::handles::{Handle, Kind};
 use crate::tokens::issue;
 use crate::web::request::Incoming;
 
-pub async fn revoke(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let caller = app.callers.identify(app, incoming).await?;
+pub async fn revoke(app: &App, incoming: &Incoming, caller: &Caller) -> Result<Reply> {
     let token = incoming.form.get("token").ok_or_else(|| Refused::bad_request("invalid_request", "The token parameter is missing."))?;
     let mut change = Change::new(incoming.now_ms);
     let found = match app.handles.read(Kind::Refresh, token) {
-        Some(handle) => revoke_refresh_token(app, &caller, &handle, &mut change).await?,
-        None => revoke_access_token(app, &caller, token, &mut change).await?,
+        Some(handle) => revoke_refresh_token(app, caller, &handle, &mut change).await?,
+        None => revoke_access_token(app, caller, token, &mut change).await?,
     };
     let burnt = caller.burn(&mut change);
     if found || !burnt.is_empty() {

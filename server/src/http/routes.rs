@@ -2,33 +2,57 @@
 
 use crate::app::App;
 use crate::attesting::{attester, challenge};
-use crate::error::Result;
+use crate::caller::{self, ClientOrApi};
+use crate::grants::Grant;
+use crate::http::handler::{CallerEndpoint, Handler, PlainEndpoint};
 use crate::http::{
-    account, approvals, authorize, authorize_challenge, backchannel_authentication, continue_page, device, device_authorization, endings,
-    handover, introspect, kiosk, links, login, login_begin, login_page, logout, metadata, par, pending, pending_device, plugin,
+    account, approvals, assets, authorize, authorize_challenge, backchannel_authentication, continue_page, device, device_authorization,
+    endings, handover, introspect, kiosk, links, login, login_begin, login_page, logout, metadata, par, pending, pending_device, plugin,
     registration, revoke, stop, token, upstream, upstream_events, upstream_logout, upstream_sign_out, userinfo, wallet, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
+use crate::registration::Own;
+use crate::tokens::issue::Accepted;
 use crate::web::body::{BODY_LIMIT, Takes};
 use crate::web::reply::Reply;
-use crate::web::request::Incoming;
 use crate::web::route::{Caller, Dpop, FormToken, PathParameters, Route, Router, Sender, ServedAt, Writes};
 use http::Method;
-use std::pin::Pin;
 use std::sync::LazyLock;
-
-/// Boxed, so that one rare large future does not grow every request.
-type AnswerFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply>> + Send + 'a>>;
-type Handler = for<'a> fn(&'a App, &'a Incoming) -> AnswerFuture<'a>;
 
 pub struct Row {
     pub route: Route,
     pub handler: Handler,
 }
 
-const fn row(route: Route, handler: Handler) -> Row {
+/// The compiler runs this: a row that says another caller than its handler is given does not compile.
+const fn made(route: Route, handler: Handler) -> Row {
+    assert!(handler.is_for(route.caller), "the row says another caller than its handler is given");
     Row { route, handler }
+}
+
+const fn row(route: Route, endpoint: PlainEndpoint) -> Row {
+    made(route, Handler::Plain(endpoint))
+}
+
+const fn of_client(route: Route, endpoint: CallerEndpoint<caller::Caller>) -> Row {
+    made(route, Handler::Client(endpoint))
+}
+
+const fn of_api(route: Route, endpoint: CallerEndpoint<String>) -> Row {
+    made(route, Handler::Api(endpoint))
+}
+
+const fn of_client_or_api(route: Route, endpoint: CallerEndpoint<ClientOrApi>) -> Row {
+    made(route, Handler::ClientOrApi(endpoint))
+}
+
+const fn of_token(route: Route, endpoint: CallerEndpoint<(Accepted, Grant)>) -> Row {
+    made(route, Handler::Token(endpoint))
+}
+
+const fn of_registration(route: Route, endpoint: CallerEndpoint<Own>) -> Row {
+    made(route, Handler::Registration(endpoint))
 }
 
 const GET: &[Method] = &[Method::GET];
@@ -82,7 +106,7 @@ pub static ROWS: &[Row] = &[
             body: Takes::Form,
             from: Sender::OurPages,
             caller: Caller::Session,
-            form: FormToken::Token,
+            form: FormToken::Token(&[]),
             writes: Writes::IdleTime,
             ..PAGE
         },
@@ -93,6 +117,9 @@ pub static ROWS: &[Row] = &[
     }),
     row(Route { path: "/approvals", caller: Caller::Session, event: "approval_refused", ..PAGE }, |app, incoming| {
         Box::pin(approvals::approvals(app, incoming))
+    }),
+    row(Route { path: "/assets/{name}", writes: Writes::Nothing, ..PAGE }, |app, incoming| {
+        Box::pin(async move { assets::asset(app, incoming) })
     }),
     row(
         Route { path: "/attest", caller: Caller::Anyone, dpop: Dpop::Requires, metadata: Some("evidence_endpoint"), ..CALL },
@@ -121,17 +148,18 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(authorize::authorize(app, incoming)),
     ),
-    row(
+    of_client(
         Route {
             path: "/authorize-challenge",
+            from: Sender::NativeApp,
             dpop: Dpop::Takes,
             event: "native_sign_in_refused",
             metadata: Some("authorization_challenge_endpoint"),
             ..CALL
         },
-        |app, incoming| Box::pin(authorize_challenge::challenge(app, incoming)),
+        |app, incoming, caller| Box::pin(async move { authorize_challenge::challenge(app, incoming, &caller).await }),
     ),
-    row(
+    of_client(
         Route {
             path: "/backchannel_authentication",
             dpop: Dpop::Takes,
@@ -139,7 +167,7 @@ pub static ROWS: &[Row] = &[
             metadata: Some("backchannel_authentication_endpoint"),
             ..CALL
         },
-        |app, incoming| Box::pin(backchannel_authentication::start(app, incoming)),
+        |app, incoming, caller| Box::pin(async move { backchannel_authentication::start(app, incoming, &caller).await }),
     ),
     row(Route { path: "/c/{reference}", served_at: ServedAt::ContinueHosts, writes: Writes::Binding, ..PAGE }, |app, incoming| {
         Box::pin(continue_page::page(app, incoming))
@@ -166,7 +194,7 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(registration::register(app, incoming)),
     ),
-    row(
+    of_registration(
         Route {
             path: "/clients/{id}",
             methods: GET_PUT_DELETE,
@@ -175,7 +203,7 @@ pub static ROWS: &[Row] = &[
             event: "client_registration_refused",
             ..DOCUMENT
         },
-        |app, incoming| Box::pin(registration::manage(app, incoming)),
+        |app, incoming, own| Box::pin(registration::manage(app, incoming, own)),
     ),
     row(
         Route {
@@ -189,7 +217,7 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(device::device(app, incoming)),
     ),
-    row(
+    of_client(
         Route {
             path: "/device_authorization",
             dpop: Dpop::Takes,
@@ -198,9 +226,9 @@ pub static ROWS: &[Row] = &[
             metadata: Some("device_authorization_endpoint"),
             ..CALL
         },
-        |app, incoming| Box::pin(device_authorization::start(app, incoming)),
+        |app, incoming, caller| Box::pin(async move { device_authorization::start(app, incoming, &caller).await }),
     ),
-    row(
+    of_api(
         Route {
             path: "/endings",
             body: Takes::FormOrNothing,
@@ -210,12 +238,12 @@ pub static ROWS: &[Row] = &[
             metadata: Some("endings_endpoint"),
             ..CALL
         },
-        |app, incoming| Box::pin(endings::endings(app, incoming)),
+        |app, incoming, name| Box::pin(async move { endings::endings(app, incoming, &name).await }),
     ),
     row(Route { path: "/favicon.ico", served_at: ServedAt::Origin, writes: Writes::Nothing, ..PAGE }, |app, _| {
         Box::pin(async move { Ok(well_known::favicon(app)) })
     }),
-    row(
+    of_token(
         Route {
             path: "/handover",
             caller: Caller::Token,
@@ -224,7 +252,7 @@ pub static ROWS: &[Row] = &[
             metadata: Some("handover_endpoint"),
             ..CALL
         },
-        |app, incoming| Box::pin(handover::issue(app, incoming)),
+        |app, incoming, held| Box::pin(handover::issue(app, held, incoming.now_ms)),
     ),
     row(
         Route {
@@ -233,7 +261,7 @@ pub static ROWS: &[Row] = &[
             body: Takes::Form,
             from: Sender::OurPages,
             caller: Caller::SignIn,
-            form: FormToken::Token,
+            form: FormToken::Token(&[]),
             writes: Writes::Binding,
             event: "handover_refused",
             ..PAGE
@@ -243,7 +271,7 @@ pub static ROWS: &[Row] = &[
     row(Route { path: "/health", served_at: ServedAt::Origin, from: Sender::Server, cors: false, ..DOCUMENT }, |app, _| {
         Box::pin(metadata::health(app))
     }),
-    row(
+    of_client_or_api(
         Route {
             path: "/introspect",
             from: Sender::Server,
@@ -252,12 +280,12 @@ pub static ROWS: &[Row] = &[
             metadata: Some("introspection_endpoint"),
             ..CALL
         },
-        |app, incoming| Box::pin(introspect::introspect(app, incoming)),
+        |app, incoming, caller| Box::pin(introspect::introspect(app, incoming, caller)),
     ),
     row(Route { path: "/jwks", metadata: Some("jwks_uri"), ..DOCUMENT }, |app, incoming| {
         Box::pin(async move { Ok(metadata::jwks(app, incoming.now_ms)) })
     }),
-    row(
+    of_client(
         Route {
             path: "/kiosk/challenge",
             dpop: Dpop::Takes,
@@ -265,7 +293,7 @@ pub static ROWS: &[Row] = &[
             metadata: Some("kiosk_challenge_endpoint"),
             ..CALL
         },
-        |app, incoming| Box::pin(kiosk::challenge(app, incoming)),
+        |app, incoming, caller| Box::pin(async move { kiosk::challenge(app, incoming.now_ms, &caller) }),
     ),
     row(
         Route {
@@ -274,7 +302,7 @@ pub static ROWS: &[Row] = &[
             body: Takes::Form,
             from: Sender::OurPages,
             caller: Caller::SignIn,
-            form: FormToken::Token,
+            form: FormToken::Token(&["handle", "locale"]),
             writes: Writes::Nothing,
             ..PAGE
         },
@@ -287,7 +315,7 @@ pub static ROWS: &[Row] = &[
             body: Takes::Form,
             from: Sender::OurPages,
             caller: Caller::SignIn,
-            form: FormToken::Token,
+            form: FormToken::Token(&["version", "locale"]),
             writes: Writes::Answer,
             ..PAGE
         },
@@ -299,14 +327,14 @@ pub static ROWS: &[Row] = &[
             methods: GET_POST,
             body: Takes::Form,
             caller: Caller::Session,
-            form: FormToken::Token,
+            form: FormToken::Token(&["client_id", "id_token_hint", "post_logout_redirect_uri", "state", "ui_locales"]),
             writes: Writes::EndOfSession,
             metadata: Some("end_session_endpoint"),
             ..PAGE
         },
         |app, incoming| Box::pin(logout::logout(app, incoming)),
     ),
-    row(
+    of_client(
         Route {
             path: "/par",
             dpop: Dpop::Takes,
@@ -315,9 +343,9 @@ pub static ROWS: &[Row] = &[
             metadata: Some("pushed_authorization_request_endpoint"),
             ..CALL
         },
-        |app, incoming| Box::pin(par::par(app, incoming)),
+        |app, incoming, caller| Box::pin(async move { par::par(app, incoming, &caller).await }),
     ),
-    row(
+    of_token(
         Route {
             path: "/pending",
             methods: GET_POST,
@@ -327,9 +355,9 @@ pub static ROWS: &[Row] = &[
             metadata: Some("pending_requests_endpoint"),
             ..CALL
         },
-        |app, incoming| Box::pin(pending::pending(app, incoming)),
+        |app, incoming, held| Box::pin(pending::pending(app, incoming, held)),
     ),
-    row(
+    of_token(
         Route {
             path: "/pending/device",
             caller: Caller::Token,
@@ -338,7 +366,7 @@ pub static ROWS: &[Row] = &[
             metadata: Some("pending_devices_endpoint"),
             ..CALL
         },
-        |app, incoming| Box::pin(pending_device::device(app, incoming)),
+        |app, incoming, held| Box::pin(pending_device::device(app, incoming, held)),
     ),
     row(Route { path: "/plugin/{name}/return", caller: Caller::SignIn, writes: Writes::Return, ..PAGE }, |app, incoming| {
         Box::pin(plugin::come_back(app, incoming))
@@ -347,7 +375,7 @@ pub static ROWS: &[Row] = &[
         Box::pin(login_begin::own(app, incoming, Journey::Register { draft: None }, None))
     }),
     row(Route { path: "/reset", ..PAGE }, |app, incoming| Box::pin(login_begin::own(app, incoming, Journey::Reset, None))),
-    row(
+    of_client(
         Route {
             path: "/revoke",
             dpop: Dpop::Takes,
@@ -356,7 +384,7 @@ pub static ROWS: &[Row] = &[
             metadata: Some("revocation_endpoint"),
             ..CALL
         },
-        |app, incoming| Box::pin(revoke::revoke(app, incoming)),
+        |app, incoming, caller| Box::pin(async move { revoke::revoke(app, incoming, &caller).await }),
     ),
     row(Route { path: "/robots.txt", served_at: ServedAt::Origin, writes: Writes::Nothing, ..PAGE }, |_, _| {
         Box::pin(async move { Ok(well_known::robots()) })
@@ -364,7 +392,7 @@ pub static ROWS: &[Row] = &[
     row(Route { path: "/stop/{token}", methods: GET_POST, body: Takes::Form, writes: Writes::Nothing, ..PAGE }, |app, incoming| {
         Box::pin(stop::stop(app, incoming))
     }),
-    row(
+    of_client(
         Route {
             path: "/token",
             dpop: Dpop::Takes,
@@ -374,7 +402,7 @@ pub static ROWS: &[Row] = &[
             metadata: Some("token_endpoint"),
             ..CALL
         },
-        |app, incoming| Box::pin(token::token(app, incoming)),
+        |app, incoming, caller| Box::pin(async move { token::token(app, incoming, &caller).await }),
     ),
     row(
         Route {
@@ -418,7 +446,7 @@ pub static ROWS: &[Row] = &[
     row(Route { path: "/upstream/{name}/signed-out", writes: Writes::Nothing, ..PAGE }, |app, incoming| {
         Box::pin(async move { upstream_sign_out::returned(app, incoming) })
     }),
-    row(
+    of_token(
         Route {
             path: "/userinfo",
             methods: GET_POST,
@@ -429,7 +457,7 @@ pub static ROWS: &[Row] = &[
             metadata: Some("userinfo_endpoint"),
             ..CALL
         },
-        |app, incoming| Box::pin(userinfo::userinfo(app, incoming)),
+        |app, _, held| Box::pin(userinfo::userinfo(app, held)),
     ),
     row(
         Route { path: "/wallet/{name}/request/{handle}", methods: GET_POST, caller: Caller::Anyone, event: "wallet_refused", ..CALL },

@@ -1,17 +1,17 @@
 //! GET and POST /userinfo. OpenID Connect Core 5.3, RFC 6750. The token must be for this endpoint: a token made for an
 //! API does not open it (220-J), so an API cannot turn round and read its caller's profile.
 
-use super::held_token::{self, invalid};
+use super::held_token::invalid;
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::config::Tier;
 use crate::error::{Refused, Result};
+use crate::grants::Grant;
 use crate::tokens::claims::{self, ClaimsTarget};
-use crate::web::request::Incoming;
+use crate::tokens::issue::Accepted;
 use symbolon_oauth::scope::Scope;
 
-pub async fn userinfo(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let (accepted, grant) = held_token::of_request(app, incoming).await?;
+pub async fn userinfo(app: &App, (accepted, grant): (Accepted, Grant)) -> Result<Reply> {
     let scope = accepted.token.scope.as_deref().and_then(Scope::parse).unwrap_or_default();
     if !scope.contains("openid") {
         return Err(Refused::new(403, "insufficient_scope", "The token needs the openid scope.").into());

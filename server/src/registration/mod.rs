@@ -24,12 +24,12 @@ use crate::store::{Change, NotApplied, Row, Value};
 use crate::stored_bytes::Writer;
 use keys::Source;
 use objections::refused;
-use own::{Own, Secrets};
+use own::Secrets;
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::{base64url, digest};
 use tokens::Admitted;
 
-pub use own::Asking;
+pub use own::{Asking, Own};
 
 const HOUR_MS: i64 = 3_600_000;
 

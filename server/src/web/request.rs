@@ -7,7 +7,7 @@ use crate::web::body::{Body, Takes, parse_form};
 use crate::web::certificate::{self, Chain, ShownCertificates};
 use crate::web::country::{self, Country};
 use crate::web::headers;
-use crate::web::route::{PathParameters, Route};
+use crate::web::route::{FormToken, PathParameters, Route};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use serde_json::{Map, Value as Json};
@@ -51,8 +51,10 @@ pub struct Incoming {
     pub host: Host,
     parameters: PathParameters,
     pub query: Form,
-    /// The body, where the endpoint takes a form; else it is empty.
+    /// The body, where the endpoint takes a form; else it is empty. Of a form of ours only what the row says of it.
     pub form: Form,
+    /// The whole form, where its token has to be verified first; else it is empty.
+    pub unverified_form: UnverifiedForm,
     /// The body, where the endpoint takes a JSON object; else it is empty.
     pub json: Map<String, Json>,
     pub headers: HeaderMap,
@@ -65,6 +67,25 @@ pub struct Incoming {
     pub now_ms: i64,
     /// Filled in by whoever proves it; for the audit.
     pub known: Known,
+}
+
+/// A form of a page of ours. What it wants done is read only by whoever verifies its token.
+#[derive(Default)]
+pub struct UnverifiedForm(Form);
+
+impl UnverifiedForm {
+    /// The fields, if the token is the right one for this browser and this form, as `fits` says.
+    pub fn verify(&self, fits: impl FnOnce(Option<&str>) -> bool) -> Option<&Form> {
+        fits(self.0.get("form_token")).then_some(&self.0)
+    }
+
+    /// What an endpoint may read at once, and what it reads of a verified form.
+    fn split(form: Form, token: FormToken) -> (Form, Self) {
+        match token {
+            FormToken::Token(before) => (form.only(before), Self(form)),
+            FormToken::None | FormToken::AsGet => (form, Self::default()),
+        }
+    }
 }
 
 /// What a request is read with, beside itself.
@@ -92,13 +113,13 @@ impl Reading<'_> {
     {
         let (parts, body) = request.into_parts();
         self.route.must_answer(&parts.method)?;
-        let (mut form, mut json) = (Form::default(), Map::new());
+        let (mut form, mut unverified_form, mut json) = (Form::default(), UnverifiedForm::default(), Map::new());
         // What comes with GET means nothing (RFC 9110 9.3.1) and is not read.
         if !matches!(parts.method, Method::GET | Method::HEAD) {
             // A DELETE says with its path what it means (RFC 9110 9.3.5).
             let takes = if parts.method == Method::DELETE { Takes::Nothing } else { self.route.body };
             match Body::read(&parts.headers, body, (takes, self.route.body_bytes)).await? {
-                Body::Form(read) => form = read,
+                Body::Form(read) => (form, unverified_form) = UnverifiedForm::split(read, self.route.form),
                 Body::Json(read) => json = read,
                 Body::Empty => {}
             }
@@ -111,7 +132,22 @@ impl Reading<'_> {
         let (method, headers) = (parts.method, parts.headers);
         let Self { route, host, parameters, now_ms, .. } = self;
         let known = Known::default();
-        Ok(Incoming { method, route, host, parameters, query, form, json, headers, address, country, certificate, now_ms, known })
+        Ok(Incoming {
+            method,
+            route,
+            host,
+            parameters,
+            query,
+            form,
+            unverified_form,
+            json,
+            headers,
+            address,
+            country,
+            certificate,
+            now_ms,
+            known,
+        })
     }
 }
 
@@ -153,6 +189,11 @@ impl Incoming {
     pub fn parameters(&self) -> &Form {
         if matches!(self.method, Method::GET | Method::HEAD) { &self.query } else { &self.form }
     }
+
+    /// The form as it was sent, verified or not: for whoever only sends it again, or compares it with one before.
+    pub fn form_as_sent(&self) -> &Form {
+        if matches!(self.route.form, FormToken::Token(_)) { &self.unverified_form.0 } else { &self.form }
+    }
 }
 
 /// Who a request turned out to be from, once that was proved.
@@ -192,7 +233,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::error::Error;
-    use crate::web::route::{Caller, Dpop, FormToken, Sender, ServedAt, Writes};
+    use crate::web::route::{Caller, Dpop, Sender, ServedAt, Writes};
     use http_body_util::Full;
 
     static CLIENT: Route = Route {
@@ -212,6 +253,8 @@ mod tests {
         served_at: ServedAt::Issuer,
     };
     static PLAIN: Route = Route { body: Takes::Nothing, ..CLIENT };
+    static OURS: Route = Route { methods: &[Method::POST], body: Takes::Form, form: FormToken::Token(&["version", "a"]), ..CLIENT };
+    static ANY: Route = Route { form: FormToken::AsGet, ..OURS };
 
     async fn read(
         route: &'static Route,
@@ -250,6 +293,22 @@ mod tests {
         ] {
             assert_eq!(read(route, request, body).await.err(), Some(refused), "{body}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_form_of_ours_is_read_when_its_token_was_verified() {
+        let form = || Request::builder().method(Method::POST).header("content-type", "application/x-www-form-urlencoded");
+        let body = "version=3&action=delete&form_token=t";
+        let ours = read(&OURS, form(), body).await.unwrap();
+        assert_eq!((ours.form.get("version"), ours.form.get("action"), ours.form.get("form_token")), (Some("3"), None, None));
+        assert!(ours.unverified_form.verify(|token| token == Some("other")).is_none());
+        let verified = ours.unverified_form.verify(|token| token == Some("t")).unwrap();
+        assert_eq!((verified.get("version"), verified.get("action")), (Some("3"), Some("delete")));
+        assert_eq!(ours.form_as_sent().get("action"), Some("delete"));
+        // The twin: a form that no token protects is read at once, and is none that could be verified.
+        let any = read(&ANY, form(), body).await.unwrap();
+        assert_eq!((any.form.get("action"), any.form_as_sent().get("action")), (Some("delete"), Some("delete")));
+        assert!(any.unverified_form.verify(|token| token == Some("t")).is_none());
     }
 
     #[tokio::test]

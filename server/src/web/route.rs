@@ -2,7 +2,7 @@
 
 use crate::error::{Refused, Result};
 use crate::web::body::Takes;
-use crate::web::headers::list;
+use crate::web::headers::{cookies, list};
 use http::{HeaderMap, Method};
 
 /// One endpoint. The checks that run before it, the metadata, the audit's name and the documentation are read from here.
@@ -17,6 +17,7 @@ pub struct Route {
     pub body_bytes: usize,
     /// Who sends requests here. A browser gets pages where others get JSON.
     pub from: Sender,
+    /// A program's caller is known before its endpoint runs (`http::handler`). A person's cookie is read by the endpoint.
     pub caller: Caller,
     pub dpop: Dpop,
     pub form: FormToken,
@@ -53,6 +54,8 @@ pub enum Sender {
     OurPages,
     /// An app: native, or a script of a page.
     App,
+    /// An app that draws its own screens. What looks like a browser is refused.
+    NativeApp,
     /// A machine: an API, a proxy, monitoring.
     Server,
 }
@@ -79,8 +82,11 @@ pub enum Caller {
 /// What a `DPoP` header means here (RFC 9449).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Dpop {
+    /// Nothing, unless it proves an attested key.
     No,
+    /// It proves a key. Client and token say whether they need one.
     Takes,
+    /// It must come along, whoever calls.
     Requires,
 }
 
@@ -89,8 +95,9 @@ pub enum Dpop {
 pub enum FormToken {
     /// There is no cookie that counts.
     None,
-    /// What the request does beyond the row's GET needs the token of our form.
-    Token,
+    /// What the request does beyond the row's GET needs the token of our form. These fields can be read without it, and no others
+    /// (`UnverifiedForm`).
+    Token(&'static [&'static str]),
     /// POST is another way to send the row's GET, and does no more (OpenID Connect Core 3.1.2.1).
     AsGet,
 }
@@ -161,7 +168,7 @@ impl Route {
         Err(Refused::new(405, "invalid_request", "This address does not answer that HTTP method.").into())
     }
 
-    /// Has somebody opened this page, or answered a form of ours?
+    /// Has somebody opened this page, or answered a form of ours? Is it an app that asks, where only an app may?
     pub fn must_be_meant(&self, method: &Method, headers: &HeaderMap) -> Result<()> {
         if *method == Method::GET && self.writes != Writes::Nothing {
             must_not_be_fetched_ahead(headers)?;
@@ -169,7 +176,18 @@ impl Route {
         if *method != Method::GET && self.from == Sender::OurPages {
             must_be_our_page(headers)?;
         }
+        if self.from == Sender::NativeApp {
+            must_be_an_app(headers)?;
+        }
         Ok(())
+    }
+
+    /// Does a proof come along, where the row requires one? `dpop` judges what it proves.
+    pub fn must_come_with_proof(&self, headers: &HeaderMap) -> Result<()> {
+        if self.dpop != Dpop::Requires || headers.contains_key("dpop") {
+            return Ok(());
+        }
+        Err(Refused::bad_request("invalid_dpop_proof", "Prove the installation's key: send a DPoP header.").into())
     }
 }
 
@@ -192,6 +210,23 @@ fn must_be_our_page(headers: &HeaderMap) -> Result<()> {
     let Some(site) = list(headers, "sec-fetch-site").find(|site| !is_ours(site)) else { return Ok(()) };
     let hint = "This sign-in belongs to another browser window or is too old. Go back to the app and start again.";
     Err(Refused::bad_request("invalid_session", hint).because(format!("Sec-Fetch-Site {}", site.escape_ascii())).into())
+}
+
+/// A page's script and a web view have these headers and our cookies. An app that draws its own screens has none of them.
+fn must_be_an_app(headers: &HeaderMap) -> Result<()> {
+    let refused = |why: String| {
+        let hint = "This endpoint is for apps alone: send no Origin, no Sec-Fetch headers, and none of this server's cookies.";
+        Err(Refused::bad_request("invalid_request", hint).because(why).into())
+    };
+    let is_of_browser = |name: &str| name == "origin" || name.starts_with("sec-fetch-");
+    if let Some(name) = headers.keys().find(|name| is_of_browser(name.as_str())) {
+        return refused(format!("the header {name}"));
+    }
+    let is_ours = |name: &&str| name.strip_prefix("__Host-").unwrap_or(name).starts_with("symbolon-");
+    match cookies(headers).filter_map(|(name, _)| std::str::from_utf8(name).ok()).find(is_ours) {
+        Some(name) => refused(format!("the cookie {}", name.chars().take(40).collect::<String>())),
+        None => Ok(()),
+    }
 }
 
 /// The values of a path's parameters, as they were sent.
@@ -235,7 +270,7 @@ mod tests {
         from: Sender::OurPages,
         caller: Caller::Session,
         dpop: Dpop::No,
-        form: FormToken::Token,
+        form: FormToken::Token(&[]),
         writes: Writes::Nothing,
         cors: false,
         issues_tokens: false,
@@ -277,6 +312,32 @@ mod tests {
             assert_eq!(code(ROUTE.must_be_meant(&Method::GET, &ahead(value))), None, "{value:?}");
         }
         assert_eq!(code(writing.must_be_meant(&Method::GET, &HeaderMap::new())), None);
+    }
+
+    #[test]
+    fn what_looks_like_a_browser_is_no_app() {
+        let with = |name: &'static str, value: &'static str| {
+            HeaderMap::from_iter([(name.parse().unwrap(), http::HeaderValue::from_static(value))])
+        };
+        let of_apps = Route { from: Sender::NativeApp, ..ROUTE };
+        for (name, value) in [("origin", "null"), ("sec-fetch-mode", "cors"), ("cookie", "a=1; __Host-symbolon-login-x=1")] {
+            assert_eq!(code(of_apps.must_be_meant(&Method::POST, &with(name, value))), Some((400, "invalid_request")), "{name}");
+            assert_eq!(code(Route { from: Sender::App, ..ROUTE }.must_be_meant(&Method::POST, &with(name, value))), None, "{name}");
+        }
+        for (name, value) in [("accept", "*/*"), ("cookie", "balancer=7")] {
+            assert_eq!(code(of_apps.must_be_meant(&Method::POST, &with(name, value))), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_proof_comes_along_where_the_row_requires_one() {
+        let proof = HeaderMap::from_iter([("dpop".parse().unwrap(), http::HeaderValue::from_static("x"))]);
+        let requires = Route { dpop: Dpop::Requires, ..ROUTE };
+        assert_eq!(code(requires.must_come_with_proof(&HeaderMap::new())), Some((400, "invalid_dpop_proof")));
+        assert_eq!(code(requires.must_come_with_proof(&proof)), None);
+        for dpop in [Dpop::No, Dpop::Takes] {
+            assert_eq!(code(Route { dpop, ..ROUTE }.must_come_with_proof(&HeaderMap::new())), None, "{dpop:?}");
+        }
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! What a row of the route table says of its caller, the endpoint does: each row is sent without credentials, with wrong ones, and with good
-//! ones. A new row is in these tests by itself.
+//! What a row of the route table says of caller, proof and form: each row is sent without them, with wrong ones, and with good ones. A new
+//! row is in these tests by itself. For a row with a form of ours, say here how its page is found.
 
-use crate::registration;
+use crate::devices::{self, Tv};
 use crate::world::*;
+use crate::{handover, registration};
 use symbolon::http::routes::ROWS;
 use symbolon::web::body::Takes;
-use symbolon::web::route::{Caller, FormToken, Route};
+use symbolon::web::route::{Caller, Dpop, FormToken, Route};
 
 fn rows(wanted: impl Fn(&Route) -> bool) -> Vec<&'static Route> {
     let found: Vec<&Route> = ROWS.iter().map(|row| &row.route).filter(|route| wanted(route)).collect();
@@ -42,6 +43,40 @@ async fn a_row_for_clients_asks_who_calls() {
             }
             let (status, error) = said(world.http.post(world.url(route.path)).form(&[("token", "x")])).await;
             assert!(matches!(status, 400 | 401) && !error.is_empty(), "{} as nobody: {status} {error}", route.path);
+        }
+        world.stop().await;
+    })
+    .await;
+}
+
+/// A header that is no proof is refused where the row takes proofs, and means nothing elsewhere. Without it nobody is refused here.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_for_clients_reads_a_proof_where_it_takes_one() {
+    on_every_engine(|world| async move {
+        for route in rows(|route| matches!(route.caller, Caller::Client | Caller::Api | Caller::ClientOrApi)) {
+            let name = if route.caller == Caller::Api { "orders" } else { "robot" };
+            let form = [("token", "x"), ("grant_type", "client_credentials")];
+            let request = || world.http.post(world.url(route.path)).form(&form).basic_auth(name, Some(SECRET));
+            let (status, error) = said(request().header("dpop", "x")).await;
+            assert_eq!(error == "invalid_dpop_proof", route.takes_proof(), "{}: {status} {error}", route.path);
+            assert_ne!(said(request()).await.1, "invalid_dpop_proof", "{}", route.path);
+        }
+        world.stop().await;
+    })
+    .await;
+}
+
+/// Where a proof must come along, nothing is done without one, whoever calls. The twin gets past that: its client is unknown.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_requires_a_proof_refuses_what_comes_without() {
+    on_every_engine(|world| async move {
+        for route in rows(|route| route.dpop == Dpop::Requires) {
+            let phone = world.phone();
+            let form = [("client_id", "nobody")];
+            let without = phone.send(route.path, &form, &[]).await;
+            assert_eq!(without.error(), (400, "invalid_dpop_proof"), "{}", route.path);
+            let with = phone.send(route.path, &form, &[&phone.proof("POST", route.path, None)]).await;
+            assert_eq!(with.error(), (401, "invalid_client"), "{}", route.path);
         }
         world.stop().await;
     })
@@ -103,13 +138,14 @@ async fn a_row_for_registered_clients_asks_for_their_token() {
 /// A person signed in in the browser sees something else than a stranger.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_for_a_session_reads_the_cookie() {
-    on_every_engine(|world| async move {
+    for engine in engines() {
+        let world = devices::world(engine).await;
         let ask = Ask::native("openid");
         for route in rows(|route| route.caller == Caller::Session && route.methods.contains(&http::Method::GET)) {
             let path = match route.path {
                 "/authorize" => ask.path(),
-                // A device's code is asked for first, whoever is there; `devices.rs` has both.
-                "/device" => continue,
+                // Without a device its code is asked for first, whoever is there.
+                "/device" => Tv::start(&world, "tv", "openid orders:read").await.complete().to_owned(),
                 path => path.to_owned(),
             };
             let mut known = Browser::default();
@@ -121,8 +157,7 @@ async fn a_row_for_a_session_reads_the_cookie() {
             assert!(one.1 != other.1 || stranger.title() != known.title(), "{path}: the same for both: {}", known.title());
         }
         world.stop().await;
-    })
-    .await;
+    }
 }
 
 /// A sign-in belongs to the browser that began it, and whoever comes without its cookie gets nowhere.
@@ -158,48 +193,55 @@ async fn a_row_for_a_sign_in_reads_its_cookie() {
 /// A form of ours that does something has our token; without it the same form does nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_with_a_form_asks_for_its_token() {
-    on_every_engine(|world| async move {
+    for engine in engines() {
+        let scene = handover::Scene::start(engine).await;
+        let world = &scene.world;
         let ask = Ask::native("openid");
-        for route in rows(|route| route.form == FormToken::Token) {
+        for route in rows(|route| matches!(route.form, FormToken::Token(_))) {
             assert!(route.body == Takes::Form, "{}", route.path);
             let mut browser = Browser::default();
             let (page, action) = match route.path {
                 "/account" => {
-                    browser.sign_in(&world, &ask, "alice").await;
-                    (browser.visit(&world, "/account").await, "sign_out_others")
+                    browser.sign_in(world, &ask, "alice").await;
+                    (browser.visit(world, "/account").await, "sign_out_others")
                 }
                 "/logout" => {
-                    browser.sign_in(&world, &ask, "alice").await;
-                    (browser.visit(&world, "/logout").await, "")
+                    browser.sign_in(world, &ask, "alice").await;
+                    (browser.visit(world, "/logout").await, "")
                 }
-                "/login" => (browser.open(&world, &ask).await, "continue"),
+                "/login" => (browser.open(world, &ask).await, "continue"),
                 "/login/{address}" => {
-                    let page = browser.open(&world, &ask).await;
-                    (browser.submit_password(&world, &page, "alice", "wrong").await, "continue")
+                    let page = browser.open(world, &ask).await;
+                    (browser.submit_password(world, &page, "alice", "wrong").await, "continue")
                 }
-                // `handover.rs` sends it without its token, and with it.
-                "/handover/{ticket}" => continue,
+                "/handover/{ticket}" => {
+                    let (mut phone, tokens) = scene.app("handing", "alice").await;
+                    let path = scene.path(&mut phone, &tokens).await;
+                    (browser.visit(world, &path).await, "continue")
+                }
                 path => panic!("{path}: say here how its form is found"),
             };
             let action = if action.is_empty() { page.first_action() } else { action.to_owned() };
             let fill = [("username", "alice"), ("login_name", "alice"), ("password", PASSWORD)];
             let fill: Vec<(&str, &str)> = fill.into_iter().filter(|(field, _)| page.asks_for(field)).collect();
-            let ended = || async { world.audited("session_ended").await + world.audited("signed_out").await };
-            let before = ended().await;
+            let acted = async || {
+                let ended = world.audited("session_ended").await + world.audited("signed_out").await;
+                ended + world.audited("handed_over").await
+            };
+            let before = acted().await;
             for token in ["", "x"] {
                 let without: Vec<(&str, &str)> = fill.iter().copied().chain([("form_token", token)]).collect();
-                let answer = browser.submission_with_cookies(&world, &page, &without, &action).send().await.unwrap();
+                let answer = browser.submission_with_cookies(world, &page, &without, &action).send().await.unwrap();
                 let status = answer.status().as_u16();
                 assert!(status == 400 || (route.path == "/logout" && status == 200), "{} with {token:?}: {status}", route.path);
-                assert_eq!(ended().await, before, "{}", route.path);
+                assert_eq!(acted().await, before, "{}", route.path);
             }
-            let done = browser.submit(&world, &page, &fill, &action).await;
+            let done = browser.submit(world, &page, &fill, &action).await;
             assert!(done.status < 400, "{}: {} {}", route.path, done.status, done.text());
-            if route.path == "/logout" {
-                assert!(ended().await > before);
+            if ["/logout", "/handover/{ticket}"].contains(&route.path) {
+                assert!(acted().await > before, "{}", route.path);
             }
         }
-        world.stop().await;
-    })
-    .await;
+        scene.world.stop().await;
+    }
 }

@@ -3,7 +3,7 @@
 use super::code::{end_of, tokens, tokens_and_texts, without_tests, words};
 use super::modules::sources;
 use super::routes::routes;
-use super::{root, text};
+use super::{of, root, shown, text};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon::web::route::Caller;
 
@@ -121,15 +121,19 @@ fn identifies_by(module: &str, source: &str, function: &str, name: &str) -> bool
     bodies(&code, function).into_iter().any(|body| calls(body, name, near))
 }
 
+/// Programs are identified before their endpoint runs, and people by it.
 #[test]
-fn endpoints_identify_their_callers_as_the_table_says() {
+fn callers_are_identified_where_the_table_says() {
     let (table, handlers, sources) = (table(), handlers(), sources());
     let mut kinds = BTreeSet::new();
     for route in routes().filter(|route| route.caller != Caller::Anyone) {
         let kind = format!("caller: {:?}", route.caller);
         let row = table.iter().find(|(check, _)| *check == kind);
         let (_, names) = row.unwrap_or_else(|| panic!("the table in server/src/http/mod.rs has no row for {kind}"));
-        let (module, function) = &handlers[route.path];
+        let (module, function) = match route.reads_cookie() {
+            true => (handlers[route.path].0.as_str(), handlers[route.path].1.as_str()),
+            false => ("handler", "answer"),
+        };
         let source = &sources[&format!("http::{module}")];
         assert!(
             names.iter().any(|name| identifies_by(module, source, function, name)),
@@ -141,6 +145,26 @@ fn endpoints_identify_their_callers_as_the_table_says() {
     }
     let said = table.iter().filter(|(check, _)| check.starts_with("caller: ")).map(|(check, _)| check.clone());
     assert_eq!(said.collect::<BTreeSet<_>>(), kinds, "the table, then the rows of the route table");
+}
+
+/// What a form of ours wants done is read when its token was verified. Two files read it without, and do nothing of it.
+#[test]
+fn unverified_forms_are_read_where_it_says() {
+    let source = root().join("server/src");
+    let naming = |word: &str| {
+        let files = of("rs").into_iter().filter(|file| file.starts_with(&source));
+        let names = |file: &std::path::PathBuf| words(&tokens(&text(file))).contains(&word);
+        files.filter(names).map(|file| shown(&file)).collect::<Vec<_>>()
+    };
+    let mut verifying = naming("unverified_form");
+    verifying.sort();
+    // One function compares the token; the other file reads the request.
+    assert_eq!(verifying, ["server/src/http/browser.rs", "server/src/web/request.rs"], "use `browser::verified_form`");
+    let mut reading = naming("form_as_sent");
+    reading.sort();
+    // The first compares an answer with the one before, the second posts once more what another site posted, the third defines it.
+    let may = ["server/src/http/login.rs", "server/src/http/pages.rs", "server/src/web/request.rs"];
+    assert_eq!(reading, may, "use `browser::verified_form`");
 }
 
 /// The twins: what counts as a call of a handler, and what does not.

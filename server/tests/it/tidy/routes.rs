@@ -4,7 +4,7 @@ use super::{root, text};
 use std::collections::BTreeSet;
 use symbolon::http::routes::{ROWS, find};
 use symbolon::web::body::Takes;
-use symbolon::web::route::{Caller, FormToken, Route, Sender, Writes};
+use symbolon::web::route::{Caller, Dpop, FormToken, Route, Sender, Writes};
 
 pub(super) fn routes() -> impl Iterator<Item = &'static Route> {
     ROWS.iter().map(|row| &row.route)
@@ -13,6 +13,8 @@ pub(super) fn routes() -> impl Iterator<Item = &'static Route> {
 /// What is wrong with a row.
 fn faults(route: &Route) -> Vec<&'static str> {
     let (gets, others) = (route.methods.contains(&http::Method::GET), route.methods.iter().any(|method| *method != http::Method::GET));
+    let is_of_ours = matches!(route.form, FormToken::Token(_));
+    let is_open = |field: &str| matches!(route.form, FormToken::Token(before) if before.contains(&field));
     let is_api = |caller| matches!(caller, Caller::Client | Caller::Api | Caller::ClientOrApi | Caller::Token);
     let rules = [
         (route.methods.is_empty(), "it answers nothing"),
@@ -27,10 +29,13 @@ fn faults(route: &Route) -> Vec<&'static str> {
         (route.cors && (route.reads_cookie() || route.from != Sender::App), "scripts of other origins read what a cookie opens"),
         (route.reads_cookie() && !route.is_for_browsers(), "a cookie comes from browsers"),
         (is_api(route.caller) && route.is_for_browsers(), "a program is answered with pages"),
-        (route.from == Sender::OurPages && route.form != FormToken::Token, "a form of ours without a token"),
+        (route.from == Sender::OurPages && !is_of_ours, "a form of ours without a token"),
+        (is_open("action") || is_open("form_token"), "a button that needs no token"),
+        (is_of_ours && route.body != Takes::Form, "a token without a form"),
         (gets && route.caller == Caller::Session && route.writes == Writes::Nothing, "a session's idle time is written"),
         (!gets && route.writes != Writes::Nothing, "a write of a GET that is not there"),
         (route.issues_tokens && !route.takes_proof(), "tokens that cannot be bound"),
+        (route.caller == Caller::Token && !route.takes_proof(), "bound tokens that nobody can show"),
         (route.takes_proof() && route.path.contains('{'), "a proof is of the path as it stands in the table"),
         (!route.event.ends_with("_refused"), "the event is no refusal"),
         (route.metadata.is_some_and(|name| !name.ends_with("_endpoint") && !name.ends_with("_uri")), "the name is none of an endpoint"),
@@ -62,10 +67,13 @@ fn a_row_that_contradicts_itself_is_found() {
         (Route { writes: Writes::Nothing, ..row("/account") }, "a session's idle time is written"),
         (Route { writes: Writes::Code, ..row("/token") }, "a write of a GET that is not there"),
         (Route { from: Sender::Browser, cors: false, ..row("/token") }, "a program is answered with pages"),
-        (Route { dpop: symbolon::web::route::Dpop::No, ..row("/token") }, "tokens that cannot be bound"),
+        (Route { dpop: Dpop::No, ..row("/token") }, "tokens that cannot be bound"),
+        (Route { dpop: Dpop::No, ..row("/userinfo") }, "bound tokens that nobody can show"),
+        (Route { form: FormToken::Token(&["action"]), ..row("/account") }, "a button that needs no token"),
+        (Route { body: Takes::FormOrNothing, ..row("/account") }, "a token without a form"),
         (Route { path: "/par/{id}", metadata: None, ..row("/par") }, "a proof is of the path as it stands in the table"),
         (Route { path: "/introspect/{id}", ..row("/introspect") }, "metadata with a parameter"),
-        (Route { form: FormToken::Token, ..row("/introspect") }, "a form without a cookie"),
+        (Route { form: FormToken::Token(&[]), ..row("/introspect") }, "a form without a cookie"),
         (Route { methods: &[], ..row("/health") }, "it answers nothing"),
         (Route { body: Takes::Json, ..row("/health") }, "a body where nothing is sent, or none"),
         (Route { body: Takes::Nothing, ..row("/par") }, "a body where nothing is sent, or none"),
