@@ -32,6 +32,10 @@ impl Refused {
         self.private = private.into();
         self
     }
+    /// For the audit and the log. Where nothing is private, the hint is the whole reason.
+    pub fn reason(&self) -> &str {
+        if self.private.is_empty() { self.hint } else { &self.private }
+    }
     /// Says that the audit knows already.
     pub fn audited(mut self) -> Self {
         self.audited = true;

@@ -58,8 +58,7 @@ fn is_a_step(refused: &Refused) -> bool {
 }
 
 async fn entry(core: &Core, incoming: &Incoming, refused: &Refused) -> Option<Entry> {
-    let reason = if refused.private.is_empty() { refused.hint } else { &refused.private };
-    let entry = Entry::refused(incoming.route.event, reason).address(incoming.address.to_string()).with("error", refused.code);
+    let entry = Entry::refused(incoming.route.event, refused.reason()).address(incoming.address.to_string()).with("error", refused.code);
     let client = incoming.known.client.get();
     let mut entry = match (issued(core, incoming).await, client) {
         (Some(issued), _) => {

@@ -44,7 +44,7 @@ impl Finding {
     }
 
     fn why(&self) -> &str {
-        if self.refused.private.is_empty() { self.refused.hint } else { &self.refused.private }
+        self.refused.reason()
     }
 
     /// Adds the entry. Nobody has proved who this is. So the audit takes a number that is bounded by line, by client and by bytes. The log

@@ -138,7 +138,7 @@ const ACCOUNTS: &[Event] = &[
 const GRANTS: &[Event] = &[
     event(
         "code_issued",
-        "A client got an authorization code. `eased`: a condition of the policy let the person in with less. `unproved_link`: nothing proves that the app's link opens the app.",
+        "A client got an authorization code. `acr` says how well the person signed in; `consented`: they were asked and agreed; `eased`: a condition of the policy let them in with less. `unproved_link`: nothing proves that the app's link opens the app.",
     ),
     event("code_exchanged", "A code was exchanged for tokens."),
     event("code_retried", "The same client asked again with the same code and got the same tokens."),
@@ -148,7 +148,10 @@ const GRANTS: &[Event] = &[
     event("client_not_told", "A client did not hear that a session had ended, and is told no more. `reason` says what it answered."),
     event("device_requested", "A device without a browser began a sign-in and shows a code. Only of a client that proved itself."),
     event("device_request_refused", "A device was not allowed to begin a sign-in."),
-    event("device_approved", "A person approved a device. `started_from` is its address; `same_network` says whether it is the person's."),
+    event(
+        "device_approved",
+        "A person approved a device. `started_from` is its address; `same_network` says whether it is the person's. `acr`, `consented` and `eased` are as in `code_issued`.",
+    ),
     event(
         "device_denied",
         "A person said no to a device. `not_mine`: they did not start it, so who started it is blocked for an hour, for this person.",
@@ -160,7 +163,10 @@ const GRANTS: &[Event] = &[
     event("device_code_in_wrong_hands", "A genuine device code came without what it is bound to."),
     event("backchannel_requested", "A client asks a person on the person's own device. `known`: somebody has that name."),
     event("backchannel_refused", "A client was not allowed to ask a person."),
-    event("backchannel_approved", "A person approved what a client asked. `face` says whether in an app or in the browser."),
+    event(
+        "backchannel_approved",
+        "A person approved what a client asked. `face` says whether in an app or in the browser. `acr`, `consented` and `eased` are as in `code_issued`.",
+    ),
     event(
         "backchannel_denied",
         "A person refused what a client asked. `not_mine`: they did not start it, so who started it is blocked for an hour, for this person.",
@@ -208,7 +214,10 @@ const GRANTS: &[Event] = &[
     event("sent_back_to_app", "A browser ended its part of an app's own sign-in. The app goes on with what was proved."),
     event("native_sign_in_refused", "A request of an app that wants to sign people in on its own screens was refused."),
     event("request_pushed", "A client that proved itself pushed an authorization request."),
-    event("authorization_refused", "An authorization request was refused."),
+    event(
+        "authorization_refused",
+        "An authorization request was refused. `error` says why, in the words of OAuth. A device, or a client on the backchannel, is told `access_denied` in its place.",
+    ),
     event("token_refused", "A request to the token endpoint was refused."),
     event("push_refused", "A pushed authorization request was refused."),
     event("introspection_refused", "A request to the introspection endpoint was refused."),

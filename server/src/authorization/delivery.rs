@@ -35,6 +35,16 @@ impl Delivery {
         }
     }
 
+    /// What a client has asked for, however it gets it. None: our own pages.
+    pub fn asked(&self) -> Option<&AuthorizationRequest> {
+        match self {
+            Self::Redirect(request) | Self::Native(request) => Some(request),
+            Self::Device(device) => Some(&device.asked.request),
+            Self::Backchannel(asked) => Some(&asked.asked.request),
+            Self::OwnPage => None,
+        }
+    }
+
     pub fn as_json(&self) -> std::result::Result<Json, Fault> {
         serde_json::to_value(self).map_err(|error| Fault::new(error.to_string()))
     }

@@ -2,27 +2,21 @@
 //! that may answer (`approves`), by the same steps as any sign-in. What is granted hangs below a session of its own.
 
 use super::Authority;
-use super::complete::{authenticated, granting, record_of};
-use super::consent;
+use super::complete::{Completing, Granted, Judgement, Reaching, complete, judge, refused_end};
+use super::consent::{self, Assured};
 use super::device::{ApprovalState, CameBy, DeviceAuthorization, DeviceRow, by_id, client_of, is_over};
 use super::not_mine::{self, No};
-use super::settle::{End, Settling};
+use super::signed_in::{Answerer, End, remember_browser, stay_signed_in, tell_of_approval};
 use crate::audit::Entry;
 use crate::config::{Client, DeviceNetwork};
 use crate::core::Core;
-use crate::error::{Refused, Result};
-use crate::grants::code;
-use crate::grants::decision::{self, Completed};
+use crate::error::{Fault, Refused, Result};
 use crate::limits::Limits;
-use crate::login::commit::Draft;
-use crate::login::context::Face;
-use crate::login::flow::{Moved, Proven};
+use crate::login::flow::Moved;
 use crate::login::matching::FIELD;
-use crate::login::notices;
 use crate::login::state::Ended;
 use crate::login::step::{ActionKind, FieldKind, Problem, Step, Text};
-use crate::mail;
-use crate::sessions::{self, OpenedFrom};
+use crate::sessions::OpenedFrom;
 use crate::store::tables::device_request::{APPROVE, DENY};
 use crate::store::{Change, Value};
 use crate::web::country::Country;
@@ -120,13 +114,36 @@ pub fn must_be_approvable(client: &Client, device: &DeviceAuthorization, (here, 
 
 /// Adds the refusal to a change. Answers the statement that conflicts if there was another answer.
 pub fn deny(core: &Core, change: &mut Change, device: &DeviceAuthorization, (account, no): (&str, No), address: Option<IpAddr>) -> usize {
-    let answered = change.len();
-    change.run(DENY, vec![Value::from(&device.id[..]), account.into(), change.now_ms().into()]);
+    let answered = close(change, device, account);
     if no == No::NotMine {
         device.asked.places(core, account).block(change);
     }
     let entry = about(Entry::refused("device_denied", no.why()), device, address).account(account);
     change.audit(entry.with("not_mine", no == No::NotMine));
+    answered
+}
+
+/// The same where the person has not said no: what they proved is not enough, or a rule of the operator's says no. The device is told
+/// `access_denied` at its next poll, for RFC 8628 3.5 has no better word. `error` of the entry says more.
+fn refuse(change: &mut Change, device: &DeviceAuthorization, (account, refused): (&str, &Refused), address: Option<IpAddr>) -> usize {
+    let answered = close(change, device, account);
+    let entry = about(Entry::refused("authorization_refused", refused.reason()), device, address).account(account);
+    change.audit(entry.with("error", refused.code));
+    answered
+}
+
+fn close(change: &mut Change, device: &DeviceAuthorization, account: &str) -> usize {
+    let (answered, now_ms) = (change.len(), change.now_ms());
+    change.run(DENY, vec![Value::from(&device.id[..]), account.into(), now_ms.into()]);
+    answered
+}
+
+/// The request's one answer. Answers the statement that conflicts if there was another, or while the starter is blocked.
+fn approve(core: &Core, change: &mut Change, device: &DeviceAuthorization, (account, granted): (&str, &Granted)) -> usize {
+    let (answered, now_ms) = (change.len(), change.now_ms());
+    let named = vec![Value::from(&device.id[..]), account.into(), Value::from(&granted.session[..]), i64::from(granted.number).into()];
+    let guarded = device.asked.places(core, account).values();
+    change.run(APPROVE, named.into_iter().chain([now_ms.into()]).chain(guarded).collect());
     answered
 }
 
@@ -165,122 +182,76 @@ fn verdict(stored: Option<&DeviceRow>, account: &str, now_ms: i64) -> DeviceVerd
     }
 }
 
-impl Settling<'_> {
-    /// A person is proved, or has said no.
-    pub(super) async fn settle_device(&self, moved: &mut Moved, draft: &mut Draft, device: &DeviceAuthorization) -> Result<Option<End>> {
-        let Some(proven) = moved.proven.clone() else {
-            // Whoever is nobody yet has only left the page.
-            let is_denied = moved.state.subject.is_some() && matches!(moved.state.ended, Some(Ended::Refused { .. }));
-            return match moved.state.ended {
-                Some(_) if is_denied => Ok(Some(self.deny(moved, &mut draft.change, device))),
-                Some(_) => Ok(Some(End::default())),
-                None => Ok(None),
-            };
-        };
-        let stored = by_id(self.authority.core, &device.id).await?;
-        match verdict(stored.as_ref(), &proven.account, self.visitor.now_ms) {
-            DeviceVerdict::Open => {}
-            // A page may be sent twice by its own person. An app reads a request anew before it answers.
-            DeviceVerdict::Done if matches!(self.visitor.face, Face::Browser) => {
-                return self.remember_browser(moved, &mut draft.change, &proven).await.map(Some);
-            }
-            DeviceVerdict::Done => return Err(is_over().because("another answer was first").into()),
-            DeviceVerdict::Over(why) => return Err(is_over().because(why).into()),
+/// A person is proved, or has said no.
+pub(super) async fn settle(
+    answerer: &Answerer<'_>,
+    moved: &mut Moved,
+    change: &mut Change,
+    device: &DeviceAuthorization,
+) -> Result<Option<End>> {
+    let Some(proven) = moved.proven.clone() else { return Ok(settle_refusal(answerer, moved, change, device)) };
+    let (core, visitor, request) = (answerer.authority.core, answerer.visitor, &device.asked.request);
+    let stored = by_id(core, &device.id).await?;
+    match verdict(stored.as_ref(), &proven.account, visitor.now_ms) {
+        DeviceVerdict::Open => {}
+        // A page may be sent twice by its own person. An app reads a request anew before it answers.
+        DeviceVerdict::Done if answerer.is_in_browser() => {
+            return remember_browser(answerer, moved, change, &proven).await.map(Some);
         }
-        let until_ms = stored.map_or(0, |stored| stored.expires_ms + REDEEMABLE_MS);
-        let client = client_of(&self.authority, &device.asked.request).await?;
-        let (core, now_ms) = (self.authority.core, self.visitor.now_ms);
-        let here = Whereabouts { address: self.visitor.address, country: self.visitor.country };
-        let seen = Viewer {
-            person: moved.account().and_then(|account| account.any_email.as_deref()),
-            here,
-            is_blocked: device.asked.places(core, &proven.account).are_blocked(core, now_ms).await?,
-        };
-        let approvable = must_be_approvable(&client, device, (here, seen.is_blocked));
-        if !matches!(self.visitor.face, Face::Browser) {
-            approvable?;
-        } else if !proven.consented || approvable.is_err() {
+        DeviceVerdict::Done => return Err(is_over().because("another answer was first").into()),
+        DeviceVerdict::Over(why) => return Err(is_over().because(why).into()),
+    }
+    let client = client_of(&answerer.authority, request).await?;
+    let here = Whereabouts { address: visitor.address, country: visitor.country };
+    let is_blocked = device.asked.places(core, &proven.account).are_blocked(core, visitor.now_ms).await?;
+    let approvable = must_be_approvable(&client, device, (here, is_blocked));
+    let has_agreed = proven.consented && approvable.is_ok();
+    if !answerer.is_in_browser() {
+        approvable?;
+    }
+    let until_ms = stored.map_or(0, |stored| stored.expires_ms + REDEEMABLE_MS);
+    let face = if answerer.is_in_browser() { "browser" } else { "app" };
+    let completing = Completing {
+        client: &client,
+        request,
+        proven: &proven,
+        assured: if device.asked.starter.is_proved { Assured::ClientAuthentication } else { Assured::Nothing },
+        address: visitor.address,
+        opened_from: OpenedFrom { user_agent: None, address: Some(device.asked.starter.address) },
+        reaching: Reaching::Waiting { id: device.id, until_ms, has_agreed },
+        entry: about(Entry::ok("device_approved"), device, visitor.address).with("same_network", here.is_near(device)).with("face", face),
+    };
+    let grantable = match judge(&answerer.authority, change, &completing).await? {
+        Judgement::Grant(grantable) => grantable,
+        Judgement::Consent => {
+            let person = moved.account().and_then(|account| account.any_email.as_deref());
+            let step = step(&answerer.authority, &client, device, Viewer { person, here, is_blocked });
             let secret = match device.came_by {
                 CameBy::CompleteUri => device.asked.last_group.as_secret()?,
                 CameBy::UserCode(_) => Json::Null,
             };
-            let step = step(&self.authority, &client, device, seen);
             moved.ask_to_agree(step, device.id, secret);
             return Ok(None);
         }
-        let request = &device.asked.request;
-        let completed = Completed {
-            client: &request.client_id,
-            proven: &proven,
-            scope: &request.scope,
-            tier: None,
-            installation: request.instance.as_deref(),
-            address: self.visitor.address,
-            occasion: &|| Ok(device.id.to_vec()),
-        };
-        if let Some(refused) = decision::decide_sign_in(self.authority.core, &mut draft.change, &completed).await? {
-            moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned(), no: None });
-            return Ok(Some(self.deny(moved, &mut draft.change, device)));
+        Judgement::Refused(refused) => {
+            moved.state.ended = Some(refused_end(&refused));
+            return Ok(Some(End::of_answer(refuse(change, device, (&proven.account, &refused), visitor.address))));
         }
-        let is_near = here.is_near(device);
-        let mut end = self.stay_signed_in(moved, &mut draft.change, &proven).await?;
-        end.answered = Some(self.approve(draft, (&client, device), &proven, (is_near, until_ms))?);
-        self.tell(moved, &mut draft.change)?;
-        Ok(Some(end))
-    }
+        Judgement::SentBack => return Err(Fault::new("what a device asks goes back to no app").into()),
+    };
+    let mut end = stay_signed_in(answerer, moved, change, &proven).await?;
+    let granted = complete(&answerer.authority, change, &completing, grantable)?;
+    end.answered = Some(approve(core, change, device, (&proven.account, &granted)));
+    tell_of_approval(answerer, moved, change, "device_approved")?;
+    Ok(Some(end))
+}
 
-    /// The grant below a session of its own, and the request's one answer. Answers the statement that conflicts if there was another.
-    fn approve(
-        &self,
-        draft: &mut Draft,
-        (client, device): (&Client, &DeviceAuthorization),
-        proven: &Proven,
-        (is_near, until_ms): (bool, i64),
-    ) -> Result<usize> {
-        let (core, request, change) = (self.authority.core, &device.asked.request, &mut draft.change);
-        let now_ms = change.now_ms();
-        if request.essential_acr && !request.acr_values.contains(&proven.satisfied.acr.clone().unwrap_or_default()) {
-            let hint = "This way of signing in does not give what the device needs.";
-            return Err(Refused::bad_request("unmet_authentication_requirements", hint).into());
-        }
-        let opened_from = OpenedFrom { user_agent: None, address: Some(device.asked.starter.address) };
-        let session = sessions::open_apart(change, &authenticated(proven, opened_from), core.config.session.absolute.ms())?;
-        let mut record = record_of((client, request), proven, now_ms);
-        // Until then the device may come for its tokens.
-        record.code_expires_ms = until_ms;
-        let (number, _) = code::grant(core, change, &granting(core, (client, request), proven, &session, &record))?;
-        let statement = change.len();
-        let named = vec![Value::from(&device.id[..]), proven.account.as_str().into(), Value::from(&session[..]), i64::from(number).into()];
-        let guarded = device.asked.places(core, &proven.account).values();
-        change.run(APPROVE, named.into_iter().chain([now_ms.into()]).chain(guarded).collect());
-        let entry = about(Entry::ok("device_approved"), device, self.visitor.address).account(proven.account.as_str());
-        let entry = entry.session(sessions::public_id(core, &session)).with("scope", request.scope.to_string());
-        let face = if matches!(self.visitor.face, Face::Browser) { "browser" } else { "app" };
-        change.audit(entry.with("same_network", is_near).with("face", face));
-        Ok(statement)
-    }
-
-    fn deny(&self, moved: &Moved, change: &mut Change, device: &DeviceAuthorization) -> End {
-        let account = moved.state.subject.as_ref().map(|subject| subject.account.as_str()).unwrap_or_default();
-        let no = if moved.action == "not_mine" { No::NotMine } else { No::Denied };
-        let answered = deny(self.authority.core, change, device, (account, no), self.visitor.address);
-        End { answered: Some(answered), ..End::default() }
-    }
-
-    /// The browser stays signed in, as after any sign-in.
-    pub(super) async fn remember_browser(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
-        let unchanged = self.session.filter(|session| session.account == proven.account && session.proofs == proven.proofs);
-        if let Some(session) = unchanged {
-            moved.state.ended = Some(Ended::SignedIn { session: session.id, account: proven.account.clone(), opened: false });
-            return Ok(End::default());
-        }
-        self.sign_in(moved, change, proven).await
-    }
-
-    /// The person hears of it, and how to end it.
-    fn tell(&self, moved: &Moved, change: &mut Change) -> Result<()> {
-        let (core, Some(account)) = (self.authority.core, moved.account()) else { return Ok(()) };
-        let notice = mail::Notice { template: "device_approved", locale: self.visitor.locale, user_agent: None, link: None };
-        Ok(notices::tell(change, (&core.config, &core.keyring), account, notice)?)
-    }
+/// Whoever is nobody yet has only left the page.
+fn settle_refusal(answerer: &Answerer<'_>, moved: &Moved, change: &mut Change, device: &DeviceAuthorization) -> Option<End> {
+    let ended = moved.state.ended.as_ref()?;
+    let subject = moved.state.subject.as_ref().filter(|_| matches!(ended, Ended::Refused { .. }));
+    let Some(subject) = subject else { return Some(End::default()) };
+    let no = if moved.action == "not_mine" { No::NotMine } else { No::Denied };
+    let (core, address) = (answerer.authority.core, answerer.visitor.address);
+    Some(End::of_answer(deny(core, change, device, (&subject.account, no), address)))
 }

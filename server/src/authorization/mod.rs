@@ -14,7 +14,6 @@ pub mod delivery;
 pub mod detour;
 pub mod device;
 pub mod device_answer;
-mod devices;
 pub mod handover;
 pub mod native;
 pub mod not_mine;
@@ -22,6 +21,7 @@ pub mod pushed;
 pub mod redirects;
 pub mod request;
 pub mod settle;
+mod signed_in;
 mod signed_request;
 
 use crate::core::Core;

@@ -2,14 +2,15 @@
 //! only dresses what it returns.
 
 use super::Authority;
-use super::complete::{Completing, Completion, Granted, OpenedSession, authenticated, complete};
-use super::consent::Assured;
+use super::complete::{Completing, Judgement, Reaching, complete, judge, refused_end};
+use super::consent::{self, Assured};
 use super::delivery::Delivery;
 use super::request::{self, AuthorizationRequest, Surroundings};
-use super::{backchannel, device};
+use super::signed_in::{Answerer, End, OpenedSession, note_device, sign_in};
+use super::{backchannel, backchannel_answer, device, device_answer};
 use crate::audit::Entry;
 use crate::caller::{Burnt, Caller};
-use crate::config::{Client, DEFAULT_POLICY};
+use crate::config::{Client, ClientKind, DEFAULT_POLICY};
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::grants::code::CODE_LIFETIME_MS;
@@ -21,7 +22,7 @@ use crate::login::rights::Rights;
 use crate::login::row::{self, SignInSecret};
 use crate::login::state::{Ended, Rules, SaidNo, State};
 use crate::login::step::Problem;
-use crate::sessions::{self, OpenedFrom, Session};
+use crate::sessions::Session;
 use crate::store::Change;
 use std::net::IpAddr;
 
@@ -59,16 +60,7 @@ pub struct Settling<'a> {
     pub caller: Option<(&'a Caller, Assured)>,
 }
 
-/// The end of a sign-in while it is written.
-#[derive(Default)]
-pub(super) struct End {
-    pub(super) cookie: Option<(String, String)>,
-    pub(super) granted: Option<Granted>,
-    /// The statement that answers a device's request. It conflicts if another answer was first.
-    pub(super) answered: Option<usize>,
-}
-
-impl Settling<'_> {
+impl<'a> Settling<'a> {
     /// Writes what a move came to. The number of a grant is random. Where the session has thousands of grants, one of them may have the
     /// number already: then all of it is made once more, with another number. A plug-in that decides is asked again.
     pub async fn settle(&self, moved: Moved) -> Result<Settled> {
@@ -135,24 +127,25 @@ impl Settling<'_> {
     }
 
     async fn finish(&self, moved: &mut Moved, draft: &mut Draft) -> Result<Option<End>> {
+        let (answerer, change) = (self.answerer(), &mut draft.change);
         let elsewhere = match self.delivery {
-            Delivery::Device(device) => Some(self.settle_device(moved, draft, device).await?),
-            Delivery::Backchannel(asked) => Some(self.settle_backchannel(moved, draft, asked).await?),
+            Delivery::Device(device) => Some(device_answer::settle(&answerer, moved, change, device).await?),
+            Delivery::Backchannel(asked) => Some(backchannel_answer::settle(&answerer, moved, change, asked).await?),
             _ => None,
         };
         if let Some(end) = elsewhere {
             if end.is_some() && moved.proven.is_some() {
-                self.void_others(&mut draft.change);
+                self.void_others(change);
             }
             return Ok(end);
         }
         if let Some(proven) = moved.proven.clone() {
             let end = match self.delivery.request() {
-                None => Some(self.sign_in(moved, &mut draft.change, &proven).await?),
-                Some(request) => self.authorize(moved, &mut draft.change, request, &proven).await?,
+                None => Some(sign_in(&answerer, moved, change, &proven).await?),
+                Some(request) => self.authorize(moved, change, request, &proven).await?,
             };
             let Some(end) = end else { return Ok(None) };
-            self.void_others(&mut draft.change);
+            self.void_others(change);
             return Ok(Some(end));
         }
         if matches!(moved.state.ended, Some(Ended::Closed { .. })) {
@@ -164,12 +157,13 @@ impl Settling<'_> {
         let known = if code == "access_denied" { "access_denied" } else { "unmet_authentication_requirements" };
         let refused = Refused::bad_request(known, "The person did not go on.").because(why);
         let account = moved.state.subject.as_ref().map(|subject| subject.account.as_str());
-        self.refusal(request, account, &refused).note(&self.authority, &mut draft.change).await?;
+        self.refusal(request, account, &refused).note(&self.authority, change).await?;
         Ok(Some(End::default()))
     }
 
-    pub(super) fn opened_from(&self) -> OpenedFrom<'_> {
-        OpenedFrom { user_agent: self.visitor.user_agent, address: self.visitor.address }
+    fn answerer(&self) -> Answerer<'a> {
+        let Self { authority, machine, session, visitor, session_secret, .. } = *self;
+        Answerer { authority, machine, session, visitor, session_secret }
     }
 
     /// After the session's statements, as a sign-out does it: no two changes wait for each other.
@@ -179,21 +173,8 @@ impl Settling<'_> {
         }
     }
 
-    fn refusal<'a>(&self, request: &'a AuthorizationRequest, account: Option<&'a str>, refused: &'a Refused) -> Refusal<'a> {
+    fn refusal<'b>(&self, request: &'b AuthorizationRequest, account: Option<&'b str>, refused: &'b Refused) -> Refusal<'b> {
         Refusal { request, account, refused, is_authenticated: self.caller.is_some(), address: self.visitor.address }
-    }
-
-    /// The account's own pages: a session and nothing else.
-    pub(super) async fn sign_in(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
-        let core = self.authority.core;
-        let secret = self.session_secret.ok_or_else(|| Fault::new("a session of our own pages without a browser"))?;
-        let (session, cookie) = sessions::open(core, change, self.session, &authenticated(proven, self.opened_from()), secret)?;
-        let mut entry = Entry::ok("signed_in").account(proven.account.as_str()).session(sessions::public_id(core, &session));
-        entry.address = self.visitor.address.map(|address| address.to_string());
-        change.audit(entry.with("acr", proven.satisfied.acr.clone().unwrap_or_default()));
-        self.note_device(moved, change, proven, &OpenedSession { session: &session, cookie: Some(&cookie), counts: false }).await?;
-        moved.state.ended = Some(Ended::SignedIn { session, account: proven.account.clone(), opened: true });
-        Ok(End { cookie: Some((cookie, proven.account.clone())), ..End::default() })
     }
 
     async fn authorize(
@@ -205,32 +186,35 @@ impl Settling<'_> {
     ) -> Result<Option<End>> {
         let gone = || over().because("the client is gone or disabled");
         let client = self.authority.clients.get(&request.client_id).await?.ok_or_else(gone)?;
+        let (answerer, assured) = (self.answerer(), self.assured(&client, request)?);
         let completing = Completing {
             client: &client,
             request,
             proven,
-            session: self.session,
-            session_secret: self.session_secret,
-            assured: self.assured(&client, request)?,
-            opened_from: self.opened_from(),
+            assured,
+            address: self.visitor.address,
+            opened_from: answerer.opened_from(),
+            reaching: Reaching::Code { session: self.session, session_secret: self.session_secret },
+            entry: self.code_issued(&client, request, assured),
         };
-        match complete(&self.authority, change, &completing).await? {
-            Completion::Consent(step) => {
-                moved.ask_consent(*step);
+        match judge(&self.authority, change, &completing).await? {
+            Judgement::Consent => {
+                moved.ask_consent(consent::step(&self.authority, &client, request));
                 Ok(None)
             }
-            Completion::Refused(refused) => {
+            Judgement::Refused(refused) => {
                 self.refusal(request, Some(&proven.account), &refused).note(&self.authority, change).await?;
-                moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned(), no: None });
+                moved.state.ended = Some(refused_end(&refused));
                 Ok(Some(End::default()))
             }
-            Completion::SentBack => {
+            Judgement::SentBack => {
                 moved.state.ended = Some(Ended::SentBack { until_ms: change.now_ms() + CODE_LIFETIME_MS });
                 Ok(Some(End::default()))
             }
-            Completion::Granted(granted) => {
+            Judgement::Grant(grantable) => {
+                let granted = complete(&self.authority, change, &completing, grantable)?;
                 let opened = OpenedSession { session: &granted.session, cookie: granted.cookie.as_deref(), counts: true };
-                self.note_device(moved, change, proven, &opened).await?;
+                note_device(&answerer, moved, change, proven, &opened).await?;
                 let (account, opened) = (proven.account.clone(), granted.cookie.is_some());
                 let (session, number) = (granted.session, granted.number);
                 moved.state.ended = Some(Ended::Granted { session, number, account: account.clone(), opened });
@@ -238,6 +222,17 @@ impl Settling<'_> {
                 Ok(Some(End { cookie, granted: Some(granted), ..End::default() }))
             }
         }
+    }
+
+    /// What the audit says of a code alone.
+    fn code_issued(&self, client: &Client, request: &AuthorizationRequest, assured: Assured) -> Entry {
+        let entry = Entry::ok("code_issued");
+        let entry = if request.native { entry.with("face", "native") } else { entry };
+        // Whoever enforces `assurance` one day can see whom it would have asked.
+        let is_claimed = client.kind == ClientKind::Native && assured == Assured::ClaimedHttps;
+        let links = &self.authority.proved_links;
+        let is_proved = |uri: &str| links.is_proved(&request.client_id, client, uri, self.visitor.now_ms);
+        if is_claimed && !is_proved(&request.back.redirect_uri) { entry.with("unproved_link", true) } else { entry }
     }
 
     fn assured(&self, client: &Client, request: &AuthorizationRequest) -> Result<Assured> {
@@ -268,7 +263,7 @@ impl Refusal<'_> {
         let Self { request, account, refused, .. } = self;
         let is_confidential = core.clients.get(&request.client_id).await?.is_some_and(|client| client.is_confidential());
         let is_proved = self.is_authenticated || request.object.is_some() || (request.pushed.is_some() && is_confidential);
-        let reason = if refused.private.is_empty() { refused.hint } else { &refused.private };
+        let reason = refused.reason();
         if account.is_none() && !is_proved {
             tracing::info!(
                 client = request.client_id,

@@ -177,8 +177,8 @@ async fn count_failure(request: TokenRequest<'_>, error: Error) -> Result<Error>
         let values = vec![Value::from(&grant.session[..]), i64::from(grant.number).into(), FAILURES.into()];
         change.run_expecting(app_grant::COUNT_FAILURE, values, Expect::Any);
     }
-    let reason = if refused.private.is_empty() { refused.hint } else { &refused.private };
-    change.audit(grant.entry(core, audit::Entry::refused("code_refused", reason), caller).with("sent_by", caller.client_id.as_str()));
+    let entry = audit::Entry::refused("code_refused", refused.reason());
+    change.audit(grant.entry(core, entry, caller).with("sent_by", caller.client_id.as_str()));
     core.store.apply(change).await?;
     Ok(refused.audited().into())
 }

@@ -8,6 +8,7 @@ use super::remembered;
 use super::reply::{self, Reply};
 use super::settle;
 use crate::app::App;
+use crate::authorization::complete::gives_essential_acr;
 use crate::authorization::delivery::Delivery;
 use crate::authorization::request::{self, AuthorizationRequest};
 use crate::authorization::settle::{Settled, rules};
@@ -89,10 +90,24 @@ async fn begin_here(
     (journey, client, delivery): (Journey, Option<String>, Delivery),
     session: Option<Session>,
 ) -> Result<Reply> {
-    let begin = Begin { journey, client, hint: None, request: delivery.as_json()?, existing: session.as_ref().map(existing) };
+    let request = delivery.as_json()?;
+    let begin = |existing: Option<Existing>| {
+        let (journey, client, request) = (journey.clone(), client.clone(), request.clone());
+        Begin { journey, client, hint: None, request, existing }
+    };
     let locale = views::locale(app, incoming, None);
     let rules = rules(&app.authority(), &delivery, surroundings(incoming)).await?;
-    let moved = app.machine.begin(begin, &rules, &visitor(app, incoming, &locale)).await?;
+    let visitor = visitor(app, incoming, &locale);
+    let mut moved = app.machine.begin(begin(session.as_ref().map(existing)), &rules, &visitor).await?;
+    // Whoever only opens a page refuses nothing. Where what was proved here before gives no essential acr, the person proves it anew.
+    let falls_short = match (delivery.asked(), &moved.proven) {
+        (Some(asked), Some(proven)) => !gives_essential_acr(asked, proven),
+        _ => false,
+    };
+    if falls_short {
+        let unproved = session.as_ref().map(existing).map(|existing| Existing { proofs: Vec::new(), ..existing });
+        moved = app.machine.begin(begin(unproved), &rules, &visitor).await?;
+    }
     start(app, incoming, (moved, &delivery), session, &locale).await
 }
 

@@ -168,8 +168,7 @@ impl Record {
 
     fn note_refusal(&mut self, refused: &Refused) {
         self.code = refused.code;
-        // Where nothing is private, the hint is the whole reason.
-        self.reason = if refused.private.is_empty() { refused.hint.to_owned() } else { refused.private.clone() };
+        self.reason = refused.reason().to_owned();
     }
 
     fn new() -> Self {

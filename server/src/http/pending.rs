@@ -10,6 +10,7 @@ use crate::audit::Entry;
 use crate::authorization::backchannel::{self, BackchannelAuthorization, BackchannelRow};
 use crate::authorization::backchannel_answer as answer;
 use crate::authorization::backchannel_words::address_place;
+use crate::authorization::complete::gives_essential_acr;
 use crate::authorization::delivery::Delivery;
 use crate::authorization::device::client_of;
 use crate::authorization::not_mine::{self, No};
@@ -22,7 +23,7 @@ use crate::login::context::{Face, Visitor};
 use crate::login::flow::{Begin, Existing};
 use crate::login::journey::Journey;
 use crate::login::matching::{self, is_number};
-use crate::login::state::Subject;
+use crate::login::state::{Ended, Subject};
 use crate::login::step::Step;
 use crate::sessions;
 use crate::store::tables::backchannel_request::{FORGET_ADDRESS, WRITE_ADDRESS};
@@ -194,6 +195,10 @@ impl Holder<'_> {
         let rules = crate::authorization::settle::rules(&self.app.authority(), delivery, Default::default()).await?;
         let mut moved = self.app.machine.begin(begin, &rules, &visitor).await?;
         let Some(proven) = &mut moved.proven else { return Ok(false) };
+        // In the browser the person may prove what gives it.
+        if delivery.asked().is_some_and(|request| !gives_essential_acr(request, proven)) {
+            return Ok(false);
+        }
         proven.consented = true;
         let settling = Settling {
             authority: self.app.authority(),
@@ -206,6 +211,10 @@ impl Holder<'_> {
             caller: None,
         };
         match settling.settle(moved).await? {
+            Settled::Ended(ended) if matches!(ended.state.ended, Some(Ended::Refused { .. })) => {
+                let hint = "A rule of this server refuses it. The request has ended.";
+                Err(Refused::bad_request("access_denied", hint).because("the client was refused").audited().into())
+            }
             Settled::Ended(_) => Ok(true),
             _ => Err(Fault::new("an approval in an app has a question left").into()),
         }

@@ -1,8 +1,10 @@
 //! The catalogue of events: the code writes no other name, the page is made from it, and the command line takes no other.
 
+use crate::backchannel;
 use crate::commands::symbolon;
+use crate::devices::{Tv, open_complete, televisions};
 use crate::world::*;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use symbolon::audit::entry::{PERSONAL, PERSONAL_REFUSALS};
@@ -206,4 +208,33 @@ async fn a_filter_that_matches_nothing_known_is_refused() {
         world.stop().await;
     })
     .await;
+}
+
+/// Of a code, of a device and of what a client asks elsewhere, the audit says alike how well the person signed in, and whether they agreed.
+#[tokio::test(flavor = "multi_thread")]
+async fn approvals_say_how_well_the_person_signed_in() {
+    let whole = "[login.default]\nrequire = [\"password\"]\nacr = \"urn:whole\"\n";
+    let eased = "[login.default]\nrequire = [\"password + totp\"]\nacr = \"urn:whole\"\n\
+                 [[login.default.easier]]\nrequire = [\"password\"]\nclients = [\"box\", \"desk\", \"shop-ios\"]\n";
+    for engine in engines() {
+        for (policy, acr, is_eased) in [(whole, "urn:whole", false), (eased, "", true)] {
+            let scene = backchannel::Scene::start(engine, &format!("{}{policy}", televisions())).await;
+            let (world, mut browser) = (&scene.world, Browser::default());
+            browser.sign_in(world, &Ask::native("orders:read"), "alice").await;
+            let tv = Tv::start(world, "box", "orders:read").await;
+            let page = open_complete(&mut browser, world, &tv, "alice").await;
+            browser.submit(world, &page, &[("last_group", tv.last_group())], "allow").await;
+            let handle = scene.ask_alice("desk").await;
+            let page = browser.visit(world, "/approvals").await;
+            browser.submit(world, &page, &[], "allow").await;
+            assert_eq!((tv.poll(world).await.0, scene.poll("desk", &handle).await.0), (200, 200));
+            for (event, has_agreed) in [("code_issued", false), ("device_approved", true), ("backchannel_approved", true)] {
+                let entry = world.entries(event).await.pop().unwrap();
+                let detail = &entry["detail"];
+                assert_eq!((&detail["acr"], &detail["consented"]), (&json!(acr), &json!(has_agreed)), "{event}: {entry}");
+                assert_eq!(detail.get("eased").is_some(), is_eased, "{event}: {entry}");
+            }
+            scene.world.stop().await;
+        }
+    }
 }

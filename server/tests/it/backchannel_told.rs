@@ -12,14 +12,14 @@ use tokio::net::TcpListener;
 
 /// Somebody who listens: what was posted, with its headers, and how it answers.
 #[derive(Clone)]
-struct Listener {
-    uri: String,
+pub struct Listener {
+    pub uri: String,
     heard: Arc<Mutex<Vec<String>>>,
     statuses: Arc<Mutex<Vec<u16>>>,
 }
 
 impl Listener {
-    async fn start(statuses: &[u16]) -> Self {
+    pub async fn start(statuses: &[u16]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}/heard", listener.local_addr().unwrap());
         let listening = Self { uri, heard: Arc::default(), statuses: Arc::new(Mutex::new(statuses.iter().rev().copied().collect())) };
@@ -50,7 +50,7 @@ impl Listener {
         listening
     }
 
-    async fn hears(&self, times: usize) -> String {
+    pub async fn hears(&self, times: usize) -> String {
         for _ in 0..150 {
             if self.heard.lock().unwrap().len() >= times {
                 break;

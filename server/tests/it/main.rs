@@ -49,6 +49,7 @@ mod easier;
 mod endings;
 mod enrolments;
 mod error_pages;
+mod essential_acr;
 mod evidence_again;
 mod exchange;
 mod factors;

@@ -2,7 +2,7 @@
 //! and another one another.
 
 use crate::backchannel;
-use crate::devices::{Tv, open_complete, televisions};
+use crate::devices::{self, Tv, open_complete, televisions};
 use crate::exchange::{self, LEDGER};
 use crate::kiosks::{self, MEMBERS};
 use crate::native_sso;
@@ -197,6 +197,62 @@ async fn a_rule_is_asked_at_an_approval() {
             }
             assert_eq!(world.audited("plugin_denied").await - before, usize::from(body == DENY), "{body}");
         }
+        scene.world.stop().await;
+    }
+}
+
+/// What a device proved of itself is known where its person approves it: `none`, where it attested nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_at_an_approval_sees_the_tier() {
+    let is_none = "(i32.eq (i32.load8_u (i32.load offset=32 (local.get 0))) (i32.const 110))";
+    let deny_none = format!("(if (i32.load8_u offset=28 (local.get 0)) (then (if {is_none} (then {DENY}))))");
+    for engine in engines() {
+        let attester = new_key();
+        let tiers = format!(
+            "[client.tv]\nauthentication = \"attest_jwt_client_auth_dpop\"\n[client.tv.attestation]\nattester_jwks = {}\n\
+             [client.tv.attestation.tier.software]\n[client.tv.attestation.tier.none]\n",
+            named_jwks(&attester)
+        );
+        let world = Configuration::on(engine).await.with(&televisions()).with(&tiers).start().await;
+        rule(&world, &deny_none, "sign-in").await;
+        for (is_attested, told) in [(false, (400, "access_denied")), (true, (200, ""))] {
+            let mut set = Phone { attester: Some(&attester), ..Phone::new(&world, "tv", "") };
+            if is_attested {
+                set.attest_for(3600);
+            }
+            let answer = set.post("/device_authorization", &[("scope", "orders:read")]).await;
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            let tv = Tv::of("tv", answer.body);
+            let mut browser = Browser::default();
+            let page = open_complete(&mut browser, &world, &tv, "alice").await;
+            browser.submit(&world, &page, &[("last_group", tv.last_group())], "allow").await;
+            let form = [("grant_type", devices::GRANT), ("device_code", tv.text("device_code"))];
+            let answer = set.post("/token", &form).await;
+            assert_eq!(answer.error(), told, "{}", answer.body);
+        }
+        assert_eq!(world.audited("plugin_denied").await, 1);
+        world.stop().await;
+    }
+}
+
+/// An app is not told that its person approved what a rule has refused. Nobody has said no, so the audit does not say it either.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_hears_that_a_rule_refuses_its_approval() {
+    for engine in engines() {
+        let scene = backchannel::Scene::start(engine, "").await;
+        let (mut app, token) = scene.app("member-app", "alice").await;
+        for (body, said) in [(DENY, (400, "access_denied")), (ALLOW, (200, ""))] {
+            rule(&scene.world, body, "sign-in").await;
+            let handle = scene.ask_alice("desk").await;
+            let asked = app.pending(&token).await.remove(0);
+            let answer = app.say(&token, &asked, "allow", &[]).await;
+            assert_eq!(answer.error(), said, "{}", answer.body);
+            let (status, tokens) = scene.poll("desk", &handle).await;
+            assert_eq!((status, tokens["error"].as_str().unwrap_or_default()), said, "{tokens}");
+        }
+        let refused = scene.world.entries("authorization_refused").await;
+        assert_eq!((refused.len(), &refused[0]["detail"]["error"]), (1, &json!("access_denied")), "{refused:?}");
+        assert_eq!(scene.world.audited("backchannel_denied").await, 0);
         scene.world.stop().await;
     }
 }
