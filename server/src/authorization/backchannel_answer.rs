@@ -173,7 +173,7 @@ impl Settling<'_> {
             occasion: &|| Ok(asked.id.to_vec()),
         };
         if let Some(refused) = decision::decide_sign_in(self.authority.core, &mut draft.change, &completed).await? {
-            moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned(), no: None });
+            moved.state.end(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned(), no: None });
             let answered = deny(self.authority.core, &mut draft.change, asked, No::Denied, self.visitor.address)?;
             return Ok(Some(End { answered: Some(answered), ..End::default() }));
         }
@@ -251,7 +251,7 @@ impl Settling<'_> {
             return self.remember_browser(moved, change, proven).await;
         }
         let session = moved.state.subject.as_ref().and_then(|subject| subject.session).unwrap_or_default();
-        moved.state.ended = Some(Ended::SignedIn { session, account: proven.account.clone(), opened: false });
+        moved.state.end(Ended::SignedIn { session, account: proven.account.clone(), opened: false });
         Ok(End::default())
     }
 

@@ -219,7 +219,7 @@ impl Settling<'_> {
             occasion: &|| Ok(device.id.to_vec()),
         };
         if let Some(refused) = decision::decide_sign_in(self.authority.core, &mut draft.change, &completed).await? {
-            moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned(), no: None });
+            moved.state.end(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned(), no: None });
             return Ok(Some(self.deny(moved, &mut draft.change, device)));
         }
         let is_near = here.is_near(device);
@@ -271,7 +271,7 @@ impl Settling<'_> {
     pub(super) async fn remember_browser(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
         let unchanged = self.session.filter(|session| session.account == proven.account && session.proofs == proven.proofs);
         if let Some(session) = unchanged {
-            moved.state.ended = Some(Ended::SignedIn { session: session.id, account: proven.account.clone(), opened: false });
+            moved.state.end(Ended::SignedIn { session: session.id, account: proven.account.clone(), opened: false });
             return Ok(End::default());
         }
         self.sign_in(moved, change, proven).await

@@ -192,7 +192,7 @@ impl Settling<'_> {
         entry.address = self.visitor.address.map(|address| address.to_string());
         change.audit(entry.with("acr", proven.satisfied.acr.clone().unwrap_or_default()));
         self.note_device(moved, change, proven, &OpenedSession { session: &session, cookie: Some(&cookie), counts: false }).await?;
-        moved.state.ended = Some(Ended::SignedIn { session, account: proven.account.clone(), opened: true });
+        moved.state.end(Ended::SignedIn { session, account: proven.account.clone(), opened: true });
         Ok(End { cookie: Some((cookie, proven.account.clone())), ..End::default() })
     }
 
@@ -221,11 +221,11 @@ impl Settling<'_> {
             }
             Completion::Refused(refused) => {
                 self.refusal(request, Some(&proven.account), &refused).note(&self.authority, change).await?;
-                moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned(), no: None });
+                moved.state.end(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned(), no: None });
                 Ok(Some(End::default()))
             }
             Completion::SentBack => {
-                moved.state.ended = Some(Ended::SentBack { until_ms: change.now_ms() + CODE_LIFETIME_MS });
+                moved.state.end(Ended::SentBack { until_ms: change.now_ms() + CODE_LIFETIME_MS });
                 Ok(Some(End::default()))
             }
             Completion::Granted(granted) => {
@@ -233,7 +233,7 @@ impl Settling<'_> {
                 self.note_device(moved, change, proven, &opened).await?;
                 let (account, opened) = (proven.account.clone(), granted.cookie.is_some());
                 let (session, number) = (granted.session, granted.number);
-                moved.state.ended = Some(Ended::Granted { session, number, account: account.clone(), opened });
+                moved.state.end(Ended::Granted { session, number, account: account.clone(), opened });
                 let cookie = granted.cookie.clone().map(|cookie| (cookie, account));
                 Ok(Some(End { cookie, granted: Some(granted), ..End::default() }))
             }
