@@ -341,6 +341,7 @@ fn is_safe_url(text: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use serde::de::DeserializeOwned;
 
     const GOOD: &str = r#"
 issuer = "https://login.example.com"
@@ -421,5 +422,41 @@ scope = "orders:read"
         let secret = &config.api["orders"].credentials.as_ref().unwrap().secret;
         assert!(matches!(secret, Source::File(path) if path == Path::new("/etc/guard/orders.secret")));
         assert!(secret.read().unwrap_err().contains("cannot read"));
+    }
+
+    /// The keys of a table of the file, as whoever writes another one is told them.
+    fn keys<T: DeserializeOwned>() -> BTreeSet<String> {
+        let error = toml::from_str::<T>("no_such_key = 1").err().unwrap().to_string();
+        let (_, expected) = error.split_once("unknown field `no_such_key`, expected ").unwrap();
+        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    /// The keys in the first column of a table of a page.
+    fn first_column(page: &str, head: &str) -> BTreeSet<String> {
+        let rows = page.lines().skip_while(|line| *line != head).skip(2).take_while(|line| line.starts_with('|'));
+        let cells = rows.filter_map(|row| row.split('|').nth(1));
+        cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
+    }
+
+    /// `within`: a key that is a table of its own, and so stands in a heading.
+    #[test]
+    fn the_page_names_every_key_and_no_other() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs/guard.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        for (head, mut keys, within) in [
+            ("| key | meaning |", keys::<Config>(), "api"),
+            ("| key of `[api.NAME]` | meaning |", keys::<Api>(), "routes"),
+            ("| key of `credentials` | meaning |", keys::<Credentials>(), ""),
+            ("| key of a route | meaning |", keys::<Route>(), ""),
+            ("| key of `observe` | meaning |", keys::<Observe>(), ""),
+        ] {
+            assert!(keys.remove(within) || within.is_empty(), "{head}: there is no {within}");
+            assert_eq!(first_column(&page, head), keys, "docs/guard.md: {head}");
+        }
+        assert!(page.contains("\n   [api.orders]\n") && page.contains("[[api.orders.routes]]"), "what is a table stands in the sample");
+        // The twins: what is read of a page and of a table.
+        let few = "| key | meaning |\n|---|---|\n| `a`, `b` | `c` |\n\n| `d` | of another table |";
+        assert!(first_column(few, "| key | meaning |").iter().eq(["a", "b"]) && first_column(few, "| other |").is_empty());
+        assert!(keys::<Credentials>().iter().eq(["name", "secret"]));
     }
 }

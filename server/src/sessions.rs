@@ -1,6 +1,8 @@
 //! The session of a browser: one person authenticated on one browser, with idle and absolute limits of its own.
 //! Grants hang below the session row: ending the row ends them, while the cookie's limits end only the single sign-on.
 
+pub mod ending;
+
 use crate::audit;
 use crate::core::Core;
 use crate::error::{Fault, Result};
@@ -113,7 +115,7 @@ pub fn open(
             // A different person on the same browser: no Back button brings the first one back (334-L). What the first one's apps got
             // lives on.
             if let Some(session) = other {
-                change.run_expecting(session::DROP_COOKIE, vec![Value::from(&session.id[..]), Value::from(&b""[..])], Expect::Any);
+                ending::drop_cookie(change, &session.id);
             }
             let id = crate::seal::time_ordered_id(now_ms)?;
             let mut values = common(vec![Value::from(&id[..]), authenticated.account.into()]);
@@ -186,10 +188,9 @@ pub fn remember(core: &Core, reply: &mut Reply, value: &str) {
     add_cookie(reply, &cookie(core, &cookie_name(core, "session"), value, core.config.session.absolute.0));
 }
 
-/// Ends a session and with it every grant that hangs below it.
+/// Ends a session and with it every grant that hangs below it, and says why.
 pub fn end(core: &Core, change: &mut Change, id: &[u8; 16], account: &str, why: &'static str) {
-    let now_ms = change.now_ms();
-    change.run_expecting(session::END, vec![Value::from(&id[..]), now_ms.into()], Expect::Any);
+    ending::end_one(change, id);
     change.audit(audit::Entry::ok("session_ended").account(account).session(public_id(core, id)).with("why", why));
 }
 

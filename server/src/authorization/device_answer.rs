@@ -234,7 +234,7 @@ pub(super) async fn settle(
             return Ok(None);
         }
         Judgement::Refused(refused) => {
-            moved.state.ended = Some(refused_end(&refused));
+            moved.state.end(refused_end(&refused));
             return Ok(Some(End::of_answer(refuse(change, device, (&proven.account, &refused), visitor.address))));
         }
         Judgement::SentBack => return Err(Fault::new("what a device asks goes back to no app").into()),

@@ -9,8 +9,8 @@ use crate::grants::{self, Grant};
 use crate::login::row::{self, SignInSecret};
 use crate::seal::random;
 use crate::sessions::{self, Session};
-use crate::store::tables::{app_grant, handover, session};
-use crate::store::{Change, Expect, NotApplied, Value};
+use crate::store::tables::{app_grant, handover};
+use crate::store::{Change, NotApplied, Value};
 use crate::web::request::Known;
 use symbolon_oauth::{base64url, digest};
 
@@ -137,7 +137,7 @@ pub async fn spend(
     if !keep {
         // Another person on the same browser: no Back button brings the first one back. What the first one's apps got lives on.
         if let Some(other) = here.session {
-            change.run_expecting(session::DROP_COOKIE, vec![Value::from(&other.id[..]), Value::from(&b""[..])], Expect::Any);
+            sessions::ending::drop_cookie(&mut change, &other.id);
         }
         let clients = serde_json::to_string(&rules.clients).map_err(|error| Fault::new(error.to_string()))?;
         let values = vec![

@@ -204,11 +204,11 @@ impl<'a> Settling<'a> {
             }
             Judgement::Refused(refused) => {
                 self.refusal(request, Some(&proven.account), &refused).note(&self.authority, change).await?;
-                moved.state.ended = Some(refused_end(&refused));
+                moved.state.end(refused_end(&refused));
                 Ok(Some(End::default()))
             }
             Judgement::SentBack => {
-                moved.state.ended = Some(Ended::SentBack { until_ms: change.now_ms() + CODE_LIFETIME_MS });
+                moved.state.end(Ended::SentBack { until_ms: change.now_ms() + CODE_LIFETIME_MS });
                 Ok(Some(End::default()))
             }
             Judgement::Grant(grantable) => {
@@ -217,7 +217,7 @@ impl<'a> Settling<'a> {
                 note_device(&answerer, moved, change, proven, &opened).await?;
                 let (account, opened) = (proven.account.clone(), granted.cookie.is_some());
                 let (session, number) = (granted.session, granted.number);
-                moved.state.ended = Some(Ended::Granted { session, number, account: account.clone(), opened });
+                moved.state.end(Ended::Granted { session, number, account: account.clone(), opened });
                 let cookie = granted.cookie.clone().map(|cookie| (cookie, account));
                 Ok(Some(End { cookie, granted: Some(granted), ..End::default() }))
             }

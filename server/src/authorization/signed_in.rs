@@ -72,7 +72,7 @@ pub(super) async fn sign_in(answerer: &Answerer<'_>, moved: &mut Moved, change: 
     change.audit(entry.with("acr", proven.satisfied.acr.clone().unwrap_or_default()));
     let opened = OpenedSession { session: &session, cookie: Some(&cookie), counts: false };
     note_device(answerer, moved, change, proven, &opened).await?;
-    moved.state.ended = Some(Ended::SignedIn { session, account: proven.account.clone(), opened: true });
+    moved.state.end(Ended::SignedIn { session, account: proven.account.clone(), opened: true });
     Ok(End { cookie: Some((cookie, proven.account.clone())), ..End::default() })
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn sign_in(answerer: &Answerer<'_>, moved: &mut Moved, change: 
 pub(super) async fn remember_browser(answerer: &Answerer<'_>, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
     let unchanged = answerer.session.filter(|session| session.account == proven.account && session.proofs == proven.proofs);
     if let Some(session) = unchanged {
-        moved.state.ended = Some(Ended::SignedIn { session: session.id, account: proven.account.clone(), opened: false });
+        moved.state.end(Ended::SignedIn { session: session.id, account: proven.account.clone(), opened: false });
         return Ok(End::default());
     }
     sign_in(answerer, moved, change, proven).await
@@ -92,7 +92,7 @@ pub(super) async fn stay_signed_in(answerer: &Answerer<'_>, moved: &mut Moved, c
         return remember_browser(answerer, moved, change, proven).await;
     }
     let session = moved.state.subject.as_ref().and_then(|subject| subject.session).unwrap_or_default();
-    moved.state.ended = Some(Ended::SignedIn { session, account: proven.account.clone(), opened: false });
+    moved.state.end(Ended::SignedIn { session, account: proven.account.clone(), opened: false });
     Ok(End::default())
 }
 

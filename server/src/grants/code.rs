@@ -75,11 +75,7 @@ pub fn insert(change: &mut Change, granting: &Granting<'_>, salt: &[u8; 16]) -> 
     let now_ms = change.now_ms();
     if let Most::Grants(most) = granting.most {
         let others = i64::from(most.get()) - 1;
-        let values = vec![granting.account.into(), granting.client_id.into(), others.into(), now_ms.into()];
-        match granting.carries {
-            true => ending::end_all(change, granting.account, (app_grant::END_OLDEST, values)),
-            false => change.run_expecting(app_grant::END_OLDEST, values, Expect::Any),
-        }
+        ending::end_oldest(change, (granting.account, granting.client_id), others, granting.carries);
     }
     change.run(
         app_grant::INSERT,

@@ -456,7 +456,7 @@ impl NativeRequest<'_> {
         if comes_back {
             (moved.state.pending, moved.state.away) = (answering.state.pending.clone(), Some(Away { left, version }));
         } else {
-            moved.state.ended = Some(Ended::Left(left));
+            moved.state.end(Ended::Left(left));
         }
         let burnt = self.caller.burn(&mut draft.change);
         match app.machine.commit(&moved, draft).await? {

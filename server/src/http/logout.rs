@@ -59,11 +59,12 @@ pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
     if !request.of_this_session && !confirmed {
         return confirm(app, incoming, &session, &request);
     }
+    // With the session goes what it rests on.
+    let rests_on = upstream_sign_out::rests_on(app, &session).await?;
     let mut change = Change::new(incoming.now_ms);
     sessions::end(app, &mut change, &session.id, &session.account, "logout");
     browser::void_sign_ins(app, incoming, &mut change);
     app.store.apply(change).await?;
-    let rests_on = upstream_sign_out::rests_on(app, &session).await?;
     let mut reply = match upstream_sign_out::begin(app, (&session, &rests_on), onward(incoming, &request), incoming.now_ms).await? {
         Some(there) => {
             let mut reply = reply::see_other(&there);

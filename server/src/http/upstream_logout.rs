@@ -123,13 +123,11 @@ async fn end_all(core: &Core, provider: &str, names: &[(&'static str, String)], 
 async fn end(core: &Core, session: (&str, &[u8; 16], &str), (name, at_ms): (&str, i64), ends_everything: bool) -> Result<()> {
     let (provider, id, account) = session;
     let mut change = Change::new(core.now_ms());
-    let without_cookie = || vec![Value::from(&id[..]), Value::from(&b""[..])];
     if ends_everything {
         // Its end is what its clients are told of.
         sessions::end(core, &mut change, id, account, "provider_logout");
-    } else if core.store.one(session::IS_IN_USE, &without_cookie()).await?.is_some() {
-        change.run_expecting(session::DROP_PROOFS, vec![Value::from(&id[..])], Expect::Any);
-        change.run_expecting(session::DROP_COOKIE, without_cookie(), Expect::Any);
+    } else if core.store.one(session::IS_IN_USE, &[Value::from(&id[..]), Value::from(&b""[..])]).await?.is_some() {
+        sessions::ending::drop_browser(&mut change, id);
         let entry = Entry::ok("provider_logout").account(account).session(sessions::public_id(core, id));
         change.audit(entry.with("provider", provider));
         told::write_words(core, &mut change, id).await?;

@@ -10,10 +10,11 @@ use crate::audit;
 use crate::error::{Fault, Refused, Result};
 use crate::login::imported;
 use crate::pool::Pool;
+use crate::sessions::ending;
 use crate::store::tables::account::{
     ADD_NAME, ADD_PASSWORD, DROP_NAME, HOLD, INSERT, RAISE, REHASH, SESSIONS_FROM, SET_EMAIL, SET_PASSWORD, STANDS,
 };
-use crate::store::tables::{known_device, outside_identity, passkey, session};
+use crate::store::tables::{outside_identity, passkey};
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
@@ -340,8 +341,7 @@ pub fn end_sessions(change: &mut Change, account: &str) {
     let now_ms = change.now_ms();
     raise(change, account);
     change.run_expecting(SESSIONS_FROM, vec![account.into(), now_ms.into()], Expect::Any);
-    change.run_expecting(session::END_OF_ACCOUNT, vec![account.into(), now_ms.into()], Expect::Any);
-    change.run_expecting(known_device::FORGET, vec![account.into()], Expect::Any);
+    ending::end_all(change, account, None);
 }
 
 /// A new password ends every session of the person (420-U).

@@ -23,7 +23,7 @@ use crate::sessions;
 use crate::store::tables::account::{ENROL, REMOVE, SET_LOCALE, SET_NAME, SPEND_CODE, SPEND_STEP};
 use crate::store::tables::enrolment::SPEND_TICKET;
 use crate::store::tables::outside_identity::{LINK, SEE};
-use crate::store::tables::{app_grant, consent, known_device, passkey, session};
+use crate::store::tables::{consent, known_device, passkey};
 use crate::store::{Change, Expect, NotApplied, Value};
 use serde_json::Value as Json;
 use std::time::Duration;
@@ -361,21 +361,15 @@ fn spend_value(change: &mut Change, plugin: &str, value: &str) {
 
 /// What somebody could still do, ends.
 fn end_access(change: &mut Change, name: &str, effect: &Effect) {
-    let (account, now_ms) = (|| Value::from(name), change.now_ms());
     match effect {
-        Effect::EndSession(id) => change.run_expecting(session::END_ONE, vec![account(), Value::from(&id[..]), now_ms.into()], Expect::Any),
-        Effect::EndOtherSessions { but } => {
-            let kept = but.as_ref().map_or(&[][..], |id| &id[..]);
-            change.run_expecting(session::END_OTHERS, vec![account(), Value::from(kept), now_ms.into()], Expect::Any);
-            change.run_expecting(known_device::FORGET, vec![account()], Expect::Any);
-        }
+        Effect::EndSession(id) => sessions::ending::end_own(change, name, id),
+        Effect::EndOtherSessions { but } => sessions::ending::end_all(change, name, but.as_ref()),
         Effect::ForgetDevice(device) => {
-            change.run_expecting(known_device::FORGET_ONE, vec![account(), device.as_str().into()], Expect::Any);
+            change.run_expecting(known_device::FORGET_ONE, vec![name.into(), device.as_str().into()], Expect::Any);
         }
         Effect::RevokeApp(client) => {
-            let client = || Value::from(client.as_str());
-            ending::end_all(change, name, (app_grant::END_OF_CLIENT, vec![account(), client(), now_ms.into()]));
-            change.run_expecting(consent::WITHDRAW, vec![account(), client()], Expect::Any);
+            ending::end_of_client(change, name, client);
+            change.run_expecting(consent::WITHDRAW, vec![name.into(), client.as_str().into()], Expect::Any);
         }
         _ => {}
     }

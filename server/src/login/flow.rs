@@ -289,8 +289,7 @@ impl<'a> Run<'a> {
     async fn judge(&mut self, answer: &Answer<'_>) -> Go<()> {
         answer.action.clone_into(&mut self.action);
         if matches!(answer.action, "cancel" | "deny" | "give_up" | "not_mine") && self.state.offers(answer.action) {
-            self.state.ended = Some(self.given_up());
-            self.state.pending = None;
+            self.state.end(self.given_up());
             return Ok(());
         }
         self.must_be_allowed()?;
@@ -569,8 +568,7 @@ impl<'a> Run<'a> {
         self.note_enrolment(form);
         self.note_signal()?;
         if let Some(closed) = done.closed {
-            self.state.pending = None;
-            self.state.ended = Some(Ended::Closed { why: closed.why.to_owned(), signal: closed.signal });
+            self.state.end(Ended::Closed { why: closed.why.to_owned(), signal: closed.signal });
             return Ok(());
         }
         match done.then {

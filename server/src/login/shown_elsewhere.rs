@@ -39,10 +39,7 @@ impl Run<'_> {
         match matching::is_number(number, answer.text(matching::NUMBER_FIELD)) {
             Some(true) => return true,
             None => self.problem = Some(Problem::in_field("no_code", matching::NUMBER_FIELD)),
-            Some(false) => {
-                self.state.ended = Some(self.given_up());
-                self.state.pending = None;
-            }
+            Some(false) => self.state.end(self.given_up()),
         }
         false
     }

@@ -177,6 +177,7 @@ pub struct State {
     /// The app has sent the person to the browser, and the step is open meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub away: Option<Away>,
+    /// [`State::end`] writes it.
     pub ended: Option<Ended>,
 }
 
@@ -198,6 +199,14 @@ impl State {
     pub fn asked(&self, method: &MethodName, id: &[u8; 16]) -> Option<&Pending> {
         let is_its = |question: &Question| matches!(question, Question::Method(own) if own == method);
         self.pending.as_ref().filter(|pending| pending.id == *id && is_its(&pending.question))
+    }
+
+    /// The sign-in is over. Its row stays for a while, and nobody answers it any more. So what only an answer needs goes: the question with
+    /// its secret, the way to a browser, names that were typed. With the journey go a provider's tokens and the digest of a password.
+    pub fn end(&mut self, ended: Ended) {
+        (self.pending, self.away, self.candidate, self.hint, self.prefer) = (None, None, None, None, None);
+        self.journey = Journey::SignIn;
+        self.ended = Some(ended);
     }
 
     /// Back to where nobody is known.
@@ -278,5 +287,90 @@ mod as_text {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 16], D::Error> {
         let text = String::deserialize(deserializer)?;
         base64url::decode(&text).and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| de::Error::custom("not 16 bytes"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use serde_json::json;
+
+    /// What every sign-in below has while it is under way.
+    const OF_ITS_QUESTION: [&str; 4] = ["compared-with", "beside-it", "the-way-there", "urn:left-for-a-browser"];
+
+    fn under_way(journey: Json) -> State {
+        let mut pending = Pending::new(Question::Consent, [1; 16], Step::new("consent"), json!({ "number": "compared-with" }));
+        pending.beside = Some(json!("beside-it"));
+        pending.away = Some("https://op.example/the-way-there".to_owned());
+        let left = Left { request_uri: Some("urn:left-for-a-browser".to_owned()), until_ms: 9 };
+        State {
+            id: [1; 16],
+            started_ms: 1,
+            expires_ms: 9,
+            version: 3,
+            client: Some("shop".to_owned()),
+            request: Json::Null,
+            journey: serde_json::from_value(journey).unwrap(),
+            hint: None,
+            candidate: None,
+            subject: Some(Subject { account: "a".to_owned(), version: 1, session: None }),
+            proofs: Vec::new(),
+            prefer: None,
+            confirmed: false,
+            is_new: false,
+            signal: None,
+            pending: Some(pending),
+            away: Some(Away { left, version: 3 }),
+            ended: None,
+        }
+    }
+
+    /// One end of each kind.
+    fn every_end() -> Vec<Ended> {
+        let (session, account) = ([2; 16], "a".to_owned());
+        let all = vec![
+            Ended::Granted { session, number: 1, account: account.clone(), opened: true },
+            Ended::SignedIn { session, account, opened: true },
+            Ended::Refused { code: "access_denied".to_owned(), hint: String::new(), no: Some(SaidNo::Cancelled) },
+            Ended::Closed { why: "session_ended".to_owned(), signal: None },
+            Ended::Left(Left { request_uri: None, until_ms: 9 }),
+            Ended::SentBack { until_ms: 9 },
+        ];
+        for ended in &all {
+            // A new kind does not compile before somebody has looked here: add it above.
+            match ended {
+                Ended::Granted { .. } | Ended::SignedIn { .. } | Ended::Refused { .. } => {}
+                Ended::Closed { .. } | Ended::Left(_) | Ended::SentBack { .. } => {}
+            }
+        }
+        all
+    }
+
+    /// Each with its twin: before the end, all of it is there.
+    #[test]
+    fn no_end_of_a_sign_in_leaves_a_secret_behind() {
+        let tokens = json!({ "access_token": "an-access-token", "refresh_token": "a-refresh-token", "scopes": [], "ends_ms": null });
+        let found = json!({ "method": "upstream:any", "issuer": "https://op.example", "subject": "one", "said": "{}", "label": "Any",
+            "shown": "one", "tokens": tokens, "hint": ["sid", "an-id-token"] });
+        let link = json!({ "link": { "provider": "any", "asked": true, "found": found } });
+        let draft = json!({ "email": "a@example.com", "name": null, "locale": "en", "password": "$argon2id$a-digest" });
+        let register = json!({ "register": { "draft": draft } });
+        let of_link = ["an-access-token", "a-refresh-token", "an-id-token"];
+        for (journey, secrets) in [(link, &of_link[..]), (register, &["$argon2id$a-digest"])] {
+            for ended in every_end() {
+                let mut state = under_way(journey.clone());
+                let wrong = |state: &State, is_there: bool| {
+                    let text = serde_json::to_string(state).unwrap();
+                    let all = secrets.iter().chain(&OF_ITS_QUESTION);
+                    all.filter(|secret| text.contains(**secret) != is_there).copied().collect::<Vec<_>>()
+                };
+                assert_eq!(wrong(&state, true), [""; 0], "the twin");
+                state.end(ended.clone());
+                assert_eq!(wrong(&state, false), [""; 0], "{ended:?}");
+                assert_eq!(state.ended, Some(ended));
+                assert!(state.subject.is_some(), "whose it was is known");
+            }
+        }
     }
 }

@@ -315,18 +315,21 @@ pub struct RecoverOperation {
 }
 
 impl Operation {
-    /// A running server reads clients and keys again after an operation that may have changed them.
+    /// A running server reads clients and keys again after an operation that may have changed them. Each operation is named, so that a new
+    /// one does not compile before somebody has decided.
     pub fn only_reads(&self) -> bool {
         match self {
-            Self::User(UserOperation::List { .. } | UserOperation::Show { .. })
-            | Self::Client(ClientOperation::List { .. } | ClientOperation::Show { .. })
-            | Self::Instance(InstanceOperation::List { .. } | InstanceOperation::Show { .. })
-            | Self::Key(KeyOperation::List { .. })
-            | Self::Token(_)
-            | Self::Audit(_)
-            | Self::Review(_)
-            | Self::Plugin(PluginOperation::List { .. }) => true,
-            Self::User(_) | Self::Client(_) | Self::Instance(_) | Self::Key(_) | Self::Recover(_) => false,
+            Self::User(operation) => operation.only_reads(),
+            Self::Client(operation) => operation.only_reads(),
+            Self::Instance(InstanceOperation::List { .. } | InstanceOperation::Show { .. }) => true,
+            Self::Instance(InstanceOperation::Revoke { .. }) => false,
+            Self::Key(KeyOperation::List { .. }) => true,
+            Self::Key(KeyOperation::Rotate { .. } | KeyOperation::Rewrap {}) => false,
+            Self::Token(TokenOperation::Preview { .. }) => true,
+            Self::Audit(AuditOperation::Newest { .. } | AuditOperation::Following { .. }) => true,
+            Self::Review(ReviewOperation { .. }) => true,
+            Self::Recover(RecoverOperation { .. }) => false,
+            Self::Plugin(PluginOperation::List { .. }) => true,
         }
     }
 
@@ -340,5 +343,63 @@ impl Operation {
             Self::Client(ClientOperation::Import { metadata, .. }) => Some(metadata),
             _ => None,
         }
+    }
+}
+
+impl UserOperation {
+    fn only_reads(&self) -> bool {
+        match self {
+            Self::List { .. } | Self::Show { .. } => true,
+            Self::Add { .. } | Self::Import { .. } | Self::Invite { .. } | Self::Ticket { .. } | Self::Delete { .. } => false,
+            Self::SetPassword { .. } | Self::Change { .. } | Self::SetUserCode { .. } | Self::RemoveUserCode { .. } => false,
+            Self::RemoveTotp { .. } | Self::RemovePasskeys { .. } | Self::Unlink { .. } | Self::MoveLinks { .. } => false,
+            Self::EndSessions { .. } | Self::Confirm { .. } | Self::Disable { .. } | Self::Enable { .. } => false,
+        }
+    }
+}
+
+impl ClientOperation {
+    fn only_reads(&self) -> bool {
+        match self {
+            Self::List { .. } | Self::Show { .. } | Self::ListTokens { .. } => true,
+            Self::Import { .. } | Self::Disable { .. } | Self::Enable { .. } | Self::Remove { .. } => false,
+            Self::MakeToken { .. } | Self::RevokeToken { .. } | Self::EndSessions { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// Every `List...` that stands in this file, as somebody sends it.
+    fn lists() -> Vec<String> {
+        let (mut found, mut kind) = (Vec::new(), String::new());
+        for line in include_str!("operation.rs").lines() {
+            if let Some((name, _)) = line.strip_prefix("pub enum ").and_then(|rest| rest.split_once("Operation {")) {
+                kind = name.to_lowercase();
+            }
+            let variant = line.strip_prefix("    ").and_then(|rest| rest.split_once(" {")).map(|(name, _)| name);
+            let Some(name) = variant.filter(|name| name.starts_with("List")) else { continue };
+            let words = name.replace("List", "list").chars().fold(String::new(), |text, letter| match letter.is_uppercase() {
+                true => format!("{text}_{}", letter.to_lowercase()),
+                false => format!("{text}{letter}"),
+            });
+            found.push(format!("{{\"{kind}\":{{\"{words}\":{{\"paging\":{{}}}}}}}}"));
+        }
+        found
+    }
+
+    #[test]
+    fn every_list_only_reads() {
+        let lists = lists();
+        assert!(lists.len() > 5 && lists.iter().any(|it| it.contains("list_tokens")), "{lists:?}");
+        for text in lists {
+            let operation: Operation = serde_json::from_str(&text).unwrap();
+            assert!(operation.only_reads(), "{text}");
+        }
+        let revokes = Operation::Client(ClientOperation::RevokeToken { token: "x".to_owned() });
+        assert!(!revokes.only_reads(), "the twin");
     }
 }

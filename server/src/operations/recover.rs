@@ -7,9 +7,10 @@ use super::operation::RecoverOperation;
 use super::outcome::{Outcome, Recovered, Replayed};
 use super::problem::{Problem, Result};
 use super::replay::{self, Plan};
+use crate::grants::ending;
 use crate::recovery::{EPOCH, RECOVERED_MS, Recovery};
 use crate::store::Expect;
-use crate::store::tables::{app_grant, fact, outbox, pushed_request, sign_in};
+use crate::store::tables::{fact, outbox, pushed_request, sign_in};
 
 /// Everything is read and planned before anything is written: a wrong file changes nothing.
 pub(super) async fn run(context: &Context, actor: &Actor, operation: RecoverOperation) -> Result<Outcome> {
@@ -49,8 +50,9 @@ async fn void(context: &Context, actor: &Actor, epoch: u64, audit_given: bool) -
     let mut change = context.change(actor);
     change.run(fact::WRITE, vec![EPOCH.into(), epoch.to_string().into()]);
     change.run(fact::WRITE, vec![RECOVERED_MS.into(), context.now_ms.to_string().into()]);
+    ending::end_codes(&mut change);
     let [logins, sign_ins] = sign_in::FORGET_ALL;
-    for sql in [app_grant::END_CODES, pushed_request::FORGET_ALL, logins, sign_ins, outbox::FORGET_ALL] {
+    for sql in [pushed_request::FORGET_ALL, logins, sign_ins, outbox::FORGET_ALL] {
         change.run_expecting(sql, Vec::new(), Expect::Any);
     }
     change.audit(actor.entry("store_recovered").with("epoch", epoch).with("audit_given", audit_given));

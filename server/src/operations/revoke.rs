@@ -9,6 +9,7 @@ use super::outcome::{Installation, Revoked};
 use super::problem::{Problem, Result};
 use crate::attesting::{android, case};
 use crate::config::{is_at_least, version};
+use crate::grants::ending;
 use crate::store::tables::app_grant;
 use crate::store::tables::instance::{ACTIVE, PAGE, REVOKE};
 use crate::store::{Expect, Row};
@@ -110,9 +111,7 @@ async fn revoke(context: &Context, actor: &Actor, all: &[Installation], preview:
             grants += of_this;
             // Whoever revoked it in the meantime did what is wanted here.
             change.run_expecting(REVOKE, id(), Expect::Any);
-            for sql in [app_grant::END_OF_INSTALLATION, app_grant::END_CHILDREN_OF_INSTALLATION] {
-                change.run_expecting(sql, [id(), vec![context.now_ms.into()]].concat(), Expect::Any);
-            }
+            ending::end_of_installation(&mut change, client_id, jkt);
             let entry = actor.entry("instance_revoked").client(client_id.as_str()).with("jkt", jkt.as_str());
             change.audit(entry.with("grants", of_this));
         }

@@ -99,6 +99,25 @@ async fn a_person_registers_with_a_code_by_mail() {
     .await;
 }
 
+/// Whoever changes their mind leaves no digest of the password behind that they had chosen.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registration_that_is_cancelled_keeps_no_password() {
+    on_every_engine(|post| async move {
+        let mut browser = Browser::default();
+        let page = browser.open(&post.world, &Ask::native("openid").with("prompt", "create")).await;
+        let fill = [("email", "bob@example.com"), ("name", "Bob"), ("new_password", NEW_PASSWORD)];
+        let sent = browser.submit(&post.world, &page, &fill, "continue").await;
+        assert!(sent.says("We sent a code to"), "{}", sent.html);
+        assert!(post.world.sign_ins().await.contains("$argon2id$"), "the twin: it waits for the code");
+        let back = browser.submit(&post.world, &sent, &[], "cancel").await;
+        assert_eq!(back.error().as_deref(), Some("access_denied"), "{}", back.html);
+        let left = post.world.sign_ins().await;
+        assert!(left.contains("access_denied") && !left.contains("$argon2id$"), "{left}");
+        post.world.stop().await;
+    })
+    .await;
+}
+
 /// 420-U: a forgotten password is replaced; the old sessions and grants end, the person is told.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forgotten_password_is_replaced() {

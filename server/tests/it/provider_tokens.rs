@@ -2,6 +2,7 @@
 
 use crate::killed_processes::Server;
 use crate::upstream::{CREATE, leave, world};
+use crate::upstream_links::to_link;
 use crate::world::provider::{CLIENT_ID, CLIENT_SECRET, Provider, Says};
 use crate::world::{Ask, Browser, Configuration, Engine, World, engines, secret_digest};
 use serde_json::{Value as Json, json};
@@ -60,6 +61,24 @@ pub async fn released(engine: Engine, provider: &Provider) -> World {
     let world = world(engine, provider, &format!("{CREATE}{RELEASE}{}", clients())).await;
     provider.says(gives("calendar.read", 600));
     world
+}
+
+/// Whoever does not say yes to a link leaves no token of the provider behind.
+#[tokio::test]
+async fn a_link_that_is_cancelled_keeps_no_token_of_the_provider() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let world = released(engine, &provider).await;
+        let mut browser = Browser::default();
+        let page = to_link(&world, &provider, &mut browser).await;
+        let tokens = ["an-access-token-of-anysocial", "the-first-refresh-token"];
+        let open = world.sign_ins().await;
+        assert!(tokens.iter().all(|token| open.contains(token)), "the twin: they wait for the answer: {open}");
+        browser.submit(&world, &page, &[], "cancel").await;
+        let left = world.sign_ins().await;
+        assert!(left.contains("access_denied") && !tokens.iter().any(|token| left.contains(token)), "{left}");
+        world.stop().await;
+    }
 }
 
 const TO_ANY: (&str, &str) = ("audience", "upstream:any");

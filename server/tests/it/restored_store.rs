@@ -23,7 +23,7 @@ pub fn restore(world: &World) {
     std::fs::copy(world.directory.join("kept.db"), world.directory.join("test.db")).unwrap();
 }
 
-fn command(world: &World, words: &[&str]) -> String {
+pub fn command(world: &World, words: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_symbolon")).arg("-c").arg(world.file()).args(words).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

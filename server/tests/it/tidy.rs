@@ -4,6 +4,7 @@
 mod checks;
 mod closures;
 mod code;
+mod ends;
 mod methods;
 mod modules;
 mod names;

@@ -6,14 +6,13 @@ use crate::grants::ending;
 use crate::login::accounts;
 use crate::login::deletion::{forget_rows, unlink_again};
 use crate::operations::cutoff;
+use crate::sessions;
 use crate::store::tables::account::{REMOVE_TOTP_AGAIN, SET_STATE_AGAIN};
-use crate::store::tables::app_grant::{END_OF_CLIENT_AGAIN, END_OF_INSTALLATION, END_OF_SESSION_AGAIN};
 use crate::store::tables::backchannel_request::REMOVE_USER_CODE_AGAIN;
 use crate::store::tables::consent::WITHDRAW_AGAIN;
 use crate::store::tables::enrolment::FORGET_TICKET;
-use crate::store::tables::session::{DROP_COOKIE, DROP_PROOFS, END_AGAIN, END_OF_ACCOUNT_AGAIN};
 use crate::store::tables::{client, initial_access_token, instance, known_device, once, passkey};
-use crate::store::{Change, Expect, Value};
+use crate::store::{Change, Expect};
 use serde_json::Value as Json;
 
 const DAY_MS: i64 = 86_400_000;
@@ -26,7 +25,7 @@ pub fn add(change: &mut Change, entry: &Json, copy: &Copy) {
         "session_ended" | "signed_out" => {
             let target = entry["detail"]["target"].as_str().and_then(|it| copy.sessions.get(it));
             if let Some(id) = target.or_else(|| copy.sessions.get(text("session"))) {
-                change.run_expecting(END_AGAIN, vec![Value::from(&id[..]), now_ms.into()], Expect::Any);
+                sessions::ending::end_one(change, id);
             }
         }
         "access_token_revoked" => {
@@ -36,19 +35,16 @@ pub fn add(change: &mut Change, entry: &Json, copy: &Copy) {
         }
         "consent_withdrawn" => {
             let client = entry["detail"]["target"].as_str().unwrap_or(text("client"));
-            let person = || [text("account").into(), client.into()];
-            let until = [now_ms.into(), at_ms(entry).into()];
-            ending::end_all(change, text("account"), (END_OF_CLIENT_AGAIN, [&person()[..], &until].concat()));
-            change.run_expecting(WITHDRAW_AGAIN, [&person()[..], &[at_ms(entry).into()]].concat(), Expect::Any);
+            ending::end_of_client_again(change, text("account"), client, at_ms(entry));
+            change.run_expecting(WITHDRAW_AGAIN, vec![text("account").into(), client.into(), at_ms(entry).into()], Expect::Any);
         }
         // An old token of a holder that is bound to a key ends nothing.
         "refresh_replayed" if !text("reason").ends_with("has been ended") => {}
         "grant_revoked" | "code_used_twice" | "refresh_replayed" | "grant_weaker_than_policy" => end_grant(change, entry, copy),
         "instance_revoked" => {
             if let Some(jkt) = entry["detail"]["jkt"].as_str() {
-                let id = || vec![text("client").into(), jkt.into()];
-                change.run_expecting(instance::REVOKE, id(), Expect::Any);
-                change.run_expecting(END_OF_INSTALLATION, [id(), vec![now_ms.into()]].concat(), Expect::Any);
+                change.run_expecting(instance::REVOKE, vec![text("client").into(), jkt.into()], Expect::Any);
+                ending::end_of_installation(change, text("client"), jkt);
             }
         }
         // The client itself cannot be brought back, but the use of the token is over.
@@ -70,32 +66,25 @@ fn of_token(change: &mut Change, sql: &'static str, entry: &Json) {
 /// The one grant that the entry names, or those of its session and client, as older entries have it.
 fn end_grant(change: &mut Change, entry: &Json, copy: &Copy) {
     let Some(session) = entry["session"].as_str().and_then(|it| copy.sessions.get(it)) else { return };
-    let now_ms = change.now_ms();
     match entry["detail"]["grant"].as_i64().map(u32::try_from) {
         Some(Ok(number)) => ending::sign_out(change, session, number),
         Some(Err(_)) => {}
         None => {
             let text = |name: &str| entry[name].as_str().unwrap_or_default();
-            let values = vec![Value::from(&session[..]), text("client").into(), now_ms.into(), at_ms(entry).into()];
-            ending::end_all(change, text("account"), (END_OF_SESSION_AGAIN, values));
+            ending::end_of_session_again(change, text("account"), (session, text("client")), at_ms(entry));
         }
     }
 }
 
 fn end_of_account(change: &mut Change, event: &str, entry: &Json, copy: &Copy) {
-    let (account, at_ms, now_ms) = (entry["account"].as_str().unwrap_or_default(), at_ms(entry), change.now_ms());
-    let end_sessions = |change: &mut Change, but: &[u8]| {
-        change.run_expecting(END_OF_ACCOUNT_AGAIN, vec![account.into(), now_ms.into(), at_ms.into(), Value::from(but)], Expect::Any);
-    };
+    let (account, at_ms) = (entry["account"].as_str().unwrap_or_default(), at_ms(entry));
     if ends_sessions(event, entry) {
-        end_sessions(change, &[]);
-        change.run_expecting(known_device::FORGET, vec![account.into()], Expect::Any);
+        sessions::ending::end_all_until(change, account, None, at_ms);
     }
     match event {
         "other_sessions_ended" => {
             let own = entry["session"].as_str().and_then(|it| copy.sessions.get(it));
-            end_sessions(change, own.map_or(&[][..], |it| &it[..]));
-            change.run_expecting(known_device::FORGET, vec![account.into()], Expect::Any);
+            sessions::ending::end_all_until(change, account, own, at_ms);
         }
         "account_disabled" => {
             change.run_expecting(SET_STATE_AGAIN, vec![account.into(), "disabled".into()], Expect::Any);
@@ -116,8 +105,7 @@ fn end_of_account(change: &mut Change, event: &str, entry: &Json, copy: &Copy) {
         // A provider said that the person is signed out there. What apps got stayed.
         "provider_logout" => {
             if let Some(id) = entry["session"].as_str().and_then(|it| copy.sessions.get(it)) {
-                change.run_expecting(DROP_PROOFS, vec![Value::from(&id[..])], Expect::Any);
-                change.run_expecting(DROP_COOKIE, vec![Value::from(&id[..]), Value::from(&b""[..])], Expect::Any);
+                sessions::ending::drop_browser(change, id);
             }
         }
         "passkey_removed" => {

@@ -125,6 +125,32 @@ pub const END_CHILDREN_OF_INSTALLATION: &str = of_installation!(
     AND (parent, parent_number) IN (SELECT session, number FROM app_grant",
     ")"
 );
+/// What those rest on at providers.
+pub const FORGET_PROVIDERS_OF_INSTALLATION: &str = of_installation!(
+    "DELETE FROM provider_session WHERE session IN (SELECT id FROM session WHERE state = 'ended' \
+    AND (parent, parent_number) IN (SELECT session, number FROM app_grant",
+    "))"
+);
+
+/// What deletes the rows of a table that hang on the grants of an installation, or on what browsers and kiosks got by way of them. Tables
+/// of such rows are small, so each row is looked at, and not each grant.
+macro_rules! forget_of_installation {
+    ($table:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE EXISTS (SELECT 1 FROM app_grant g WHERE g.session = ",
+            $table,
+            ".session AND g.number = ",
+            $table,
+            ".number AND g.client = $1 AND g.holder_kind IN ('instance', 'jkt', 'learned') AND substr(g.holder, 1, 43) = $2) \
+            OR EXISTS (SELECT 1 FROM session s JOIN app_grant g ON g.session = s.parent AND g.number = s.parent_number WHERE s.id = ",
+            $table,
+            ".session AND g.client = $1 AND g.holder_kind IN ('instance', 'jkt', 'learned') AND substr(g.holder, 1, 43) = $2)"
+        )
+    };
+}
+pub(crate) use forget_of_installation;
 
 /// After a restore: a refresh moves the generation by one, and the idle time.
 pub const ADVANCE_AGAIN: &str = "UPDATE app_grant SET generation = $3, issued_ms = CASE WHEN generation < $3 THEN $4 ELSE issued_ms END, \

@@ -1,5 +1,8 @@
 //! `backchannel_request`: what clients ask people on their own devices (CIBA). `push_address`: where apps are woken up.
 
+use super::app_grant::forget_of_installation;
+use super::session::forget_ended;
+
 /// Nobody is asked while a place of `authorization::not_mine` is blocked ($9, $10).
 pub const INSERT: &str = "INSERT INTO backchannel_request (id, client, account, places, salt, body, state, version, session, number, \
     answered_ms, expires_ms) SELECT $1, $2, $3, $4, $5, $6, 'pending', 1, $7, 0, 0, $8 \
@@ -31,8 +34,10 @@ pub const REMOVE_USER_CODE_AGAIN: &str = "DELETE FROM credential WHERE account =
 pub const WRITE_ADDRESS: &str = "INSERT INTO push_address (session, number, account, address, written_ms) VALUES ($1, $2, $3, $4, $5) \
     ON CONFLICT (session, number) DO UPDATE SET address = excluded.address, written_ms = excluded.written_ms";
 pub const FORGET_ADDRESS: &str = "DELETE FROM push_address WHERE session = $1 AND number = $2";
-pub const FORGET_ENDED: &str = "DELETE FROM push_address WHERE account = $1 AND EXISTS (SELECT 1 FROM app_grant g \
-    WHERE g.session = push_address.session AND g.number = push_address.number AND g.state = 'ended')";
+pub const FORGET_ENDED: &str = forget_ended!("push_address", "account = $1");
+/// Of a session, and of those that came from it.
+pub const FORGET_ENDED_BELOW: &str = forget_ended!("push_address", "session IN (SELECT id FROM session WHERE id = $1 OR parent = $1)");
+pub const FORGET_OF_INSTALLATION: &str = forget_of_installation!("push_address");
 /// Of living grants alone, newest first.
 pub const ADDRESSES: &str = "SELECT p.session, p.number, p.address, g.client FROM push_address p \
     JOIN app_grant g ON g.session = p.session AND g.number = p.number JOIN session s ON s.id = p.session \

@@ -26,9 +26,15 @@ pub const DONE: &str = "DELETE FROM provider_session WHERE session = $1 AND left
 /// Living sessions of an identity that came by one entry of the configuration.
 pub const BY_ENTRY: &str = "SELECT DISTINCT p.session AS session, p.account AS account FROM provider_session p JOIN session s \
     ON s.id = p.session WHERE p.identity = $1 AND p.provider = $2 AND s.state = 'active' ORDER BY p.session LIMIT 500";
-/// What a session rests on, ended or not: the entries of the configuration by which its person came.
+/// What a session rests on: the entries of the configuration by which its person came.
 pub const OF_SESSION: &str = "SELECT p.provider AS provider, p.identity AS identity, p.sid AS sid, p.account AS account \
     FROM provider_session p JOIN outside_identity o ON o.account = p.account AND o.name = p.identity WHERE p.session = $1 \
     ORDER BY p.provider, p.identity";
 pub const UNLINK: &str = "DELETE FROM provider_session WHERE identity = $1 AND account = $2";
 pub const FORGET: &str = "DELETE FROM provider_session WHERE account = $1";
+/// Of sessions that have ended.
+pub const FORGET_ENDED: &str = "DELETE FROM provider_session WHERE account = $1 AND EXISTS (SELECT 1 FROM session s \
+    WHERE s.id = provider_session.session AND s.state = 'ended')";
+/// Of a session that has ended, and of those that came from it.
+pub const FORGET_ENDED_BELOW: &str =
+    "DELETE FROM provider_session WHERE session IN (SELECT id FROM session WHERE (id = $1 OR parent = $1) AND state = 'ended')";

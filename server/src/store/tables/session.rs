@@ -39,9 +39,9 @@ pub const OF_ACCOUNT: &str = "SELECT s.id, s.device, s.address, s.created_ms, s.
     ORDER BY s.used_ms DESC, s.id LIMIT 100";
 pub const END_ONE: &str = "UPDATE session SET state = 'ended', ended_ms = $3 WHERE account = $1 AND (id = $2 OR parent = $2) \
     AND state = 'active'";
-pub const END_OTHERS: &str = "UPDATE session SET state = 'ended', ended_ms = $3 WHERE account = $1 AND id <> $2 AND state = 'active'";
-/// Every session of a person.
-pub const END_OF_ACCOUNT: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active'";
+/// Of a person, but the session $3, and what began after the instant $4.
+pub const END_OF_ACCOUNT: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND id <> $3 AND created_ms <= $4 \
+    AND state = 'active'";
 /// A session that somebody's browser or proofs go on with. `$2`: no bytes.
 pub const IS_IN_USE: &str = "SELECT id FROM session WHERE id = $1 AND state = 'active' AND (cookie <> $2 OR proofs <> '[]')";
 /// The session keeps its grants and loses what it was proved by: the next sign-in asks for everything.
@@ -57,8 +57,23 @@ pub const SHOW: &str = "SELECT id, created_ms, used_ms, acr, amr FROM session WH
     ORDER BY id LIMIT $2";
 /// Everybody's.
 pub const ALL_ACTIVE: &str = "SELECT id FROM session WHERE state = 'active' AND id > $1 ORDER BY id LIMIT 1000";
-/// After a restore: this session alone.
-pub const END_AGAIN: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE id = $1 AND state = 'active'";
-/// After a restore: only what was there at that instant ($3), and not the session $4.
-pub const END_OF_ACCOUNT_AGAIN: &str =
-    "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active' AND created_ms <= $3 AND id <> $4";
+
+/// What deletes the rows of a table that hang on a grant or a session which has ended, of those that a condition finds.
+macro_rules! forget_ended {
+    ($table:literal, $found:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE ",
+            $found,
+            " AND (EXISTS (SELECT 1 FROM app_grant g WHERE g.session = ",
+            $table,
+            ".session AND g.number = ",
+            $table,
+            ".number AND g.state = 'ended') OR EXISTS (SELECT 1 FROM session s WHERE s.id = ",
+            $table,
+            ".session AND s.state = 'ended'))"
+        )
+    };
+}
+pub(crate) use forget_ended;

@@ -329,6 +329,18 @@ impl World {
         found
     }
 
+    /// All sign-ins of the store, opened: what was proved, what is asked, how they ended.
+    pub async fn sign_ins(&self) -> String {
+        let app = self.running.shared.now();
+        let mut texts = String::new();
+        for row in app.store.all("SELECT id FROM sign_in", &[]).await.unwrap() {
+            let id: [u8; 16] = row.bytes("id").unwrap().try_into().unwrap();
+            let stored = symbolon::login::row::read(&app.store, &app.keyring, &id).await.unwrap().unwrap();
+            texts.push_str(&serde_json::to_string(&stored.state).unwrap());
+        }
+        texts
+    }
+
     pub async fn stop(self) {
         self.running.stop().await;
         let _ = std::fs::remove_dir_all(&self.directory);
