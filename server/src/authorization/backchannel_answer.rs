@@ -56,7 +56,7 @@ pub fn step(authority: &Authority<'_>, client: &Client, asked: &BackchannelAutho
         step.text.push(Text::new("approval-message").with("client", name).with("message", message.as_str()));
     }
     if let Some(visit) = &asked.asked.visit {
-        step.text.push(Text::new("approval-kiosk").with("name", visit.name.as_str()).with("place", visit.place.as_str()));
+        step.text.push(Text::new("approval-kiosk").with("name", visit.name.as_str()).with("place", visit.stands_at.as_str()));
     }
     if asked.asked.number.is_some() {
         step.text.push(Text::new("approval-number").with("client", name));
@@ -84,7 +84,7 @@ pub fn deny(core: &Core, change: &mut Change, asked: &BackchannelAuthorization, 
     let answered = change.len();
     change.run(DENY, vec![Value::from(&asked.id[..]), asked.account.as_str().into(), now_ms.into()]);
     if no == No::NotMine {
-        asked.asked.places(core, &asked.account).block(change);
+        asked.asked.block_keys(core, &asked.account).block(change);
     }
     tell_client(core, change, asked)?;
     let mut entry = Entry::refused("backchannel_denied", no.why()).client(client_id).account(asked.account.as_str());
@@ -97,7 +97,7 @@ pub fn deny(core: &Core, change: &mut Change, asked: &BackchannelAuthorization, 
 /// what the client comes for, or that of the app which confirms a visit.
 pub fn approve(core: &Core, change: &mut Change, asked: &BackchannelAuthorization, (session, number): (&[u8; 16], u32)) {
     let named = vec![Value::from(&asked.id[..]), asked.account.as_str().into(), Value::from(&session[..]), i64::from(number).into()];
-    let guarded = asked.asked.places(core, &asked.account).values();
+    let guarded = asked.asked.block_keys(core, &asked.account).values();
     let now_ms = change.now_ms();
     change.run(APPROVE, named.into_iter().chain([now_ms.into()]).chain(guarded).collect());
 }
@@ -152,7 +152,7 @@ impl Settling<'_> {
         };
         let client = client_of(&self.authority, &asked.asked.request).await?;
         let is_blocked =
-            asked.asked.places(self.authority.core, &asked.account).are_blocked(self.authority.core, self.visitor.now_ms).await?;
+            asked.asked.block_keys(self.authority.core, &asked.account).are_blocked(self.authority.core, self.visitor.now_ms).await?;
         if is_blocked && !matches!(self.visitor.face, Face::Browser) {
             return Err(not_mine::refused().into());
         }
@@ -233,7 +233,7 @@ impl Settling<'_> {
         let (number, _) = code::grant(core, change, &granting(core, (client, request), proven, &session, &record))?;
         let statement = change.len();
         approve(core, change, asked, (&session, number));
-        for key in stored.places.chunks_exact(32) {
+        for key in stored.attempts.chunks_exact(32) {
             change.run_expecting(GIVE_BACK, vec![Value::from(key)], Expect::Any);
         }
         tell_client(core, change, asked)?;

@@ -123,7 +123,7 @@ pub fn deny(core: &Core, change: &mut Change, device: &DeviceAuthorization, (acc
     let answered = change.len();
     change.run(DENY, vec![Value::from(&device.id[..]), account.into(), change.now_ms().into()]);
     if no == No::NotMine {
-        device.asked.places(core, account).block(change);
+        device.asked.block_keys(core, account).block(change);
     }
     let entry = about(Entry::refused("device_denied", no.why()), device, address).account(account);
     change.audit(entry.with("not_mine", no == No::NotMine));
@@ -194,7 +194,7 @@ impl Settling<'_> {
         let seen = Viewer {
             person: moved.account().and_then(|account| account.any_email.as_deref()),
             here,
-            is_blocked: device.asked.places(core, &proven.account).are_blocked(core, now_ms).await?,
+            is_blocked: device.asked.block_keys(core, &proven.account).are_blocked(core, now_ms).await?,
         };
         let approvable = must_be_approvable(&client, device, (here, seen.is_blocked));
         if !matches!(self.visitor.face, Face::Browser) {
@@ -251,7 +251,7 @@ impl Settling<'_> {
         let (number, _) = code::grant(core, change, &granting(core, (client, request), proven, &session, &record))?;
         let statement = change.len();
         let named = vec![Value::from(&device.id[..]), proven.account.as_str().into(), Value::from(&session[..]), i64::from(number).into()];
-        let guarded = device.asked.places(core, &proven.account).values();
+        let guarded = device.asked.block_keys(core, &proven.account).values();
         change.run(APPROVE, named.into_iter().chain([now_ms.into()]).chain(guarded).collect());
         let entry = about(Entry::ok("device_approved"), device, self.visitor.address).account(proven.account.as_str());
         let entry = entry.session(sessions::public_id(core, &session)).with("scope", request.scope.to_string());

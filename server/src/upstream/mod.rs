@@ -34,7 +34,7 @@ pub use claims::{ProviderProfile, is_true};
 pub use discovery::discovery_address;
 pub use exchange::{Brought, SdkAnswer};
 pub use hint::{Hint, Of as HintOf};
-pub use kept::{Again, ProviderTokens, place as place_of_kept};
+pub use kept::{Again, ProviderTokens, sealed_at as kept_sealed_at};
 pub use learned::Learned;
 pub use mapping::{Mapped, applied};
 use provider::ProviderSecrets;
