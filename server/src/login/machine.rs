@@ -241,7 +241,6 @@ impl Machine {
             store: ReadOnlyStore::new(&self.store),
             keyring: &self.keyring,
             hashers: &self.hashers,
-            rates: &self.rates,
             brand: &self.config.brand.name,
             relying_party: RelyingParty {
                 id: &self.rp_id,
