@@ -4,6 +4,7 @@
 
 pub mod documents;
 pub mod keys;
+pub mod metadata;
 pub mod names;
 mod needs;
 pub mod proofs;
@@ -21,7 +22,8 @@ use crate::outgoing::Outgoing;
 use crate::store::tables::client::{READ, USE};
 use crate::store::{Change, Expect, Row, Store};
 use crate::stored_bytes::StoredBytes;
-use documents::{Flight, Tried};
+use documents::{Tried, flight_of};
+use keys::{Fetched, KeyReader, are_keys_known};
 use names::Reserved;
 use needs::{count_needs, read_needs};
 use std::collections::BTreeMap;
@@ -114,7 +116,7 @@ impl Clients {
             return Ok(None);
         }
         let Some(reading) = self.reading() else { return Ok(None) };
-        let flight = self.flight(id);
+        let flight = flight_of(&self.flights, id);
         let in_vain = flight.in_vain();
         let _alone = flight.alone.lock().await;
         // Somebody else may have read it meanwhile, or tried in vain.
@@ -164,13 +166,39 @@ impl Clients {
         Ground { config: &self.config, reserved: &self.reserved, held, now_ms: (self.clock)() }
     }
 
-    /// Of many who want one document at the same time, one asks for it.
-    fn flight(&self, id: &str) -> Arc<Flight> {
-        self.flights.get(id).unwrap_or_else(|| {
-            let made = Arc::<Flight>::default();
-            self.flights.insert(id.to_owned(), Arc::clone(&made));
-            made
-        })
+    fn key_reader(&self) -> KeyReader<'_> {
+        KeyReader { config: &self.config, store: &self.store, flights: &self.flights, documents: self.reading(), now_ms: (self.clock)() }
+    }
+
+    /// Reads the keys at this address, which a stranger wrote. The error is for the log.
+    pub async fn fetch_keys(&self, address: &str) -> Result<Fetched, String> {
+        self.key_reader().fetch(address).await
+    }
+
+    /// The client, with its keys read again where one of these texts is signed with a key that is not among them. Once a minute and client,
+    /// so that made-up names of keys make no traffic. `None`: there is no such client any more.
+    pub async fn for_signatures(&self, id: &str, client: Arc<Client>, texts: [Option<&str>; 2]) -> Result<Option<Arc<Client>>, Fault> {
+        let is_at_address = client.stranger().is_some_and(|it| it.keys_uri.is_some());
+        if !is_at_address || are_keys_known(&client, texts) {
+            return Ok(Some(client));
+        }
+        let flight = flight_of(&self.flights, id);
+        let alone = flight.alone.lock().await;
+        // Somebody else may have read them meanwhile.
+        let Some(client) = self.get(id).await? else { return Ok(None) };
+        if are_keys_known(&client, texts) {
+            return Ok(Some(client));
+        }
+        let Some((_, limits, _)) = &self.documents else { return Ok(Some(client)) };
+        if limits.unknown_keys.check_key(&Limits::bucket(&["keys", id])).is_err() {
+            return Ok(Some(client));
+        }
+        let Some(row) = self.store.one(READ, &[id.into()]).await? else { return Ok(None) };
+        let Some(uri) = row.opt_text("keys_uri")? else { return Ok(Some(client)) };
+        self.key_reader().read_again(id, uri, row.text("body")?).await?;
+        self.forget_one(id);
+        drop(alone);
+        self.get(id).await
     }
 
     async fn registered(&self, id: &str) -> Result<Option<Arc<Client>>, Fault> {
@@ -197,7 +225,7 @@ impl Clients {
     async fn read(&self, id: &str, now_ms: i64) -> Result<Option<Arc<Client>>, Fault> {
         let Some(row) = self.store.one(READ, &[id.into()]).await? else { return Ok(None) };
         let Some(row) = self.as_it_is_now(id, row, now_ms).await? else { return Ok(None) };
-        let Some(row) = self.with_present_keys(id, row, now_ms).await? else { return Ok(None) };
+        let Some(row) = self.key_reader().with_present_keys(id, row).await? else { return Ok(None) };
         let mut client: Client = match serde_json::from_str(row.text("body")?) {
             Ok(client) => client,
             Err(error) => {
@@ -231,7 +259,7 @@ impl Clients {
             return Ok(counts.then_some(row));
         }
         // One asks; the others take what there is.
-        let flight = self.flight(id);
+        let flight = flight_of(&self.flights, id);
         if let (Some(reading), Ok(_alone)) = (self.reading(), flight.alone.try_lock())
             && reading.read_again(id, &row).await?
         {

@@ -39,6 +39,7 @@ pub mod refusals;
 pub mod registration;
 pub mod revoked_there;
 pub mod seal;
+pub mod sensitive;
 pub mod serve;
 pub mod sessions;
 pub mod store;

@@ -47,7 +47,7 @@ const KIND: &str = "mail";
 const LEASE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
 
-fn place(id: &[u8; 16]) -> String {
+fn sealed_at(id: &[u8; 16]) -> String {
     format!("outbox/body/{}", symbolon_oauth::base64url::encode(id))
 }
 
@@ -56,7 +56,7 @@ pub fn post(change: &mut Change, keyring: &KeyRing, letter: &Letter) -> Result<(
     let now_ms = change.now_ms();
     let id = time_ordered_id(now_ms)?;
     let plain = serde_json::to_vec(letter).map_err(|it| Fault::new(it.to_string()))?;
-    let values = vec![Value::from(&id[..]), KIND.into(), Value::from(keyring.seal(&place(&id), &plain)?), now_ms.into()];
+    let values = vec![Value::from(&id[..]), KIND.into(), Value::from(keyring.seal(&sealed_at(&id), &plain)?), now_ms.into()];
     // A full outbox must not keep the change itself from happening.
     change.run_expecting(WRITE, values, Expect::Any);
     Ok(())
@@ -140,7 +140,7 @@ impl Mailer {
                 Err(NotApplied::Conflict(_)) => continue,
                 Err(other) => return Err(other.into_fault("claiming a letter")),
             }
-            let letter = core.keyring.open(&place(&id), row.bytes("body")?).and_then(|it| serde_json::from_slice::<Letter>(&it).ok());
+            let letter = core.keyring.open(&sealed_at(&id), row.bytes("body")?).and_then(|it| serde_json::from_slice::<Letter>(&it).ok());
             let Some(letter) = letter else {
                 tracing::error!("a letter in the outbox cannot be opened and is dropped");
                 remove(&core.store, &id, now_ms).await?;

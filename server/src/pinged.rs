@@ -3,7 +3,7 @@
 
 use crate::audit::Entry;
 use crate::authorization::backchannel;
-use crate::authorization::backchannel_words::{PING, WAKE, address_place, place};
+use crate::authorization::backchannel_words::{PING, WAKE, address_sealed_at, sealed_at};
 use crate::core::Core;
 use crate::error::{Error, Fault};
 use crate::outgoing::Target;
@@ -44,7 +44,7 @@ async fn send(core: &Core, kind: &'static str, row: &Row, now_ms: i64) -> Result
     if !core.store.try_apply(claim, "claiming a word about a request").await? {
         return Ok(());
     }
-    let request = core.keyring.open(&place(kind, &id), row.bytes("body")?).and_then(|plain| <[u8; 16]>::try_from(plain).ok());
+    let request = core.keyring.open(&sealed_at(kind, &id), row.bytes("body")?).and_then(|plain| <[u8; 16]>::try_from(plain).ok());
     let stored = match request {
         Some(request) => backchannel::by_id(core, &request).await.map_err(as_fault)?,
         None => None,
@@ -125,7 +125,7 @@ async fn address_of(core: &Core, row: &Row) -> Result<Option<(String, String)>, 
         return Ok(None);
     }
     let number = u32::try_from(row.int("number")?).map_err(|_| Fault::new("a grant's number is out of range"))?;
-    let plain = core.keyring.open(&address_place(row.bytes("session")?, number), row.bytes("address")?);
+    let plain = core.keyring.open(&address_sealed_at(row.bytes("session")?, number), row.bytes("address")?);
     Ok(plain.and_then(|plain| String::from_utf8(plain).ok()).map(|address| (address, client_id)))
 }
 

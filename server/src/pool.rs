@@ -22,17 +22,17 @@ impl Pool {
     }
 
     /// How many more it takes now.
-    pub fn places(&self) -> usize {
+    pub fn free_permits(&self) -> usize {
         self.queue.available_permits()
     }
 
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let busy = || Refused::new(503, "temporarily_unavailable", self.busy).retry_after(2);
-        let place = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| busy().because("the queue is full"))?;
+        let waiting = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| busy().because("the queue is full"))?;
         let core = Arc::clone(&self.cores).acquire_owned().await.map_err(|_| busy())?;
-        // The work holds its own places. A caller who goes away does not stop it, and must not make room for more (616-Q).
+        // The work holds both permits. A caller who goes away does not stop it, and must not make room for more (616-Q).
         let work = move || {
-            let _places = (place, core);
+            let _permits = (waiting, core);
             work()
         };
         Ok(tokio::task::spawn_blocking(work).await.map_err(|it| Fault::new(it.to_string()))?)
@@ -46,9 +46,9 @@ mod tests {
 
     /// 616-Q, 580-K: callers who go away while their password is hashed make no room for more than there are cores.
     #[tokio::test(flavor = "multi_thread")]
-    async fn who_goes_away_keeps_the_place_until_the_work_is_done() {
+    async fn who_goes_away_keeps_the_permit_until_the_work_is_done() {
         let pool = Pool::new("busy");
-        let all = pool.places();
+        let all = pool.free_permits();
         let abandoned = tokio::spawn({
             let pool = pool.clone();
             async move { pool.run(|| std::thread::sleep(std::time::Duration::from_millis(400))).await.is_ok() }
@@ -56,9 +56,9 @@ mod tests {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         abandoned.abort();
         assert!(abandoned.await.is_err());
-        assert_eq!(pool.places(), all - 1, "the work goes on");
+        assert_eq!(pool.free_permits(), all - 1, "the work goes on");
         tokio::time::sleep(std::time::Duration::from_millis(600)).await;
-        assert_eq!(pool.places(), all, "and ends");
+        assert_eq!(pool.free_permits(), all, "and ends");
         assert!(pool.run(|| true).await.unwrap());
     }
 }

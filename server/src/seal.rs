@@ -37,11 +37,11 @@ impl KeyRing {
         Ok(Self(Arc::new(made?)))
     }
 
-    /// Seals `plain` for one place in the store ("table/column/row"): moved elsewhere it does not open.
-    pub fn seal(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, Fault> {
+    /// Seals `plain` for where it stands in the store, such as "table/column/row": moved elsewhere it does not open.
+    pub fn seal(&self, at: &str, plain: &[u8]) -> Result<Vec<u8>, Fault> {
         let master = &self.0[0];
         let nonce = random::<NONCE_LEN>()?;
-        let associated = aad(master.version, place);
+        let associated = aad(master.version, at);
         let mut out = Vec::with_capacity(HEAD + plain.len() + MAX_TAG_LEN);
         out.push(master.version);
         out.extend_from_slice(&nonce);
@@ -54,13 +54,13 @@ impl KeyRing {
         Ok(out)
     }
 
-    /// `None` for anything that was not sealed here for this place.
-    pub fn open(&self, place: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    /// `None` for anything that was not sealed here for this.
+    pub fn open(&self, at: &str, sealed: &[u8]) -> Option<Vec<u8>> {
         let (version, rest) = sealed.split_first()?;
         let master = self.0.iter().find(|it| it.version == *version)?;
         let (nonce, body) = rest.split_at_checked(NONCE_LEN)?;
         let mut body = body.to_vec();
-        let associated = aad(*version, place);
+        let associated = aad(*version, at);
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let plain = master.sealing.open_in_place(nonce, Aad::from(&associated[..]), &mut body).ok()?.len();
         body.truncate(plain);
@@ -129,9 +129,9 @@ fn expand(derive: &hkdf::Prk, label: &str) -> Result<[u8; 32], Fault> {
     Ok(out)
 }
 
-fn aad(version: u8, place: &str) -> Vec<u8> {
+fn aad(version: u8, at: &str) -> Vec<u8> {
     let mut out = vec![version];
-    out.extend_from_slice(place.as_bytes());
+    out.extend_from_slice(at.as_bytes());
     out
 }
 

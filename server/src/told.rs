@@ -51,7 +51,7 @@ pub struct Looked {
     seen: BTreeSet<(i64, Vec<u8>)>,
 }
 
-fn place(id: &[u8; 16]) -> String {
+fn sealed_at(id: &[u8; 16]) -> String {
     format!("outbox/body/{}", base64url::encode(id))
 }
 
@@ -125,7 +125,7 @@ pub async fn write_words(core: &Core, change: &mut Change, session: &[u8]) -> Re
         let id = name(session, &client);
         let word = Word { client, account, session: base64url::encode(session), give_up_ms: now_ms + GIVE_UP_MS };
         let plain = serde_json::to_vec(&word).map_err(|error| Fault::new(error.to_string()))?;
-        let values = vec![Value::from(&id[..]), KIND.into(), Value::from(core.keyring.seal(&place(&id), &plain)?), now_ms.into()];
+        let values = vec![Value::from(&id[..]), KIND.into(), Value::from(core.keyring.seal(&sealed_at(&id), &plain)?), now_ms.into()];
         change.run_expecting(outbox::WRITE, values, Expect::Any);
     }
     Ok(words)
@@ -204,7 +204,7 @@ async fn send(core: &Core, row: &Row, now_ms: i64) -> Result<(), Fault> {
 }
 
 fn open(keyring: &KeyRing, id: &[u8; 16], sealed: &[u8]) -> Option<Word> {
-    keyring.open(&place(id), sealed).and_then(|plain| serde_json::from_slice(&plain).ok())
+    keyring.open(&sealed_at(id), sealed).and_then(|plain| serde_json::from_slice(&plain).ok())
 }
 
 fn session_of(word: &Word) -> Result<[u8; 16], &'static str> {

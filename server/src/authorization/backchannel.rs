@@ -3,10 +3,10 @@
 
 use super::Authority;
 use super::backchannel_code;
-use super::backchannel_person::{HintedPerson, not_asked_now, places};
+use super::backchannel_person::{HintedPerson, attempt_keys, not_asked_now};
 use super::backchannel_words::{self, WAKE};
 use super::device::{ApprovalState, elsewhere};
-use super::not_mine::{BLOCKED_MS, Places, Starter};
+use super::not_mine::{BLOCKED_MS, BlockKeys, Starter};
 use super::request::{self, AuthorizationRequest};
 use super::signed_request;
 use crate::caller::{Burnt, Caller};
@@ -61,12 +61,12 @@ pub struct BackchannelRequest {
 impl BackchannelRequest {
     /// Where its starter is kept from this person. A kiosk has the person's code, and a client with a user code was told it. Whoever has
     /// neither asks unsolicited, and is kept itself.
-    pub fn places(&self, core: &Core, account: &str) -> Places {
+    pub fn block_keys(&self, core: &Core, account: &str) -> BlockKeys {
         let client_id = self.request.client_id.as_str();
         let device = self.visit.as_ref().map(|visit| &visit.device).or(self.request.instance.as_ref());
         let starter = device.map_or(Starter::Server(client_id, self.address), |device| Starter::Device(device));
-        let places = Places::of(core, account, &starter);
-        if self.visit.is_some() || self.has_user_code { places } else { places.and_client(core, account, client_id) }
+        let keys = BlockKeys::of(core, account, &starter);
+        if self.visit.is_some() || self.has_user_code { keys } else { keys.and_client(core, account, client_id) }
     }
 }
 
@@ -80,7 +80,8 @@ pub struct KioskVisit {
     pub jkt: String,
     pub device: String,
     pub name: String,
-    pub place: String,
+    #[serde(rename = "place")]
+    pub stands_at: String,
 }
 
 /// A request in the hands of the person who is asked.
@@ -97,7 +98,8 @@ pub struct BackchannelRow {
     pub client_id: String,
     /// Empty: nobody.
     pub account: String,
-    pub places: Vec<u8>,
+    /// Keys of what was charged for it, which an approval gives back.
+    pub attempts: Vec<u8>,
     pub salt: Vec<u8>,
     pub asked: BackchannelRequest,
     pub state: ApprovalState,
@@ -311,9 +313,9 @@ pub async fn start(authority: &Authority<'_>, hashers: &Hashers, caller: &Caller
     let burnt = caller.burn(&mut change);
     backchannel_code::give_back(&mut change, &charged);
     let spent: Vec<usize> = checked.once.iter().map(|it| change.once(it.kind, &it.signer, &it.id, it.until_ms)).collect();
-    let places = charge(authority, &mut change, client_id, &checked.person);
+    let attempts = charge(authority, &mut change, client_id, &checked.person);
     let account = checked.person.account.as_ref().map(|account| account.id.clone()).unwrap_or_default();
-    let (kept, auth_req_id) = keep(authority, &mut change, &checked.asked, (&account, places), checked.expires_in_s * 1000)?;
+    let (kept, auth_req_id) = keep(authority, &mut change, &checked.asked, (&account, attempts), checked.expires_in_s * 1000)?;
     note_start(&mut change, caller, &checked, &account);
     match authority.store.apply(change).await {
         Ok(_) => {}
@@ -323,13 +325,13 @@ pub async fn start(authority: &Authority<'_>, hashers: &Hashers, caller: &Caller
     Ok(Started { auth_req_id, expires_in_s: checked.expires_in_s, number: checked.asked.number })
 }
 
-/// Adds the request to a change, and wakes up the person's apps. `places`: what was charged. Answers the statement that conflicts while this
+/// Adds the request to a change, and wakes up the person's apps. `attempts`: what was charged. Answers the statement that conflicts while this
 /// starter may not ask this person, and the `auth_req_id`.
 pub fn keep(
     core: &Core,
     change: &mut Change,
     asked: &BackchannelRequest,
-    (account, places): (&str, Vec<u8>),
+    (account, attempts): (&str, Vec<u8>),
     lifetime_ms: i64,
 ) -> Result<(usize, String)> {
     let (now_ms, client_id) = (change.now_ms(), asked.request.client_id.as_str());
@@ -340,14 +342,14 @@ pub fn keep(
         Value::from(&id[..]),
         client_id.into(),
         account.into(),
-        Value::from(places),
+        Value::from(attempts),
         Value::from(&salt[..]),
-        Value::from(core.keyring.seal(&place(&id), &plain)?),
+        Value::from(core.keyring.seal(&sealed_at(&id), &plain)?),
         Value::from(&[][..]),
         (now_ms + lifetime_ms).into(),
     ];
     let at = change.len();
-    let guarded = asked.places(core, account).values().into_iter().chain([now_ms.into()]);
+    let guarded = asked.block_keys(core, account).values().into_iter().chain([now_ms.into()]);
     change.run(INSERT, values.into_iter().chain(guarded).collect());
     if core.config.push.is_some() && !account.is_empty() {
         backchannel_words::write(change, &core.keyring, WAKE, &id)?;
@@ -376,17 +378,17 @@ fn turned_away(burnt: &Burnt, spent: &[usize], (at, kept): (usize, usize)) -> Er
     not_asked_now(why, wait_ms).into()
 }
 
-/// Answers the keys of the places, which an approval gives back.
+/// Answers the keys, which an approval gives back.
 fn charge(authority: &Authority<'_>, change: &mut Change, client_id: &str, person: &HintedPerson) -> Vec<u8> {
     let (now_ms, mut keys) = (change.now_ms(), Vec::new());
-    for (key, times) in places(authority.core, "place", client_id, person) {
+    for (key, times) in attempt_keys(authority.core, "place", client_id, person) {
         change.run(CHARGE, vec![Value::from(&key[..]), (now_ms + WINDOW_MS).into(), now_ms.into(), (MOST * times).into()]);
         keys.extend_from_slice(&key);
     }
     keys
 }
 
-fn place(id: &[u8; 16]) -> String {
+fn sealed_at(id: &[u8; 16]) -> String {
     format!("backchannel_request/body/{}", base64url::encode(id))
 }
 
@@ -411,7 +413,7 @@ pub fn reference(id: &[u8; 16]) -> String {
 pub async fn pending(core: &Core, account: &str, now_ms: i64) -> Result<Vec<BackchannelRow>> {
     let rows = core.store.all(PENDING, &[account.into(), now_ms.into()]).await?;
     let all = rows.iter().map(|row| from_row(core, row)).collect::<std::result::Result<Vec<_>, _>>()?;
-    let blocked = all.iter().map(async |stored| stored.asked.places(core, account).are_blocked(core, now_ms).await);
+    let blocked = all.iter().map(async |stored| stored.asked.block_keys(core, account).are_blocked(core, now_ms).await);
     let blocked = futures_util::future::try_join_all(blocked).await?;
     Ok(all.into_iter().zip(blocked).filter(|(_, is_blocked)| !is_blocked).map(|(stored, _)| stored).collect())
 }
@@ -430,12 +432,13 @@ fn from_row(core: &Core, row: &Row) -> std::result::Result<BackchannelRow, Fault
         },
         other => return Err(Fault::new(format!("a backchannel request is in the unknown state {other:?}"))),
     };
-    let plain = core.keyring.open(&place(&own), row.bytes("body")?).ok_or_else(|| Fault::new("a backchannel request cannot be opened"))?;
+    let plain =
+        core.keyring.open(&sealed_at(&own), row.bytes("body")?).ok_or_else(|| Fault::new("a backchannel request cannot be opened"))?;
     Ok(BackchannelRow {
         id: own,
         client_id: row.text("client")?.to_owned(),
         account,
-        places: row.bytes("places")?.to_vec(),
+        attempts: row.bytes("places")?.to_vec(),
         salt: row.bytes("salt")?.to_vec(),
         asked: serde_json::from_slice(&plain).map_err(|error| Fault::new(format!("a backchannel request: {error}")))?,
         state,

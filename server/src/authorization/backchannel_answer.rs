@@ -48,7 +48,7 @@ pub fn step(authority: &Authority<'_>, client: &Client, asked: &BackchannelAutho
         step.text.push(Text::new("approval-message").with("client", name).with("message", message.as_str()));
     }
     if let Some(visit) = &asked.asked.visit {
-        step.text.push(Text::new("approval-kiosk").with("name", visit.name.as_str()).with("place", visit.place.as_str()));
+        step.text.push(Text::new("approval-kiosk").with("name", visit.name.as_str()).with("place", visit.stands_at.as_str()));
     }
     if asked.asked.number.is_some() {
         step.text.push(Text::new("approval-number").with("client", name));
@@ -74,7 +74,7 @@ pub fn shown(step: &Step, id: &[u8; 16], version: i64) -> std::result::Result<St
 pub fn deny(core: &Core, change: &mut Change, asked: &BackchannelAuthorization, no: No, address: Option<IpAddr>) -> Result<usize> {
     let answered = close(change, asked);
     if no == No::NotMine {
-        asked.asked.places(core, &asked.account).block(change);
+        asked.asked.block_keys(core, &asked.account).block(change);
     }
     tell_client(core, change, asked)?;
     let entry = about(Entry::refused("backchannel_denied", no.why()), asked, address);
@@ -108,7 +108,7 @@ fn about(entry: Entry, asked: &BackchannelAuthorization, address: Option<IpAddr>
 /// what the client comes for, or that of the app which confirms a visit.
 pub fn approve(core: &Core, change: &mut Change, asked: &BackchannelAuthorization, (session, number): (&[u8; 16], u32)) {
     let named = vec![Value::from(&asked.id[..]), asked.account.as_str().into(), Value::from(&session[..]), i64::from(number).into()];
-    let guarded = asked.asked.places(core, &asked.account).values();
+    let guarded = asked.asked.block_keys(core, &asked.account).values();
     let now_ms = change.now_ms();
     change.run(APPROVE, named.into_iter().chain([now_ms.into()]).chain(guarded).collect());
 }
@@ -162,7 +162,7 @@ pub(super) async fn settle(
         BackchannelVerdict::Over(why) => return Err(is_over().because(why).into()),
     };
     let client = client_of(&answerer.authority, request).await?;
-    let is_blocked = asked.asked.places(core, &asked.account).are_blocked(core, visitor.now_ms).await?;
+    let is_blocked = asked.asked.block_keys(core, &asked.account).are_blocked(core, visitor.now_ms).await?;
     if is_blocked && !answerer.is_in_browser() {
         return Err(not_mine::refused().into());
     }
@@ -200,7 +200,7 @@ pub(super) async fn settle(
     let granted = complete(&answerer.authority, change, &completing, grantable)?;
     end.answered = Some(change.len());
     approve(core, change, asked, (&granted.session, granted.number));
-    for key in stored.places.chunks_exact(32) {
+    for key in stored.attempts.chunks_exact(32) {
         change.run_expecting(GIVE_BACK, vec![Value::from(key)], Expect::Any);
     }
     tell_client(core, change, asked)?;

@@ -1,7 +1,7 @@
 //! The person's user code (CIBA Core 7.1, `user_code`): a client that sends them asks nobody without the right one, so that a name alone makes
 //! no telephone ring. A try is charged before it is judged. A name that nobody has, and somebody without a code, are judged alike.
 
-use super::backchannel_person::{HintedPerson, not_asked_now, places};
+use super::backchannel_person::{HintedPerson, attempt_keys, not_asked_now};
 use crate::audit::Entry;
 use crate::caller::Caller;
 use crate::config::Client;
@@ -31,9 +31,9 @@ pub fn of_request(client: &Client, form: &Form) -> Result<Option<String>> {
     }
 }
 
-/// Charges a try, and compares. Answers the places that the right code gives back.
+/// Charges a try, and compares. Answers the keys of what the right code gives back.
 pub async fn judge(core: &Core, hashers: &Hashers, caller: &Caller, person: &HintedPerson, code: &str) -> Result<Vec<[u8; 32]>> {
-    let (now_ms, charged) = (caller.now_ms, places(core, "user code", &caller.client_id, person));
+    let (now_ms, charged) = (caller.now_ms, attempt_keys(core, "user code", &caller.client_id, person));
     let mut change = Change::new(now_ms);
     for (key, times) in &charged {
         change.run(CHARGE, vec![Value::from(&key[..]), (now_ms + WINDOW_MS).into(), now_ms.into(), (MOST * times).into()]);

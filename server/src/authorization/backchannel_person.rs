@@ -11,21 +11,21 @@ pub struct HintedPerson {
     pub account: Option<Account>,
 }
 
-/// Where a client is charged for a person, and how many times the usual. The name's place is used up first, whatever it leads to, so that the
+/// Where a client is charged for a person, and how many times the usual. The name's own is used up first, whatever it leads to, so that the
 /// limit tells nothing (as `login::budgets` has it).
-pub fn places(core: &Core, label: &str, client_id: &str, person: &HintedPerson) -> Vec<([u8; 32], i64)> {
+pub fn attempt_keys(core: &Core, label: &str, client_id: &str, person: &HintedPerson) -> Vec<([u8; 32], i64)> {
     let owner = match &person.account {
         Some(account) => ("account", account.id.as_str(), account.names.max(1)),
         None => ("nobody", person.name.as_str(), 1),
     };
     let by_name = Some(("name", person.name.as_str(), 1)).filter(|(_, name, _)| !name.is_empty());
-    // Without a name the account's place is the only one.
+    // Without a name the account's is the only one.
     let owner = if by_name.is_none() { (owner.0, owner.1, 1) } else { owner };
-    let place = |(kind, id, times): (&str, &str, usize)| {
+    let key = |(kind, id, times): (&str, &str, usize)| {
         let key = core.keyring.mac("backchannel", &[label, client_id, kind, id].map(str::as_bytes)).1;
         (key, i64::try_from(times).unwrap_or(1))
     };
-    by_name.into_iter().chain([owner]).map(place).collect()
+    by_name.into_iter().chain([owner]).map(key).collect()
 }
 
 /// The client hears at once that this person is not asked, whoever it is, and when it may try again at the latest.

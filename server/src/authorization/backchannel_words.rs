@@ -11,12 +11,12 @@ pub const PING: &str = "ping";
 pub const WAKE: &str = "wake";
 
 /// Where a word is sealed to.
-pub fn place(kind: &str, id: &[u8; 16]) -> String {
+pub fn sealed_at(kind: &str, id: &[u8; 16]) -> String {
     format!("outbox/{kind}/{}", base64url::encode(id))
 }
 
 /// Where the push address of an installation is sealed to.
-pub fn address_place(session: &[u8], number: u32) -> String {
+pub fn address_sealed_at(session: &[u8], number: u32) -> String {
     format!("push_address/{}/{number}", base64url::encode(session))
 }
 
@@ -24,7 +24,7 @@ pub fn address_place(session: &[u8], number: u32) -> String {
 pub fn write(change: &mut Change, keyring: &KeyRing, kind: &'static str, request: &[u8; 16]) -> Result<(), Fault> {
     let now_ms = change.now_ms();
     let id = crate::seal::time_ordered_id(now_ms)?;
-    let sealed = keyring.seal(&place(kind, &id), request)?;
+    let sealed = keyring.seal(&sealed_at(kind, &id), request)?;
     change.run_expecting(outbox::WRITE, vec![Value::from(&id[..]), kind.into(), Value::from(sealed), now_ms.into()], Expect::Any);
     Ok(())
 }

@@ -55,7 +55,7 @@ pub async fn keep(core: &Core, reference: Option<[u8; 16]>, waiting: &WaitingAns
     let plain = serde_json::to_vec(waiting).map_err(|it| Fault::new(it.to_string()))?;
     core.stored.charge(Writer::Network(writer), plain.len())?;
     let id = id_of(&reference);
-    let body = core.keyring.seal(&place(&id), &plain)?;
+    let body = core.keyring.seal(&sealed_at(&id), &plain)?;
     let mut change = Change::new(now_ms);
     let values = vec![Value::from(&id[..]), Value::Bytes(Vec::new()), Value::Bytes(body), (now_ms + LIFETIME_MS).into()];
     change.run_expecting(continuing::INSERT, values, Expect::Any);
@@ -81,7 +81,8 @@ pub async fn open(
     if row.int("expires_ms")? <= now_ms {
         return Ok(Err("too old"));
     }
-    let plain = core.keyring.open(&place(&id), row.bytes("body")?).ok_or_else(|| Fault::new("an answer that waits cannot be opened"))?;
+    let plain =
+        core.keyring.open(&sealed_at(&id), row.bytes("body")?).ok_or_else(|| Fault::new("an answer that waits cannot be opened"))?;
     let waiting = serde_json::from_slice(&plain).map_err(|it| Fault::new(format!("an answer that waits: {it}")))?;
     let bound = row.bytes("secret")?;
     if !bound.is_empty() {
@@ -102,6 +103,6 @@ fn id_of(reference: &[u8; 16]) -> [u8; 32] {
     digest::sha256(reference)
 }
 
-fn place(id: &[u8; 32]) -> String {
+fn sealed_at(id: &[u8; 32]) -> String {
     format!("continuing {}", base64url::encode(id))
 }

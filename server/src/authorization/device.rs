@@ -2,7 +2,7 @@
 //! person sees and does.
 
 use super::Authority;
-use super::not_mine::{self, Places};
+use super::not_mine::{self, BlockKeys};
 use super::request::{self, AuthorizationRequest, Back, ResponseMode};
 use crate::caller::Caller;
 use crate::config::Client;
@@ -35,12 +35,12 @@ pub struct DeviceRequest {
 
 impl DeviceRequest {
     /// Where its starter is kept from this person. A person has typed the code from the screen, or scanned it: the client alone can do nothing.
-    pub fn places(&self, core: &Core, account: &str) -> Places {
+    pub fn block_keys(&self, core: &Core, account: &str) -> BlockKeys {
         let starter = match &self.request.instance {
             Some(device) => not_mine::Starter::Device(device),
             None => not_mine::Starter::Network(self.starter.address),
         };
-        Places::of(core, account, &starter)
+        BlockKeys::of(core, account, &starter)
     }
 }
 

@@ -116,7 +116,7 @@ pub fn must_be_approvable(client: &Client, device: &DeviceAuthorization, (here, 
 pub fn deny(core: &Core, change: &mut Change, device: &DeviceAuthorization, (account, no): (&str, No), address: Option<IpAddr>) -> usize {
     let answered = close(change, device, account);
     if no == No::NotMine {
-        device.asked.places(core, account).block(change);
+        device.asked.block_keys(core, account).block(change);
     }
     let entry = about(Entry::refused("device_denied", no.why()), device, address).account(account);
     change.audit(entry.with("not_mine", no == No::NotMine));
@@ -142,7 +142,7 @@ fn close(change: &mut Change, device: &DeviceAuthorization, account: &str) -> us
 fn approve(core: &Core, change: &mut Change, device: &DeviceAuthorization, (account, granted): (&str, &Granted)) -> usize {
     let (answered, now_ms) = (change.len(), change.now_ms());
     let named = vec![Value::from(&device.id[..]), account.into(), Value::from(&granted.session[..]), i64::from(granted.number).into()];
-    let guarded = device.asked.places(core, account).values();
+    let guarded = device.asked.block_keys(core, account).values();
     change.run(APPROVE, named.into_iter().chain([now_ms.into()]).chain(guarded).collect());
     answered
 }
@@ -203,7 +203,7 @@ pub(super) async fn settle(
     }
     let client = client_of(&answerer.authority, request).await?;
     let here = Whereabouts { address: visitor.address, country: visitor.country };
-    let is_blocked = device.asked.places(core, &proven.account).are_blocked(core, visitor.now_ms).await?;
+    let is_blocked = device.asked.block_keys(core, &proven.account).are_blocked(core, visitor.now_ms).await?;
     let approvable = must_be_approvable(&client, device, (here, is_blocked));
     let has_agreed = proven.consented && approvable.is_ok();
     if !answerer.is_in_browser() {

@@ -41,13 +41,13 @@ pub enum Starter<'a> {
     Server(&'a str, IpAddr),
 }
 
-/// The places in which the starter, and the client where it counts, are kept from this person. Both are one where the client does not count.
-pub struct Places([[u8; 32]; 2]);
+/// The keys by which the starter, and the client where it counts, are kept from this person. Both are one where the client does not count.
+pub struct BlockKeys([[u8; 32]; 2]);
 
-impl Places {
+impl BlockKeys {
     pub fn of(core: &Core, account: &str, starter: &Starter<'_>) -> Self {
-        let place = place(core, account, starter);
-        Self([place, place])
+        let key = block_key(core, account, starter);
+        Self([key, key])
     }
 
     /// The same, with the client of a request that shows no sign of the person.
@@ -79,7 +79,7 @@ pub fn refused() -> Refused {
 
 const LABEL: &str = "not mine";
 
-fn place(core: &Core, account: &str, starter: &Starter<'_>) -> [u8; 32] {
+fn block_key(core: &Core, account: &str, starter: &Starter<'_>) -> [u8; 32] {
     let (kind, client_id, name) = match starter {
         Starter::Device(device) => ("device", "", (*device).to_owned()),
         Starter::Network(address) => ("network", "", Limits::line(*address)),

@@ -76,7 +76,7 @@ fn instances() -> List<InstanceLine> {
         },
         line: |row| {
             let attested = shown(row.attested_ms);
-            let kiosk = row.kiosk.as_ref().map(|kiosk| format!("{}, {}", kiosk.name, kiosk.place)).unwrap_or_default();
+            let kiosk = row.kiosk.as_ref().map(|kiosk| format!("{}, {}", kiosk.name, kiosk.stands_at)).unwrap_or_default();
             let known = format!("{:<44} {:<20} {:<8} {:<18} {:<8}", row.jkt, row.client_id, row.platform, row.tier, row.state);
             format!("{known} {attested:<20} {kiosk}").trim_end().to_owned()
         },

@@ -1,6 +1,7 @@
 //! Clients that are a document: their id is the https address of their metadata (draft-ietf-oauth-client-id-metadata-document). Off
 //! unless a policy names the document's host. What was read is kept in the store, so that a restart asks nobody.
 
+use super::metadata;
 use super::names::Reserved;
 use super::proofs::Proofs;
 use super::strangers::{self, Ground};
@@ -8,7 +9,6 @@ use crate::config::{Client, ClientAuthentication, ClientPolicy, Config, authorit
 use crate::error::Fault;
 use crate::limits::Limits;
 use crate::links::held::HeldHosts;
-use crate::operations::metadata;
 use crate::outgoing::{Outgoing, RemoteResponse, Target};
 use crate::store::tables::client::{DOCUMENT_LATER, IS_THERE, KEEP_DOCUMENT};
 use crate::store::{Change, Expect, Row, Store};
@@ -291,6 +291,15 @@ impl Flight {
 }
 
 pub type Flights = crate::bounded::BoundedMap<String, Arc<Flight>>;
+
+/// Of many who want one document or one key set at the same time, one asks for it.
+pub fn flight_of(flights: &Flights, id: &str) -> Arc<Flight> {
+    flights.get(id).unwrap_or_else(|| {
+        let made = Arc::<Flight>::default();
+        flights.insert(id.to_owned(), Arc::clone(&made));
+        made
+    })
+}
 
 #[cfg(test)]
 mod tests {

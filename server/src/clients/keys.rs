@@ -2,15 +2,12 @@
 //! when a signature names a key that is not among them (OpenID Connect Core 10.1.1). What was read is kept in the client's row, so that a
 //! restart asks nobody. The address comes from a stranger: `outgoing` judges where it leads.
 
-use super::Clients;
-use super::documents::{LONGEST_MS, SHORTEST_MS};
-use crate::config::{Client, Jwks};
+use super::documents::{DocumentReader, Flights, LONGEST_MS, SHORTEST_MS, flight_of};
+use crate::config::{Client, Config, Jwks};
 use crate::error::Fault;
-use crate::limits::Limits;
 use crate::store::tables::client::{KEEP_KEYS, KEYS_LATER, READ};
-use crate::store::{Change, Expect, Row};
+use crate::store::{Change, Expect, Row, Store};
 use serde_json::{Map, Value as Json};
-use std::sync::Arc;
 use symbolon_oauth::jws::Unverified;
 
 /// What the body of a row may hold; keys are the largest part of it.
@@ -23,25 +20,35 @@ pub struct Fetched {
     pub fresh_ms: i64,
 }
 
-impl Clients {
+/// What reads keys, and keeps them in the rows of their clients.
+pub(super) struct KeyReader<'a> {
+    pub config: &'a Config,
+    pub store: &'a Store,
+    pub flights: &'a Flights,
+    /// None: nothing is read at an address, and only what the store has counts.
+    pub documents: Option<DocumentReader<'a>>,
+    pub now_ms: i64,
+}
+
+impl KeyReader<'_> {
     /// Reads the keys at this address, which a stranger wrote. The error is for the log.
-    pub async fn fetch_keys(&self, address: &str) -> Result<Fetched, String> {
-        let reading = self.reading().ok_or("nothing is fetched here")?;
-        let (keys, fresh_ms) = reading.keys(address).await?;
+    pub async fn fetch(&self, address: &str) -> Result<Fetched, String> {
+        let documents = self.documents.as_ref().ok_or("nothing is fetched here")?;
+        let (keys, fresh_ms) = documents.keys(address).await?;
         Ok(Fetched { keys, fresh_ms })
     }
 
     /// The row with keys that count. They are read again first where their time is over.
-    pub(super) async fn with_present_keys(&self, id: &str, row: Row, now_ms: i64) -> Result<Option<Row>, Fault> {
+    pub async fn with_present_keys(&self, id: &str, row: Row) -> Result<Option<Row>, Fault> {
         let Some(uri) = row.opt_text("keys_uri")? else { return Ok(Some(row)) };
-        let is_fresh = row.opt_int("keys_fresh_ms")?.is_some_and(|at_ms| now_ms < at_ms);
-        let row = if !is_fresh && self.read_keys_alone(id, uri, row.text("body")?).await? {
+        let is_fresh = row.opt_int("keys_fresh_ms")?.is_some_and(|at_ms| self.now_ms < at_ms);
+        let row = if !is_fresh && self.read_alone(id, uri, row.text("body")?).await? {
             self.store.one(READ, &[id.into()]).await?
         } else {
             Some(row)
         };
         match row {
-            Some(row) if !keys_count(&row, now_ms)? => {
+            Some(row) if !keys_count(&row, self.now_ms)? => {
                 tracing::warn!(client = id, "a registered client is left out: its keys could not be read for a day");
                 Ok(None)
             }
@@ -50,57 +57,30 @@ impl Clients {
     }
 
     /// One asks; the others take what there is.
-    async fn read_keys_alone(&self, id: &str, uri: &str, body: &str) -> Result<bool, Fault> {
-        let flight = self.flight(id);
+    async fn read_alone(&self, id: &str, uri: &str, body: &str) -> Result<bool, Fault> {
+        let flight = flight_of(self.flights, id);
         match flight.alone.try_lock() {
-            Ok(_alone) => self.read_keys(id, uri, body).await,
+            Ok(_alone) => self.read_again(id, uri, body).await,
             Err(_) => Ok(false),
         }
     }
 
-    /// The client, with its keys read again where one of these texts is signed with a key that is not among them. Once a minute and client,
-    /// so that made-up names of keys make no traffic. `None`: there is no such client any more.
-    pub async fn for_signatures(&self, id: &str, client: Arc<Client>, texts: [Option<&str>; 2]) -> Result<Option<Arc<Client>>, Fault> {
-        let is_at_address = client.stranger().is_some_and(|it| it.keys_uri.is_some());
-        if !is_at_address || texts.iter().flatten().all(|text| has_key_of(&client, text)) {
-            return Ok(Some(client));
-        }
-        let flight = self.flight(id);
-        let alone = flight.alone.lock().await;
-        // Somebody else may have read them meanwhile.
-        let Some(client) = self.get(id).await? else { return Ok(None) };
-        if texts.iter().flatten().all(|text| has_key_of(&client, text)) {
-            return Ok(Some(client));
-        }
-        let Some(limits) = self.reading().map(|reading| reading.limits) else { return Ok(Some(client)) };
-        if limits.unknown_keys.check_key(&Limits::bucket(&["keys", id])).is_err() {
-            return Ok(Some(client));
-        }
-        let Some(row) = self.store.one(READ, &[id.into()]).await? else { return Ok(None) };
-        let Some(uri) = row.opt_text("keys_uri")? else { return Ok(Some(client)) };
-        self.read_keys(id, uri, row.text("body")?).await?;
-        self.forget_one(id);
-        drop(alone);
-        self.get(id).await
-    }
-
     /// Answers whether keys were written. `body`: the row's own.
-    async fn read_keys(&self, id: &str, uri: &str, body: &str) -> Result<bool, Fault> {
-        let now_ms = (self.clock)();
-        let read = match self.fetch_keys(uri).await {
+    pub async fn read_again(&self, id: &str, uri: &str, body: &str) -> Result<bool, Fault> {
+        let read = match self.fetch(uri).await {
             Ok(fetched) => self.body_with(body, &fetched).map(|next| (next, fetched.fresh_ms)),
             Err(why) => Err(why),
         };
-        let mut change = Change::new(now_ms);
+        let mut change = Change::new(self.now_ms);
         let was_read = match read {
             Ok((next, fresh_ms)) => {
-                let values = vec![id.into(), next.into(), now_ms.into(), (now_ms + fresh_ms).into(), uri.into(), body.into()];
+                let values = vec![id.into(), next.into(), self.now_ms.into(), (self.now_ms + fresh_ms).into(), uri.into(), body.into()];
                 change.run_expecting(KEEP_KEYS, values, Expect::Any);
                 true
             }
             Err(why) => {
                 tracing::warn!(client = id, why, "the keys of a registered client could not be read");
-                change.run_expecting(KEYS_LATER, vec![id.into(), (now_ms + SHORTEST_MS).into(), uri.into()], Expect::Any);
+                change.run_expecting(KEYS_LATER, vec![id.into(), (self.now_ms + SHORTEST_MS).into(), uri.into()], Expect::Any);
                 false
             }
         };
@@ -125,6 +105,11 @@ impl Clients {
 fn keys_count(row: &Row, now_ms: i64) -> Result<bool, Fault> {
     let is_at_address = row.opt_text("keys_uri")?.is_some();
     Ok(!is_at_address || now_ms - row.opt_int("keys_fetched_ms")?.unwrap_or(0) < LONGEST_MS)
+}
+
+/// Can the client have signed each of these texts with a key that is known?
+pub(super) fn are_keys_known(client: &Client, texts: [Option<&str>; 2]) -> bool {
+    texts.into_iter().flatten().all(|text| has_key_of(client, text))
 }
 
 /// Can the client have signed that with a key that is known? What names no key is tried with all.

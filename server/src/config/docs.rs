@@ -369,17 +369,17 @@ mod tests {
         table(&mut base, "client.ID").remove("profile");
         for section in sections() {
             for key in section.keys {
-                let place = format!("[{}] {}", section.path, key.name);
+                let named = format!("[{}] {}", section.path, key.name);
                 let without = change(base.clone(), section, key.name, None);
                 match key.value {
                     Value::Required { .. } => {
-                        assert!(without.unwrap_err().contains(&format!("missing field `{}`", key.name)), "{place}");
+                        assert!(without.unwrap_err().contains(&format!("missing field `{}`", key.name)), "{named}");
                     }
-                    Value::Optional { .. } => assert!(without.is_ok(), "{place}"),
+                    Value::Optional { .. } => assert!(without.is_ok(), "{named}"),
                     Value::Default(text) => {
                         let with = change(base.clone(), section, key.name, Some(value(text))).unwrap();
-                        let without = without.unwrap_or_else(|it| panic!("{place}: {it}"));
-                        assert_eq!(format!("{with:?}"), format!("{without:?}"), "{place}");
+                        let without = without.unwrap_or_else(|it| panic!("{named}: {it}"));
+                        assert_eq!(format!("{with:?}"), format!("{without:?}"), "{named}");
                     }
                 }
             }

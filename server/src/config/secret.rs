@@ -101,7 +101,7 @@ impl SecretSource {
     }
 
     /// Where it is, for errors about what it holds. Never what it holds.
-    pub fn place(&self) -> String {
+    pub fn whereabouts(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
             Self::Env(name) => format!("the variable {name}"),

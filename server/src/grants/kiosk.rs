@@ -60,11 +60,11 @@ impl<'a> Kiosk<'a> {
 
     /// RFC 8693 4.1: who acts for the member, and where.
     fn act(&self, caller: &Caller) -> Json {
-        json!({ "sub": caller.client_id, "device": self.id, "name": self.device.name, "place": self.device.place })
+        json!({ "sub": caller.client_id, "device": self.id, "name": self.device.name, "place": self.device.stands_at })
     }
 
     fn at(&self, entry: Entry) -> Entry {
-        entry.with("kiosk", self.device.name.as_str()).with("place", self.device.place.as_str())
+        entry.with("kiosk", self.device.name.as_str()).with("place", self.device.stands_at.as_str())
     }
 
     fn about(&self, entry: Entry, caller: &Caller) -> Entry {
@@ -285,7 +285,7 @@ impl Member<'_> {
                 jkt: jkt.to_owned(),
                 device: kiosk.id.to_owned(),
                 name: kiosk.device.name.clone(),
-                place: kiosk.device.place.clone(),
+                stands_at: kiosk.device.stands_at.clone(),
             }),
         };
         let (at, handle) = backchannel::keep(core, &mut change, &asked, (&grant.account, Vec::new()), CONFIRMED_WITHIN_MS)?;
@@ -336,8 +336,8 @@ impl Member<'_> {
         let parent = || vec![Value::from(&grant.session[..]), i64::from(grant.number).into()];
         let ends_ms = grant.lives_until_ms().min(caller.now_ms + LONGEST_MS);
         sessions::hold(change, &grant.session);
-        let place = format!("{}, {}", kiosk.device.name, kiosk.device.place);
-        let own = vec![Value::from(&id[..]), Value::from(&b""[..]), caller.now_ms.into(), place.into(), ends_ms.into()];
+        let shown = format!("{}, {}", kiosk.device.name, kiosk.device.stands_at);
+        let own = vec![Value::from(&id[..]), Value::from(&b""[..]), caller.now_ms.into(), shown.into(), ends_ms.into()];
         change.run(session::INSERT_VISIT, [own, parent()].concat());
         sessions::inherit_providers(change, &id, &grant.session);
         let mut request = grant.request.clone();

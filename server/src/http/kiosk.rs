@@ -27,7 +27,7 @@ pub fn picture(core: &Core, (client_id, kiosk): (&str, &Kiosk<'_>), now_ms: i64)
         iss: core.config.issuer.clone(),
         client_id: client_id.to_owned(),
         name: kiosk.device.name.clone(),
-        place: kiosk.device.place.clone(),
+        place: kiosk.device.stands_at.clone(),
         nonce: kiosk_challenge::make(core, (client_id, kiosk.id), now_ms)?,
         iat: now_ms / 1000,
     };

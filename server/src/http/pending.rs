@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::audit::Entry;
 use crate::authorization::backchannel::{self, BackchannelAuthorization, BackchannelRow};
 use crate::authorization::backchannel_answer as answer;
-use crate::authorization::backchannel_words::address_place;
+use crate::authorization::backchannel_words::address_sealed_at;
 use crate::authorization::complete::gives_essential_acr;
 use crate::authorization::delivery::Delivery;
 use crate::authorization::device::client_of;
@@ -149,7 +149,7 @@ impl Holder<'_> {
 
     async fn approve(&self) -> Result<Reply> {
         let (stored, asked) = self.named().await?;
-        if asked.asked.places(self.app, &asked.account).are_blocked(self.app, self.incoming.now_ms).await? {
+        if asked.asked.block_keys(self.app, &asked.account).are_blocked(self.app, self.incoming.now_ms).await? {
             return Err(not_mine::refused().into());
         }
         if asked.asked.visit.is_some() {
@@ -291,7 +291,7 @@ impl Holder<'_> {
         match address {
             None => change.run_expecting(FORGET_ADDRESS, name(), Expect::Any),
             Some(text) if text.len() <= MAX_PUSH_ADDRESS && text.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                let sealed = self.app.keyring.seal(&address_place(session, *number), text.as_bytes())?;
+                let sealed = self.app.keyring.seal(&address_sealed_at(session, *number), text.as_bytes())?;
                 let rest = vec![Value::from(account.as_str()), Value::from(sealed), self.incoming.now_ms.into()];
                 change.run(WRITE_ADDRESS, [name(), rest].concat());
             }

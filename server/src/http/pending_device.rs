@@ -75,8 +75,8 @@ impl<'a> WaitingDevice<'a> {
             Err(fault) => return Err(fault),
         }
         let client = device::client_of(&authority, &device.asked.request).await?;
-        let places = device.asked.places(holder.app, &holder.grant.account);
-        let is_blocked = places.are_blocked(holder.app, holder.incoming.now_ms).await?;
+        let block_keys = device.asked.block_keys(holder.app, &holder.grant.account);
+        let is_blocked = block_keys.are_blocked(holder.app, holder.incoming.now_ms).await?;
         Ok(Self { holder, device, client, expires_ms, is_blocked })
     }
 

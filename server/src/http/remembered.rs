@@ -37,14 +37,14 @@ fn cookie_name(app: &App) -> String {
     sessions::cookie_name(app, "accounts")
 }
 
-fn place(app: &App) -> String {
+fn sealed_at(app: &App) -> String {
     format!("remembered accounts/{}", app.config.issuer)
 }
 
 /// What the cookie says. One that we did not make, or that is too old, says nothing.
 fn read(app: &App, incoming: &Incoming) -> Vec<Entry> {
     let sealed = incoming.cookie(&cookie_name(app)).filter(|value| value.len() <= COOKIE_MOST).and_then(base64url::decode);
-    let plain = sealed.and_then(|sealed| app.keyring.open(&place(app), &sealed));
+    let plain = sealed.and_then(|sealed| app.keyring.open(&sealed_at(app), &sealed));
     let entries: Vec<Entry> = plain.and_then(|plain| serde_json::from_slice(&plain).ok()).unwrap_or_default();
     entries.into_iter().filter(|entry| incoming.now_ms < entry.at_ms + LIFETIME_S * 1000).take(MOST).collect()
 }
@@ -112,7 +112,7 @@ fn write(app: &App, reply: &mut Reply, entries: &[Entry]) -> std::result::Result
         return Ok(());
     }
     let plain = serde_json::to_vec(entries).map_err(|error| Fault::new(error.to_string()))?;
-    let sealed = base64url::encode(&app.keyring.seal(&place(app), &plain)?);
+    let sealed = base64url::encode(&app.keyring.seal(&sealed_at(app), &plain)?);
     add_cookie(reply, &sessions::cookie(app, &cookie_name(app), &sealed, LIFETIME_S));
     Ok(())
 }

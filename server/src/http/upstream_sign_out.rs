@@ -40,7 +40,7 @@ pub struct RestsOn<'a> {
 }
 
 /// Issuers may share a master key: what one of them sealed is nothing to another.
-fn place(issuer: &str, provider: &str) -> String {
+fn sealed_at(issuer: &str, provider: &str) -> String {
     format!("upstream/{issuer}/{provider}/sign-out")
 }
 
@@ -53,7 +53,7 @@ pub async fn begin(app: &App, (session, rests_on): (&Session, &[RestsOn<'_>]), q
     let Some(RestsOn { provider, identity, sid }) = rests_on.iter().find(|it| it.provider.settings.sign_out) else { return Ok(None) };
     let of = provider.settings.sign_out_hint.then(|| (identity.clone(), sid.clone()));
     let onward = serde_json::to_vec(&Onward { query, at_ms: now_ms, of }).map_err(|it| Fault::new(it.to_string()))?;
-    let state = base64url::encode(&app.keyring.seal(&place(&app.config.issuer, provider.name()), &onward)?);
+    let state = base64url::encode(&app.keyring.seal(&sealed_at(&app.config.issuer, provider.name()), &onward)?);
     let entry = match provider.sign_out_url((&back(app, provider.name()), &state), None, now_ms).await {
         Ok(Some(_)) => Entry::ok("sign_out_passed_on"),
         Ok(None) => Entry::refused("sign_out_passed_on", "the provider has no end_session_endpoint"),
@@ -96,7 +96,7 @@ fn over() -> Error {
 fn read(app: &App, incoming: &Incoming, lives_ms: i64) -> Result<Onward> {
     let name = incoming.path("name").unwrap_or_default();
     let sealed = incoming.parameters().get("state").and_then(base64url::decode).ok_or_else(over)?;
-    let plain = app.keyring.open(&place(&app.config.issuer, name), &sealed).ok_or_else(over)?;
+    let plain = app.keyring.open(&sealed_at(&app.config.issuer, name), &sealed).ok_or_else(over)?;
     let onward: Onward = serde_json::from_slice(&plain).map_err(|_| over())?;
     if (0..lives_ms).contains(&(incoming.now_ms - onward.at_ms)) { Ok(onward) } else { Err(over()) }
 }

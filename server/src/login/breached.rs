@@ -106,9 +106,9 @@ impl Breached {
             None if from + length == self.bytes => window.len(),
             None => return Err(no_line(at)),
         };
-        let place = |at: usize| from + u64::try_from(at).unwrap_or(0);
-        let digest = window.get(start..end).and_then(read).ok_or_else(|| no_line(place(start)))?;
-        Ok(DigestLine { start: place(start), next: (place(end) + 1).min(self.bytes), digest })
+        let position = |at: usize| from + u64::try_from(at).unwrap_or(0);
+        let digest = window.get(start..end).and_then(read).ok_or_else(|| no_line(position(start)))?;
+        Ok(DigestLine { start: position(start), next: (position(end) + 1).min(self.bytes), digest })
     }
 }
 

@@ -198,7 +198,7 @@ pub enum Budget {
         event: &'static str,
     },
     /// A password that was wrong for many people is not tried on another from an unknown browser (470-E). Charged to nobody: whoever
-    /// sprays must not lock all the accounts on the way.
+    /// sprays must not lock all the accounts on the way. It is counted when it was wrong (`note_wrong`).
     Spray { password: String, event: &'static str },
 }
 
@@ -377,6 +377,15 @@ impl Purse<'_> {
 
     fn is_sprayed(&self, budget: &Budget) -> bool {
         matches!(budget, Budget::Spray { password, .. } if self.device.is_none() && self.rates.is_sprayed(password, self.now_ms))
+    }
+
+    /// What was tried at this price was wrong: a password counts towards being sprayed.
+    pub fn note_wrong(&self, price: &[Budget]) {
+        for budget in price {
+            if let Budget::Spray { password, .. } = budget {
+                self.rates.was_wrong(password, self.now_ms);
+            }
+        }
     }
 
     /// For a name that nobody has. It is as durable a write as the audit entry of a refusal. Time does not tell the two apart (300-H).

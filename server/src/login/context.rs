@@ -5,7 +5,6 @@ use super::effect::Effect;
 use super::journey::NewLink;
 use super::passkeys::RelyingParty;
 use super::proof::{Facts, KnownDevice};
-use super::rates::Rates;
 use super::step::{Problem, Step};
 use super::transaction::Transaction;
 use crate::config::sdk::NativeProviders;
@@ -39,7 +38,6 @@ pub struct Context<'a> {
     pub store: ReadOnlyStore<'a>,
     pub keyring: &'a KeyRing,
     pub hashers: &'a Hashers,
-    pub rates: &'a Rates,
     /// The name that an authenticator app shows.
     pub brand: &'a str,
     pub relying_party: RelyingParty<'a>,

@@ -1,5 +1,6 @@
-//! Is an open question still one that the present configuration asks? Between question and answer a reload may take its method away, or ask
-//! for more than was proved. Then the answer is not judged: what is asked now is asked.
+//! Is an open question still one that the present configuration asks? Between question and answer a reload may take a provider, a wallet or
+//! a plug-in away, or ask for more than was proved. Then the answer is not judged: what is asked now is asked. The answer to a built-in
+//! method is judged all the same: the present policy weighs what it proves. But a recovery code that leads nowhere is not spent.
 
 use super::context::Visitor;
 use super::effect::Effect;
@@ -39,7 +40,8 @@ impl Run<'_> {
         })
     }
 
-    /// A method that has a name of the operator's own is asked as long as it is named, and a recovery code as long as a chain takes it.
+    /// A method that has a name of the operator's own is asked as long as it is named, and a recovery code as long as a chain takes it. An
+    /// answer to any other is judged, and the present policy weighs its proof.
     fn is_method_due(&self, method: &MethodName) -> bool {
         // A code that leads nowhere is not spent.
         if *method == MethodName::RECOVERY {

@@ -396,6 +396,7 @@ impl<'a> Run<'a> {
         match checked {
             Checked::Wrong(problem) => {
                 self.keep_what_was_typed(answer);
+                self.purse().note_wrong(&price);
                 self.touched = price;
                 self.problem = Some(problem);
                 Ok(())

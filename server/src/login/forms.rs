@@ -221,7 +221,7 @@ fn check_enrolment(filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled>
     let Some(step_ms) = totp::step_ms(&new.secret, &code, context.now_ms)? else {
         return Ok(Filled::Wrong(Problem::in_field("wrong_code", "code")));
     };
-    let secret = context.keyring.seal(&totp::place(&account.id), &new.secret)?;
+    let secret = context.keyring.seal(&totp::sealed_at(&account.id), &new.secret)?;
     let credential = Credential { kind: "totp", id: String::new(), secret, used_ms: step_ms };
     let enrolled = Effect::Audit(Box::new(Entry::ok("totp_enrolled")));
     // A sign-in that has proved one factor must not finish as if there were no second.

@@ -54,7 +54,7 @@ pub struct Machine {
     /// That there are texts in: code and name of each.
     languages: Arc<Vec<(String, String)>>,
     /// Where a start is sealed to: names the store's epoch.
-    place: String,
+    sealed_at: String,
     pub(super) rp_id: Arc<str>,
     passkey_rules: Arc<PasskeyRules>,
     /// Of our own pages.
@@ -122,7 +122,7 @@ impl Machine {
             None => Default::default(),
         };
         // Another issuer may have the same master key, or even a copy of the store.
-        let place = format!("sign_in/{}/{epoch}", config.issuer);
+        let sealed_at = format!("sign_in/{}/{epoch}", config.issuer);
         let passkey_rules = Arc::new(config.passkeys.rules().map_err(Fault::new)?);
         let own_origins = Arc::new(vec![config.origin()]);
         let rp_id = config.passkeys.rp_id(&config.issuer).into();
@@ -138,7 +138,7 @@ impl Machine {
             plugins: Plugins::default(),
             clients: None,
             languages: Arc::default(),
-            place,
+            sealed_at,
             rp_id,
             passkey_rules,
             own_origins,
@@ -241,7 +241,6 @@ impl Machine {
             store: ReadOnlyStore::new(&self.store),
             keyring: &self.keyring,
             hashers: &self.hashers,
-            rates: &self.rates,
             brand: &self.config.brand.name,
             relying_party: RelyingParty {
                 id: &self.rp_id,
@@ -351,7 +350,7 @@ impl Machine {
     fn browser_of(&self, sealed: &str, now_ms: i64) -> Option<(String, String)> {
         let sealed = base64url::decode(sealed)?;
         // A browser that was known before the issuer stood in the seal is known still, until its year is over.
-        let plain = self.keyring.open(&self.device_place(), &sealed).or_else(|| self.keyring.open("device", &sealed))?;
+        let plain = self.keyring.open(&self.device_sealed_at(), &sealed).or_else(|| self.keyring.open("device", &sealed))?;
         let known = String::from_utf8(plain).ok()?;
         let mut pieces = known.splitn(3, ' ');
         let (owner, until, id) = (pieces.next(), pieces.next().and_then(|text| text.parse::<i64>().ok()), pieces.next());
@@ -361,7 +360,7 @@ impl Machine {
         }
     }
 
-    fn device_place(&self) -> String {
+    fn device_sealed_at(&self) -> String {
         format!("device/{}", self.config.issuer)
     }
 
@@ -374,18 +373,18 @@ impl Machine {
     pub fn device_cookie(&self, account: &str, session_cookie: &str, now_ms: i64) -> Result<String> {
         let id = self.browser_name(session_cookie);
         let text = format!("{account} {} {id}", now_ms + 365 * 86_400_000);
-        Ok(base64url::encode(&self.keyring.seal(&self.device_place(), text.as_bytes())?))
+        Ok(base64url::encode(&self.keyring.seal(&self.device_sealed_at(), text.as_bytes())?))
     }
 
     /// The start of a sign-in as the page carries it. Nothing is written until it is answered.
     pub fn seal_start(&self, state: &State) -> Result<String> {
         let plain = serde_json::to_vec(state).map_err(|error| Fault::new(error.to_string()))?;
-        Ok(base64url::encode(&self.keyring.seal(&self.place, &plain)?))
+        Ok(base64url::encode(&self.keyring.seal(&self.sealed_at, &plain)?))
     }
 
     /// Reads a start, however often it is sent.
     pub fn open_start(&self, handle: &str, now_ms: i64) -> Result<State> {
-        let plain = base64url::decode(handle).and_then(|sealed| self.keyring.open(&self.place, &sealed));
+        let plain = base64url::decode(handle).and_then(|sealed| self.keyring.open(&self.sealed_at, &sealed));
         let plain = plain.ok_or_else(|| over().because("seal"))?;
         let state: State =
             serde_json::from_slice(&plain).map_err(|error| over().because(format!("a start of another version: {error}")))?;

@@ -291,8 +291,8 @@ impl Run<'_> {
                 let own = self.state.subject.as_ref().and_then(|subject| subject.session);
                 let sessions = self.machine.sessions_of(account, self.visitor.now_ms).await?;
                 sessions.into_iter().find(|one| one.public_name == *session).map(|one| {
-                    let place = [one.label.as_str(), &one.address].join(" ");
-                    (named("end_session", place.trim()), json!({ "id": base64url::encode(&one.id), "own": Some(one.id) == own }))
+                    let session = [one.label.as_str(), &one.address].join(" ");
+                    (named("end_session", session.trim()), json!({ "id": base64url::encode(&one.id), "own": Some(one.id) == own }))
                 })
             }
             Journey::EndOtherSessions => Some((Step::new("end_other_sessions"), Json::Null)),

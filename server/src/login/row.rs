@@ -106,7 +106,7 @@ impl AnswerParts<'_> {
     }
 }
 
-fn place(id: &[u8; 16]) -> String {
+fn sealed_at(id: &[u8; 16]) -> String {
     format!("sign_in/body/{}", base64url::encode(id))
 }
 
@@ -138,7 +138,7 @@ async fn read_by(sql: &'static str, store: &Store, keyring: &KeyRing, id: &[u8; 
 }
 
 fn stored(keyring: &KeyRing, id: &[u8; 16], row: &Row) -> std::result::Result<SignInRow, Fault> {
-    let plain = keyring.open(&place(id), row.bytes("body")?).ok_or_else(|| Fault::new("a sign-in cannot be opened"))?;
+    let plain = keyring.open(&sealed_at(id), row.bytes("body")?).ok_or_else(|| Fault::new("a sign-in cannot be opened"))?;
     let mut state: State = serde_json::from_slice(&plain).map_err(|error| Fault::new(format!("a sign-in: {error}")))?;
     state.version = row.int("version")?;
     let life = match row.text("state")? {
@@ -257,7 +257,7 @@ struct NextRow {
 
 fn seal(keyring: &KeyRing, state: &State) -> std::result::Result<Vec<u8>, Fault> {
     let plain = serde_json::to_vec(state).map_err(|error| Fault::new(error.to_string()))?;
-    keyring.seal(&place(&state.id), &plain)
+    keyring.seal(&sealed_at(&state.id), &plain)
 }
 
 /// Ends a sign-in that a browser had begun, if the browser proves it.

@@ -109,9 +109,9 @@ impl Mailer {
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
-        let place = (self.server.as_str(), self.port);
+        let server = (self.server.as_str(), self.port);
         let wrapper = self.tls.clone().filter(|_| self.security == MailSecurity::Tls);
-        let mut connection = AsyncSmtpConnection::connect_tokio1(place, Some(CONNECT), &self.hello, wrapper, None).await?;
+        let mut connection = AsyncSmtpConnection::connect_tokio1(server, Some(CONNECT), &self.hello, wrapper, None).await?;
         if let Some(tls) = self.tls.clone().filter(|_| self.security == MailSecurity::Starttls) {
             connection.starttls(tls, &self.hello).await?;
         }

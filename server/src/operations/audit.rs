@@ -118,7 +118,7 @@ async fn newest(context: &Context, filter: Filter, page: &Newest) -> Result<Audi
     }
     let before = match &page.before {
         None => vec![0xff; 16],
-        Some(text) => base64url::decode(text).filter(|it| it.len() == 16).ok_or_else(odd_place)?,
+        Some(text) => base64url::decode(text).filter(|it| it.len() == 16).ok_or_else(odd_cursor)?,
     };
     let settled_ms = if page.settled { Some(context.store.settled_before(context.now_ms).await?) } else { None };
     let until_ms = [filter.until_ms, settled_ms].into_iter().flatten().min();
@@ -140,7 +140,7 @@ async fn newest(context: &Context, filter: Filter, page: &Newest) -> Result<Audi
 async fn following(context: &Context, filter: &Filter, after: Option<&str>, settled: bool) -> Result<AuditEntries> {
     let mut cursor = match after {
         None => Cursor::at(filter.since_ms.unwrap_or(0)),
-        Some(text) => Cursor::parse(text).ok_or_else(odd_place)?,
+        Some(text) => Cursor::parse(text).ok_or_else(odd_cursor)?,
     };
     let settled_ms = if settled { Some(context.store.settled_before(context.now_ms).await?) } else { None };
     let before_ms = [filter.until_ms, settled_ms].into_iter().flatten().min();
@@ -149,6 +149,6 @@ async fn following(context: &Context, filter: &Filter, after: Option<&str>, sett
     Ok(AuditEntries { entries, next: Some(cursor.to_text()), more, end: None })
 }
 
-fn odd_place() -> Problem {
+fn odd_cursor() -> Problem {
     Problem::invalid("before, after: give the `next` of the page before")
 }

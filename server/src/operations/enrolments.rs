@@ -5,12 +5,12 @@ use super::context::Context;
 use super::find_user::find;
 use super::outcome::{Outcome, WaitingMeans};
 use super::problem::{Problem, Result};
-use super::sensitive::Sensitive;
 use crate::error::Fault;
 use crate::login::enrolment::{Means, Waiting, facts_as_text};
 use crate::login::methods::ticket;
 use crate::login::standing::Patience;
 use crate::login::waiting::{self, Open};
+use crate::sensitive::Sensitive;
 use crate::store::tables::enrolment::{GIVE_TICKET, OF_ACCOUNT};
 use crate::store::{Change, NotApplied};
 

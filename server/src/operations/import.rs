@@ -2,14 +2,14 @@
 
 use super::actor::Actor;
 use super::context::Context;
-use super::metadata::{self, ReadClient};
 use super::outcome::{Imported, ImportedClient, Outcome};
 use super::problem::{Problem, Result};
-use super::sensitive::Sensitive;
 use crate::clients;
+use crate::clients::metadata::{self, ReadClient};
 use crate::config::Secret;
 use crate::links::held::HeldHosts;
 use crate::login::accounts;
+use crate::sensitive::Sensitive;
 use crate::store::NotApplied;
 use crate::store::tables::client::{IMPORT, IS_REGISTERED, REPLACE_BODY};
 use serde_json::Value as Json;

@@ -14,7 +14,6 @@ mod import_users;
 mod installation;
 mod instances;
 mod keys;
-pub mod metadata;
 mod move_links;
 mod operation;
 mod outcome;
@@ -37,12 +36,12 @@ mod review_upstream;
 mod review_wallet;
 mod revoke;
 mod rewrap;
-pub mod sensitive;
 mod tokens;
 mod users;
 mod users_change;
 mod users_means;
 
+pub use crate::sensitive::Sensitive;
 pub use actor::{Actor, Claimed};
 pub use context::Context;
 pub use import_users::{Batch, ImportedPerson, Line};
@@ -59,7 +58,6 @@ pub use outcome::{
 };
 pub use paging::Paging;
 pub use problem::{Problem, ProblemKind, Result};
-pub use sensitive::Sensitive;
 
 /// Carries an operation out for an actor who may do it.
 pub async fn run(context: &Context, actor: &Actor, operation: Operation) -> Result<Outcome> {

@@ -1,7 +1,7 @@
 //! What an operator can ask for: messages, without who asks.
 
 use super::paging::Paging;
-use super::sensitive::Sensitive;
+use crate::sensitive::Sensitive;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

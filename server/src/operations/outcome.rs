@@ -1,8 +1,8 @@
 //! What operations answer: data, which the command line prints and other faces pass on.
 
-use super::sensitive::Sensitive;
 use crate::config::KioskDevice;
 use crate::plugins::PluginLine;
+use crate::sensitive::Sensitive;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ use crate::login::methods::totp;
 use crate::store::tables::{account, client, provider_token, signing_key};
 use crate::store::{NotApplied, Value};
 use crate::tokens::keys;
-use crate::upstream::place_of_kept;
+use crate::upstream::kept_sealed_at;
 
 /// Sign-ins under way, letters and codes are gone by then.
 const SHORT_MS: i64 = 86_400_000;
@@ -21,14 +21,15 @@ struct Sealed {
     /// The columns that it finds: whose value it is, and the value.
     columns: [&'static str; 2],
     set: &'static str,
-    place: fn(&str) -> String,
+    sealed_at: fn(&str) -> String,
 }
 
-const KEYS: Sealed = Sealed { find: signing_key::OLD, columns: ["kid", "private"], set: signing_key::SEAL_ANEW, place: keys::sealed_at };
+const KEYS: Sealed =
+    Sealed { find: signing_key::OLD, columns: ["kid", "private"], set: signing_key::SEAL_ANEW, sealed_at: keys::sealed_at };
 const AUTHENTICATORS: Sealed =
-    Sealed { find: account::OLD_TOTP, columns: ["account", "secret"], set: account::SEAL_TOTP_ANEW, place: totp::place };
+    Sealed { find: account::OLD_TOTP, columns: ["account", "secret"], set: account::SEAL_TOTP_ANEW, sealed_at: totp::sealed_at };
 const PROVIDER_TOKENS: Sealed =
-    Sealed { find: provider_token::OLD, columns: ["identity", "sealed"], set: provider_token::SEAL_ANEW, place: place_of_kept };
+    Sealed { find: provider_token::OLD, columns: ["identity", "sealed"], set: provider_token::SEAL_ANEW, sealed_at: kept_sealed_at };
 
 pub async fn run(context: &Context, actor: &Actor) -> Result<Rewrapped> {
     let versions = context.keyring.versions();
@@ -70,14 +71,14 @@ async fn move_page(context: &Context, actor: &Actor, newest: u8, sealed: &Sealed
     for row in &rows {
         let [name, value] = sealed.columns;
         let (name, before) = (row.text(name)?, row.bytes(value)?);
-        let place = (sealed.place)(name);
-        let plain = context.keyring.open(&place, before).ok_or_else(|| {
+        let at = (sealed.sealed_at)(name);
+        let plain = context.keyring.open(&at, before).ok_or_else(|| {
             let version = before.first().copied().unwrap_or(0);
-            Problem::fault(format!("{place} is sealed under master key {version}, which is not in the list"))
+            Problem::fault(format!("{at} is sealed under master key {version}, which is not in the list"))
         })?;
         let mut change = context.change(actor);
-        change.run(sealed.set, vec![name.into(), context.keyring.seal(&place, &plain)?.into(), before.into()]);
-        change.audit(actor.entry("rewrapped").with("place", place).with("master_key", newest));
+        change.run(sealed.set, vec![name.into(), context.keyring.seal(&at, &plain)?.into(), before.into()]);
+        change.audit(actor.entry("rewrapped").with("place", at).with("master_key", newest));
         match context.store.apply(change).await {
             // Somebody changed it meanwhile; what they wrote is sealed under the newest key.
             Ok(_) | Err(NotApplied::Conflict(_)) => {}

@@ -1,5 +1,6 @@
-//! Step -> page. Templates are read at run time, so that operators replace them without compiling. There is one style sheet, and no script
-//! but the one line that submits a form_post answer. User-controlled text is escaped, shortened and stripped of what turns it round.
+//! Step -> page. Templates are read at run time, so that operators replace them without compiling. There is one style sheet. There are four
+//! scripts, and a page's policy names those that it has: one line that submits a form_post answer, one for passkeys, one for wallets, and a
+//! button that shows a typed password. User-controlled text is escaped, shortened and stripped of what turns it round.
 
 mod assets;
 mod locales;
@@ -34,7 +35,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("leave.html", include_str!("templates/leave.html")),
     ("continue.html", include_str!("templates/continue.html")),
 ];
-/// The script of one page; its digest is in that page's policy.
+/// The script of a form_post answer. The digest of each script is in the policy of the page that has it.
 const SUBMIT: &str = "document.forms[0].submit()";
 /// What a page with an operation has beside that: the browser's part of WebAuthn.
 const PASSKEY: &str = include_str!("passkey.js");

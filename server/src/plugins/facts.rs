@@ -31,9 +31,9 @@ pub struct Loading<'a> {
 impl<'a> Loading<'a> {
     /// As the configuration has it. Without a key ring nothing is kept: for checks.
     pub fn of(configured: Configured<'a>, base: &'a Path, outgoing: &'a Outgoing, keyring: Option<&KeyRing>) -> Self {
-        let (settings, place) = configured;
-        let place = place.map(|place| base.join(place));
-        let cache = place.zip(keyring.map(|keyring| keyring.mac("plugin cache", &[]).1));
+        let (settings, directory) = configured;
+        let directory = directory.map(|it| base.join(it));
+        let cache = directory.zip(keyring.map(|keyring| keyring.mac("plugin cache", &[]).1));
         Self { settings, base, outgoing, cache }
     }
 }

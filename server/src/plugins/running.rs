@@ -49,7 +49,8 @@ impl Plugins {
         if loading.settings.is_empty() {
             return Ok(Self::default());
         }
-        let cache = loading.cache.as_ref().map(|(place, key)| Cache::open(place, key)).transpose().map_err(|error| Fault::new(error.0))?;
+        let cache =
+            loading.cache.as_ref().map(|(directory, key)| Cache::open(directory, key)).transpose().map_err(|error| Fault::new(error.0))?;
         let runtime = match before.and_then(|old| old.0.runtime.clone()) {
             Some(runtime) => runtime,
             None => Runtime::new().map_err(|error| Fault::new(error.0))?,

@@ -12,13 +12,13 @@ pub mod tokens;
 use crate::audit::Entry;
 use crate::clients::keys::MOST_BODY_BYTES;
 use crate::clients::proofs::Proofs;
-use crate::clients::{add_needs, strangers};
+use crate::clients::{add_needs, metadata, strangers};
 use crate::config::{Client, ClientPolicy, Secret};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::limits::Limits;
-use crate::operations::sensitive::Sensitive;
-use crate::operations::{cutoff, metadata};
+use crate::operations::cutoff;
+use crate::sensitive::Sensitive;
 use crate::store::tables::{attempt, client as table};
 use crate::store::{Change, NotApplied, Row, Value};
 use crate::stored_bytes::Writer;
@@ -84,21 +84,21 @@ pub async fn register(core: &Core, admitted: &Admitted<'_>, asked: &Map<String, 
 const NETWORKS_OF_A_SITE: u32 = 4;
 
 /// Counts a registration without a token against the policy, the caller's network and its site. A token has uses of its own: no flood of
-/// strangers shuts out whom the operator let in. Answers the statements' places, that of the policy first.
+/// strangers shuts out whom the operator let in. Answers the statements, that of the policy first.
 fn charge(core: &Core, change: &mut Change, admitted: &Admitted<'_>, asking: Asking) -> Vec<usize> {
-    let mut places = Vec::new();
+    let mut statements = Vec::new();
     if admitted.token.is_some() {
-        return places;
+        return statements;
     }
     let (all, of_network) = (admitted.policy.per_hour.get(), admitted.policy.per_network.get());
     let site = Limits::site(asking.address).map(|site| (site, of_network.saturating_mul(NETWORKS_OF_A_SITE)));
     for (whose, limit) in [(String::new(), all), (Limits::line(asking.address), of_network)].into_iter().chain(site) {
         let (_, key) = core.keyring.mac("client registration", &[admitted.name.as_bytes(), whose.as_bytes()]);
         let until_ms = asking.now_ms + HOUR_MS;
-        places.push(change.len());
+        statements.push(change.len());
         change.run(attempt::CHARGE, vec![Value::from(&key[..]), until_ms.into(), asking.now_ms.into(), i64::from(limit).into()]);
     }
-    places
+    statements
 }
 
 fn too_many(of_all: bool) -> Error {

@@ -2,7 +2,7 @@
 
 use crate::clients::proofs::Proofs;
 use crate::config::Client;
-use crate::operations::sensitive::Sensitive;
+use crate::sensitive::Sensitive;
 use std::net::IpAddr;
 
 /// Who asks, and when.

@@ -3,7 +3,7 @@
 use crate::config::ClientPolicy;
 use crate::core::Core;
 use crate::error::{Refused, Result};
-use crate::operations::sensitive::Sensitive;
+use crate::sensitive::Sensitive;
 use crate::store::Change;
 use crate::store::tables::initial_access_token as table;
 use symbolon_oauth::{base64url, digest};

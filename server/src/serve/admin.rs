@@ -65,7 +65,7 @@ impl Message {
     /// The operation with its secret in its place; `None`: a secret came without a place for it, or none came for one.
     fn operation(mut self) -> Option<Operation> {
         match (self.operation.secret_mut(), self.secret) {
-            (Some(place), Some(secret)) => *place = secret.into(),
+            (Some(empty), Some(secret)) => *empty = secret.into(),
             (None, None) => {}
             _ => return None,
         }

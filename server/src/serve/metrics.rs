@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 /// Health with what strangers are not told.
 const DETAILS: &str = "/health/details";
 const MAX_CONNECTIONS: usize = 64;
-/// A scrape, from its connection to the last byte that was read. Whoever reads nothing holds neither the page nor the place for good.
+/// A scrape, from its connection to the last byte that was read. Whoever reads nothing holds neither the page nor a connection for good.
 const SCRAPE_TIME: Duration = Duration::from_secs(120);
 
 /// Answers GET on a port of its own. What it tells is never on the port that the world reaches.
@@ -27,7 +27,7 @@ pub async fn listen(address: &str, shared: &Shared, mut stopped: watch::Receiver
     let listener = TcpListener::bind(address).await.map_err(|it| Fault::new(format!("metrics: cannot listen on {address}: {it}")))?;
     let shared = shared.clone();
     Ok(tokio::spawn(async move {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut upkeep = tokio::time::interval(Duration::from_secs(5));
         loop {
             let stream = tokio::select! {
@@ -45,10 +45,10 @@ pub async fn listen(address: &str, shared: &Shared, mut stopped: watch::Receiver
                 },
             };
             // One more than there is room for is closed at once.
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+            let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
             let shared = shared.clone();
             tokio::spawn(async move {
-                let _place = place;
+                let _permit = permit;
                 let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
                     let shared = shared.clone();
                     async move { Ok::<_, Infallible>(answer(handle, &shared, &request).await.map(Full::<Bytes>::new)) }

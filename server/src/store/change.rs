@@ -148,8 +148,8 @@ impl Draft {
         for (entry, security) in self.statements[self.first_entry..].iter_mut().zip(&self.is_security) {
             let id = ids(self.now_ms);
             marker.get_or_insert(Marker { id, security: *security });
-            if let Some(place) = entry.values.first_mut() {
-                *place = Value::from(&id[..]);
+            if let Some(first) = entry.values.first_mut() {
+                *first = Value::from(&id[..]);
             }
         }
         (&self.statements, marker)

@@ -19,7 +19,7 @@ pub struct Pass {
 }
 
 /// Another issuer may have the same master key.
-fn place(issuer: &str) -> String {
+fn sealed_at(issuer: &str) -> String {
     format!("kiosk pass/{issuer}")
 }
 
@@ -30,12 +30,12 @@ impl Pass {
         let coordinate = |name: &str| jwk[name].as_str().and_then(base64url::decode).filter(|bytes| bytes.len() == 32);
         let (true, Some(x), Some(y)) = (jwk["crv"] == "P-256", coordinate("x"), coordinate("y")) else { return Ok(None) };
         let plain = [&self.session[..], &self.number.to_be_bytes(), &self.issued_ms.to_be_bytes(), &x, &y].concat();
-        Ok(Some(format!("{PREFIX}{}", base64url::encode(&keyring.seal(&place(issuer), &plain)?))))
+        Ok(Some(format!("{PREFIX}{}", base64url::encode(&keyring.seal(&sealed_at(issuer), &plain)?))))
     }
 
     /// `None`: it is no pass of this issuer.
     pub fn open(keyring: &KeyRing, issuer: &str, text: &str) -> Option<Self> {
-        let plain = keyring.open(&place(issuer), &base64url::decode(text.strip_prefix(PREFIX)?)?)?;
+        let plain = keyring.open(&sealed_at(issuer), &base64url::decode(text.strip_prefix(PREFIX)?)?)?;
         let (session, rest) = plain.split_first_chunk::<16>()?;
         let (number, rest) = rest.split_first_chunk::<4>()?;
         let (issued_ms, rest) = rest.split_first_chunk::<8>()?;

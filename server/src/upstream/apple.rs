@@ -22,7 +22,7 @@ pub fn read_key(name: &str, settings: &Upstream) -> Result<Option<PrivateKey>, F
     let Some(source) = settings.key.as_ref().filter(|_| !settings.authentication.shows_certificate()) else { return Ok(None) };
     let what = format!("[upstream.{name}] key");
     let pem = zeroize::Zeroizing::new(source.text(&what)?);
-    let wrong = |why: &str| Fault::new(format!("{what}: {}: {why}", source.place()));
+    let wrong = |why: &str| Fault::new(format!("{what}: {}: {why}", source.whereabouts()));
     let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| wrong("no private key in PEM (PKCS#8, not encrypted)"))?;
     let key = PrivateKey::from_pkcs8(Algorithm::ES256, der.secret_pkcs8_der()).map_err(|_| wrong("no key of the curve P-256"))?;
     Ok(Some(key))

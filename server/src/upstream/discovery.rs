@@ -64,6 +64,27 @@ impl Provider {
         }
     }
 
+    /// What is known of plain OAuth without asking: every address is the operator's or the preset's.
+    fn configured(&self, now_ms: i64) -> Result<ProviderMetadata, Trouble> {
+        let target = |address: &str| Target::of_operator(address).map_err(Trouble::broken);
+        Ok(ProviderMetadata {
+            authorization_endpoint: self.settings.authorization_endpoint.clone(),
+            token_endpoint: target(&self.settings.token_endpoint)?,
+            userinfo_endpoint: Some(target(&self.settings.userinfo_endpoint)?),
+            par_endpoint: None,
+            requires_par: false,
+            revocation_endpoint: None,
+            end_session_endpoint: None,
+            jwks_uri: None,
+            sends_iss: false,
+            prompts: None,
+            algorithms: Vec::new(),
+            keys: Vec::new(),
+            at_ms: now_ms,
+            keys_at_ms: now_ms,
+        })
+    }
+
     /// The same with its newest keys, for a token that none of the known ones has signed.
     pub async fn with_newest_keys(&self, now_ms: i64) -> Result<Arc<ProviderMetadata>, Trouble> {
         let mut failed = self.fetching.lock().await;

@@ -5,46 +5,17 @@ use super::claims::{self, ProviderProfile, is_true};
 use super::hint::Hint;
 use super::issuers;
 use super::kept::ProviderTokens;
-use super::mapping::{self, Mapped};
+use super::learned::Learned;
+use super::mapping;
 use super::metadata::{MOST_BYTES, ProviderMetadata};
 use super::provider::{Provider, Trouble};
 use super::proving::{Proved, Proving};
 use super::request::Trip;
 use crate::config::sdk::SdkTokens;
-use crate::config::upstream::{NonceRule, Preset, SecretSentBy};
-use crate::outgoing::{Call, RemoteResponse};
-use serde::{Deserialize, Serialize};
+use crate::config::upstream::{NonceRule, Preset};
 use serde_json::{Map, Value as Json};
-use symbolon_oauth::base64;
 use symbolon_oauth::id_token::{self, Checked, Expected, Rejected};
 use symbolon_oauth::jws::{self, Unverified};
-
-/// Who somebody is at a provider, verified. It is sealed in the sign-in before it is used, so that the code is exchanged once.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Learned {
-    /// The verified issuer and the subject there: together the key of the identity.
-    pub issuer: String,
-    pub subject: String,
-    /// When the person was authenticated there, in seconds. None: the provider does not say.
-    pub auth_time: Option<i64>,
-    pub sid: Option<String>,
-    pub profile: ProviderProfile,
-    /// By the operator's rules.
-    #[serde(default)]
-    pub claims: Mapped,
-    /// The organisation that the provider says the person is of (`hd`).
-    #[serde(default)]
-    pub domain: Option<String>,
-    /// What the provider gave, where an API may have it.
-    #[serde(default)]
-    pub tokens: Option<ProviderTokens>,
-    /// For the sign-out there.
-    #[serde(default)]
-    pub hint: Option<Hint>,
-    /// Apple's name for a person whose app moves to another team.
-    #[serde(default)]
-    pub transfer_sub: Option<String>,
-}
 
 /// What the SDK of the provider gave to an app.
 #[derive(Clone, Copy)]
@@ -163,25 +134,6 @@ impl Provider {
         })
     }
 
-    /// Authenticated, and proved where there is a key to prove.
-    pub(super) async fn call_token_endpoint(
-        &self,
-        metadata: &ProviderMetadata,
-        (what, form): (&'static str, &[(&'static str, &str)]),
-        proving: Option<&mut Proving>,
-        now_ms: i64,
-    ) -> Result<RemoteResponse, Trouble> {
-        let target = &metadata.token_endpoint;
-        let make = || {
-            let call = self.outgoing.post(target).header("accept", "application/json").at_most(MOST_BYTES);
-            let (signed, mut form) = (self.signed_secret(now_ms)?, form.to_vec());
-            let call = self.authenticate(call, signed.as_deref(), &mut form);
-            Ok(call.form(&form))
-        };
-        let proved = Proved { what, method: "POST", target, access_token: None };
-        self.call_proved(&proved, proving, make, now_ms).await
-    }
-
     async fn exchange(
         &self,
         metadata: &ProviderMetadata,
@@ -219,39 +171,6 @@ impl Provider {
         let id_token = if self.settings.is_openid() { Some(self.decrypted(text("id_token")?, true)?) } else { None };
         let kept = body.as_ref().and_then(|body| self.kept_of(body, now_ms));
         Ok(Tokens { access_token: text("access_token")?, id_token, kept })
-    }
-
-    /// RFC 6749 2.3.1, RFC 7523 2.2. In the header both halves are form-encoded first.
-    pub(super) fn authenticate<'a>(&'a self, call: Call, signed: Option<&'a str>, form: &mut Vec<(&'static str, &'a str)>) -> Call {
-        let client_id = self.settings.client_id.as_str();
-        match (signed.or(self.secret.as_ref().map(|secret| secret.as_str())), self.settings.authentication) {
-            (Some(secret), SecretSentBy::ClientSecretBasic) => {
-                let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-                let pair = format!("{}:{}", encoded(client_id), encoded(secret));
-                call.header("authorization", &format!("Basic {}", base64::encode(pair.as_bytes())))
-            }
-            (Some(secret), SecretSentBy::ClientSecretPost) => {
-                form.extend([("client_id", client_id), ("client_secret", secret)]);
-                call
-            }
-            // The certificate says who we are; `client_id` says whom to compare it with (RFC 8705 2).
-            (_, SecretSentBy::TlsClientAuth | SecretSentBy::SelfSignedTlsClientAuth) => {
-                form.push(("client_id", client_id));
-                call
-            }
-            (Some(assertion), SecretSentBy::PrivateKeyJwt) => {
-                form.extend([
-                    ("client_id", client_id),
-                    ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-                    ("client_assertion", assertion),
-                ]);
-                call
-            }
-            (None, _) => {
-                form.push(("client_id", client_id));
-                call
-            }
-        }
     }
 
     /// The ID token, with the known keys and, if those did not sign it, with the newest. Answers the issuer as it names an identity, too.

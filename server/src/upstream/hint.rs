@@ -27,7 +27,7 @@ pub struct Of<'a> {
 }
 
 impl Of<'_> {
-    fn place(&self) -> String {
+    fn sealed_at(&self) -> String {
         format!("provider_hint/sealed/{}/{}/{}", self.identity, self.provider, self.sid)
     }
 }
@@ -39,12 +39,12 @@ impl Hint {
     }
 
     pub fn seal(&self, keyring: &KeyRing, of: Of<'_>) -> Result<Vec<u8>, Fault> {
-        keyring.seal(&of.place(), self.0.as_bytes())
+        keyring.seal(&of.sealed_at(), self.0.as_bytes())
     }
 
     /// None: it was sealed under a master key that is gone. The provider asks then.
     pub fn open(keyring: &KeyRing, of: Of<'_>, sealed: &[u8]) -> Option<Self> {
-        String::from_utf8(keyring.open(&of.place(), sealed)?).ok().map(Self)
+        String::from_utf8(keyring.open(&of.sealed_at(), sealed)?).ok().map(Self)
     }
 
     pub fn as_str(&self) -> &str {

@@ -55,18 +55,18 @@ impl fmt::Debug for ProviderTokens {
 }
 
 /// The place in the store for which the tokens of an identity are sealed.
-pub fn place(identity: &str) -> String {
+pub fn sealed_at(identity: &str) -> String {
     format!("provider_token/sealed/{identity}")
 }
 
 impl ProviderTokens {
     pub fn seal(&self, keyring: &KeyRing, identity: &str) -> Result<Vec<u8>, Fault> {
         let plain = serde_json::to_vec(self).map_err(|it| Fault::new(it.to_string()))?;
-        keyring.seal(&place(identity), &plain)
+        keyring.seal(&sealed_at(identity), &plain)
     }
 
     pub fn open(keyring: &KeyRing, identity: &str, sealed: &[u8]) -> Option<Self> {
-        serde_json::from_slice(&keyring.open(&place(identity), sealed)?).ok()
+        serde_json::from_slice(&keyring.open(&sealed_at(identity), sealed)?).ok()
     }
 
     fn read(body: &Map<String, Json>, reading: &TokenReading<'_>, now_ms: i64) -> Option<Self> {

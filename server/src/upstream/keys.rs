@@ -18,7 +18,7 @@ pub fn read_decryption_key(name: &str, settings: &Upstream) -> Result<Option<Dec
     let Some(source) = &settings.decryption_key else { return Ok(None) };
     let what = format!("[upstream.{name}] decryption_key");
     let pem = Zeroizing::new(source.text(&what)?);
-    let wrong = |why: &str| Fault::new(format!("{what}: {}: {why}", source.place()));
+    let wrong = |why: &str| Fault::new(format!("{what}: {}: {why}", source.whereabouts()));
     let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| wrong("no private key in PEM (PKCS#8, not encrypted)"))?;
     DecryptionKey::from_pkcs8(der.secret_pkcs8_der()).map(Some).map_err(|_| wrong("no key of the curve P-256"))
 }

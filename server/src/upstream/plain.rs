@@ -2,7 +2,7 @@
 //! access token that the provider has just made for this sign-in. (RFC 6749 4.1.3, RFC 7636.)
 
 use super::claims::{self, ProviderProfile};
-use super::exchange::Learned;
+use super::learned::Learned;
 use super::mapping;
 use super::metadata::{MOST_BYTES, ProviderMetadata};
 use super::provider::{Provider, Trouble};
@@ -12,27 +12,6 @@ use serde_json::{Map, Value as Json};
 use symbolon_oauth::{id_token, jws};
 
 impl Provider {
-    /// What is known without asking: every address is the operator's or the preset's.
-    pub(super) fn configured(&self, now_ms: i64) -> Result<ProviderMetadata, Trouble> {
-        let target = |address: &str| Target::of_operator(address).map_err(Trouble::broken);
-        Ok(ProviderMetadata {
-            authorization_endpoint: self.settings.authorization_endpoint.clone(),
-            token_endpoint: target(&self.settings.token_endpoint)?,
-            userinfo_endpoint: Some(target(&self.settings.userinfo_endpoint)?),
-            par_endpoint: None,
-            requires_par: false,
-            revocation_endpoint: None,
-            end_session_endpoint: None,
-            jwks_uri: None,
-            sends_iss: false,
-            prompts: None,
-            algorithms: Vec::new(),
-            keys: Vec::new(),
-            at_ms: now_ms,
-            keys_at_ms: now_ms,
-        })
-    }
-
     /// The issuer that names a person of such a provider: some number their people anew for each app.
     pub(super) fn issuer_of_app(&self) -> String {
         self.settings.key_issuer("")

@@ -42,7 +42,7 @@ impl Answered {
     }
 }
 
-fn place(id: &[u8; 16]) -> String {
+fn sealed_at(id: &[u8; 16]) -> String {
     format!("wallet answer/{}", base64url::encode(id))
 }
 
@@ -61,7 +61,7 @@ pub async fn keep(
     now_ms: i64,
 ) -> Result<bool> {
     let plain = serde_json::to_vec(outcome).map_err(|error| Fault::new(error.to_string()))?;
-    let sealed = keyring.seal(&place(&trip.id), &plain)?;
+    let sealed = keyring.seal(&sealed_at(&trip.id), &plain)?;
     let mut change = Change::new(now_ms);
     let code = digest::sha256(code.as_bytes());
     change.run(INSERT, vec![Value::from(&trip.id[..]), Value::from(&code[..]), Value::from(sealed), (now_ms + LIFETIME_MS).into()]);
@@ -75,7 +75,7 @@ pub async fn keep(
 
 pub fn read(row: Option<Row>, keyring: &KeyRing, trip: &Trip) -> std::result::Result<Option<Answered>, Fault> {
     let Some(row) = row else { return Ok(None) };
-    let plain = keyring.open(&place(&trip.id), row.bytes("body")?).ok_or_else(|| Fault::new("a wallet's answer cannot be opened"))?;
+    let plain = keyring.open(&sealed_at(&trip.id), row.bytes("body")?).ok_or_else(|| Fault::new("a wallet's answer cannot be opened"))?;
     let outcome = serde_json::from_slice(&plain).map_err(|error| Fault::new(format!("a wallet's answer: {error}")))?;
     Ok(Some(Answered { outcome, code: row.bytes("code")?.to_vec() }))
 }

@@ -294,15 +294,15 @@ async fn too_much_evidence_at_once_is_shed() {
         assert_eq!(known.attest_iphone(|_| {}).await.status, 200);
         let tokens = known.try_tokens("openid orders:read").await;
         let pool = scene.world.running.shared.now().limits.evidence.clone();
-        let places = pool.places();
+        let free = pool.free_permits();
         let (open, opened) = std::sync::mpsc::channel::<()>();
         let gate = std::sync::Arc::new(std::sync::Mutex::new(opened));
         let mut work = Vec::new();
-        for _ in 0..places {
+        for _ in 0..free {
             let (pool, gate) = (pool.clone(), gate.clone());
             work.push(tokio::spawn(async move { pool.run(move || gate.lock().unwrap().recv().is_err()).await.is_ok() }));
         }
-        while pool.places() > 0 {
+        while pool.free_permits() > 0 {
             tokio::task::yield_now().await;
         }
         let (text, challenge) = late.any_challenge("genuine").await;

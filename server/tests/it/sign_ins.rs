@@ -265,7 +265,8 @@ async fn what_a_browser_had_begun_ends_with_its_session() {
     .await;
 }
 
-/// The test-only method `knock` is in no place but its own file, one line of the list and its texts, and is a method like any other.
+/// The method for tests alone, `knock`, is a method like any other. It is a file, a line of the list, two events and its texts:
+/// `tidy/methods.rs` has the list of these files.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_method_is_one_file() {
     for engine in engines() {

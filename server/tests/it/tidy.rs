@@ -5,6 +5,7 @@ mod checks;
 mod closures;
 mod code;
 mod ends;
+mod inherent;
 mod methods;
 mod modules;
 mod names;
@@ -12,7 +13,9 @@ mod prose;
 mod routes;
 mod statements;
 
-use std::collections::BTreeSet;
+use code::{tokens, words};
+use modules::paths;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
@@ -54,15 +57,52 @@ fn no_file_is_longer_than_six_hundred_lines() {
     assert!(long.is_empty(), "{long:?}");
 }
 
+/// How the code names a library that calls others by HTTP: each path, or the bare name. Whoever names none can make no client, however it
+/// is called there.
+fn clients_of_http(source: &str) -> BTreeSet<String> {
+    let code = tokens(source);
+    let is_client = |path: &[String]| match path {
+        [library, ..] if library == "reqwest" => true,
+        [library, part, ..] => matches!(library.as_str(), "hyper" | "hyper_util") && part == "client",
+        _ => false,
+    };
+    let mut found: BTreeSet<String> = paths(&code).iter().filter(|it| is_client(&it.words)).map(|it| it.words.join("::")).collect();
+    if found.is_empty() && words(&code).contains(&"reqwest") {
+        found.insert("reqwest".to_owned());
+    }
+    found
+}
+
 /// Limits, redirects and addresses of calls to others are judged in one place.
 #[test]
 fn one_file_makes_clients_of_http() {
     // The command reads the numbers of a guard on this machine, past any proxy. An operator's address in `outgoing.rs` may go through one.
-    let may = ["server/src/cli/guard.rs", "server/src/outgoing.rs"];
+    // What answers the addresses of hosts, for the clients of `outgoing.rs`, makes none itself.
+    let resolver = "server/src/outgoing/public.rs";
+    let may = ["server/src/cli/guard.rs", "server/src/outgoing.rs", resolver];
     let source = root().join("server/src");
-    let files = of("rs").into_iter().filter(|file| file.starts_with(&source) && text(file).contains("reqwest::Client::"));
-    let making: BTreeSet<String> = files.map(|file| shown(&file)).collect();
-    assert_eq!(making, BTreeSet::from(may.map(str::to_owned)));
+    let mut naming = BTreeMap::new();
+    for file in of("rs").into_iter().filter(|file| file.starts_with(&source)) {
+        naming.insert(shown(&file), clients_of_http(&text(&file)));
+    }
+    naming.retain(|_, paths| !paths.is_empty());
+    assert_eq!(naming.keys().map(String::as_str).collect::<Vec<_>>(), may);
+    assert!(naming[resolver].iter().all(|path| path.starts_with("reqwest::dns::")), "{naming:?}");
+    // The twins.
+    let found = |source: &str| clients_of_http(source).len();
+    for named in [
+        "let a = reqwest::get(b);",
+        "use reqwest::{ClientBuilder as B, Url};",
+        "use {reqwest as r};",
+        "extern crate reqwest as r;",
+        "use hyper_util::{client::legacy::Client, rt};",
+        "hyper::client::conn::http1::handshake(io)",
+    ] {
+        assert!(found(named) > 0, "{named}");
+    }
+    for other in ["use hyper_util::server::conn::auto;", "client.get(a); // reqwest::get", "let a = \"reqwest::Client::new()\";"] {
+        assert_eq!(found(other), 0, "{other}");
+    }
 }
 
 #[test]

@@ -104,7 +104,8 @@ pub struct KioskRules {
 #[serde(deny_unknown_fields)]
 pub struct KioskDevice {
     pub name: String,
-    pub place: String,
+    #[serde(rename = "place")]
+    pub stands_at: String,
 }
 
 fn offline() -> Span {

@@ -58,7 +58,7 @@ pub(super) fn problems<'c>(client: &Client, named: &dyn Fn(&str) -> Option<&'c C
         found.push("kiosk.any_scopes is for mode = \"any\", which needs it".to_owned());
     }
     for (id, device) in &rules.device {
-        for (word, text) in [("name", &device.name), ("place", &device.place)] {
+        for (word, text) in [("name", &device.name), ("place", &device.stands_at)] {
             if text.trim().is_empty() || text.chars().count() > LONGEST_WORDS || !is_seen_whole(text) {
                 found.push(format!("kiosk.device.{id}.{word} is from 1 to {LONGEST_WORDS} letters that people can see"));
             }

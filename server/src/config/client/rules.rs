@@ -201,18 +201,18 @@ fn judge_attestation(config: &Config, client: &Client, found: &mut Vec<String>) 
         found.push(format!("attestation.plugins: there is no [plugin.{name}] of the world evidence"));
     }
     for (name, tier) in &rules.tier {
-        let place = format!("attestation.tier.{}", name.as_str());
+        let table = format!("attestation.tier.{}", name.as_str());
         if let Some(problem) = tier.problem(rules.is_ours() && *name != TierName::None) {
-            found.push(format!("{place}: {problem}"));
+            found.push(format!("{table}: {problem}"));
         }
         for scope in tier.scopes.iter().flatten().filter(|it| !client.apis.values().flatten().any(|own| own == *it)) {
-            found.push(format!("{place}: the client itself may not ask for {scope:?}"));
+            found.push(format!("{table}: the client itself may not ask for {scope:?}"));
         }
         for kind in tier.authorization_details_types.iter().flatten().filter(|it| !client.authorization_details_types.contains(it)) {
-            found.push(format!("{place}: the client itself may not ask for {kind:?}"));
+            found.push(format!("{table}: the client itself may not ask for {kind:?}"));
         }
         if tier.acr.as_ref().is_some_and(|acr| !config.login.values().any(|login| login.0.acr.as_ref() == Some(acr))) {
-            found.push(format!("{place}: no [login] has that acr"));
+            found.push(format!("{table}: no [login] has that acr"));
         }
     }
     if client.tls_client_auth.as_ref().is_some_and(|it| it.devices) {

@@ -301,9 +301,9 @@ mod tests {
     fn a_plain_subject_is_declared_permanent() {
         let at = "https://op.example/x";
         let oauth = |more: &str| {
-            let places =
+            let endpoints =
                 ["authorization_endpoint", "token_endpoint", "userinfo_endpoint"].map(|name| format!("{name} = \"{at}\"\n")).concat();
-            read("any", &format!("protocol = \"oauth2\"\nscopes = []\nsecret = {{ env = \"S\" }}\n{places}{more}"))
+            read("any", &format!("protocol = \"oauth2\"\nscopes = []\nsecret = {{ env = \"S\" }}\n{endpoints}{more}"))
         };
         assert!(oauth("subject = \"uid\"\nsubject_is_permanent = true").is_ok(), "the twin");
         assert!(oauth("subject = \"uid\"").unwrap_err().contains("subject_is_permanent"));

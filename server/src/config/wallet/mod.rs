@@ -330,12 +330,12 @@ impl Wallet {
         if let Err(why) = self.query().check() {
             found.push(format!("credential: {}", why.0));
         }
-        found.extend(self.place_problems());
+        found.extend(self.account_problems());
         found.extend(self.issuer_problems());
         found.into_iter().map(|what| format!("[wallet.{name}]: {what}")).collect()
     }
 
-    fn place_problems(&self) -> Vec<String> {
+    fn account_problems(&self) -> Vec<String> {
         let mut found = Vec::new();
         let account = self.account_source();
         let is_good = |source: &ClaimSource| self.asks_for(source) && !source.path.contains(&Part::Every);

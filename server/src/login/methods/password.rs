@@ -69,14 +69,11 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
             effects.extend(rehash(context, stored, password).await?);
             Ok(Verdict::proved(effects))
         }
-        other => {
-            context.rates.was_wrong(password, context.now_ms);
-            Ok(wrong(match other {
-                None => "no such login name",
-                Some(account) if !account.active => "the account is disabled",
-                Some(_) => "wrong password",
-            }))
-        }
+        other => Ok(wrong(match other {
+            None => "no such login name",
+            Some(account) if !account.active => "the account is disabled",
+            Some(_) => "wrong password",
+        })),
     }
 }
 

@@ -68,7 +68,7 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
     };
     let Some(row) = context.store.one(READ_TOTP, &[account.id.as_str().into()]).await? else { return wrong("no authenticator") };
     let secret =
-        context.keyring.open(&place(&account.id), row.bytes("secret")?).ok_or_else(|| Fault::new("a TOTP secret cannot be opened"))?;
+        context.keyring.open(&sealed_at(&account.id), row.bytes("secret")?).ok_or_else(|| Fault::new("a TOTP secret cannot be opened"))?;
     match step_ms(&secret, &code, context.now_ms)? {
         None => wrong("wrong code"),
         Some(step_ms) if step_ms <= row.int("used_ms")? => wrong("this or a later code was used before"),
@@ -81,7 +81,7 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
 }
 
 /// Where the secret of an account is sealed to.
-pub fn place(account: &str) -> String {
+pub fn sealed_at(account: &str) -> String {
     format!("credential/totp/{account}")
 }
 

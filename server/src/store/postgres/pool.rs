@@ -36,11 +36,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// A place in the pool, as soon as one is free.
+    /// A connection of the pool, as soon as one is free.
     pub async fn lease(self: &Arc<Self>) -> Result<Lease, Fault> {
-        let places = Arc::clone(&self.pool.places);
-        let place = places.acquire_owned().await.map_err(|_| Fault::store_away("the store is closed"))?;
-        Ok(self.lease_of(place, None))
+        let permits = Arc::clone(&self.pool.permits);
+        let permit = permits.acquire_owned().await.map_err(|_| Fault::store_away("the store is closed"))?;
+        Ok(self.lease_of(permit, None))
     }
 
     /// A turn for a change that goes alone. It takes its connection after that, and gives it back before.
@@ -48,24 +48,24 @@ impl Shared {
         self.pool.alone.acquire().await.map_err(|_| Fault::store_away("the store is closed"))
     }
 
-    /// A place for reads, where it is their turn and one is free now.
+    /// A permit for reads, where it is their turn and one is free now.
     fn reader(self: &Arc<Self>) -> Option<Lease> {
-        let Pool { places, reading, .. } = &self.pool;
+        let Pool { permits, reading, .. } = &self.pool;
         loop {
             let turn = Arc::clone(reading).try_acquire_owned().ok()?;
-            if let Ok(place) = Arc::clone(places).try_acquire_owned() {
-                return Some(self.lease_of(place, Some(turn)));
+            if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+                return Some(self.lease_of(permit, Some(turn)));
             }
-            // Whoever gave a place back meanwhile saw no turn, and sent nothing.
+            // Whoever gave a permit back meanwhile saw no turn, and sent nothing.
             drop(turn);
-            if places.available_permits() == 0 {
+            if permits.available_permits() == 0 {
                 return None;
             }
         }
     }
 
-    fn lease_of(self: &Arc<Self>, place: OwnedSemaphorePermit, turn: Option<OwnedSemaphorePermit>) -> Lease {
-        Lease { wire: self.pool.idle().pop(), shared: Arc::clone(self), place: Some(place), turn }
+    fn lease_of(self: &Arc<Self>, permit: OwnedSemaphorePermit, turn: Option<OwnedSemaphorePermit>) -> Lease {
+        Lease { wire: self.pool.idle().pop(), shared: Arc::clone(self), permit: Some(permit), turn }
     }
 
     /// A writer's own connection. Inside a group nobody waits long: who has to, goes alone.
@@ -112,7 +112,7 @@ impl Shared {
         found.await.unwrap_or_else(|_| Err(Fault::store_away("the store is closed")))
     }
 
-    /// Sends what waits, where it is the turn of reads and a place is free. Else whoever gives one of them back does it.
+    /// Sends what waits, where it is the turn of reads and a permit is free. Else whoever gives one of them back does it.
     pub fn send_reads(self: &Arc<Self>) {
         if self.reads.is_empty() {
             return;
@@ -146,9 +146,9 @@ impl Shared {
     }
 }
 
-/// A fixed number of places. A place has a connection from its first use on.
+/// A fixed number of permits. Each has a connection from its first use on.
 pub(super) struct Pool {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     /// Of them, those that changes may have which go alone. However many wait, reads leave between them.
     alone: Semaphore,
     /// So many flights of reads are under way at a time. More of them would only make each smaller.
@@ -158,12 +158,12 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub fn new(places: usize) -> Self {
+    pub fn new(permits: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self {
-            places: Arc::new(Semaphore::new(places)),
-            alone: Semaphore::new((places / 2).max(1)),
-            reading: Arc::new(Semaphore::new((cores.max(2) + 1).max(places / 2))),
+            permits: Arc::new(Semaphore::new(permits)),
+            alone: Semaphore::new((permits / 2).max(1)),
+            reading: Arc::new(Semaphore::new((cores.max(2) + 1).max(permits / 2))),
             idle: std::sync::Mutex::default(),
         }
     }
@@ -173,11 +173,11 @@ impl Pool {
     }
 }
 
-/// A place of the pool, in use.
+/// A permit of the pool, in use, with its connection.
 pub(super) struct Lease {
     wire: Option<Wire>,
     shared: Arc<Shared>,
-    place: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
     /// Of reads.
     turn: Option<OwnedSemaphorePermit>,
 }
@@ -189,17 +189,17 @@ impl Lease {
         self.wire.as_mut().ok_or_else(|| Fault::store_away("no connection"))
     }
 
-    /// The next user of this place connects anew.
+    /// The next user of this permit connects anew.
     pub fn drop_connection(&mut self) {
         self.wire = None;
     }
 }
 
 impl Drop for Lease {
-    /// First the connection, then place and turn, then a look at what waits: no read waits beside a free place.
+    /// First the connection, then permit and turn, then a look at what waits: no read waits beside a free permit.
     fn drop(&mut self) {
         self.shared.pool.idle().extend(self.wire.take());
-        (self.place, self.turn) = (None, None);
+        (self.permit, self.turn) = (None, None);
         self.shared.send_reads();
     }
 }

@@ -67,8 +67,8 @@ fn keys(statements: &[Statement]) -> Vec<u64> {
                 _ => {}
             }
         }
-        for place in text_keys(statement.sql) {
-            if let Some(Value::Text(text)) = statement.values.get(place) {
+        for number in text_keys(statement.sql) {
+            if let Some(Value::Text(text)) = statement.values.get(number) {
                 add(text.as_bytes());
             }
         }
@@ -85,11 +85,11 @@ fn text_keys(sql: &'static str) -> impl Iterator<Item = usize> {
     let names_id = ["UPDATE account ", "UPDATE client ", "DELETE FROM account", "DELETE FROM client"].iter().any(|it| head.starts_with(it));
     let own = names_id.then(|| condition.strip_prefix("id = $")).flatten();
     let others = condition.match_indices("account = $").map(|(at, found)| &condition[at + found.len()..]);
-    own.into_iter().chain(others).filter_map(place)
+    own.into_iter().chain(others).filter_map(number_of)
 }
 
 /// `2 AND ...` is the second value.
-fn place(rest: &str) -> Option<usize> {
+fn number_of(rest: &str) -> Option<usize> {
     let digits = rest.split(|letter: char| !letter.is_ascii_digit()).next()?;
     digits.parse::<usize>().ok()?.checked_sub(1)
 }
@@ -340,14 +340,14 @@ mod tests {
     #[test]
     fn rows_of_people_and_clients_are_keys() {
         use super::super::super::tables::{account, app_grant, client, passkey};
-        let places = |sql| text_keys(sql).collect::<Vec<_>>();
-        assert_eq!(places(account::HOLD), [0]);
-        assert_eq!(places(account::DROP_NAME), [1]);
-        assert_eq!(places(account::SPEND_CODE), [0]);
-        assert_eq!(places(passkey::USE), [2]);
-        assert_eq!(places(client::KEEP_KEYS), [0]);
+        let numbers = |sql| text_keys(sql).collect::<Vec<_>>();
+        assert_eq!(numbers(account::HOLD), [0]);
+        assert_eq!(numbers(account::DROP_NAME), [1]);
+        assert_eq!(numbers(account::SPEND_CODE), [0]);
+        assert_eq!(numbers(passkey::USE), [2]);
+        assert_eq!(numbers(client::KEEP_KEYS), [0]);
         for sql in [account::INSERT, account::ADD_NAME, app_grant::INSERT, passkey::ADD] {
-            assert!(places(sql).is_empty(), "{sql}");
+            assert!(numbers(sql).is_empty(), "{sql}");
         }
     }
 

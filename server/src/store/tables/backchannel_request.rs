@@ -3,7 +3,7 @@
 use super::app_grant::forget_of_installation;
 use super::session::forget_ended;
 
-/// Nobody is asked while a place of `authorization::not_mine` is blocked ($9, $10).
+/// Nobody is asked while a key of `authorization::not_mine` is blocked ($9, $10).
 pub const INSERT: &str = "INSERT INTO backchannel_request (id, client, account, places, salt, body, state, version, session, number, \
     answered_ms, expires_ms) SELECT $1, $2, $3, $4, $5, $6, 'pending', 1, $7, 0, 0, $8 \
     WHERE NOT EXISTS (SELECT 1 FROM attempt WHERE key IN ($9, $10) AND until_ms > $11)";

@@ -1,9 +1,10 @@
-//! Who tells one login method from another. That is the business of `login/methods/`; what names one elsewhere is listed here, so that
-//! nobody adds a place without a thought.
+//! Who tells one login method from another. That is the business of `login/methods/`; what names one elsewhere, or asks of which family it
+//! is, is listed here, so that nobody adds a file without a thought.
 
-use super::code::{tokens_and_texts, without_tests, words};
-use super::{of, root, text};
+use super::code::{tokens, tokens_and_texts, without_tests, words};
+use super::{files, of, root, text};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 /// Files outside of `methods/`, the methods that each names, and what it must know of them. The number of files is part of the type: who
 /// adds one raises it.
@@ -93,6 +94,50 @@ fn named(source: &str) -> BTreeSet<String> {
     found
 }
 
+/// What may be asked of the name of a method, and tells families of methods apart.
+const ASKED: [&str; 6] = ["is_linked", "is_of_one_sign_in", "is_outside", "plugin_name", "provider", "wallet"];
+/// What makes the name of a method of one family.
+const MADE: [&str; 3] = ["of_provider", "plugin", "upstream"];
+
+/// Files outside of `methods/` that tell families of methods apart, what each asks of a name or makes, and why. The number of files is part
+/// of the type: who adds one raises it.
+const MAY_ASK: [(&str, &[&str], &str); 17] = [
+    ("authorization/coming_back.rs", &["is_of_one_sign_in"], "a ticket that was shown in the browser counts there alone"),
+    ("config/file.rs", &["plugin", "upstream"], "which configured methods let in the person of a link"),
+    ("config/login.rs", &["plugin_name", "provider", "wallet"], "what a chain names must be configured"),
+    ("config/plugin.rs", &["plugin"], "what the proofs of a plug-in are worth"),
+    ("http/authorize_challenge.rs", &["wallet"], "an app opens wallets by itself"),
+    ("http/pages.rs", &["provider"], "some providers refuse browsers inside other apps"),
+    ("http/plugin.rs", &["plugin"], "the address to which a plug-in's site leads back"),
+    ("login/due.rs", &["is_linked", "of_provider"], "a method with the operator's own name may be configured no more"),
+    ("login/effect.rs", &["plugin_name"], "a plug-in may want letters, notices and its own links"),
+    ("login/enrolment.rs", &["is_linked"], "an identity is proved by any method with links"),
+    ("login/flow.rs", &["plugin_name"], "what a plug-in wants costs, and is judged, before it is taken in"),
+    ("login/machine.rs", &["plugin_name", "provider", "wallet"], "the operator's label, and whether a plug-in asks who somebody is"),
+    ("login/outside.rs", &["of_provider", "plugin_name", "provider"], "whose account an identity of a provider or plug-in is"),
+    ("login/proof.rs", &["is_outside", "plugin_name", "provider", "wallet"], "the helpers themselves"),
+    (
+        "login/questions.rs",
+        &["is_of_one_sign_in", "is_outside", "of_provider", "plugin_name", "provider"],
+        "no passkey beside a question that leads out, and the page before a plug-in runs",
+    ),
+    ("login/state.rs", &["is_outside"], "which button needs a browser"),
+    ("sessions.rs", &["provider"], "which sign-ins at providers a session rests on"),
+];
+
+/// What the code, without its tests, asks of names of methods, and which names of families it makes.
+fn asked(source: &str) -> BTreeSet<String> {
+    let code = without_tests(tokens(source));
+    let words = words(&code);
+    let is_path = |at: usize| at > 1 && words[at - 1] == "::" && words[at - 2] == "MethodName";
+    let is_call = |at: usize| at > 0 && words[at - 1] == "." && words[at + 1..].starts_with(&["(", ")"]);
+    let tells = |at: usize| match words[at] {
+        word if ASKED.contains(&word) => is_path(at) || is_call(at),
+        word => MADE.contains(&word) && is_path(at),
+    };
+    (0..words.len()).filter(|at| tells(*at)).map(|at| words[at].to_owned()).collect()
+}
+
 /// What is wrong with the list, as the files are.
 fn faults(found: &BTreeMap<String, BTreeSet<String>>, list: &[(&str, &[&str], &str)]) -> Vec<String> {
     let (mut wrong, nothing) = (Vec::new(), BTreeSet::new());
@@ -113,21 +158,31 @@ fn faults(found: &BTreeMap<String, BTreeSet<String>>, list: &[(&str, &[&str], &s
     wrong
 }
 
-#[test]
-fn no_further_file_tells_methods_apart() {
+/// Compares a list with what is read in the files outside of `methods/`.
+fn judge(list: &[(&str, &[&str], &str)], read: impl Fn(&str) -> BTreeSet<String>) {
     let source = root().join("server/src");
     let mut found = BTreeMap::new();
     for file in of("rs") {
         let Ok(below) = file.strip_prefix(&source) else { continue };
-        let methods = named(&text(&file));
+        let methods = read(&text(&file));
         if !below.starts_with("login/methods") && !methods.is_empty() {
             found.insert(below.to_str().unwrap().to_owned(), methods);
         }
     }
-    let wrong = faults(&found, &MAY_NAME);
+    let wrong = faults(&found, list);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let files: Vec<&str> = MAY_NAME.iter().map(|(file, ..)| *file).collect();
+    let files: Vec<&str> = list.iter().map(|(file, ..)| *file).collect();
     assert!(files.is_sorted_by(|one, next| one < next), "each file once, in order: {files:?}");
+}
+
+#[test]
+fn no_further_file_tells_methods_apart() {
+    judge(&MAY_NAME, named);
+}
+
+#[test]
+fn no_further_file_tells_families_of_methods_apart() {
+    judge(&MAY_ASK, asked);
 }
 
 /// The twins: what counts as naming one, and what is said of a list that has become wrong.
@@ -139,6 +194,11 @@ fn a_file_that_names_a_method_is_found() {
     let unnamed = "MethodName::new(word); methods::ask(x); Other::EMAIL; #[cfg(test)] mod tests { MethodName::EMAIL } \"MethodName::TOTP\"";
     assert_eq!(named(unnamed), "");
     assert_eq!(named("Means::read(x); Means::Regain; Other::Totp; \"email\"; \"a password\"; // \"totp\""), "");
+    let asked = |source: &str| asked(source).into_iter().collect::<Vec<_>>().join(" ");
+    assert_eq!(asked("if method.plugin_name().is_some() || all.map(MethodName::wallet) { x.is_linked() }"), "is_linked plugin_name wallet");
+    assert_eq!(asked("MethodName::of_provider(name) == MethodName::upstream(name)"), "of_provider upstream");
+    assert_eq!(asked("config.wallet.get(x); provider(); self.provider(name); methods::upstream::GO; let plugin = wallet;"), "");
+    assert_eq!(asked("#[cfg(test)] mod tests { x.wallet() } // x.wallet()"), "");
     fn count(list: &[(&str, &[&str], &str)]) -> usize {
         faults(&BTreeMap::from([("a.rs".to_owned(), BTreeSet::from(["EMAIL".to_owned()]))]), list).len()
     }
@@ -147,4 +207,51 @@ fn a_file_that_names_a_method_is_found() {
     assert_eq!(count(&[("a.rs", &["EMAIL", "TOTP"], "letters need it")]), 1, "a method that is not named");
     assert_eq!(count(&[("a.rs", &["EMAIL"], "letters need it"), ("b.rs", &["TOTP"], "it was here")]), 1, "a file that is gone");
     assert_eq!(count(&[("a.rs", &["EMAIL"], "")]), 1, "no reason");
+}
+
+/// The files of the server that may name `knock`, the method for tests alone, and why. It shows what a method without a credential takes.
+const KNOCK: [(&str, &str); 6] = [
+    ("audit/events.rs", "the catalogue has the events of all methods, and no method may be imported from below"),
+    ("login/methods/knock.rs", "the method itself"),
+    ("login/methods/mod.rs", "its line in the list of methods"),
+    ("pages/locales.rs", "its texts are in files of their own, since no server that is shipped has them"),
+    ("pages/locales/knock.de.ftl", "its texts in German"),
+    ("pages/locales/knock.en.ftl", "its texts in English"),
+];
+
+/// A method without a credential is shorter.
+const KNOCK_LINES: usize = 80;
+
+#[test]
+fn the_method_for_tests_is_one_short_file() {
+    let source = root().join("server/src");
+    let names_it = |path: &PathBuf| text(path).to_lowercase().contains("knock");
+    let below = |path: PathBuf| path.strip_prefix(&source).ok().map(|it| it.display().to_string());
+    let found: BTreeSet<String> =
+        files().into_iter().filter(|path| path.starts_with(&source) && names_it(path)).filter_map(below).collect();
+    assert_eq!(found, BTreeSet::from(KNOCK.map(|(file, _)| file.to_owned())));
+    let lines = text(&source.join("login/methods/knock.rs")).lines().count();
+    assert!((10..KNOCK_LINES).contains(&lines), "{lines} lines");
+}
+
+/// Words of what writes. A method says what it wants as values, and `flow` and `commit` do it.
+const WRITING: [&str; 6] = ["Change", "Draft", "Rates", "Store", "apply", "try_apply"];
+
+/// The words of the code that write.
+fn writing(source: &str) -> Vec<&'static str> {
+    let code = without_tests(tokens(source));
+    let words = words(&code);
+    WRITING.into_iter().filter(|word| words.contains(word)).collect()
+}
+
+#[test]
+fn no_method_writes() {
+    let methods = root().join("server/src/login/methods");
+    let files: Vec<PathBuf> = of("rs").into_iter().filter(|file| file.starts_with(&methods)).collect();
+    assert!(files.len() > 8, "{files:?}");
+    for file in files {
+        assert_eq!(writing(&text(&file)), [""; 0], "{}", file.display());
+    }
+    assert_eq!(writing("let c = Change::new(1); store.apply(c)"), ["Change", "apply"], "the twin");
+    assert_eq!(writing("x: ReadOnlyStore, y: &Rates // Change"), ["Rates"]);
 }

@@ -68,7 +68,7 @@ fn types_of(name: &str) -> BTreeMap<String, Vec<PathBuf>> {
 }
 
 /// The types that the code defines. A type that belongs to a trait is none of its own.
-fn types(code: &[Token]) -> BTreeSet<&str> {
+pub(super) fn types(code: &[Token]) -> BTreeSet<&str> {
     let words = words(code);
     let (mut found, mut bodies, mut opens_trait) = (BTreeSet::new(), Vec::new(), false);
     for (at, word) in words.iter().enumerate() {

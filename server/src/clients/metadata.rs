@@ -1,8 +1,8 @@
 //! Client metadata (RFC 7591 2, OpenID Connect Registration 1.0 2) becomes a client of ours. The rules of the configuration file hold for
 //! it. Or every reason why not is named.
 
-use super::sensitive::Sensitive;
 use crate::config::{self, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Secret, Span, TokenDelivery, USER_SCOPES};
+use crate::sensitive::Sensitive;
 use crate::visible::is_seen_whole;
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::base64url;
