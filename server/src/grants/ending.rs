@@ -3,7 +3,7 @@
 //! `sessions::ending`.
 
 use crate::sessions::ending::{forget_below, forget_ended};
-use crate::store::tables::{app_grant, backchannel_request, device_secret, session};
+use crate::store::tables::{app_grant, device_secret, session};
 use crate::store::{Change, Expect, Value};
 
 /// Ends one grant; nothing happens if it has ended already. Sign-out in any app of a session ends what all apps of it share.
@@ -66,9 +66,7 @@ pub fn end_of_installation(change: &mut Change, client: &str, jkt: &str) {
     for sql in [app_grant::END_OF_INSTALLATION, app_grant::END_CHILDREN_OF_INSTALLATION] {
         change.run_expecting(sql, [name(), vec![now_ms.into()]].concat(), Expect::Any);
     }
-    for sql in
-        [app_grant::FORGET_PROVIDERS_OF_INSTALLATION, backchannel_request::FORGET_OF_INSTALLATION, device_secret::FORGET_OF_INSTALLATION]
-    {
+    for sql in app_grant::FORGET_OF_INSTALLATION {
         change.run_expecting(sql, name(), Expect::Any);
     }
 }

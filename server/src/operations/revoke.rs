@@ -99,10 +99,13 @@ impl Selection {
     }
 }
 
-/// Installations and their grants, a hundred to a change. Answers how many grants there were.
+/// So many installations end by one change. Each is some ten statements, and others wait for the change.
+const TOGETHER: usize = 10;
+
+/// Installations and their grants, a few to a change. Answers how many grants there were.
 async fn revoke(context: &Context, actor: &Actor, all: &[Installation], preview: bool) -> Result<usize> {
     let mut grants = 0;
-    for batch in all.chunks(100) {
+    for batch in all.chunks(TOGETHER) {
         let mut change = context.change(actor);
         for Installation { client_id, jkt } in batch {
             let id = || vec![client_id.as_str().into(), jkt.as_str().into()];

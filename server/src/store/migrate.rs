@@ -37,6 +37,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0031_provider_entries", include_str!("../../schema/0031_provider_entries.sql")),
     ("0032_provider_token_lease", include_str!("../../schema/0032_provider_token_lease.sql")),
     ("0033_shown_claims", include_str!("../../schema/0033_shown_claims.sql")),
+    ("0034_grants_of_key", include_str!("../../schema/0034_grants_of_key.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

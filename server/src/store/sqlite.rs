@@ -270,4 +270,36 @@ mod tests {
             assert_eq!((statement.get_status(StatementStatus::RePrepare), statement.get_status(StatementStatus::Run)), (0, 3));
         }
     }
+
+    /// What a statement looks through from end to end.
+    fn scans(connection: &Connection, sql: &str) -> Vec<String> {
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", placed(sql))).unwrap();
+        let mut rows = plan.raw_query();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            found.push(row.get::<_, String>("detail").unwrap());
+        }
+        assert!(!found.is_empty(), "{sql}");
+        found.retain(|line| line.starts_with("SCAN"));
+        found
+    }
+
+    /// A thousand installations may be revoked at once, and there are millions of grants. The twin: by its client alone, no index finds one.
+    #[test]
+    fn what_an_installation_has_is_found_by_an_index() {
+        in_directory("plans", |path| {
+            let connection = connect(path).unwrap();
+            let named = [
+                tables::app_grant::OF_INSTALLATION,
+                tables::app_grant::LAST_USE_OF_INSTALLATION,
+                tables::app_grant::COUNT_OF_INSTALLATION,
+                tables::app_grant::END_OF_INSTALLATION,
+                tables::app_grant::END_CHILDREN_OF_INSTALLATION,
+            ];
+            for sql in named.iter().chain(&tables::app_grant::FORGET_OF_INSTALLATION) {
+                assert_eq!(scans(&connection, sql), [""; 0], "{sql}");
+            }
+            assert_eq!(scans(&connection, "SELECT used_ms FROM app_grant WHERE client = $1"), ["SCAN app_grant"]);
+        });
+    }
 }

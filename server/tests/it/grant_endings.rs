@@ -13,6 +13,8 @@ use symbolon::store::tables::{app_grant, backchannel_request, device_secret};
 use symbolon::store::{Change, Store, Value};
 
 const SESSION: [u8; 16] = [1; 16];
+/// A thumbprint has 43 letters.
+const JKT: &str = "installation-number-one-signs-with-this-key";
 /// When the session began. What came from it is older here, which no real one is.
 const BEGAN_MS: i64 = 500;
 
@@ -52,17 +54,18 @@ fn rest(change: &mut Change, session: [u8; 16]) {
 /// Three grants of one session, of two apps and one person, with all that can hang on each. The first is an installation's.
 async fn fill(store: &Store) {
     const OWN: &str = "INSERT INTO session (id, account, state, cookie, proofs, acr, amr, auth_time_ms, created_ms, used_ms, device, \
-        address, ends_ms, version) VALUES ($1, 'a', 'active', $1, '[]', '', '', 1, $2, 1, '', '', 9, 1)";
+        address, ends_ms, version) VALUES ($1, 'a', 'active', $1, $3, '', '', 1, $2, 1, '', '', 9, 1)";
+    const PROOFS: &str = r#"[{"method":"password","subject":"a","at_ms":1}]"#;
     const CHILD: &str = "INSERT INTO session (id, account, state, cookie, proofs, acr, amr, auth_time_ms, created_ms, used_ms, device, \
         address, ends_ms, version, parent, parent_number) VALUES ($1, 'a', 'active', $1, '[]', '', '', 1, 1, 1, '', '', 9, 1, $2, $3)";
     const INSTALLATION: &str = "INSERT INTO instance (client, jkt, state, platform, tier, evidence_key, counter, facts, created_ms, \
-        attested_ms) VALUES ('one', 'i', 'active', 'ios', 'hardware', $1, 0, '{}', 0, 0)";
+        attested_ms) VALUES ('one', $2, 'active', 'ios', 'hardware', $1, 0, '{}', 0, 0)";
     let mut change = Change::new(1_000);
     let session = || Value::from(&SESSION[..]);
-    change.run(OWN, vec![session(), BEGAN_MS.into()]);
-    change.run(INSTALLATION, vec![Value::Bytes(Vec::new())]);
+    change.run(OWN, vec![session(), BEGAN_MS.into(), PROOFS.into()]);
+    change.run(INSTALLATION, vec![Value::Bytes(Vec::new()), JKT.into()]);
     rest(&mut change, SESSION);
-    for (number, client, kind, holder) in [(1_i64, "one", "instance", "i"), (2, "one", "bearer", ""), (3, "two", "bearer", "")] {
+    for (number, client, kind, holder) in [(1_i64, "one", "instance", JKT), (2, "one", "bearer", ""), (3, "two", "bearer", "")] {
         let (scope, empty) = (|| Value::from("openid"), || Value::from("[]"));
         let values = vec![session(), number.into(), "a".into(), client.into(), kind.into(), holder.into(), scope(), empty(), "{}".into()];
         change.run(app_grant::INSERT, [values, vec![session(), (number * 10).into(), 9_000_000.into()]].concat());
@@ -105,8 +108,8 @@ async fn one_function_ends_what_hangs_on_a_grant() {
         ("the client's", &|change| ending::end_of_client(change, "a", "one"), (1, 2, 2, 2)),
         ("the client's of then", &|change| ending::end_of_client_again(change, "a", "one", 10), (2, 4, 4, 3)),
         ("the session's of then", &|change| ending::end_of_session_again(change, "a", (&SESSION, "one"), 20), (1, 2, 2, 2)),
-        ("the installation's", &|change| ending::end_of_installation(change, "one", "i"), (2, 4, 4, 3)),
-        ("another installation's", &|change| ending::end_of_installation(change, "two", "i"), (3, 6, 6, 4)),
+        ("the installation's", &|change| ending::end_of_installation(change, "one", JKT), (2, 4, 4, 3)),
+        ("another installation's", &|change| ending::end_of_installation(change, "two", JKT), (3, 6, 6, 4)),
     ];
     try_ways(&ways).await;
 }
@@ -126,6 +129,60 @@ async fn one_function_ends_what_hangs_on_a_session() {
     try_ways(&ways).await;
 }
 
+/// A browser that is dropped proves nothing any more: no cookie of the session is good, and nothing is proved in it. It lives on, with all that
+/// came from it. The twins: nothing is done, and the cookie alone goes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_is_dropped_leaves_no_cookie_and_no_proofs() {
+    let ways: [(&str, Way<'_>, (i64, i64)); 3] = [
+        ("nothing", &|_| {}, (4, 1)),
+        ("its cookie", &|change| sessions::ending::drop_cookie(change, &SESSION), (3, 1)),
+        ("its browser", &|change| sessions::ending::drop_browser(change, &SESSION), (3, 0)),
+    ];
+    for engine in engines() {
+        for (name, way, expected) in &ways {
+            let world = World::start(engine).await;
+            let store = world.running.shared.now().store.clone();
+            fill(&store).await;
+            let mut change = Change::new(2_000);
+            way(&mut change);
+            store.apply(change).await.unwrap();
+            let cookies = "SELECT count(*) AS count FROM session WHERE state = 'active' AND length(cookie) > 0";
+            let proofs = "SELECT count(*) AS count FROM session WHERE state = 'active' AND proofs <> '[]'";
+            assert_eq!((count(&store, cookies).await, count(&store, proofs).await), *expected, "{name}");
+            world.stop().await;
+        }
+    }
+}
+
+/// A key holds grants of other kinds too: from before it was attested, and with the generation at which it was learned. They end with its
+/// installation. The twins: a grant of another key, and one of a client that only has such a name.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_key_held_before_ends_with_its_installation() {
+    const HELD: &str = "UPDATE app_grant SET holder_kind = $2, holder = $3 WHERE session = $1 AND number = 2";
+    let (one, both) = ((2, 4, 4, 3), (1, 2, 2, 2));
+    let (learned, of_another) = (format!("{JKT}@7"), format!("{}@7", another_end(JKT)));
+    let (learned, of_another) = (learned.as_str(), of_another.as_str());
+    for engine in engines() {
+        for (kind, holder, expected) in [
+            ("jkt", JKT, both),
+            ("learned", learned, both),
+            ("instance", learned, both),
+            ("learned", of_another, one),
+            ("client", JKT, one),
+        ] {
+            let world = World::start(engine).await;
+            let store = world.running.shared.now().store.clone();
+            fill(&store).await;
+            let mut change = Change::new(2_000);
+            change.run(HELD, vec![Value::from(&SESSION[..]), kind.into(), holder.into()]);
+            ending::end_of_installation(&mut change, "one", JKT);
+            store.apply(change).await.unwrap();
+            assert_eq!(left(&store).await, expected, "{kind} {holder}");
+            world.stop().await;
+        }
+    }
+}
+
 /// An operator revokes an installation: nobody is woken up there any more, and nothing is shared from it. The twin: a preview ends nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_installation_that_is_revoked_leaves_no_address_and_no_secret() {
@@ -134,7 +191,7 @@ async fn an_installation_that_is_revoked_leaves_no_address_and_no_secret() {
         let store = world.running.shared.now().store.clone();
         fill(&store).await;
         for (preview, expected) in [(true, (3, 6, 6, 4)), (false, (2, 4, 4, 3))] {
-            let selection = Selection { jkt: Some("i".to_owned()), ..Selection::default() };
+            let selection = Selection { jkt: Some(JKT.to_owned()), ..Selection::default() };
             let operation = Operation::Instance(InstanceOperation::Revoke { selection, preview, after: None });
             let done = run(&Context::of(&world.running.shared.now()), &Actor::Offline { uid: 0 }, operation).await;
             assert!(done.is_ok(), "{:?}", done.err());

@@ -58,9 +58,9 @@ pub const WITH_TOKEN: &str = read!(concat!(", ", over!("$3, $4, $5, $6, $7", "$8
 /// The same of a token that has no grant.
 pub const TOKEN: &str = concat!("SELECT ", over!("$1, $2, $3, $4, $5", "$6, $7, $8, $9, $10", "$11", "$12", "$13"));
 
-/// Did this installation of the client ever get a grant of the account?
+/// Did this installation of the client ever get a grant of the account? In the words of the index `app_grant_of_key`.
 pub const OF_INSTALLATION: &str = "SELECT number FROM app_grant WHERE account = $1 AND client = $2 \
-    AND holder_kind = 'instance' AND holder = $3 LIMIT 1";
+    AND holder_kind = 'instance' AND substr(holder, 1, 43) = $3 LIMIT 1";
 
 pub const INSERT: &str = "INSERT INTO app_grant (session, number, account, client, holder_kind, holder, scope, resource, request, \
     state, generation, salt, code_failures, created_ms, issued_ms, used_ms, ends_ms) \
@@ -108,49 +108,52 @@ pub const COUNT_OF_CLIENT: &str = "SELECT COUNT(*) AS grants, COUNT(DISTINCT g.a
     AND s.state = 'active' AND (c.before_ms IS NULL OR g.created_ms >= c.before_ms)";
 pub const END_CODES: &str = "UPDATE app_grant SET state = 'ended' WHERE state = 'code'";
 
-/// A statement about the grants of an installation ($1: client, $2: key). Its key may also hold grants from before it was attested. A
-/// holder that was learned is written as the key and a generation.
+/// The grants of an installation ($1: client, $2: key). Its key may also hold grants from before it was attested. A holder that was learned is
+/// written as the key and a generation. These are the words of the index `app_grant_of_key`, by which both engines find them. The second
+/// comparison finds no others: PostgreSQL takes each for one grant in two hundred, and by one alone it would read whole tables.
 macro_rules! of_installation {
-    ($begins:literal, $ends:literal) => {
-        concat!($begins, " WHERE client = $1 AND holder_kind IN ('instance', 'jkt', 'learned') AND substr(holder, 1, 43) = $2", $ends)
+    () => {
+        " WHERE client = $1 AND substr(holder, 1, 43) = $2 AND substr(holder, 1, 20) = substr($2, 1, 20) \
+        AND (holder_kind = 'instance' OR holder_kind = 'jkt' OR holder_kind = 'learned')"
+    };
+}
+/// The same, to compare what hangs on them with.
+macro_rules! names_of_installation {
+    () => {
+        concat!("(SELECT session, number FROM app_grant", of_installation!(), ")")
     };
 }
 /// Each use of a grant is written at the grant: that is the installation's last use, without another write.
-pub const LAST_USE_OF_INSTALLATION: &str = of_installation!("SELECT MAX(used_ms) AS used_ms FROM app_grant", "");
-pub const COUNT_OF_INSTALLATION: &str = of_installation!("SELECT COUNT(*) AS count FROM app_grant", " AND state <> 'ended'");
-pub const END_OF_INSTALLATION: &str = of_installation!("UPDATE app_grant SET state = 'ended', ended_ms = $3", " AND state <> 'ended'");
+pub const LAST_USE_OF_INSTALLATION: &str = concat!("SELECT MAX(used_ms) AS used_ms FROM app_grant", of_installation!());
+pub const COUNT_OF_INSTALLATION: &str = concat!("SELECT COUNT(*) AS count FROM app_grant", of_installation!(), " AND state <> 'ended'");
+pub const END_OF_INSTALLATION: &str =
+    concat!("UPDATE app_grant SET state = 'ended', ended_ms = $3", of_installation!(), " AND state <> 'ended'");
 /// What browsers and kiosks got by way of them.
-pub const END_CHILDREN_OF_INSTALLATION: &str = of_installation!(
-    "UPDATE session SET state = 'ended', ended_ms = $3 WHERE state = 'active' \
-    AND (parent, parent_number) IN (SELECT session, number FROM app_grant",
-    ")"
+pub const END_CHILDREN_OF_INSTALLATION: &str = concat!(
+    "UPDATE session SET state = 'ended', ended_ms = $3 WHERE state = 'active' AND (parent, parent_number) IN ",
+    names_of_installation!()
 );
-/// What those rest on at providers.
-pub const FORGET_PROVIDERS_OF_INSTALLATION: &str = of_installation!(
-    "DELETE FROM provider_session WHERE session IN (SELECT id FROM session WHERE state = 'ended' \
-    AND (parent, parent_number) IN (SELECT session, number FROM app_grant",
-    "))"
-);
-
-/// What deletes the rows of a table that hang on the grants of an installation, or on what browsers and kiosks got by way of them. Tables
-/// of such rows are small, so each row is looked at, and not each grant.
-macro_rules! forget_of_installation {
-    ($table:literal) => {
-        concat!(
-            "DELETE FROM ",
-            $table,
-            " WHERE EXISTS (SELECT 1 FROM app_grant g WHERE g.session = ",
-            $table,
-            ".session AND g.number = ",
-            $table,
-            ".number AND g.client = $1 AND g.holder_kind IN ('instance', 'jkt', 'learned') AND substr(g.holder, 1, 43) = $2) \
-            OR EXISTS (SELECT 1 FROM session s JOIN app_grant g ON g.session = s.parent AND g.number = s.parent_number WHERE s.id = ",
-            $table,
-            ".session AND g.client = $1 AND g.holder_kind IN ('instance', 'jkt', 'learned') AND substr(g.holder, 1, 43) = $2)"
-        )
-    };
-}
-pub(crate) use forget_of_installation;
+/// What those rest on at providers, the addresses for waking apps up, and what apps share: of the grants, and of what was got by way of them.
+/// One statement for each, because with OR between them PostgreSQL reads the whole table.
+pub const FORGET_OF_INSTALLATION: [&str; 5] = [
+    concat!(
+        "DELETE FROM provider_session WHERE session IN (SELECT id FROM session WHERE state = 'ended' AND (parent, parent_number) IN ",
+        names_of_installation!(),
+        ")"
+    ),
+    concat!("DELETE FROM push_address WHERE (session, number) IN ", names_of_installation!()),
+    concat!(
+        "DELETE FROM push_address WHERE session IN (SELECT id FROM session WHERE (parent, parent_number) IN ",
+        names_of_installation!(),
+        ")"
+    ),
+    concat!("DELETE FROM device_secret WHERE (session, number) IN ", names_of_installation!()),
+    concat!(
+        "DELETE FROM device_secret WHERE session IN (SELECT id FROM session WHERE (parent, parent_number) IN ",
+        names_of_installation!(),
+        ")"
+    ),
+];
 
 /// After a restore: a refresh moves the generation by one, and the idle time.
 pub const ADVANCE_AGAIN: &str = "UPDATE app_grant SET generation = $3, issued_ms = CASE WHEN generation < $3 THEN $4 ELSE issued_ms END, \

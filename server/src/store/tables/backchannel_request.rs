@@ -1,6 +1,5 @@
 //! `backchannel_request`: what clients ask people on their own devices (CIBA). `push_address`: where apps are woken up.
 
-use super::app_grant::forget_of_installation;
 use super::session::forget_ended;
 
 /// Nobody is asked while a key of `authorization::not_mine` is blocked ($9, $10).
@@ -37,7 +36,6 @@ pub const FORGET_ADDRESS: &str = "DELETE FROM push_address WHERE session = $1 AN
 pub const FORGET_ENDED: &str = forget_ended!("push_address", "account = $1");
 /// Of a session, and of those that came from it.
 pub const FORGET_ENDED_BELOW: &str = forget_ended!("push_address", "session IN (SELECT id FROM session WHERE id = $1 OR parent = $1)");
-pub const FORGET_OF_INSTALLATION: &str = forget_of_installation!("push_address");
 /// Of living grants alone, newest first.
 pub const ADDRESSES: &str = "SELECT p.session, p.number, p.address, g.client FROM push_address p \
     JOIN app_grant g ON g.session = p.session AND g.number = p.number JOIN session s ON s.id = p.session \

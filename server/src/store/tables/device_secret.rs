@@ -1,6 +1,5 @@
 //! `device_secret`: sign-ins that an app shares with other apps of its organisation (Native SSO).
 
-use super::app_grant::forget_of_installation;
 use super::session::forget_ended;
 
 pub const INSERT: &str =
@@ -14,7 +13,6 @@ pub const FORGET_SIGNED_OUT: &str =
 pub const FORGET_ENDED: &str = forget_ended!("device_secret", "account = $1");
 /// Of a session, and of those that came from it.
 pub const FORGET_ENDED_BELOW: &str = forget_ended!("device_secret", "session IN (SELECT id FROM session WHERE id = $1 OR parent = $1)");
-pub const FORGET_OF_INSTALLATION: &str = forget_of_installation!("device_secret");
 /// Another person signs in in the same installation.
 pub const FORGET_OTHERS: &str = "DELETE FROM device_secret WHERE client = $1 AND instance = $2 AND account <> $3";
 pub const FORGET: &str = "DELETE FROM device_secret WHERE account = $1";
