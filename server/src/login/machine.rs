@@ -11,7 +11,7 @@ use super::policy::Policy;
 use super::proof::{MethodName, Proof};
 use super::rates::Rates;
 use super::reading::Accounts;
-use super::row::{self, AnswerParts, Holds, Life, Moving, SignInRow, SignInSecret};
+use super::row::{self, AnswerParts, Holds, Life, Moving, SignInRow, SignInSecret, StoredSignIn};
 use super::state::{State, Subject};
 use crate::clients::Clients;
 use crate::config::Config;
@@ -396,9 +396,10 @@ impl Machine {
 
     /// The first answer to a start: it may have been given already.
     pub async fn receive_start(&self, state: State, secret: &[u8], answer: &Answer<'_>, now_ms: i64) -> Result<Received> {
-        match row::read(&self.store, &self.keyring, &state.id).await? {
-            Some(stored) => self.receive(stored, (secret, 0), answer, now_ms).await,
-            None => {
+        match row::find(&self.store, &self.keyring, &state.id).await? {
+            StoredSignIn::Row(stored) => self.receive(*stored, (secret, 0), answer, now_ms).await,
+            StoredSignIn::Void => Err(over().because("a sign-in that was ended").into()),
+            StoredSignIn::Nothing => {
                 let parts = AnswerParts { id: &state.id, version: 0, action: answer.action, fields: answer.fields };
                 let mac = parts.mac(&self.keyring)?;
                 Ok(Received::Fresh(Box::new(Answering { state, is_stored: false, secret: secret.to_vec(), mac })))
@@ -410,14 +411,14 @@ impl Machine {
     pub async fn receive_answer(&self, id: &[u8; 16], held: (&[u8], i64), answer: &Answer<'_>, now_ms: i64) -> Result<Received> {
         match row::read(&self.store, &self.keyring, id).await? {
             Some(stored) => self.receive(stored, held, answer, now_ms).await,
-            None => Err(over().because("no row").into()),
+            None => Err(over().because("no row, or one that was ended").into()),
         }
     }
 
     async fn receive(&self, stored: SignInRow, (secret, version): (&[u8], i64), answer: &Answer<'_>, now_ms: i64) -> Result<Received> {
         let holds = stored.holds(secret);
-        if holds == Holds::Nothing || stored.life() == Life::Void {
-            return Err(over().because("another browser's sign-in, or one that was ended").into());
+        if holds == Holds::Nothing {
+            return Err(over().because("another browser's sign-in").into());
         }
         let id = stored.state.id;
         let parts = AnswerParts { id: &id, version, action: answer.action, fields: answer.fields };
@@ -504,7 +505,7 @@ impl Machine {
         let (holds, life) = (stored.holds(secret), stored.life());
         let state = Box::new(stored.state);
         Ok(match (holds, life) {
-            (Holds::Nothing, _) | (_, Life::Void) => SignInView::Nothing,
+            (Holds::Nothing, _) => SignInView::Nothing,
             (Holds::Before, _) => SignInView::Elsewhere(state),
             (Holds::Present, Life::Ended) => SignInView::Ended(state),
             (Holds::Present, Life::Open) if now_ms >= state.expires_ms => SignInView::Nothing,

@@ -28,7 +28,14 @@ pub struct SignInRow {
 pub enum Life {
     Open,
     Ended,
+}
+
+/// What the store has of a sign-in.
+pub enum StoredSignIn {
+    Nothing,
+    /// Its browser ended it by the way. Nothing of it is kept, but that it was begun.
     Void,
+    Row(Box<SignInRow>),
 }
 
 /// What a browser's secret is to a row.
@@ -123,32 +130,46 @@ fn next_secret(
     made.ok_or_else(|| Fault::new("the master key of a sign-in's answer is gone"))
 }
 
+/// None: there is none, or it is void.
 pub async fn read(store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Option<SignInRow>> {
-    read_by(READ, store, keyring, id).await
+    Ok(living(find(store, keyring, id).await?))
 }
 
 /// The same, if it is under way: of all others nothing is opened.
 pub async fn read_open(store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Option<SignInRow>> {
-    read_by(READ_OPEN, store, keyring, id).await
+    Ok(living(find_by(READ_OPEN, store, keyring, id).await?))
 }
 
-async fn read_by(sql: &'static str, store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Option<SignInRow>> {
-    let Some(row) = store.one(sql, &[Value::from(&id[..])]).await? else { return Ok(None) };
-    Ok(Some(stored(keyring, id, &row)?))
+/// A start may come again when its sign-in is void.
+pub async fn find(store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<StoredSignIn> {
+    find_by(READ, store, keyring, id).await
 }
 
-fn stored(keyring: &KeyRing, id: &[u8; 16], row: &Row) -> std::result::Result<SignInRow, Fault> {
-    let plain = keyring.open(&sealed_at(id), row.bytes("body")?).ok_or_else(|| Fault::new("a sign-in cannot be opened"))?;
-    let mut state: State = serde_json::from_slice(&plain).map_err(|error| Fault::new(format!("a sign-in: {error}")))?;
-    state.version = row.int("version")?;
+fn living(found: StoredSignIn) -> Option<SignInRow> {
+    match found {
+        StoredSignIn::Row(row) => Some(*row),
+        StoredSignIn::Nothing | StoredSignIn::Void => None,
+    }
+}
+
+async fn find_by(sql: &'static str, store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<StoredSignIn> {
+    let Some(row) = store.one(sql, &[Value::from(&id[..])]).await? else { return Ok(StoredSignIn::Nothing) };
+    Ok(stored(keyring, id, &row)?)
+}
+
+fn stored(keyring: &KeyRing, id: &[u8; 16], row: &Row) -> std::result::Result<StoredSignIn, Fault> {
     let life = match row.text("state")? {
         "open" => Life::Open,
         "ended" => Life::Ended,
-        _ => Life::Void,
+        _ => return Ok(StoredSignIn::Void),
     };
+    let plain = keyring.open(&sealed_at(id), row.bytes("body")?).ok_or_else(|| Fault::new("a sign-in cannot be opened"))?;
+    let mut state: State = serde_json::from_slice(&plain).map_err(|error| Fault::new(format!("a sign-in: {error}")))?;
+    state.version = row.int("version")?;
     let bytes = |name: &str| row.bytes(name).map(<[u8]>::to_vec);
     let (secret, secret_before, answered, taken_by) = (bytes("secret")?, bytes("secret_before")?, bytes("answered")?, bytes("taken_by")?);
-    Ok(SignInRow { state, secret, secret_before, answered, taken_by, taken_ms: row.int("taken_ms")?, life })
+    let taken_ms = row.int("taken_ms")?;
+    Ok(StoredSignIn::Row(Box::new(SignInRow { state, secret, secret_before, answered, taken_by, taken_ms, life })))
 }
 
 /// What an answer does to the row, beside its effects.
@@ -260,7 +281,8 @@ fn seal(keyring: &KeyRing, state: &State) -> std::result::Result<Vec<u8>, Fault>
     keyring.seal(&sealed_at(&state.id), &plain)
 }
 
-/// Ends a sign-in that a browser had begun, if the browser proves it.
+/// Ends a sign-in that a browser had begun, if the browser proves it. What was typed, proved and learned in it goes.
 pub fn void(change: &mut Change, id: &[u8; 16], secret: &[u8]) {
-    change.run_expecting(VOID, vec![Value::from(&id[..]), Value::from(&digest::sha256(secret)[..])], Expect::Any);
+    let named = vec![Value::from(&id[..]), Value::from(&digest::sha256(secret)[..]), Value::from(&b""[..])];
+    change.run_expecting(VOID, named, Expect::Any);
 }

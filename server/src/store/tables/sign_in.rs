@@ -18,6 +18,8 @@ pub const ADVANCE: &str = "UPDATE sign_in SET body = $4, version = version + 1, 
 pub const KEEP: &str = "UPDATE sign_in SET body = $3 WHERE id = $1 AND version = $2 AND taken_ms = $4 AND state = 'open'";
 /// Only the answer that took the question gives it free.
 pub const LET_GO: &str = "UPDATE sign_in SET taken_ms = 0 WHERE id = $1 AND version = $2 AND taken_ms = $3";
-/// Whoever signs out, or gives the browser to somebody else, ends what the browser had begun.
-pub const VOID: &str = "UPDATE sign_in SET state = 'void' WHERE id = $1 AND (secret = $2 OR secret_before = $2) AND state = 'open'";
+/// Whoever signs out, or gives the browser to somebody else, ends what the browser had begun. The row stays, because its start would make
+/// another one. `$3`: no bytes.
+pub const VOID: &str =
+    "UPDATE sign_in SET state = 'void', body = $3 WHERE id = $1 AND (secret = $2 OR secret_before = $2) AND state = 'open'";
 pub const FORGET_ALL: [&str; 2] = ["DELETE FROM login", "DELETE FROM sign_in"];

@@ -335,8 +335,10 @@ impl World {
         let mut texts = String::new();
         for row in app.store.all("SELECT id FROM sign_in", &[]).await.unwrap() {
             let id: [u8; 16] = row.bytes("id").unwrap().try_into().unwrap();
-            let stored = symbolon::login::row::read(&app.store, &app.keyring, &id).await.unwrap().unwrap();
-            texts.push_str(&serde_json::to_string(&stored.state).unwrap());
+            // Of one that is void nothing is kept.
+            if let Some(stored) = symbolon::login::row::read(&app.store, &app.keyring, &id).await.unwrap() {
+                texts.push_str(&serde_json::to_string(&stored.state).unwrap());
+            }
         }
         texts
     }
