@@ -56,10 +56,19 @@ pub const PERSONAL: &[&str] = &[
     "user_code_set",
 ];
 
-/// Refusals that a person reads as well: their own "no", and what happened to a code of theirs. Nobody else can cause one without being this
-/// person, or holding a code of their phone; the second is written once an hour.
-pub const PERSONAL_REFUSALS: &[&str] =
-    &["backchannel_denied", "device_denied", "grant_weaker_than_policy", "kiosk_code_elsewhere", "kiosk_code_replayed"];
+/// Refusals that a person reads as well: their own "no", an approval that came to nothing, and what happened to a code of theirs. Nobody else
+/// can cause one without being this person, or holding a code of their phone; the last is written once an hour.
+pub const PERSONAL_REFUSALS: &[&str] = &[
+    "authorization_refused",
+    "backchannel_denied",
+    "device_denied",
+    "grant_weaker_than_policy",
+    "kiosk_code_elsewhere",
+    "kiosk_code_replayed",
+];
+
+/// What the entry of an approval says of the client that waits elsewhere.
+const OF_APPROVAL: [&str; 2] = ["asked_from", "started_from"];
 
 /// One entry before it is written.
 #[derive(Clone, Debug)]
@@ -131,6 +140,8 @@ impl Entry {
     pub fn is_personal(&self) -> bool {
         match self.outcome {
             "ok" => PERSONAL.contains(&self.event),
+            // An app that sent its person here hears of a refusal by itself. Who waits elsewhere hears of another word.
+            "refused" if self.event == "authorization_refused" => OF_APPROVAL.iter().any(|name| self.detail.contains_key(*name)),
             "refused" => PERSONAL_REFUSALS.contains(&self.event),
             _ => false,
         }
@@ -215,5 +226,16 @@ mod tests {
         let parts = [&cut["reason"], &cut["client"], &cut["detail"]["a"], &cut["detail"]["b"][0]["c"]];
         assert!(parts.iter().all(|part| part.as_str() == Some(&*format!("{}…", text(LONGEST)))), "{cut:.200}");
         assert_eq!((&cut["at"], &cut["outcome"]), (&json!(7), &json!("refused")));
+    }
+
+    /// Whoever sends requests of an app again and again fills no history. The twin: what the person was asked to approve stands in it.
+    #[test]
+    fn a_refusal_is_personal_where_it_is_of_an_approval() {
+        let refused = || Entry::refused("authorization_refused", "x").account("a").with("error", "access_denied");
+        assert!(!refused().is_personal());
+        for name in OF_APPROVAL {
+            assert!(refused().with(name, "127.0.0.1").is_personal(), "{name}");
+        }
+        assert!(Entry::refused("device_denied", "x").is_personal() && !Entry::refused("code_refused", "x").is_personal());
     }
 }

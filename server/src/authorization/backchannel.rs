@@ -5,7 +5,7 @@ use super::Authority;
 use super::backchannel_code;
 use super::backchannel_person::{HintedPerson, attempt_keys, not_asked_now};
 use super::backchannel_words::{self, WAKE};
-use super::device::{ApprovalState, elsewhere};
+use super::device::{ApprovalState, elsewhere, must_be_had_here};
 use super::not_mine::{BLOCKED_MS, BlockKeys, Starter};
 use super::request::{self, AuthorizationRequest};
 use super::signed_request;
@@ -219,7 +219,9 @@ fn asked_for(authority: &Authority<'_>, caller: &Caller, form: &Form) -> Result<
     if !request.essential_acr {
         request.acr_values = request::words(form, "acr_values");
     }
-    request::must_be_short(request)
+    let request = request::must_be_short(request)?;
+    must_be_had_here(authority, client, &request)?;
+    Ok(request)
 }
 
 /// What the person compares. Without it, and without a number, nothing ties the approval to what the client shows.

@@ -4,7 +4,7 @@
 use super::Authority;
 use super::backchannel::{BackchannelAuthorization, BackchannelRow, by_id, is_over};
 use super::backchannel_words::{self, PING};
-use super::complete::{Completing, Judgement, Reaching, complete, judge, refused_end};
+use super::complete::{Completing, Judgement, Reaching, complete, judge, not_gone_on, refused_end};
 use super::consent::{self, Assured};
 use super::device::{ApprovalState, client_of};
 use super::not_mine::{self, No};
@@ -15,6 +15,7 @@ use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::login::flow::Moved;
 use crate::login::matching;
+use crate::login::state::Ended;
 use crate::login::step::{FieldKind, Problem, Step, Text};
 use crate::store::tables::attempt::GIVE_BACK;
 use crate::store::tables::backchannel_request::{APPROVE, DENY};
@@ -163,10 +164,11 @@ pub(super) async fn settle(
     };
     let client = client_of(&answerer.authority, request).await?;
     let is_blocked = asked.asked.block_keys(core, &asked.account).are_blocked(core, visitor.now_ms).await?;
-    if is_blocked && !answerer.is_in_browser() {
+    let in_app = !answerer.is_in_browser();
+    if is_blocked && in_app {
         return Err(not_mine::refused().into());
     }
-    let face = if answerer.is_in_browser() { "browser" } else { "app" };
+    let face = if in_app { "app" } else { "browser" };
     let completing = Completing {
         client: &client,
         request,
@@ -175,14 +177,12 @@ pub(super) async fn settle(
         assured: Assured::ClientAuthentication,
         address: visitor.address,
         opened_from: answerer.opened_from(),
-        reaching: Reaching::Waiting {
-            id: asked.id,
-            until_ms: stored.expires_ms + REDEEMABLE_MS,
-            has_agreed: proven.consented && !is_blocked,
-        },
+        reaching: Reaching::Waiting { id: asked.id, until_ms: stored.expires_ms + REDEEMABLE_MS, has_agreed: proven.consented, in_app },
         entry: about(Entry::ok("backchannel_approved"), asked, visitor.address).with("face", face),
     };
-    let grantable = match judge(&answerer.authority, change, &completing).await? {
+    // Nobody approves what a blocked starter asks. The question is only shown, however well the person is proved, and no is still an answer.
+    let judged = if is_blocked { Judgement::Consent } else { judge(&answerer.authority, change, &completing).await? };
+    let grantable = match judged {
         Judgement::Grant(grantable) => grantable,
         Judgement::Consent => {
             let seen = AskedPerson { person: moved.account().and_then(|account| account.any_email.as_deref()), is_blocked };
@@ -220,19 +220,18 @@ fn turn_away(answerer: &Answerer<'_>, moved: &mut Moved, change: &mut Change, as
 
 /// Only the person who is asked says no. Whoever is nobody yet, or only leaves the page, has not answered.
 fn settle_refusal(answerer: &Answerer<'_>, moved: &Moved, change: &mut Change, asked: &BackchannelAuthorization) -> Result<Option<End>> {
-    if moved.state.ended.is_none() {
-        return Ok(None);
-    }
-    let is_asked = moved.state.subject.as_ref().is_some_and(|subject| subject.account == asked.account);
-    let no = match moved.action.as_str() {
-        "deny" => No::Denied,
-        "not_mine" => No::NotMine,
-        "allow" => No::WrongNumber,
-        _ => return Ok(Some(End::default())),
-    };
-    if !is_asked {
+    let Some(ended) = &moved.state.ended else { return Ok(None) };
+    let (core, address) = (answerer.authority.core, answerer.visitor.address);
+    if moved.state.subject.as_ref().is_none_or(|subject| subject.account != asked.account) {
         return Ok(Some(End::default()));
     }
-    let answered = deny(answerer.authority.core, change, asked, no, answerer.visitor.address)?;
+    let answered = match (moved.action.as_str(), ended) {
+        ("deny", _) => deny(core, change, asked, No::Denied, address)?,
+        ("not_mine", _) => deny(core, change, asked, No::NotMine, address)?,
+        ("allow", _) => deny(core, change, asked, No::WrongNumber, address)?,
+        // The page said what does not count yet, and the person went.
+        (_, Ended::Refused { no: None, .. }) => refuse(core, change, asked, &not_gone_on(None), address)?,
+        _ => return Ok(Some(End::default())),
+    };
     Ok(Some(End::of_answer(answered)))
 }

@@ -9,11 +9,12 @@ use super::request::{self, AuthorizationRequest};
 use crate::audit::Entry;
 use crate::clients::note_use;
 use crate::config::{Client, ClientAuthentication, TierName};
+use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::decision::{self, Completed};
 use crate::grants::{RequestRecord, code};
 use crate::login::flow::Proven;
-use crate::login::state::Ended;
+use crate::login::state::{Ended, SaidNo};
 use crate::sessions::{self, Authenticated, OpenedFrom, Session};
 use crate::store::Change;
 use std::net::IpAddr;
@@ -52,6 +53,8 @@ pub enum Reaching<'a> {
         /// The person has answered the question of this delivery, and nothing speaks against it. The question is always asked. What was
         /// agreed to in it is for this one request.
         has_agreed: bool,
+        /// The person answers in an app. Where it has proved too little, its person goes on in the browser.
+        in_app: bool,
     },
 }
 
@@ -103,8 +106,11 @@ impl Granted {
     }
 }
 
+/// What is missing could be proved, and is not.
+pub const UNMET: &str = "unmet_authentication_requirements";
+
 /// What is known now: does the client get a grant? It is asked before the person agrees, and once more when they have. Entries of plug-ins,
-/// and the way back to an app, are added to `change`.
+/// and the way back to an app, are added to `change`. An error decides nothing: the question stays open.
 pub async fn judge(authority: &Authority<'_>, change: &mut Change, completing: &Completing<'_>) -> Result<Judgement> {
     let Completing { request, proven, .. } = completing;
     if request.sub.as_ref().is_some_and(|wanted| *wanted != proven.account) {
@@ -115,8 +121,8 @@ pub async fn judge(authority: &Authority<'_>, change: &mut Change, completing: &
         return Ok(Judgement::SentBack);
     }
     if !gives_essential_acr(request, proven) {
-        let refused = Refused::bad_request("unmet_authentication_requirements", "This way of signing in does not give that acr.");
-        return Ok(Judgement::Refused(refused.because("the proofs do not give an essential acr")));
+        let refused = Refused::bad_request(UNMET, "This way of signing in does not give that acr.");
+        return refuse_or_wait(completing, refused.because("the proofs do not give an essential acr"));
     }
     if must_ask(authority, completing).await? {
         if request.prompt.iter().any(|word| word == "none") {
@@ -137,13 +143,48 @@ pub async fn judge(authority: &Authority<'_>, change: &mut Change, completing: &
         address: completing.address,
         occasion: &occasion,
     };
-    let refused = decision::decide_sign_in(authority, change, &completed).await?;
-    Ok(refused.map_or(Judgement::Grant(Grantable(())), Judgement::Refused))
+    let (refused, entries) = decision::decide_sign_in(authority, change.now_ms(), &completed).await?;
+    let judgement = refused.map_or(Ok(Judgement::Grant(Grantable(()))), |refused| refuse_or_wait(completing, refused));
+    if judgement.is_err() {
+        // The change is not written, and the audit has to say it all the same.
+        write_entries(authority, change.now_ms(), entries).await?;
+    } else {
+        entries.into_iter().for_each(|entry| change.audit(entry));
+    }
+    judgement
+}
+
+/// A client that waits is refused once, and for good. So it is not refused while nobody has said no: a rule could not be asked, or an app's
+/// session has proved too little and the browser can prove more.
+fn refuse_or_wait(completing: &Completing<'_>, refused: Refused) -> Result<Judgement> {
+    match completing.reaching {
+        Reaching::Waiting { .. } if refused.status == 503 => Err(refused.audited().into()),
+        Reaching::Waiting { in_app: true, .. } if refused.code == UNMET => Err(refused.into()),
+        _ => Ok(Judgement::Refused(refused)),
+    }
+}
+
+async fn write_entries(core: &Core, now_ms: i64, entries: Vec<Entry>) -> Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let mut change = Change::new(now_ms);
+    entries.into_iter().for_each(|entry| change.audit(entry));
+    core.store.apply(change).await?;
+    Ok(())
 }
 
 /// A recovery code gives no acr. One that is essential and not had is an error, and never a weaker token (368-Z).
 pub fn gives_essential_acr(request: &AuthorizationRequest, proven: &Proven) -> bool {
     !request.essential_acr || request.acr_values.is_empty() || request.acr_values.iter().any(|wanted| wanted == acr(proven))
+}
+
+/// How the client is refused of a person who went no further. `no`: how they said no. None: they left a page that says what does not count
+/// yet.
+pub(super) fn not_gone_on(no: Option<SaidNo>) -> Refused {
+    let code = if no.is_some() { "access_denied" } else { UNMET };
+    let why = no.map_or("what the person has does not count in full yet", SaidNo::why);
+    Refused::bad_request(code, "The person did not go on.").because(why)
 }
 
 /// How a sign-in ends whose client is refused.

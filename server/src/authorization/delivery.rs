@@ -2,7 +2,7 @@
 
 use super::Authority;
 use super::backchannel::BackchannelAuthorization;
-use super::device::DeviceAuthorization;
+use super::device::{CameBy, DeviceAuthorization};
 use super::request::{AuthorizationRequest, Back, ResponseMode};
 use crate::config::{Client, proving_host};
 use crate::error::{Fault, Result};
@@ -42,6 +42,22 @@ impl Delivery {
             Self::Device(device) => Some(&device.asked.request),
             Self::Backchannel(asked) => Some(&asked.asked.request),
             Self::OwnPage => None,
+        }
+    }
+
+    /// What the row of a sign-in that has ended is still read for, where that is less. The page says which client it was about. Codes that people
+    /// type, and the token that a client is told with, are of no use there any more.
+    pub fn after_its_end(&self) -> Option<Self> {
+        match self {
+            Self::Device(device) => {
+                Some(Self::Device(Box::new(DeviceAuthorization { came_by: CameBy::CompleteUri, ..(**device).clone() })))
+            }
+            Self::Backchannel(asked) => {
+                let mut rest = asked.clone();
+                (rest.asked.notification_token, rest.asked.number) = (None, None);
+                Some(Self::Backchannel(rest))
+            }
+            Self::Redirect(_) | Self::Native(_) | Self::OwnPage => None,
         }
     }
 

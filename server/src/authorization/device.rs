@@ -151,7 +151,14 @@ pub fn check(authority: &Authority<'_>, caller: &Caller, form: &Form) -> Result<
         let wanted = Wanted { scope: &scope, details: &authorization_details, resource: &[one], granted: &[] };
         grants::target(&authority.config, client, wanted)?;
     }
-    request::must_be_short(AuthorizationRequest { authorization_details, ..elsewhere(caller, scope, resource) })
+    let request = request::must_be_short(AuthorizationRequest { authorization_details, ..elsewhere(caller, scope, resource) })?;
+    must_be_had_here(authority, client, &request)?;
+    Ok(request)
+}
+
+/// An `acr` that is essential, and that no policy here gives, is refused where it is asked for. Else the client would poll for nothing.
+pub(super) fn must_be_had_here(authority: &Authority<'_>, client: &Client, request: &AuthorizationRequest) -> Result<()> {
+    request::sign_in_rules(authority, client, request, request::Surroundings::default()).map(drop)
 }
 
 /// A request whose person is elsewhere: there is nothing to send back to, and what comes of it is for the key that asked.

@@ -2,7 +2,7 @@
 //! that may answer (`approves`), by the same steps as any sign-in. What is granted hangs below a session of its own.
 
 use super::Authority;
-use super::complete::{Completing, Granted, Judgement, Reaching, complete, judge, refused_end};
+use super::complete::{Completing, Granted, Judgement, Reaching, complete, judge, not_gone_on, refused_end};
 use super::consent::{self, Assured};
 use super::device::{ApprovalState, CameBy, DeviceAuthorization, DeviceRow, by_id, client_of, is_over};
 use super::not_mine::{self, No};
@@ -204,13 +204,13 @@ pub(super) async fn settle(
     let client = client_of(&answerer.authority, request).await?;
     let here = Whereabouts { address: visitor.address, country: visitor.country };
     let is_blocked = device.asked.block_keys(core, &proven.account).are_blocked(core, visitor.now_ms).await?;
-    let approvable = must_be_approvable(&client, device, (here, is_blocked));
-    let has_agreed = proven.consented && approvable.is_ok();
-    if !answerer.is_in_browser() {
+    let (approvable, in_app) = (must_be_approvable(&client, device, (here, is_blocked)), !answerer.is_in_browser());
+    let may_approve = approvable.is_ok();
+    if in_app {
         approvable?;
     }
     let until_ms = stored.map_or(0, |stored| stored.expires_ms + REDEEMABLE_MS);
-    let face = if answerer.is_in_browser() { "browser" } else { "app" };
+    let face = if in_app { "app" } else { "browser" };
     let completing = Completing {
         client: &client,
         request,
@@ -218,10 +218,12 @@ pub(super) async fn settle(
         assured: if device.asked.starter.is_proved { Assured::ClientAuthentication } else { Assured::Nothing },
         address: visitor.address,
         opened_from: OpenedFrom { user_agent: None, address: Some(device.asked.starter.address) },
-        reaching: Reaching::Waiting { id: device.id, until_ms, has_agreed },
+        reaching: Reaching::Waiting { id: device.id, until_ms, has_agreed: proven.consented, in_app },
         entry: about(Entry::ok("device_approved"), device, visitor.address).with("same_network", here.is_near(device)).with("face", face),
     };
-    let grantable = match judge(&answerer.authority, change, &completing).await? {
+    // What cannot be approved from here is only shown, however well the person is proved. They may still say that they did not start it.
+    let judged = if may_approve { judge(&answerer.authority, change, &completing).await? } else { Judgement::Consent };
+    let grantable = match judged {
         Judgement::Grant(grantable) => grantable,
         Judgement::Consent => {
             let person = moved.account().and_then(|account| account.any_email.as_deref());
@@ -249,9 +251,15 @@ pub(super) async fn settle(
 /// Whoever is nobody yet has only left the page.
 fn settle_refusal(answerer: &Answerer<'_>, moved: &Moved, change: &mut Change, device: &DeviceAuthorization) -> Option<End> {
     let ended = moved.state.ended.as_ref()?;
-    let subject = moved.state.subject.as_ref().filter(|_| matches!(ended, Ended::Refused { .. }));
-    let Some(subject) = subject else { return Some(End::default()) };
-    let no = if moved.action == "not_mine" { No::NotMine } else { No::Denied };
-    let (core, address) = (answerer.authority.core, answerer.visitor.address);
-    Some(End::of_answer(deny(core, change, device, (&subject.account, no), address)))
+    let (Some(subject), Ended::Refused { no, .. }) = (&moved.state.subject, ended) else { return Some(End::default()) };
+    let (core, address, account) = (answerer.authority.core, answerer.visitor.address, subject.account.as_str());
+    let answered = match no {
+        // The page said what does not count yet, and the person went.
+        None => refuse(change, device, (account, &not_gone_on(None)), address),
+        Some(_) => {
+            let no = if moved.action == "not_mine" { No::NotMine } else { No::Denied };
+            deny(core, change, device, (account, no), address)
+        }
+    };
+    Some(End::of_answer(answered))
 }

@@ -2,7 +2,7 @@
 //! only dresses what it returns.
 
 use super::Authority;
-use super::complete::{Completing, Judgement, Reaching, complete, judge, refused_end};
+use super::complete::{Completing, Judgement, Reaching, complete, gives_essential_acr, judge, not_gone_on, refused_end};
 use super::consent::{self, Assured};
 use super::delivery::Delivery;
 use super::request::{self, AuthorizationRequest, Surroundings};
@@ -16,11 +16,12 @@ use crate::error::{Fault, Refused, Result};
 use crate::grants::code::CODE_LIFETIME_MS;
 use crate::login::commit::{Committed, Draft, OVERTAKEN};
 use crate::login::context::Visitor;
-use crate::login::flow::{Moved, Proven};
+use crate::login::flow::{Begin, Moved, Proven};
 use crate::login::machine::{Machine, over};
+use crate::login::policy::may_stand_in;
 use crate::login::rights::Rights;
 use crate::login::row::{self, SignInSecret};
-use crate::login::state::{Ended, Rules, SaidNo, State};
+use crate::login::state::{Ended, Rules, State};
 use crate::login::step::Problem;
 use crate::sessions::Session;
 use crate::store::Change;
@@ -79,6 +80,11 @@ impl<'a> Settling<'a> {
     async fn settle_unless_taken(&self, mut moved: Moved) -> Result<Option<Settled>> {
         let mut draft = self.machine.draft(&moved, self.visitor)?;
         let end = self.finish(&mut moved, &mut draft).await?;
+        if moved.state.ended.is_some()
+            && let Some(rest) = self.delivery.after_its_end()
+        {
+            moved.state.request = rest.as_json()?;
+        }
         if moved.is_only_begun() && end.is_none() {
             return Ok(Some(Settled::Asked(Box::new(moved.state))));
         }
@@ -151,11 +157,9 @@ impl<'a> Settling<'a> {
         if matches!(moved.state.ended, Some(Ended::Closed { .. })) {
             return Ok(Some(End::default()));
         }
-        let Some(Ended::Refused { code, no, .. }) = &moved.state.ended else { return Ok(None) };
+        let Some(Ended::Refused { no, .. }) = &moved.state.ended else { return Ok(None) };
         let Some(request) = self.delivery.request() else { return Ok(Some(End::default())) };
-        let why = no.map_or("what the person has does not count in full yet", SaidNo::why);
-        let known = if code == "access_denied" { "access_denied" } else { "unmet_authentication_requirements" };
-        let refused = Refused::bad_request(known, "The person did not go on.").because(why);
+        let refused = not_gone_on(*no);
         let account = moved.state.subject.as_ref().map(|subject| subject.account.as_str());
         self.refusal(request, account, &refused).note(&self.authority, change).await?;
         Ok(Some(End::default()))
@@ -300,4 +304,29 @@ pub async fn rules(authority: &Authority<'_>, delivery: &Delivery, surroundings:
     let client = authority.clients.get(&request.client_id).await?.ok_or_else(gone)?;
     request::still_allowed(authority, &client, request)?;
     request::sign_in_rules(authority, &client, request, surroundings)
+}
+
+/// Begins a sign-in for what a client has asked. Where an acr is essential, a recovery code from before stands in for no authenticator: the
+/// person proves anew what is missing. So what a browser or an app knew from before ends nothing (368-Z).
+pub async fn begin_for(
+    machine: &Machine,
+    begin: Begin,
+    rules: &Rules,
+    visitor: &Visitor<'_>,
+    asked: Option<&AuthorizationRequest>,
+) -> Result<Moved> {
+    let has_code = begin.existing.as_ref().is_some_and(|existing| existing.proofs.iter().any(may_stand_in));
+    let Some(request) = asked.filter(|request| request.essential_acr && !request.acr_values.is_empty() && has_code) else {
+        return machine.begin(begin, rules, visitor).await;
+    };
+    let mut without = begin.clone();
+    if let Some(existing) = &mut without.existing {
+        existing.proofs.retain(|proof| !may_stand_in(proof));
+    }
+    let moved = machine.begin(begin, rules, visitor).await?;
+    // A policy may name the code itself.
+    if moved.proven.as_ref().is_some_and(|proven| gives_essential_acr(request, proven)) {
+        return Ok(moved);
+    }
+    machine.begin(without, rules, visitor).await
 }

@@ -3,6 +3,7 @@
 
 use super::{Grant, invalid_grant, occasion};
 use crate::attesting::standing;
+use crate::audit::Entry;
 use crate::caller::Caller;
 use crate::config::TierName;
 use crate::config::plugin::Moment;
@@ -11,7 +12,6 @@ use crate::error::{Fault, Refused, Result};
 use crate::limits::Limits;
 use crate::login::flow::Proven;
 use crate::plugins::{Decided, PluginDecision, Situation, unavailable};
-use crate::store::Change;
 use std::net::IpAddr;
 use symbolon_oauth::scope::Scope;
 
@@ -94,11 +94,11 @@ impl Completed<'_> {
     }
 }
 
-/// None: it may be completed. Audit entries go with the change.
-pub async fn decide_sign_in(core: &Core, change: &mut Change, completed: &Completed<'_>) -> Result<Option<Refused>> {
+/// Why it is not completed, and what the audit has to say. None: it may be.
+pub async fn decide_sign_in(core: &Core, now_ms: i64, completed: &Completed<'_>) -> Result<(Option<Refused>, Vec<Entry>)> {
     let Completed { client, proven, scope, installation, address, occasion, .. } = completed;
     if !is_asked(core, Moment::SignIn, client) {
-        return Ok(None);
+        return Ok((None, Vec::new()));
     }
     let auth_time_ms = proven.satisfied.auth_time_ms;
     let situation = Situation {
@@ -113,15 +113,11 @@ pub async fn decide_sign_in(core: &Core, change: &mut Change, completed: &Comple
         amr: proven.satisfied.amr.clone(),
         acr: proven.satisfied.acr.clone(),
         occasion: occasion()?,
-        now_ms: change.now_ms(),
+        now_ms,
     };
-    let decided = core.plugins.decide(situation).await;
-    for entry in decided.entries {
-        if core.limits.alarms.check_key(&Limits::bucket(&["alarm", entry.event, &proven.account, client])).is_ok() {
-            change.audit(entry);
-        }
-    }
-    Ok(match decided.outcome {
+    let Decided { outcome, mut entries, .. } = core.plugins.decide(situation).await;
+    entries.retain(|entry| core.limits.alarms.check_key(&Limits::bucket(&["alarm", entry.event, &proven.account, client])).is_ok());
+    let refused = match outcome {
         PluginDecision::Allow => None,
         PluginDecision::StepUp => {
             let hint = "This sign-in does not prove enough.";
@@ -131,5 +127,6 @@ pub async fn decide_sign_in(core: &Core, change: &mut Change, completed: &Comple
             Some(Refused::bad_request("access_denied", "A rule of this server refuses it.").because("a plug-in decided so"))
         }
         PluginDecision::Unavailable => Some(unavailable().because("a decision could not be asked")),
-    })
+    };
+    Ok((refused, entries))
 }

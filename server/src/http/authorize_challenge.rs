@@ -14,7 +14,7 @@ use crate::authorization::consent::{self, Assured};
 use crate::authorization::delivery::Delivery;
 use crate::authorization::detour::{BROWSER_RETURN, ComesBack, Detour, WANTED};
 use crate::authorization::request::{self, AuthorizationRequest, Surroundings};
-use crate::authorization::settle::{Settled, Settling, rules};
+use crate::authorization::settle::{Settled, Settling, begin_for, rules};
 use crate::authorization::{native, pushed};
 use crate::caller::Caller;
 use crate::config::ClientAuthentication;
@@ -179,7 +179,7 @@ impl NativeRequest<'_> {
         };
         let locale = self.locale(&request);
         let visitor = self.visitor(&locale);
-        let mut moved = app.machine.begin(begin, &rules, &visitor).await?;
+        let mut moved = begin_for(&app.machine, begin, &rules, &visitor, Some(&request)).await?;
         if moved.proven.is_some() {
             // Nothing is missing, and no code comes without an answer of the person.
             moved.ask_consent(consent::step(&authority, &caller.client, &request));

@@ -8,10 +8,9 @@ use super::remembered;
 use super::reply::{self, Reply};
 use super::settle;
 use crate::app::App;
-use crate::authorization::complete::gives_essential_acr;
 use crate::authorization::delivery::Delivery;
 use crate::authorization::request::{self, AuthorizationRequest};
-use crate::authorization::settle::{Settled, rules};
+use crate::authorization::settle::{Settled, begin_for, rules};
 use crate::error::{Error, Refused, Result};
 use crate::login::flow::{Begin, Existing, Moved};
 use crate::login::journey::Journey;
@@ -49,7 +48,9 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
         existing: session.as_ref().filter(|session| counts(session)).map(existing),
     };
     let locale = views::locale(app, incoming, request.ui_locales.as_deref());
-    let moved = match app.machine.begin(begin, &rules, &visitor(app, incoming, &locale)).await {
+    // Without a page, what the session knows is all there is to judge.
+    let asked = Some(&request).filter(|_| !says("none"));
+    let moved = match begin_for(&app.machine, begin, &rules, &visitor(app, incoming, &locale), asked).await {
         Ok(moved) => moved,
         Err(Error::Refused(refused)) if refused.status == 400 => {
             return settle::refuse(app, incoming, &request, account.as_deref(), *refused).await;
@@ -91,23 +92,10 @@ async fn begin_here(
     session: Option<Session>,
 ) -> Result<Reply> {
     let request = delivery.as_json()?;
-    let begin = |existing: Option<Existing>| {
-        let (journey, client, request) = (journey.clone(), client.clone(), request.clone());
-        Begin { journey, client, hint: None, request, existing }
-    };
+    let begin = Begin { journey, client, hint: None, request, existing: session.as_ref().map(existing) };
     let locale = views::locale(app, incoming, None);
     let rules = rules(&app.authority(), &delivery, surroundings(incoming)).await?;
-    let visitor = visitor(app, incoming, &locale);
-    let mut moved = app.machine.begin(begin(session.as_ref().map(existing)), &rules, &visitor).await?;
-    // Whoever only opens a page refuses nothing. Where what was proved here before gives no essential acr, the person proves it anew.
-    let falls_short = match (delivery.asked(), &moved.proven) {
-        (Some(asked), Some(proven)) => !gives_essential_acr(asked, proven),
-        _ => false,
-    };
-    if falls_short {
-        let unproved = session.as_ref().map(existing).map(|existing| Existing { proofs: Vec::new(), ..existing });
-        moved = app.machine.begin(begin(unproved), &rules, &visitor).await?;
-    }
+    let moved = begin_for(&app.machine, begin, &rules, &visitor(app, incoming, &locale), delivery.asked()).await?;
     start(app, incoming, (moved, &delivery), session, &locale).await
 }
 

@@ -10,7 +10,7 @@ use crate::audit::Entry;
 use crate::authorization::backchannel::{self, BackchannelAuthorization, BackchannelRow};
 use crate::authorization::backchannel_answer as answer;
 use crate::authorization::backchannel_words::address_sealed_at;
-use crate::authorization::complete::gives_essential_acr;
+use crate::authorization::complete::UNMET;
 use crate::authorization::delivery::Delivery;
 use crate::authorization::device::client_of;
 use crate::authorization::not_mine::{self, No};
@@ -195,10 +195,6 @@ impl Holder<'_> {
         let rules = crate::authorization::settle::rules(&self.app.authority(), delivery, Default::default()).await?;
         let mut moved = self.app.machine.begin(begin, &rules, &visitor).await?;
         let Some(proven) = &mut moved.proven else { return Ok(false) };
-        // In the browser the person may prove what gives it.
-        if delivery.asked().is_some_and(|request| !gives_essential_acr(request, proven)) {
-            return Ok(false);
-        }
         proven.consented = true;
         let settling = Settling {
             authority: self.app.authority(),
@@ -210,7 +206,12 @@ impl Holder<'_> {
             others: Vec::new(),
             caller: None,
         };
-        match settling.settle(moved).await? {
+        let settled = match settling.settle(moved).await {
+            // In the browser the person may prove what is missing.
+            Err(Error::Refused(refused)) if refused.code == UNMET => return Ok(false),
+            settled => settled?,
+        };
+        match settled {
             Settled::Ended(ended) if matches!(ended.state.ended, Some(Ended::Refused { .. })) => {
                 let hint = "A rule of this server refuses it. The request has ended.";
                 Err(Refused::bad_request("access_denied", hint).because("the client was refused").audited().into())

@@ -22,6 +22,7 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 /// How a sign-in begins.
+#[derive(Clone)]
 pub struct Begin {
     pub journey: Journey,
     pub client: Option<String>,

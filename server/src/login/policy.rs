@@ -342,6 +342,11 @@ pub fn takes_recovery(policy: &Policy, conditions: &Conditions<'_>, proofs: &[Pr
     policy.counting().any(|(chain, _)| may_recover(chain) && conditions.first_missing(proofs, chain) == Some(&MethodName::TOTP))
 }
 
+/// Is it a recovery code? It meets more than its own word, and gives no acr where it does.
+pub fn may_stand_in(proof: &Proof) -> bool {
+    proof.method == MethodName::RECOVERY
+}
+
 /// A recovery code meets a chain's `totp`, but not where the chain names it, nor beside a passkey.
 fn may_recover(chain: &[MethodName]) -> bool {
     !chain.contains(&MethodName::RECOVERY) && !chain.contains(&MethodName::PASSKEY)

@@ -27,12 +27,12 @@ async fn said(world: &World, ask: &Ask, done: &Page) -> Json {
     json!([claims["amr"], claims["acr"]])
 }
 
-fn waits(page: &Page) {
+pub fn waits(page: &Page) {
     assert_eq!((page.status, page.kind(), &page.location), (200, "waits", &None), "{}", page.html);
 }
 
 /// Adds an authenticator on the page that asks for one. Answers its secret, and the page behind the recovery codes.
-async fn add_totp(world: &World, browser: &mut Browser, page: &Page) -> (String, Page) {
+pub async fn add_totp(world: &World, browser: &mut Browser, page: &Page) -> (String, Page) {
     assert_eq!(page.kind(), "enrol_totp", "{}", page.html);
     let secret = page.codes().remove(0);
     let empty = browser.submit(world, page, &[("code", " ")], "continue").await;

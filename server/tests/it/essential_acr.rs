@@ -4,6 +4,7 @@
 use crate::backchannel::{APP_BACK, MESSAGE};
 use crate::backchannel_told::Listener;
 use crate::devices::{self, Tv, is_the_question, type_code};
+use crate::enrolments::{add_totp, waits};
 use crate::world::mail::Post;
 use crate::world::*;
 use serde_json::{Map, Value as Json, json};
@@ -92,10 +93,17 @@ impl Scene {
         let entry = refused.remove(0);
         assert_eq!((entry["client"].as_str(), entry["account"].is_string()), (Some("lounge"), true), "{entry}");
         assert_eq!((&entry["detail"]["error"], &entry["reason"]), (&json!(UNMET), &json!("the proofs do not give an essential acr")));
+        assert_eq!(self.refusals_in_history().await, 1, "its person reads it");
         for event in ["device_denied", "backchannel_denied"] {
             assert_eq!(self.world().audited(event).await, 0, "{event}");
         }
         entry
+    }
+
+    /// How many refusals people read in the history of their accounts.
+    async fn refusals_in_history(&self) -> i64 {
+        let sql = "SELECT count(*) AS count FROM account_event WHERE event = 'authorization_refused'";
+        self.world().running.shared.now().store.one(sql, &[]).await.unwrap().unwrap().int("count").unwrap()
     }
 
     /// What the audit says of approvals of this event: the acr, and that the person agreed.
@@ -117,7 +125,11 @@ async fn poll_device(device: &mut Phone<'_>, tv: &Tv) -> Answer {
 
 /// The client asks alice. The handle.
 async fn ask(client: &mut Phone<'_>, more: &[(&str, &str)]) -> String {
-    let form = [("scope", "openid orders:read"), ("login_hint", "alice"), MESSAGE];
+    ask_person(client, "alice", more).await
+}
+
+async fn ask_person(client: &mut Phone<'_>, person: &str, more: &[(&str, &str)]) -> String {
+    let form = [("scope", "openid orders:read"), ("login_hint", person), MESSAGE];
     let answer = client.post("/backchannel_authentication", &[&form[..], more].concat()).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.text("auth_req_id")
@@ -186,10 +198,9 @@ async fn a_client_elsewhere_hears_that_its_person_has_not_proved_the_acr() {
                 let handle = ask(&mut client, more).await;
                 let mut page = browser.visit(world, "/approvals").await;
                 if tier == "software" {
-                    assert!(page.asks_for("password") && !page.action("allow"), "{}", page.html);
+                    assert!(!page.action("allow"), "{}", page.html);
                     assert_eq!(poll(&mut client, &handle).await.error(), (400, "authorization_pending"), "looking ends nothing");
-                    let next = browser.answer(world, &page, "alice").await;
-                    page = scene.second_factor(&mut browser, &next, recovery).await;
+                    page = scene.second_factor(&mut browser, &page, recovery).await;
                 }
                 if recovery.is_some() {
                     assert_eq!(page.title(), "You have not approved", "{}", page.html);
@@ -228,8 +239,7 @@ async fn a_browser_that_knows_too_little_asks_anew() {
             assert_eq!(is_the_question(&page), tier == "hardware", "{}", page.html);
             assert_eq!(poll_device(&mut device, &tv).await.error(), (400, "authorization_pending"));
             if tier == "software" {
-                let next = browser.answer(world, &page, "alice").await;
-                page = scene.second_factor(&mut browser, &next, None).await;
+                page = scene.second_factor(&mut browser, &page, None).await;
             }
             let done = browser.submit(world, &page, &[("last_group", tv.last_group())], "allow").await;
             assert_eq!(done.title(), "The device is signed in", "{}", done.html);
@@ -272,6 +282,246 @@ async fn an_app_that_proved_too_little_leads_to_the_browser() {
             assert_eq!(poll_device(&mut device, &tv).await.error(), polled, "{tier}");
         }
         assert_eq!(world.audited("authorization_refused").await, 0);
+        scene.post.world.stop().await;
+    }
+}
+
+/// A policy of this name and `acr` for the tier `software`.
+fn policy(require: &str, more: &str) -> String {
+    format!(
+        "[login.own]\nrequire = [\"{require}\"]\nacr = \"urn:own\"\n{more}\n[client.lounge.attestation.tier.software]\nacr = \"urn:own\"\n"
+    )
+}
+
+/// A browser knows a recovery code from before, and has to prove something more. The code stands in for no authenticator then: else the proof
+/// that was missing would end the request. Here it is the mailbox that no session knew. The twin proves it all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_from_before_ends_nothing_where_a_proof_is_missing() {
+    for engine in engines() {
+        let scene = Scene::start(engine, &policy("password + totp + email", "")).await;
+        let world = scene.world();
+        let mut browser = Browser::default();
+        scene.sign_in(&mut browser, &Ask::native("openid"), &scene.codes[0]).await;
+        let mut device = scene.installation("software");
+        let tv = start_device(&mut device).await;
+        let page = browser.visit(world, tv.complete()).await;
+        let seen = scene.post.seen();
+        let mut page = scene.second_factor(&mut browser, &page, None).await;
+        assert_eq!(poll_device(&mut device, &tv).await.error(), (400, "authorization_pending"));
+        if page.kind() == "email_send" {
+            page = browser.submit(world, &page, &[], "send").await;
+        }
+        let code = scene.post.code("alice@example.com", seen).await;
+        let page = browser.submit(world, &page, &[("email_code", &code)], "continue").await;
+        assert!(is_the_question(&page), "{}", page.html);
+        let done = browser.submit(world, &page, &[("last_group", tv.last_group())], "allow").await;
+        assert_eq!(done.title(), "The device is signed in", "{}", done.html);
+        world.advance_s(10);
+        assert_eq!(acr_of(&poll_device(&mut device, &tv).await), "urn:own");
+        assert_eq!(world.audited("authorization_refused").await, 0);
+        scene.post.world.stop().await;
+    }
+}
+
+/// The same where the password has become too old, and the code not yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_from_before_ends_nothing_where_a_proof_is_too_old() {
+    for engine in engines() {
+        let scene = Scene::start(engine, &policy("password + totp", "max_age = \"10m\"")).await;
+        let world = scene.world();
+        let mut browser = Browser::default();
+        let page = browser.open(world, &Ask::native("openid")).await;
+        let page = browser.submit_password(world, &page, "alice", PASSWORD).await;
+        world.advance_s(60);
+        assert!(scene.second_factor(&mut browser, &page, Some(scene.codes[0].as_str())).await.has_code());
+        world.advance_s(570);
+        let mut device = scene.installation("software");
+        let tv = start_device(&mut device).await;
+        let page = browser.visit(world, tv.complete()).await;
+        assert!(page.asks_for("password"), "{}", page.html);
+        let page = browser.answer(world, &page, "alice").await;
+        assert_eq!(poll_device(&mut device, &tv).await.error(), (400, "authorization_pending"));
+        let page = scene.second_factor(&mut browser, &page, None).await;
+        assert!(is_the_question(&page), "{}", page.html);
+        let done = browser.submit(world, &page, &[("last_group", tv.last_group())], "allow").await;
+        assert_eq!(done.title(), "The device is signed in", "{}", done.html);
+        assert_eq!(acr_of(&poll_device(&mut device, &tv).await), "urn:own");
+        assert_eq!(world.audited("authorization_refused").await, 0);
+        scene.post.world.stop().await;
+    }
+}
+
+/// At the authorization endpoint the same browser is treated alike. With prompt=none nobody can be asked, so that the client hears of it at
+/// once, and no history has it. The twin: when the acr is proved, nothing is asked again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_gets_its_acr_from_a_browser_that_knew_too_little() {
+    for engine in engines() {
+        let scene = Scene::start(engine, "").await;
+        let world = scene.world();
+        let mut browser = Browser::default();
+        scene.sign_in(&mut browser, &Ask::native("openid"), &scene.codes[0]).await;
+        let ask = Ask::native("openid").with("claims", r#"{"id_token":{"acr":{"essential":true,"value":"urn:two"}}}"#);
+        let silent = ask.clone().with("prompt", "none");
+        assert_eq!(browser.open(world, &silent).await.error().as_deref(), Some(UNMET));
+        assert_eq!((world.audited("authorization_refused").await, scene.refusals_in_history().await), (1, 0));
+        let page = browser.open(world, &ask).await;
+        let done = scene.second_factor(&mut browser, &page, None).await;
+        let (status, tokens) = world.exchange(&done.code(), &ask.verifier).await;
+        assert_eq!(status, 200, "{tokens}");
+        assert_eq!(claims(tokens["id_token"].as_str().unwrap())["acr"], "urn:two");
+        assert!(browser.open(world, &silent).await.has_code(), "the twin");
+        scene.post.world.stop().await;
+    }
+}
+
+/// Whoever did not start what came from a device before sees that this waits for them too, whatever they prove, and says no. The twin is another
+/// installation: there the acr is judged.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_kept_from_a_device_is_asked_before_the_acr_is_judged() {
+    for engine in engines() {
+        let scene = Scene::start(engine, "").await;
+        let world = scene.world();
+        let mut first = scene.installation("software");
+        let tv = start_device(&mut first).await;
+        let mut browser = Browser::default();
+        let page = type_code(&mut browser, world, tv.user_code(), "alice").await;
+        let page = scene.second_factor(&mut browser, &page, None).await;
+        assert_eq!(browser.submit(world, &page, &[], "not_mine").await.title(), "The device gets nothing");
+        let mut other = scene.installation("software");
+        for (device, code, is_kept) in [(&mut first, &scene.codes[0], true), (&mut other, &scene.codes[1], false)] {
+            let tv = start_device(device).await;
+            let mut browser = Browser::default();
+            let page = type_code(&mut browser, world, tv.user_code(), "alice").await;
+            let mut page = scene.second_factor(&mut browser, &page, Some(code.as_str())).await;
+            if is_kept {
+                assert!(page.problem().starts_with("You said that you did not start"), "{}", page.html);
+                assert!(page.action("not_mine") && !page.action("allow"), "{}", page.html);
+                assert_eq!(poll_device(device, &tv).await.error(), (400, "authorization_pending"));
+                page = browser.submit(world, &page, &[], "not_mine").await;
+            }
+            assert_eq!(page.title(), "The device gets nothing", "{}", page.html);
+        }
+        assert_eq!((world.audited("device_denied").await, world.audited("authorization_refused").await), (2, 1));
+        scene.post.world.stop().await;
+    }
+}
+
+/// The same on the backchannel, of what a client had asked before it was kept away.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_kept_from_a_client_is_asked_before_the_acr_is_judged() {
+    for engine in engines() {
+        let scene = Scene::start(engine, "").await;
+        let world = scene.world();
+        let mut app = Phone { pushes: false, ..Phone::new(world, "member-app", APP_BACK) };
+        let wanted = app.ask("openid");
+        let code = scene.sign_in(&mut Browser::default(), &wanted, &scene.codes[0]).await;
+        let token = app.exchange(&code, &wanted.verifier).await.text("access_token");
+        let mut client = scene.installation("software");
+        let handles = [ask(&mut client, &[]).await, ask(&mut client, &[]).await];
+        let asked = app.pending(&token).await;
+        assert_eq!(app.say(&token, &asked[0], "not_mine", &[]).await.body["state"], "denied");
+        let mut browser = Browser::default();
+        let page = browser.visit(world, &format!("/approvals?ref={}", asked[1]["request"].as_str().unwrap())).await;
+        let page = browser.answer(world, &page, "alice").await;
+        let page = scene.second_factor(&mut browser, &page, Some(scene.codes[1].as_str())).await;
+        assert!(page.problem().starts_with("You said that you did not start") && !page.action("allow"), "{}", page.html);
+        assert_eq!(poll(&mut client, &handles[1]).await.error(), (400, "authorization_pending"));
+        assert_eq!(browser.submit(world, &page, &[], "deny").await.title(), "You have not approved");
+        assert_eq!(poll(&mut client, &handles[1]).await.error(), (400, "access_denied"));
+        assert_eq!((world.audited("backchannel_denied").await, world.audited("authorization_refused").await), (2, 0));
+        scene.post.world.stop().await;
+    }
+}
+
+/// No policy that gives the tier's acr asks for as much as the client's own: the client hears of it when it starts, and does not poll for
+/// nothing. The twin is a tier that needs none.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acr_that_cannot_be_had_is_refused_at_the_start() {
+    for engine in engines() {
+        let scene = Scene::start(engine, "[client.lounge]\nlogin = \"strong\"\n").await;
+        for (tier, said) in [("software", (400, UNMET)), ("hardware", (200, ""))] {
+            let mut client = scene.installation(tier);
+            let answer = client.post("/device_authorization", &[("scope", "openid orders:read")]).await;
+            assert_eq!(answer.error(), said, "{}", answer.body);
+            let form = [("scope", "openid orders:read"), ("login_hint", "alice"), MESSAGE];
+            let answer = client.post("/backchannel_authentication", &form).await;
+            assert_eq!(answer.error(), said, "{}", answer.body);
+        }
+        scene.post.world.stop().await;
+    }
+}
+
+/// Whoever has just added an authenticator, and leaves the page that says that it does not count yet, has said no to nothing. Still the device
+/// hears that it gets nothing. The twin waits until it counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_hears_that_its_person_did_not_wait() {
+    for engine in engines() {
+        let scene = Scene::start(engine, "").await;
+        let world = scene.world();
+        world.person("bob").await;
+        let mut device = scene.installation("software");
+        let tv = start_device(&mut device).await;
+        let mut browser = Browser::default();
+        let page = type_code(&mut browser, world, tv.user_code(), "bob").await;
+        let (secret, page) = add_totp(world, &mut browser, &page).await;
+        waits(&page);
+        let left = browser.submit(world, &page, &[], "give_up").await;
+        assert_eq!(left.title(), "The device gets nothing", "{}", left.html);
+        assert_eq!(poll_device(&mut device, &tv).await.error(), (400, "access_denied"));
+        let refused = world.entries("authorization_refused").await;
+        assert_eq!((refused.len(), &refused[0]["detail"]["error"]), (1, &json!(UNMET)), "{refused:?}");
+        assert_eq!(refused[0]["reason"], "what the person has does not count in full yet");
+        assert_eq!((world.audited("device_denied").await, scene.refusals_in_history().await), (0, 1));
+        world.advance_s(60);
+        let tv = start_device(&mut device).await;
+        let mut browser = Browser::default();
+        let page = type_code(&mut browser, world, tv.user_code(), "bob").await;
+        let page = browser.submit(world, &page, &[("code", &totp(&secret, scene.post.now_ms()))], "continue").await;
+        waits(&page);
+        assert!(world.confirm("bob").await);
+        let page = browser.submit(world, &page, &[], "continue").await;
+        assert!(is_the_question(&page), "{}", page.html);
+        assert_eq!(browser.submit(world, &page, &[], "allow").await.title(), "The device is signed in");
+        assert_eq!(acr_of(&poll_device(&mut device, &tv).await), "urn:two");
+        scene.post.world.stop().await;
+    }
+}
+
+/// The same on the backchannel: the client is called, and hears it at its next poll.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_elsewhere_hears_that_its_person_did_not_wait() {
+    for engine in engines() {
+        let listener = Listener::start(&[]).await;
+        let told = format!("[client.lounge.backchannel]\ndelivery = \"ping\"\nnotification_endpoint = \"{}\"\n", listener.uri);
+        let scene = Scene::start(engine, &told).await;
+        let world = scene.world();
+        world.person("bob").await;
+        let token = [("client_notification_token", "8d67dc78-7faa-4d41-aabd-67707b374255")];
+        let mut browser = Browser::default();
+        let page = browser.visit(world, "/account").await;
+        assert_eq!(browser.submit_password(world, &page, "bob", PASSWORD).await.status, 303);
+        let mut client = scene.installation("software");
+        let handle = ask_person(&mut client, "bob", &token).await;
+        let page = browser.visit(world, "/approvals").await;
+        let (secret, page) = add_totp(world, &mut browser, &page).await;
+        waits(&page);
+        let left = browser.submit(world, &page, &[], "give_up").await;
+        assert_eq!(left.title(), "You have not approved", "{}", left.html);
+        assert!(listener.hears(1).await.contains(&handle));
+        assert_eq!(poll(&mut client, &handle).await.error(), (400, "access_denied"));
+        let refused = world.entries("authorization_refused").await;
+        assert_eq!((refused.len(), &refused[0]["detail"]["error"]), (1, &json!(UNMET)), "{refused:?}");
+        assert_eq!((world.audited("backchannel_denied").await, scene.refusals_in_history().await), (0, 1));
+        world.advance_s(60);
+        let handle = ask_person(&mut client, "bob", &token).await;
+        let page = browser.visit(world, "/approvals").await;
+        let page = browser.submit(world, &page, &[("code", &totp(&secret, scene.post.now_ms()))], "continue").await;
+        waits(&page);
+        assert!(world.confirm("bob").await);
+        let page = browser.submit(world, &page, &[], "continue").await;
+        assert_eq!(browser.submit(world, &page, &[], "allow").await.title(), "You have approved", "the twin");
+        assert!(listener.hears(2).await.contains(&handle));
+        assert_eq!(acr_of(&poll(&mut client, &handle).await), "urn:two");
         scene.post.world.stop().await;
     }
 }

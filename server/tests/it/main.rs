@@ -46,6 +46,7 @@ mod documented;
 mod dpop;
 mod durable;
 mod easier;
+mod ended_rows;
 mod endings;
 mod enrolments;
 mod error_pages;

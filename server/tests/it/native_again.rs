@@ -61,6 +61,40 @@ async fn only_what_is_missing_is_asked_for() {
     }
 }
 
+/// 368-Z: the session knew a recovery code, which gives no acr. An app that insists on one is asked for the authenticator, and not refused. The
+/// twin: where it is a wish, the session is enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_from_before_is_no_authenticator_where_an_acr_is_essential() {
+    for engine in engines() {
+        let scene = Screens::start(engine).await;
+        let now_ms = || scene.world.running.shared.now().now_ms();
+        let mut phone = scene.genuine();
+        let first = tokens(&mut phone).await;
+        let step = beside(&mut phone, &first, &[("acr_values", "urn:two")]).await;
+        let secret = step.step()["content"][0]["secret"].as_str().unwrap().replace(' ', "");
+        let codes = phone.answer(&step, "continue", &[("code", &totp(&secret, now_ms()))]).await;
+        let code = codes.step()["content"][0]["codes"][0].as_str().unwrap().to_owned();
+        assert_eq!(phone.answer(&codes, "continue", &[]).await.kind(), "waits");
+        assert!(scene.world.confirm("alice").await);
+        scene.world.advance_s(60);
+        let step = phone.begin().await;
+        let step = phone.answer_password(&step, "alice", PASSWORD).await;
+        let step = phone.answer(&step, "use_recovery", &[]).await;
+        let done = phone.answer(&step, "continue", &[("recovery_code", &code)]).await;
+        let old = phone.redeem(&done.text("authorization_code")).await;
+        assert_eq!(old.status, 200, "{old:?}");
+        let wish = beside(&mut phone, &old, &[("acr_values", "urn:two")]).await;
+        assert_eq!((wish.error(), wish.kind()), (ASKED, "consent"), "the twin: {wish:?}");
+        let essential = r#"{"id_token":{"acr":{"essential":true,"value":"urn:two"}}}"#;
+        let step = beside(&mut phone, &old, &[("claims", essential)]).await;
+        assert_eq!((step.error(), step.kind()), (ASKED, "totp"), "{step:?}");
+        let done = phone.answer(&step, "continue", &[("code", &totp(&secret, now_ms()))]).await;
+        let new = phone.redeem(&done.text("authorization_code")).await;
+        assert_eq!(claims(&new.text("access_token"))["acr"], "urn:two", "{new:?}");
+        scene.world.stop().await;
+    }
+}
+
 /// It belongs to its grant: to the client, the installation and the key, as long as the grant could be refreshed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lasting_auth_session_ends_with_its_grant() {

@@ -163,7 +163,7 @@ async fn a_rule_is_asked_for_a_code_and_again() {
 async fn a_rule_is_asked_at_an_approval() {
     for engine in engines() {
         let world = Configuration::on(engine).await.with(&televisions()).start().await;
-        for (body, is_approved) in [(DENY, false), (TRAP, false), (ALLOW, true)] {
+        for (body, is_approved) in [(DENY, false), (ALLOW, true)] {
             let before = world.audited("plugin_denied").await;
             rule(&world, body, "sign-in").await;
             let tv = Tv::start(&world, "box", "openid orders:read").await;
@@ -183,7 +183,7 @@ async fn a_rule_is_asked_at_an_approval() {
         let world = &scene.world;
         let mut browser = Browser::default();
         backchannel::question(world, &mut browser).await;
-        for (body, is_approved) in [(DENY, false), (TRAP, false), (ALLOW, true)] {
+        for (body, is_approved) in [(DENY, false), (ALLOW, true)] {
             let before = world.audited("plugin_denied").await;
             rule(world, body, "sign-in").await;
             let handle = scene.ask_alice("desk").await;
@@ -197,6 +197,73 @@ async fn a_rule_is_asked_at_an_approval() {
             }
             assert_eq!(world.audited("plugin_denied").await - before, usize::from(body == DENY), "{body}");
         }
+        scene.world.stop().await;
+    }
+}
+
+/// docs/plugins.md: a failure moves nothing and ends nothing. The question stands, on its page and in an app, and the twin is the same answer when
+/// the rule can be asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_cannot_be_asked_ends_no_approval() {
+    for engine in engines() {
+        let scene = backchannel::Scene::start(engine, &televisions()).await;
+        let world = &scene.world;
+        let (mut app, token) = scene.app("member-app", "alice").await;
+        let mut browser = Browser::default();
+        backchannel::question(world, &mut browser).await;
+        rule(world, TRAP, "sign-in").await;
+        let tv = Tv::start(world, "box", "openid orders:read").await;
+        let handle = scene.ask_alice("desk").await;
+        let of_device = open_complete(&mut browser, world, &tv, "alice").await;
+        let of_desk = browser.visit(world, "/approvals").await;
+        let pages = [(&of_device, "The device is signed in"), (&of_desk, "You have approved")];
+        for (page, _) in pages {
+            let away = browser.submit(world, page, &[("last_group", tv.last_group())], "allow").await;
+            assert_eq!((away.status, away.location), (503, None), "{}", away.html);
+        }
+        let asked = app.pending(&token).await.remove(0);
+        assert_eq!(app.say(&token, &asked, "allow", &[]).await.error(), (503, "temporarily_unavailable"));
+        world.advance_s(10);
+        for error in [tv.error(world).await, scene.error("desk", &handle).await] {
+            assert_eq!(error, "authorization_pending");
+        }
+        // The audit has it once a minute for each client.
+        assert_eq!((world.audited("plugin_failed").await, world.audited("authorization_refused").await), (2, 0));
+        rule(world, ALLOW, "sign-in").await;
+        for (page, title) in pages {
+            assert_eq!(browser.submit(world, page, &[("last_group", tv.last_group())], "allow").await.title(), title, "the twin");
+        }
+        world.advance_s(10);
+        assert_eq!((tv.poll(world).await.0, scene.poll("desk", &handle).await.0), (200, 200));
+        scene.world.stop().await;
+    }
+}
+
+/// A rule that wants another sign-in sends the person of an app to the browser, and ends nothing. The twin is let through.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_wants_more_leads_an_app_to_the_browser() {
+    for engine in engines() {
+        let scene = backchannel::Scene::start(engine, &televisions()).await;
+        let world = &scene.world;
+        let (mut app, token) = scene.app("member-app", "alice").await;
+        let more = (403, "insufficient_authorization");
+        for (body, said, polled) in [(STEP_UP, more, (400, "authorization_pending")), (ALLOW, (200, ""), (200, ""))] {
+            rule(world, body, "sign-in").await;
+            let handle = scene.ask_alice("desk").await;
+            let asked = app.pending(&token).await.pop().unwrap();
+            let answer = app.say(&token, &asked, "allow", &[]).await;
+            assert_eq!(answer.error(), said, "{}", answer.body);
+            assert_eq!(answer.text("approval_uri").contains("/approvals?ref="), said == more);
+            let tv = Tv::start(world, "box", "openid orders:read").await;
+            let code = ("user_code", tv.user_code());
+            let shown = app.post_with_token("/pending/device", &token, &[code]).await.text("shown");
+            let answer = app.post_with_token("/pending/device", &token, &[code, ("action", "allow"), ("shown", &shown)]).await;
+            assert_eq!(answer.error(), said, "{}", answer.body);
+            for (status, answer) in [scene.poll("desk", &handle).await, tv.poll(world).await] {
+                assert_eq!((status, answer["error"].as_str().unwrap_or_default()), polled, "{answer}");
+            }
+        }
+        assert_eq!((world.audited("plugin_step_up").await, world.audited("authorization_refused").await), (2, 0));
         scene.world.stop().await;
     }
 }

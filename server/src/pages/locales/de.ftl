@@ -664,6 +664,7 @@ event-account_created = { $when } · Das Konto wurde angelegt{ $more }
 event-account_disabled = { $when } · Das Konto wurde vom Betreiber gesperrt{ $more }
 event-account_enabled = { $when } · Das Konto wurde wieder freigegeben{ $more }
 event-account_exported = { $when } · Eine Kopie Ihrer Daten wurde geholt{ $more }
+event-authorization_refused = { $when } · Ein Gerät, eine App oder ein Dienst bekam nichts: Die Anmeldung reichte nicht, oder eine Regel dieses Dienstes lehnte ab{ $more }
 event-backchannel_approved = { $when } · Sie haben zugestimmt, was eine App oder ein Dienst wollte{ $more }
 event-backchannel_denied = { $when } · Sie haben abgelehnt, was eine App oder ein Dienst wollte{ $more }
 event-code_issued = { $when } · An einer App angemeldet{ $more }

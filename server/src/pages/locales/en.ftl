@@ -664,6 +664,7 @@ event-account_created = { $when } · The account was made{ $more }
 event-account_disabled = { $when } · The account was closed by those who run this service{ $more }
 event-account_enabled = { $when } · The account was opened again{ $more }
 event-account_exported = { $when } · A copy of your data was taken{ $more }
+event-authorization_refused = { $when } · A device, an app or a service got nothing: signing in proved too little, or a rule of this service refused it{ $more }
 event-backchannel_approved = { $when } · You approved what an app or service asked{ $more }
 event-backchannel_denied = { $when } · You refused what an app or service asked{ $more }
 event-code_issued = { $when } · An app was signed in to{ $more }
