@@ -1,6 +1,5 @@
-//! Step -> page. Templates are read at run time, so that operators replace them without compiling. There is one style sheet. There are four
-//! scripts, and a page's policy names those that it has: one line that submits a form_post answer, one for passkeys, one for wallets, and a
-//! button that shows a typed password. User-controlled text is escaped, shortened and stripped of what turns it round.
+//! Step -> page. Templates are read at run time, so that operators replace them without compiling. There is one style sheet, and four short
+//! scripts. A page's policy names those that it has. User-controlled text is escaped, shortened and stripped of what turns it round.
 
 mod assets;
 mod locales;
