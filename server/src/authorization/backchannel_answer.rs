@@ -220,7 +220,7 @@ fn turn_away(answerer: &Answerer<'_>, moved: &mut Moved, change: &mut Change, as
 
 /// Only the person who is asked says no. Whoever is nobody yet, or only leaves the page, has not answered.
 fn settle_refusal(answerer: &Answerer<'_>, moved: &Moved, change: &mut Change, asked: &BackchannelAuthorization) -> Result<Option<End>> {
-    if moved.state.ended.is_none() {
+    if moved.state.ended().is_none() {
         return Ok(None);
     }
     let is_asked = moved.state.subject.as_ref().is_some_and(|subject| subject.account == asked.account);

@@ -248,7 +248,7 @@ pub(super) async fn settle(
 
 /// Whoever is nobody yet has only left the page.
 fn settle_refusal(answerer: &Answerer<'_>, moved: &Moved, change: &mut Change, device: &DeviceAuthorization) -> Option<End> {
-    let ended = moved.state.ended.as_ref()?;
+    let ended = moved.state.ended()?;
     let subject = moved.state.subject.as_ref().filter(|_| matches!(ended, Ended::Refused { .. }));
     let Some(subject) = subject else { return Some(End::default()) };
     let no = if moved.action == "not_mine" { No::NotMine } else { No::Denied };

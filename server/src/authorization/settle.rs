@@ -148,10 +148,10 @@ impl<'a> Settling<'a> {
             self.void_others(change);
             return Ok(Some(end));
         }
-        if matches!(moved.state.ended, Some(Ended::Closed { .. })) {
+        if matches!(moved.state.ended(), Some(Ended::Closed { .. })) {
             return Ok(Some(End::default()));
         }
-        let Some(Ended::Refused { code, no, .. }) = &moved.state.ended else { return Ok(None) };
+        let Some(Ended::Refused { code, no, .. }) = moved.state.ended() else { return Ok(None) };
         let Some(request) = self.delivery.request() else { return Ok(Some(End::default())) };
         let why = no.map_or("what the person has does not count in full yet", SaidNo::why);
         let known = if code == "access_denied" { "access_denied" } else { "unmet_authentication_requirements" };

@@ -396,7 +396,7 @@ impl NativeRequest<'_> {
 
     /// What the sign-in asks now, or how it ended.
     async fn tell(&self, state: &State, request: &AuthorizationRequest, secret: &SignInSecret) -> Result<Reply> {
-        match &state.ended {
+        match state.ended() {
             None => {
                 let held = AuthSession::of_row(self.app, state, secret);
                 Ok(match state.is_away() {

@@ -158,7 +158,7 @@ pub async fn elsewhere(app: &App, incoming: &Incoming, state: &State) -> Result<
 
 /// The sign-in is finished and its code was used, or is too old.
 pub async fn done(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
-    let kind = if matches!(state.ended, Some(Ended::Refused { .. })) { "over" } else { "done" };
+    let kind = if matches!(state.ended(), Some(Ended::Refused { .. })) { "over" } else { "done" };
     let step = with_client(app, Step::new(kind), state.client.as_deref()).await?;
     alone(app, incoming, (200, &step), &locale_of(app, incoming, state), Some(&app.url("/account")))
 }

@@ -211,7 +211,7 @@ impl Holder<'_> {
             caller: None,
         };
         match settling.settle(moved).await? {
-            Settled::Ended(ended) if matches!(ended.state.ended, Some(Ended::Refused { .. })) => {
+            Settled::Ended(ended) if matches!(ended.state.ended(), Some(Ended::Refused { .. })) => {
                 let hint = "A rule of this server refuses it. The request has ended.";
                 Err(Refused::bad_request("access_denied", hint).because("the client was refused").audited().into())
             }

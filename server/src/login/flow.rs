@@ -51,7 +51,7 @@ pub struct Proven {
 #[derive(Clone)]
 pub struct Moved {
     pub state: State,
-    /// Nothing is left to ask. None: `state.pending` is the question, or `state.ended` the end.
+    /// Nothing is left to ask. None: `state.pending` is the question, or `state.ended()` the end.
     pub proven: Option<Proven>,
     pub(super) before: Option<Answering>,
     pub(super) effects: Vec<Effect>,
@@ -169,26 +169,9 @@ impl Machine {
 impl Begin {
     fn state(self, rules: &Rules, now_ms: i64) -> Result<State> {
         let (subject, proofs) = self.existing.map_or((None, Vec::new()), |existing| (Some(existing.subject), existing.proofs));
-        let mut state = State {
-            id: crate::seal::time_ordered_id(now_ms)?,
-            started_ms: now_ms,
-            expires_ms: now_ms + LIFETIME_MS,
-            version: 0,
-            client: self.client,
-            request: self.request,
-            journey: self.journey,
-            hint: self.hint,
-            candidate: None,
-            subject,
-            proofs,
-            prefer: None,
-            confirmed: false,
-            is_new: false,
-            signal: None,
-            pending: None,
-            away: None,
-            ended: None,
-        };
+        let mut state = State::new(crate::seal::time_ordered_id(now_ms)?, now_ms, now_ms + LIFETIME_MS, self.journey);
+        (state.client, state.request, state.hint) = (self.client, self.request, self.hint);
+        (state.subject, state.proofs) = (subject, proofs);
         // Whoever has only old proofs is asked again, and another person may answer. An account's own changes stay its own.
         let not_before_ms = not_before_ms(&state, rules, now_ms);
         if !state.journey.is_of_account() && !state.proofs.iter().any(|proof| proof.at_ms >= not_before_ms) {
