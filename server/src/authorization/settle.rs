@@ -10,7 +10,7 @@ use super::signed_in::{Answerer, End, OpenedSession, note_device, sign_in};
 use super::{backchannel, backchannel_answer, device, device_answer};
 use crate::audit::Entry;
 use crate::caller::{Burnt, Caller};
-use crate::config::{Client, ClientKind, DEFAULT_POLICY};
+use crate::config::{Client, ClientKind, DEFAULT_POLICY, NamedClient};
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::grants::code::CODE_LIFETIME_MS;
@@ -238,7 +238,8 @@ impl<'a> Settling<'a> {
     fn assured(&self, client: &Client, request: &AuthorizationRequest) -> Result<Assured> {
         match (self.delivery, self.caller) {
             (Delivery::Redirect(_), None) => {
-                Ok(Assured::by_redirect(&self.authority, (&request.client_id, client), &request.back.redirect_uri))
+                let named = NamedClient { client_id: &request.client_id, client };
+                Ok(Assured::by_redirect(&self.authority, named, &request.back.redirect_uri))
             }
             (Delivery::Native(_), Some((_, assured))) => Ok(assured),
             _ => Err(Fault::new("a sign-in of one face was answered in another").into()),

@@ -1,6 +1,7 @@
 //! What the project promises about itself: files one can read, routes that are written down, dependencies with a reason, links
 //! that lead somewhere, no word about the machine it was made on.
 
+mod arguments;
 mod checks;
 mod closures;
 mod code;

@@ -62,12 +62,12 @@ struct Types<'a> {
     defined: BTreeMap<&'a str, BTreeSet<&'a str>>,
 }
 
-fn is_name(word: &str) -> bool {
+pub(super) fn is_name(word: &str) -> bool {
     word.starts_with(|letter: char| letter.is_alphabetic() || letter == '_')
 }
 
 /// Behind the parameters in angle brackets, if there are any.
-fn behind_parameters(words: &[&str], from: usize) -> usize {
+pub(super) fn behind_parameters(words: &[&str], from: usize) -> usize {
     let (mut at, mut depth) = (from, 0);
     while words.get(at) == Some(&"<") || depth > 0 {
         match words.get(at) {
