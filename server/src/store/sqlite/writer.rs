@@ -8,15 +8,9 @@ use rusqlite::{Connection, ErrorCode};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
 use tokio::sync::oneshot;
 
 const BATCH: usize = 256;
-/// Under load a commit waits once for others: so long, if the one before had so many changes, and until so many are there. A commit costs as
-/// much as fifteen changes, and who is alone never waits.
-const GATHER: Duration = Duration::from_micros(200);
-const BUSY: usize = 4;
-const ENOUGH: usize = 16;
 
 /// What the writer is asked to do.
 pub(super) enum Job {
@@ -34,7 +28,7 @@ pub(super) fn write(mut connection: Connection, path: &PathBuf, jobs: &Receiver<
     while let Ok(first) = jobs.recv() {
         let mut batch = Vec::new();
         let (mut closing, mut shrinking) = (None, false);
-        let (mut next, mut waited) = (Some(first), writer.before < BUSY);
+        let mut next = Some(first);
         while let Some(job) = next {
             match job {
                 Job::Apply(statements, answer) => batch.push((statements, answer)),
@@ -42,13 +36,7 @@ pub(super) fn write(mut connection: Connection, path: &PathBuf, jobs: &Receiver<
                 Job::Close(done) => closing = Some(done),
             }
             next = if batch.len() < BATCH && closing.is_none() { jobs.try_recv().ok() } else { None };
-            if next.is_none() && !waited && batch.len() < ENOUGH && closing.is_none() {
-                waited = true;
-                std::thread::sleep(GATHER);
-                next = jobs.try_recv().ok();
-            }
         }
-        writer.before = batch.len();
         commit((&mut connection, &mut writer), path, batch);
         if shrinking && let Err(error) = shrink(&connection) {
             tracing::warn!(%error, "the database could not be made smaller");
@@ -84,8 +72,6 @@ struct Writer {
     texts: HashMap<Address, String>,
     /// So many batches go with savepoints at once, because one was refused lately.
     careful: u32,
-    /// How many changes the batch before had.
-    before: usize,
 }
 
 /// After a refusal, while refusals are likely.
