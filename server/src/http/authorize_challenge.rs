@@ -200,7 +200,7 @@ impl NativeRequest<'_> {
         let grant = again::open(app, caller, held).await.map_err(|error| again::as_session(error, over_because))?;
         let (proofs, version) = grant.proved()?.ok_or_else(|| over().because("the session of the grant has ended"))?;
         let subject = Subject { account: grant.account.clone(), version, session: Some(grant.session) };
-        self.begin(Some((&grant, Existing { subject, proofs }))).await
+        self.begin(Some((&grant, Existing { subject, proofs, account: None }))).await
     }
 
     /// An installation's start is of use to its key alone, so that nothing has to be written for it. An assertion works once.

@@ -188,7 +188,7 @@ impl Holder<'_> {
             client: Some(client_id.to_owned()),
             hint: None,
             request: delivery.as_json()?,
-            existing: Some(Existing { subject, proofs }),
+            existing: Some(Existing { subject, proofs, account: None }),
         };
         let (locale, providers) = (self.locale(), NativeProviders::new());
         let visitor = self.visitor(&locale, &providers);

@@ -1,6 +1,7 @@
 //! One move of a sign-in: an answer is judged, and the next question is found. Nothing is written here but charges; what an answer
 //! comes to is a `Moved`, which `commit` writes in one change.
 
+use super::accounts::Account;
 use super::budgets::{Budget, BudgetKind, Charge, Charged, Purse, Whom};
 use super::context::{Answer, Checked, Context, Move, Person, Verdict, Visitor};
 use super::demands::not_before_ms;
@@ -36,6 +37,8 @@ pub struct Begin {
 pub struct Existing {
     pub subject: Subject,
     pub proofs: Vec<Proof>,
+    /// The account, where it was read with the session.
+    pub account: Option<Box<Account>>,
 }
 
 /// A person who has proved all that the rules ask for.
@@ -111,7 +114,7 @@ pub(super) struct Run<'a> {
 
 impl Machine {
     /// Starts a sign-in. Nothing is written.
-    pub async fn begin(&self, begin: Begin, rules: &Rules, visitor: &Visitor<'_>) -> Result<Moved> {
+    pub async fn begin(&self, mut begin: Begin, rules: &Rules, visitor: &Visitor<'_>) -> Result<Moved> {
         let came = Instant::now();
         let nothing = |hint| Error::from(Refused::new(404, "not_found", hint));
         if matches!(begin.journey, Journey::Register { .. }) && self.config.registration.is_none() {
@@ -120,8 +123,9 @@ impl Machine {
         if begin.journey == Journey::Reset && self.config.mail.is_none() {
             return Err(nothing("This server sends no mail; ask its operator for a new password."));
         }
+        let read = begin.existing.as_mut().and_then(|existing| existing.account.take());
         let state = begin.state(rules, visitor.now_ms)?;
-        let person = self.person(&state, None, visitor).await?;
+        let person = self.person(&state, (None, read), visitor).await?;
         let mut run = Run::new(self, rules, visitor, (state, person), None);
         match run.find_question().await {
             Ok(()) => run.finish(came),
@@ -135,7 +139,7 @@ impl Machine {
         let came = Instant::now();
         self.must_not_be_too_fast(visitor.address)?;
         self.must_stand(&answering.state).await?;
-        let person = self.person(&answering.state, Some(answer), visitor).await?;
+        let person = self.person(&answering.state, (Some(answer), None), visitor).await?;
         let mut run = Run::new(self, rules, visitor, (answering.state.clone(), person), Some(answering));
         let judged = run.judge(answer).await;
         self.came_to(run, judged, answering, came).await
@@ -277,7 +281,7 @@ impl<'a> Run<'a> {
         }
         self.must_be_allowed()?;
         if self.turn(answer.action) {
-            self.person = self.machine.person(&self.state, None, self.visitor).await?;
+            self.person = self.machine.person(&self.state, (None, None), self.visitor).await?;
             self.find_question().await?;
             return self.leave_at_once(answer).await;
         }
