@@ -3,7 +3,7 @@
 use crate::http::{Answer, Connection};
 use crate::process;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -86,18 +86,33 @@ pub struct Load {
     pub keep: bool,
 }
 
-#[derive(Clone, Default, Serialize, Deserialize)]
+/// CPU time that was not counted is no number (NaN), or `None`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Row {
     pub name: String,
     pub per_s: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
     /// CPU time per request: the server's process, and this one.
+    #[serde(deserialize_with = "number_or_null")]
     pub server_us: f64,
     /// Of PostgreSQL's processes.
     pub database_us: Option<f64>,
+    #[serde(deserialize_with = "number_or_null")]
     pub load_us: f64,
     pub resident_kib: u64,
+}
+
+/// JSON has null for what is no number.
+fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+impl Row {
+    /// Of a row that was too short to count it: the kernel counts in ticks of 10 ms.
+    pub fn without_cpu(self) -> Self {
+        Self { server_us: f64::NAN, database_us: None, load_us: f64::NAN, ..self }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

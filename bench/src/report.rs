@@ -89,21 +89,24 @@ pub fn write_rows(out: &mut String, name: &str, rows: &[Row]) -> std::fmt::Resul
     writeln!(out, "\n| {name} | requests/s | p50 ms | p99 ms | server CPU µs |{title} load CPU µs | server MiB |")?;
     writeln!(out, "|---|---:|---:|---:|---:|{line}---:|---:|")?;
     for row in rows {
-        let database = row.database_us.map_or(String::new(), |it| format!(" {it:.0} |"));
-        // Another server's process may be unknown.
-        let server = if row.server_us.is_nan() { String::new() } else { format!("{:.0}", row.server_us) };
+        let database = if has_database { format!(" {} |", micros(row.database_us)) } else { String::new() };
+        let (server, load) = (micros(Some(row.server_us)), micros(Some(row.load_us)));
         writeln!(
             out,
-            "| {} | {:.0} | {:.2} | {:.2} | {server} |{database} {:.0} | {:.0} |",
+            "| {} | {:.0} | {:.2} | {:.2} | {server} |{database} {load} | {:.0} |",
             row.name,
             row.per_s,
             row.p50_ms,
             row.p99_ms,
-            row.load_us,
             mib(row.resident_kib)
         )?;
     }
     Ok(())
+}
+
+/// Nothing where it was not counted: another server's process may be unknown, and a row too short.
+fn micros(us: Option<f64>) -> String {
+    us.filter(|it| it.is_finite()).map_or(String::new(), |it| format!("{it:.0}"))
 }
 
 fn mib(kib: u64) -> f64 {
@@ -355,6 +358,16 @@ pub fn replace(file: &Path, marks: &Marks, text: &str) -> Result<(), String> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn cpu_time_that_was_not_counted_leaves_its_cells_empty() {
+        let row = Row { name: "refresh".to_owned(), server_us: 115.0, database_us: Some(78.0), load_us: 16.0, ..Row::default() };
+        let rows = [row.clone(), Row { name: "code exchange".to_owned(), ..row }.without_cpu()];
+        let mut table = String::new();
+        write_rows(&mut table, "A server", &rows).unwrap();
+        assert!(table.ends_with("| code exchange | 0 | 0.00 | 0.00 |  |  |  | 0 |\n"), "{table}");
+        assert!(table.contains("| refresh | 0 | 0.00 | 0.00 | 115 | 78 | 16 | 0 |\n"), "the twin: {table}");
+    }
 
     #[test]
     fn only_what_is_between_the_marks_is_replaced() {

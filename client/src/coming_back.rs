@@ -12,7 +12,7 @@ use crate::wallet::{WalletCode, opens_wallet};
 
 /// How many rounds of sending a handle meets while another answer is being checked.
 const MOST_ROUNDS: usize = 4;
-/// How many codes of wallets are kept. Anybody may send the app such a link.
+/// How many codes of wallets are kept: the oldest, and the newest. Anybody may send the app such a link.
 const MOST_CODES: usize = 8;
 
 /// What came of the browser, or of a wallet.
@@ -28,11 +28,15 @@ pub(crate) enum Came {
 }
 
 impl Away {
-    /// Keeps what came, so that it can be brought again. A wallet's code takes the place of no other. False: nothing was kept.
+    /// Keeps what came, so that it can be brought again. Where there is no room, a wallet's code takes the place of the one that came last.
+    /// False: nothing was kept.
     fn keep(&mut self, came: &Came) -> bool {
         match came {
             Came::Handle(handle) => self.handle = Some(handle.clone()),
-            Came::Wallet(code) if !self.wallets.contains(code) && self.wallets.len() < MOST_CODES => self.wallets.push(code.clone()),
+            Came::Wallet(code) if !self.wallets.contains(code) => {
+                self.wallets.truncate(MOST_CODES - 1);
+                self.wallets.push(code.clone());
+            }
             Came::Wallet(_) | Came::Code(_) | Came::Refused | Came::Closed => return false,
         }
         true
@@ -115,12 +119,14 @@ impl Client {
             let answered = match &came {
                 Came::Code(code) => return self.redeem_native(under.pending, code.clone()).await.map(Some),
                 Came::Handle(handle) => self.bring(&away, &[(BROWSER_RETURN, handle.as_str())]).await?,
-                Came::Wallet(code) => self.bring_codes(&mut under.pending, &away, code).await?,
+                Came::Wallet(_) => self.bring_codes(&mut under.pending, &away).await?,
                 Came::Refused | Came::Closed => None,
             };
             match (&came, &answered) {
                 // The link was somebody else's, perhaps, and the person's own may still come.
                 (Came::Closed, _) | (Came::Wallet(_), None) => {}
+                // The browser's answer was to an older step, or a no. A wallet's code that is kept may still be good.
+                (Came::Handle(_) | Came::Refused, None) if !away.wallets.is_empty() => self.forget(&mut under.pending, None).await?,
                 _ => self.0.server.connection().store::<Pending>(PENDING, None).await?,
             }
             answered.unwrap_or_else(|| away.still_open())
@@ -145,22 +151,24 @@ impl Client {
 
     /// Brings the codes of wallets, the oldest first. So a link that somebody has sent takes nothing from a code that is kept. A code that
     /// is refused is forgotten. `None`: all were refused.
-    async fn bring_codes(&self, pending: &mut Pending, away: &Away, newest: &WalletCode) -> Result<Option<Reply>, Trouble> {
-        let unkept = Some(newest).filter(|it| !away.wallets.contains(it));
-        for code in away.wallets.iter().chain(unkept) {
+    async fn bring_codes(&self, pending: &mut Pending, away: &Away) -> Result<Option<Reply>, Trouble> {
+        for code in &away.wallets {
             if let Some(reply) = self.bring(away, &code.answer(&away.step)).await? {
                 return Ok(Some(reply));
             }
-            self.forget(pending, code).await?;
+            self.forget(pending, Some(code)).await?;
         }
         Ok(None)
     }
 
-    /// Forgets a wallet's code that is not brought again. The sign-in waits as before.
-    async fn forget(&self, pending: &mut Pending, code: &WalletCode) -> Result<(), Trouble> {
+    /// Forgets what is not brought again: this code of a wallet, or else the browser's handle. The sign-in waits as before.
+    async fn forget(&self, pending: &mut Pending, code: Option<&WalletCode>) -> Result<(), Trouble> {
         let _lock = self.0.storage_lock.lock().await;
         let Some(mut stored) = self.waiting(pending).await? else { return Ok(()) };
-        stored.wallets.retain(|it| it != code);
+        match code {
+            Some(code) => stored.wallets.retain(|it| it != code),
+            None => stored.handle = None,
+        }
         pending.away = Some(stored);
         self.wait_for(pending).await
     }

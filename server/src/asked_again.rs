@@ -157,7 +157,7 @@ pub async fn must_be_confirmed(core: &Core, grant: &Grant, now_ms: i64) -> Resul
     if !is_wanted(core) {
         return Ok(());
     }
-    for row in core.store.all(provider_check::OF_SESSION, &[Value::from(&grant.session[..])]).await? {
+    for row in core.store.few(provider_check::OF_SESSION, &[Value::from(&grant.session[..])]).await? {
         let Some(check) = rule(core, row.text("provider")?) else { continue };
         let confirmed_ms = row.opt_int("checked_ms")?.unwrap_or(0).max(row.int("left_ms")?);
         if now_ms - confirmed_ms < check.max_age.ms() {

@@ -4,7 +4,7 @@
 use crate::attesting::instance::{Instance, use_challenge};
 use crate::attesting::{Attesting, authentication, devices};
 use crate::certificates::{self, Anchors};
-use crate::config::{Client, ClientAuthentication, Dpop, Secret, Tier, TierName};
+use crate::config::{Client, ClientAuthentication, Dpop, NamedClient, Secret, Tier, TierName};
 use crate::core::Core;
 use crate::dpop::{self, ProvedKey};
 use crate::error::{Error, Fault, Refused, Result};
@@ -159,6 +159,13 @@ impl ClientProof {
     }
 }
 
+/// A secret as somebody shows it, and the name of whoever it is of.
+#[derive(Clone, Copy)]
+struct ShownSecret<'a> {
+    name: &'a str,
+    secret: &'a str,
+}
+
 /// Who calls where clients and APIs may.
 pub enum ClientOrApi {
     Client(Box<Caller>),
@@ -190,11 +197,12 @@ impl Callers {
         // it proves an attested key.
         let takes_proof = incoming.route.takes_proof() || authentication::by_dpop(incoming, &client);
         let key = if takes_proof { dpop::of_request(core, incoming, None)? } else { None };
-        let own = self.authenticate(core, incoming, (&client_id, &client), proof).await?;
+        let named = NamedClient { client_id: &client_id, client: &client };
+        let own = self.authenticate(core, incoming, named, proof).await?;
         if own.proved {
             let _ = incoming.known.client.set(client_id.clone());
         }
-        let attested = authentication::of_request(&self.attesting, core, incoming, (&client_id, &client), key.as_ref()).await?;
+        let attested = authentication::of_request(&self.attesting, core, incoming, named, key.as_ref()).await?;
         let unattested = client.attestation.is_some() && attested.is_none();
         if unattested && key.is_none() && incoming.route.takes_proof() {
             let hint = "Without an attestation this client must prove a key: send a DPoP header (RFC 9449).";
@@ -228,14 +236,9 @@ impl Callers {
     }
 
     /// The client's own proof. That of an installation (`authentication::of_request`) is judged beside every method alike.
-    async fn authenticate(
-        &self,
-        core: &Core,
-        incoming: &Incoming,
-        (client_id, client): (&str, &Client),
-        proof: ClientProof,
-    ) -> Result<Own> {
+    async fn authenticate(&self, core: &Core, incoming: &Incoming, named: NamedClient<'_>, proof: ClientProof) -> Result<Own> {
         use ClientAuthentication as Method;
+        let NamedClient { client_id, client } = named;
         let proved = Own { proved: true, ..Own::default() };
         match (client.authentication, proof) {
             (Method::None | Method::AttestJwtClientAuth | Method::AttestJwtClientAuthDpop, ClientProof::None) => Ok(Own::default()),
@@ -247,7 +250,7 @@ impl Callers {
                 Ok(Own { device, ..proved })
             }
             (Method::ClientSecretBasic, ClientProof::Basic(secret)) | (Method::ClientSecretPost, ClientProof::Post(secret)) => {
-                self.check_secret(core, incoming, (client_id, client), &secret).await?;
+                self.check_secret(core, incoming, named, &secret).await?;
                 Ok(proved)
             }
             (Method::PrivateKeyJwt, ClientProof::Assertion(text)) => {
@@ -277,9 +280,10 @@ impl Callers {
     }
 
     /// A client's secret over HTTP Basic or in the form.
-    async fn check_secret(&self, core: &Core, incoming: &Incoming, (client_id, client): (&str, &Client), secret: &str) -> Result<()> {
+    async fn check_secret(&self, core: &Core, incoming: &Incoming, named: NamedClient<'_>, secret: &str) -> Result<()> {
+        let NamedClient { client_id, client } = named;
         let stored = client.secret.as_ref().ok_or_else(|| Fault::new(format!("client {client_id} has no secret")))?;
-        if self.fits(core, incoming, (client_id, stored), secret).await? {
+        if self.fits(core, incoming, stored, ShownSecret { name: client_id, secret }).await? {
             return Ok(());
         }
         Err(invalid_client("The client secret is wrong.").into())
@@ -289,8 +293,9 @@ impl Callers {
     pub async fn api(&self, core: &Core, incoming: &Incoming) -> Result<Option<String>> {
         let Some((name, secret)) = incoming.header("authorization").and_then(parse_basic) else { return Ok(None) };
         let Some(stored) = core.config.api.get(&name).and_then(|it| it.introspection_secret.as_ref()) else { return Ok(None) };
-        if self.fits(core, incoming, (&format!("api {name}"), stored), &secret).await? {
-            let _ = incoming.known.client.set(format!("api {name}"));
+        let caller = format!("api {name}");
+        if self.fits(core, incoming, stored, ShownSecret { name: &caller, secret: &secret }).await? {
+            let _ = incoming.known.client.set(caller);
             return Ok(Some(name));
         }
         Err(invalid_client("The API's introspection secret is wrong.").into())
@@ -307,7 +312,8 @@ impl Callers {
     /// Compares a secret with its digest, once per process. Wrong ones are limited per client and address. Guessing is slow, while the
     /// rightful client, calling from elsewhere, is served (125-T). Secrets that nobody has proved yet are checked one after the other. Of
     /// many right ones at once only the first is hashed and counted.
-    async fn fits(&self, core: &Core, incoming: &Incoming, (name, stored): (&str, &Secret), secret: &str) -> Result<bool> {
+    async fn fits(&self, core: &Core, incoming: &Incoming, stored: &Secret, shown: ShownSecret<'_>) -> Result<bool> {
+        let ShownSecret { name, secret } = shown;
         if secret.len() > 256 {
             return Ok(false);
         }

@@ -249,7 +249,7 @@ impl Clients {
     /// A client that is a document is read again when its time is over. One that cannot be read counts for a day after it was.
     async fn as_it_is_now(&self, id: &str, row: Row, now_ms: i64) -> Result<Option<Row>, Fault> {
         let Some(fetched_ms) = row.opt_int("fetched_ms")? else { return Ok(Some(row)) };
-        let policy = documents::host_of(id).and_then(|host| self.config.document_policy(&host)).map(|(name, _)| name);
+        let policy = documents::host_of(id).and_then(|host| self.config.document_policy(&host)).map(|it| it.name);
         if policy.is_none() || policy != row.opt_text("policy")? {
             return Ok(None);
         }

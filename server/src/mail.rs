@@ -121,6 +121,13 @@ pub fn hour_after(from_ms: i64) -> String {
     written_time((from_ms / HOUR_MS + 1) * HOUR_MS)
 }
 
+/// A letter that this worker alone may send now.
+struct ClaimedLetter {
+    id: [u8; 16],
+    letter: Letter,
+    claimed_ms: i64,
+}
+
 impl Mailer {
     /// Sends what is due; answers how many letters left. One letter's trouble is not another's.
     pub async fn deliver(&self, core: &Core, pages: &Pages) -> Result<usize, Fault> {
@@ -146,12 +153,13 @@ impl Mailer {
                 remove(&core.store, &id, now_ms).await?;
                 continue;
             };
-            sent += usize::from(self.send_one(core, pages, (&id, &letter), now_ms).await?);
+            sent += usize::from(self.send_one(core, pages, &ClaimedLetter { id, letter, claimed_ms: now_ms }).await?);
         }
         Ok(sent)
     }
 
-    async fn send_one(&self, core: &Core, pages: &Pages, (id, letter): (&[u8; 16], &Letter), now_ms: i64) -> Result<bool, Fault> {
+    async fn send_one(&self, core: &Core, pages: &Pages, claimed: &ClaimedLetter) -> Result<bool, Fault> {
+        let (id, letter, now_ms) = (&claimed.id, &claimed.letter, claimed.claimed_ms);
         let Some(to) = &letter.to else {
             remove(&core.store, id, now_ms).await?;
             return Ok(false);

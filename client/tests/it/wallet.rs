@@ -276,6 +276,59 @@ async fn many_stray_links_take_nothing_from_a_code_that_is_kept() {
     assert_eq!(world.server.last(CHALLENGE).form["response_code"], "r");
 }
 
+/// The same in reverse: the person's own link comes after eight of somebody else's. Its code takes the place of the eighth, and counts once
+/// the seven before it were refused.
+#[tokio::test]
+async fn a_code_that_comes_after_many_stray_links_is_kept() {
+    let (world, hand) = (away(&opening()), Hand::default());
+    let strays = (0..8).map(|number| format!("{BACK}?wallet_state=x&response_code=y{number}"));
+    for url in strays.chain([link()]) {
+        for _ in 0..2 {
+            world.server.next(CHALLENGE, Luck::LoseRequest);
+        }
+        assert!(matches!(world.client.finish_natively(&url, &hand).await, Err(Trouble::Later { .. })), "{url}");
+    }
+    let kept: Value = serde_json::from_str(&world.phone.kept.lock().unwrap()["sign-in"]).unwrap();
+    let codes: Vec<_> = kept["away"]["wallets"].as_array().unwrap().iter().map(|it| it["response_code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["y0", "y1", "y2", "y3", "y4", "y5", "y6", "r"]);
+    for _ in 0..7 {
+        world.server.next(CHALLENGE, Luck::Answer(400, &[], json!({ "error": "invalid_request" })));
+    }
+    world.server.next(CHALLENGE, code());
+    assert!(world.client.resume_natively(&hand).await.unwrap().is_some());
+    assert_eq!((world.server.last(CHALLENGE).form["response_code"].as_str(), world.server.count(CHALLENGE)), ("r", 8));
+}
+
+/// A code is kept, because the server was away. Then the browser answers late: with the handle of an older step, or with a no. The code
+/// stays, and is brought. The twin: without such a code nothing waits any more.
+#[tokio::test]
+async fn a_late_answer_of_the_browser_takes_nothing_from_a_code_that_is_kept() {
+    for (with, refused) in [("browser_return=sw_1", 1), ("error=access_denied", 0)] {
+        for is_kept in [true, false] {
+            let (world, hand) = (away(&opening()), Hand::default());
+            if is_kept {
+                for _ in 0..2 {
+                    world.server.next(CHALLENGE, Luck::LoseRequest);
+                }
+                assert!(matches!(world.client.finish_natively(&link(), &hand).await, Err(Trouble::Later { .. })), "{with}");
+            }
+            for _ in 0..refused {
+                world.server.next(CHALLENGE, Luck::Answer(400, &[], json!({ "error": "invalid_request" })));
+            }
+            let late = format!("{BACK}?{with}&state=s&iss={ISSUER}");
+            assert!(world.client.finish_natively(&late, &Shut).await.is_err(), "the step cannot be shown");
+            assert_eq!(world.server.count(CHALLENGE), refused, "{with}");
+            assert_eq!(world.phone.kept.lock().unwrap().contains_key("sign-in"), is_kept, "{with}");
+            world.server.next(CHALLENGE, code());
+            assert_eq!(world.client.resume_natively(&hand).await.unwrap().is_some(), is_kept, "{with}");
+            if is_kept {
+                assert_eq!(world.server.last(CHALLENGE).form["response_code"], "r", "{with}");
+            }
+            assert_eq!(world.server.count(CHALLENGE), refused + usize::from(is_kept), "{with}");
+        }
+    }
+}
+
 /// A stray link came, and the step is shown again. The person's own link comes then, and its code is kept. It stays although the person
 /// opens the wallet once more.
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! installation's key comes out. The order is proof of the key, our challenge, sizes, then signatures in a bounded pool.
 //! docs/attestation.md has what an app hashes.
 
-use super::case::{CHALLENGE_USED, Case, INVALID, Judged, Sent, from_base64, invalid, row_of, within};
+use super::case::{AttestedClient, CHALLENGE_USED, Case, INVALID, Judged, Sent, from_base64, invalid, row_of, within};
 use super::issue::issue;
 use super::observed::{self, Finding};
 use super::status::Listed;
@@ -95,12 +95,12 @@ pub async fn attest(attesting: &Attesting, core: &Core, incoming: &Incoming) -> 
     within(&core.limits.attests_of_instance, &["attest", &client_id, &held.jkt])?;
     let challenge = incoming.form.get("challenge").unwrap_or_default();
     let spent = AtomicBool::new(false);
-    let sent = Sent { incoming, held: &held, challenge, evidence: repeated::evidence_digest(incoming), spent: &spent };
-    let whose = (client_id.as_str(), &rules);
-    if let Some(answer) = repeated::repeat_answer(core, sent, whose).await? {
+    let client = AttestedClient { client_id: &client_id, rules: &rules };
+    let sent = Sent { client, incoming, held: &held, challenge, evidence: repeated::evidence_digest(incoming), spent: &spent };
+    if let Some(answer) = repeated::repeat_answer(core, sent).await? {
         return Ok(answer);
     }
-    let finding = match accept(attesting, core, whose, sent).await {
+    let finding = match accept(attesting, core, sent).await {
         Ok(EvidenceOutcome::Accepted(answer)) => return Ok(answer),
         Ok(EvidenceOutcome::Broken(judged)) => Finding::of_judged(&judged),
         Err(Error::Refused(refused)) => Finding::of_refused(*refused),
@@ -108,7 +108,7 @@ pub async fn attest(attesting: &Attesting, core: &Core, incoming: &Incoming) -> 
     };
     // The same evidence came twice at once, and the other request was first.
     if finding.refused.private == CHALLENGE_USED
-        && let Some(answer) = repeated::repeat_answer(core, sent, whose).await?
+        && let Some(answer) = repeated::repeat_answer(core, sent).await?
     {
         return Ok(answer);
     }
@@ -119,12 +119,12 @@ pub async fn attest(attesting: &Attesting, core: &Core, incoming: &Incoming) -> 
     // What it proved before stays: an outage takes no installation's tier away.
     let is_known = is_not_judged && standing::tier_of(core, &client_id, &held.jkt).await?.is_some();
     if rules.observe && !is_known {
-        observed::let_in(core, sent, whose, &finding).await?;
-        return issue(core, incoming, whose, TierName::None, incoming.now_ms);
+        observed::let_in(core, sent, &finding).await?;
+        return issue(core, incoming, client, TierName::None, incoming.now_ms);
     }
     let event = if is_not_judged { "evidence_not_judged" } else { "evidence_refused" };
     let mut change = Change::new(incoming.now_ms);
-    if finding.audit(core, sent, (&client_id, event), &mut change) {
+    if finding.audit(core, sent, event, &mut change) {
         core.store.apply(change).await?;
     }
     Err(finding.refused.audited().into())
@@ -136,13 +136,9 @@ fn is_not_judged(refused: &Refused) -> bool {
     refused.status == 503 && !refused.private.is_empty()
 }
 
-async fn accept(
-    attesting: &Attesting,
-    core: &Core,
-    (client_id, rules): (&str, &AttestationRules),
-    sent: Sent<'_>,
-) -> Result<EvidenceOutcome> {
-    let Sent { incoming, held, challenge: text, .. } = sent;
+async fn accept(attesting: &Attesting, core: &Core, sent: Sent<'_>) -> Result<EvidenceOutcome> {
+    let Sent { client, incoming, held, challenge: text, .. } = sent;
+    let AttestedClient { client_id, rules } = client;
     let unknown = || invalid("The challenge is unknown or too old. Get a new one from /attest/challenge.").because("challenge_unknown");
     let (challenge, bound, ends_ms) = opened(core, text, client_id, &held.jkt, incoming.now_ms).ok_or_else(unknown)?;
     let case = Arc::new(Case {
@@ -167,7 +163,7 @@ async fn accept(
     };
     judged.facts["proved"] = judged.proved.map(TierName::as_str).into();
     keep(core, &case, sent, (judged, tier)).await?;
-    Ok(EvidenceOutcome::Accepted(issue(core, incoming, (client_id, rules), tier, incoming.now_ms)?))
+    Ok(EvidenceOutcome::Accepted(issue(core, incoming, client, tier, incoming.now_ms)?))
 }
 
 /// The highest tier that the evidence proves, that is let in, and that app and device come up to.

@@ -2,9 +2,10 @@
 //! attester is ours or the customer's own, known by its keys; the checks are the same.
 
 use super::Attesting;
+use super::case::AttestedClient;
 use super::instance::{Instance, use_challenge, use_fresh};
 use super::{challenge, devices, observed, standing};
-use crate::config::{AttestationRules, Client, ClientAuthentication, TierName};
+use crate::config::{AttestationRules, Client, ClientAuthentication, NamedClient, TierName};
 use crate::core::Core;
 use crate::dpop::ProvedKey;
 use crate::error::{Error, Fault, Refused, Result};
@@ -54,9 +55,10 @@ pub async fn of_request(
     attesting: &Attesting,
     core: &Core,
     incoming: &Incoming,
-    (client_id, client): (&str, &Client),
+    named: NamedClient<'_>,
     key: Option<&ProvedKey>,
 ) -> Result<Option<Instance>> {
+    let NamedClient { client_id, client } = named;
     let Some(rules) = &client.attestation else {
         let named = client.authentication.attests();
         return if named { Err(Fault::new(format!("client {client_id} has no attestation rules")).into()) } else { Ok(None) };
@@ -69,7 +71,7 @@ pub async fn of_request(
         }
         return Ok(None);
     }
-    let proved = prove(attesting, core, incoming, (client_id, client), key)?;
+    let proved = prove(attesting, core, incoming, named, key)?;
     if proved.tier == TierName::None {
         standing::must_not_be_revoked(core, incoming, client_id, &proved.jkt).await?;
     } else if rules.is_ours() {
@@ -90,16 +92,11 @@ pub fn by_dpop(incoming: &Incoming, client: &Client) -> bool {
     }
 }
 
-fn prove(
-    attesting: &Attesting,
-    core: &Core,
-    incoming: &Incoming,
-    (client_id, client): (&str, &Client),
-    key: Option<&ProvedKey>,
-) -> Result<Instance> {
+fn prove(attesting: &Attesting, core: &Core, incoming: &Incoming, named: NamedClient<'_>, key: Option<&ProvedKey>) -> Result<Instance> {
+    let NamedClient { client_id, client } = named;
     let text = single(incoming, ATTESTATION)?
         .ok_or_else(|| Refused::new(401, "invalid_client", "This client must send an OAuth-Client-Attestation header."))?;
-    let (attestation, tier) = checked(attesting, core, (client_id, client), text, incoming.now_ms / 1000)?;
+    let (attestation, tier) = checked(attesting, core, named, text, incoming.now_ms / 1000)?;
     if attestation.client_id != client_id {
         return Err(invalid("The attestation is for another client.").into());
     }
@@ -118,13 +115,8 @@ fn prove(
 }
 
 /// The keys that may have signed it: the customer's attester's, by certificates or by JWKS, or ours.
-fn attesters(
-    attesting: &Attesting,
-    core: &Core,
-    (client_id, rules): (&str, &AttestationRules),
-    text: &str,
-    now_s: i64,
-) -> Result<Arc<KeySet>> {
+fn attesters(attesting: &Attesting, core: &Core, client: AttestedClient<'_>, text: &str, now_s: i64) -> Result<Arc<KeySet>> {
+    let AttestedClient { client_id, rules } = client;
     if let Some(x5c) = rules.attester_x5c.as_ref().and_then(|_| client_attestation::unverified_x5c(text)) {
         let anchors = attesting.anchors.get(client_id).ok_or_else(|| Fault::new(format!("client {client_id} has no anchors")))?;
         let found = anchors.key(&x5c, now_s);
@@ -138,15 +130,10 @@ fn attesters(
 }
 
 /// Signature, age and tier.
-fn checked(
-    attesting: &Attesting,
-    core: &Core,
-    (client_id, client): (&str, &Client),
-    text: &str,
-    now_s: i64,
-) -> Result<(Arc<Attestation>, TierName)> {
+fn checked(attesting: &Attesting, core: &Core, named: NamedClient<'_>, text: &str, now_s: i64) -> Result<(Arc<Attestation>, TierName)> {
+    let NamedClient { client_id, client } = named;
     let rules = client.attestation.as_ref().ok_or_else(|| Fault::new(format!("client {client_id} has no attestation rules")))?;
-    let keys = attesters(attesting, core, (client_id, rules), text, now_s)?;
+    let keys = attesters(attesting, core, AttestedClient { client_id, rules }, text, now_s)?;
     let stale = || Error::from(use_fresh());
     let rejected = |why| match why {
         Rejected::Invalid(why) => Error::from(invalid(why)),

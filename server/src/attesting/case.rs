@@ -69,9 +69,17 @@ impl Judged {
     }
 }
 
-/// What came with a request: its proof of the key, the challenge as sent, and the digest of the evidence.
+/// A client with rules for its installations.
+#[derive(Clone, Copy)]
+pub struct AttestedClient<'a> {
+    pub client_id: &'a str,
+    pub rules: &'a AttestationRules,
+}
+
+/// What came with a request: its client, its proof of the key, the challenge as sent, and the digest of the evidence.
 #[derive(Clone, Copy)]
 pub struct Sent<'a> {
+    pub client: AttestedClient<'a>,
     pub incoming: &'a Incoming,
     pub held: &'a ProvedKey,
     pub challenge: &'a str,

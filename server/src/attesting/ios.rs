@@ -1,7 +1,7 @@
 //! App Attest at our attester: the evidence of a new key, and its assertions afterwards.
 
 use super::case::{self, Case, Judged, invalid, on_pool, proved};
-use super::receipts::{self, Apple, environment, word};
+use super::receipts::{self, Apple, KnownFacts, environment, word};
 use crate::config::{IosApp, IosBuild, TierName};
 use crate::core::Core;
 use crate::error::{Refused, Result};
@@ -131,12 +131,13 @@ pub async fn assertion(core: &Core, apple: Option<&Apple>, case: &Arc<Case>, obj
         facts["bundle_version"] = version.into();
     }
     // Apple is asked only about an installation that is right so far.
-    let mut before = row.text("facts")?.to_owned();
+    let mut known = KnownFacts { facts, before: row.text("facts")?.to_owned() };
     if failed.is_empty()
-        && let Some(why) = receipts::problem(core, apple, case, &row, (&mut facts, &mut before)).await?
+        && let Some(why) = receipts::problem(core, apple, case, &row, &mut known).await?
     {
         failed.push(why);
     }
+    let KnownFacts { facts, before } = known;
     let proved = proved(row.text("tier")?, &facts);
     let before = Some(before);
     let evidence_key = row.bytes("evidence_key")?.to_vec();

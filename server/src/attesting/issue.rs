@@ -1,6 +1,7 @@
 //! What our attester issues: a Client Attestation JWT (draft-ietf-oauth-attestation-based-client-auth).
 
-use crate::config::{AttestationRules, TierName};
+use super::case::AttestedClient;
+use crate::config::TierName;
 use crate::core::Core;
 use crate::error::{Fault, Result};
 use crate::web::reply::{self, Reply};
@@ -11,13 +12,8 @@ use symbolon_oauth::jwk::{Algorithm, PublicKey};
 use symbolon_oauth::jws::Unverified;
 
 /// The attestation, signed by us for the key of the proof. `attested_ms`: when the evidence was accepted.
-pub fn issue(
-    core: &Core,
-    incoming: &Incoming,
-    (client_id, rules): (&str, &AttestationRules),
-    tier: TierName,
-    attested_ms: i64,
-) -> Result<Reply> {
+pub fn issue(core: &Core, incoming: &Incoming, client: AttestedClient<'_>, tier: TierName, attested_ms: i64) -> Result<Reply> {
+    let AttestedClient { client_id, rules } = client;
     let header = incoming.header("dpop").unwrap_or_default();
     let jwk = Unverified::parse(header).ok().and_then(|it| it.header().get("jwk").cloned()).unwrap_or_default();
     let key = PublicKey::from_jwk(&jwk).map_err(|it| Fault::new(it.0))?;

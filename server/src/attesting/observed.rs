@@ -4,7 +4,6 @@
 
 use super::case::{Judged, Sent, refused};
 use crate::audit::Entry;
-use crate::config::AttestationRules;
 use crate::core::Core;
 use crate::dpop;
 use crate::error::{Refused, Result};
@@ -49,8 +48,8 @@ impl Finding {
 
     /// Adds the entry. Nobody has proved who this is. So the audit takes a number that is bounded by line, by client and by bytes. The log
     /// has its own limit for a network, and counts what it leaves out. Was there room?
-    pub fn audit(&self, core: &Core, sent: Sent<'_>, (client_id, event): (&str, &'static str), change: &mut Change) -> bool {
-        let address = sent.incoming.address;
+    pub fn audit(&self, core: &Core, sent: Sent<'_>, event: &'static str, change: &mut Change) -> bool {
+        let (client_id, address) = (sent.client.client_id, sent.incoming.address);
         let mut entry = Entry::refused(event, self.why()).client(client_id).address(address.to_string());
         entry.security = false;
         entry = entry.with("jkt", sent.held.jkt.as_str());
@@ -72,7 +71,8 @@ impl Finding {
 }
 
 /// Records what would have been refused, and spends the proof. The caller issues an attestation of the tier `none`.
-pub async fn let_in(core: &Core, sent: Sent<'_>, (client_id, _): (&str, &AttestationRules), finding: &Finding) -> Result<()> {
+pub async fn let_in(core: &Core, sent: Sent<'_>, finding: &Finding) -> Result<()> {
+    let client_id = sent.client.client_id;
     for rule in &finding.failed {
         count(client_id, rule);
     }
@@ -82,7 +82,7 @@ pub async fn let_in(core: &Core, sent: Sent<'_>, (client_id, _): (&str, &Attesta
     tracing::info!(client = client_id, address = %sent.incoming.address, why = finding.why(), "evidence would be refused; attestation.observe lets it in");
     let mut change = Change::new(sent.incoming.now_ms);
     let proof = sent.burn(&mut change);
-    if !finding.audit(core, sent, (client_id, "evidence_observed"), &mut change) && proof.is_none() {
+    if !finding.audit(core, sent, "evidence_observed", &mut change) && proof.is_none() {
         return Ok(());
     }
     match core.store.apply(change).await {

@@ -85,14 +85,22 @@ pub fn takes(rules: &IosApp, facts: &Json) -> bool {
     most.is_none_or(|most| facts["risk_metric"].as_u64().is_none_or(|it| it <= u64::from(most)))
 }
 
+/// The facts of an installation.
+pub struct KnownFacts {
+    /// What is known by now.
+    pub facts: Json,
+    /// As they stand in the store.
+    pub before: String,
+}
+
 /// What is wrong with an installation by what Apple says of its device, if the client asks for that. Asks Apple for the newest receipt
-/// first, where it is due. `facts`: the installation's, to which the metric comes, and as they stand in the store.
+/// first, where it is due. `known`: the metric comes to it, and to the store.
 pub async fn problem(
     core: &Core,
     apple: Option<&Apple>,
     case: &Arc<Case>,
     row: &Row,
-    facts: (&mut Json, &mut String),
+    known: &mut KnownFacts,
 ) -> Result<Option<&'static str>> {
     let Some(rules) = case.rules.ios.as_ref().filter(|it| it.receipts.is_some()) else { return Ok(None) };
     // Enrolled before the client asked for receipts: its next first evidence brings one.
@@ -100,12 +108,12 @@ pub async fn problem(
         return Ok(Some("receipt"));
     }
     if let Some(apple) = apple
-        && let Some(newer) = exchange_receipt(core, case, apple, row, facts.0).await?
+        && let Some(newer) = exchange_receipt(core, case, apple, row, &known.facts).await?
     {
-        *facts.1 = newer.to_string();
-        *facts.0 = newer;
+        known.before = newer.to_string();
+        known.facts = newer;
     }
-    Ok((!takes(rules, facts.0)).then_some("risk_metric"))
+    Ok((!takes(rules, &known.facts)).then_some("risk_metric"))
 }
 
 /// The facts with what a new receipt says. `None`: there is none now.

@@ -1,10 +1,10 @@
 //! First evidence that comes twice, because its answer was lost. The same key, challenge and evidence get the same answer for five minutes.
 //! The installation remembers the digest of what enrolled it; whatever else comes about a challenge that was used is refused.
 
-use super::case::Sent;
+use super::case::{AttestedClient, Sent};
 use super::issue::issue;
 use crate::audit;
-use crate::config::{AttestationRules, TierName};
+use crate::config::TierName;
 use crate::core::Core;
 use crate::dpop;
 use crate::error::Result;
@@ -33,8 +33,8 @@ pub fn evidence_digest(incoming: &Incoming) -> [u8; 32] {
 }
 
 /// The answer to first evidence that was accepted before. `None`: it was not, or not within the window.
-pub async fn repeat_answer(core: &Core, sent: Sent<'_>, (client_id, rules): (&str, &AttestationRules)) -> Result<Option<Reply>> {
-    let (incoming, jkt) = (sent.incoming, sent.held.jkt.as_str());
+pub async fn repeat_answer(core: &Core, sent: Sent<'_>) -> Result<Option<Reply>> {
+    let (AttestedClient { client_id, rules }, incoming, jkt) = (sent.client, sent.incoming, sent.held.jkt.as_str());
     if incoming.form.get("format").is_none_or(|it| RENEWALS.contains(&it)) {
         return Ok(None);
     }
@@ -48,7 +48,7 @@ pub async fn repeat_answer(core: &Core, sent: Sent<'_>, (client_id, rules): (&st
     let entry = audit::Entry::ok("instance_attested").client(client_id).address(incoming.address.to_string());
     change.audit(entry.with("jkt", jkt).with("tier", tier.as_str()).with("repeated", true));
     match core.store.apply(change).await {
-        Ok(_) => Ok(Some(issue(core, incoming, (client_id, rules), tier, attested_ms)?)),
+        Ok(_) => Ok(Some(issue(core, incoming, sent.client, tier, attested_ms)?)),
         Err(NotApplied::Conflict(at)) if at == proof => Err(dpop::use_nonce().into()),
         Err(other) => Err(other.into()),
     }

@@ -10,7 +10,7 @@ use super::not_mine::{BLOCKED_MS, BlockKeys, Starter};
 use super::request::{self, AuthorizationRequest};
 use super::signed_request;
 use crate::caller::{Burnt, Caller};
-use crate::config::{Client, SecurityProfile, TokenDelivery};
+use crate::config::{Client, NamedClient, SecurityProfile, TokenDelivery};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::{self, Wanted};
@@ -90,6 +90,14 @@ pub struct BackchannelAuthorization {
     pub id: [u8; 16],
     pub account: String,
     pub asked: BackchannelRequest,
+}
+
+/// Whom a request asks, and what was charged for it.
+pub struct ChargedPerson<'a> {
+    /// Empty: nobody.
+    pub account: &'a str,
+    /// Keys, which an approval gives back.
+    pub attempts: Vec<u8>,
 }
 
 /// A row of the store.
@@ -196,7 +204,8 @@ fn opened(authority: &Authority<'_>, caller: &Caller, form: &Form) -> Result<(Fo
     if form.iter().any(|(name, _)| !BESIDE.contains(&name)) {
         return Err(invalid("Beside a request object send only what authenticates the client; the rest belongs inside.").into());
     }
-    let opened = signed_request::open(authority, (&caller.client_id, &caller.client), form, Endpoint::Backchannel);
+    let named = NamedClient { client_id: &caller.client_id, client: &caller.client };
+    let opened = signed_request::open(authority, named, form, Endpoint::Backchannel);
     // CIBA Core 13 knows no other word.
     let object = opened.map_err(|refused| Refused { code: "invalid_request", ..refused })?;
     Ok((object.parameters, object.id, object.exp_s))
@@ -317,7 +326,8 @@ pub async fn start(authority: &Authority<'_>, hashers: &Hashers, caller: &Caller
     let spent: Vec<usize> = checked.once.iter().map(|it| change.once(it.kind, &it.signer, &it.id, it.until_ms)).collect();
     let attempts = charge(authority, &mut change, client_id, &checked.person);
     let account = checked.person.account.as_ref().map(|account| account.id.clone()).unwrap_or_default();
-    let (kept, auth_req_id) = keep(authority, &mut change, &checked.asked, (&account, attempts), checked.expires_in_s * 1000)?;
+    let person = ChargedPerson { account: &account, attempts };
+    let (kept, auth_req_id) = keep(authority, &mut change, &checked.asked, person, checked.expires_in_s * 1000)?;
     note_start(&mut change, caller, &checked, &account);
     match authority.store.apply(change).await {
         Ok(_) => {}
@@ -327,15 +337,16 @@ pub async fn start(authority: &Authority<'_>, hashers: &Hashers, caller: &Caller
     Ok(Started { auth_req_id, expires_in_s: checked.expires_in_s, number: checked.asked.number })
 }
 
-/// Adds the request to a change, and wakes up the person's apps. `attempts`: what was charged. Answers the statement that conflicts while this
-/// starter may not ask this person, and the `auth_req_id`.
+/// Adds the request to a change, and wakes up the person's apps. Answers the statement that conflicts while this starter may not ask this
+/// person, and the `auth_req_id`.
 pub fn keep(
     core: &Core,
     change: &mut Change,
     asked: &BackchannelRequest,
-    (account, attempts): (&str, Vec<u8>),
+    person: ChargedPerson<'_>,
     lifetime_ms: i64,
 ) -> Result<(usize, String)> {
+    let ChargedPerson { account, attempts } = person;
     let (now_ms, client_id) = (change.now_ms(), asked.request.client_id.as_str());
     let (id, salt) = (crate::seal::time_ordered_id(now_ms)?, crate::seal::random::<16>()?);
     let plain = serde_json::to_vec(asked).map_err(|error| Fault::new(error.to_string()))?;

@@ -220,7 +220,7 @@ fn turn_away(answerer: &Answerer<'_>, moved: &mut Moved, change: &mut Change, as
 
 /// Only the person who is asked says no. Whoever is nobody yet, or only leaves the page, has not answered.
 fn settle_refusal(answerer: &Answerer<'_>, moved: &Moved, change: &mut Change, asked: &BackchannelAuthorization) -> Result<Option<End>> {
-    let Some(ended) = &moved.state.ended else { return Ok(None) };
+    let Some(ended) = moved.state.ended() else { return Ok(None) };
     let (core, address) = (answerer.authority.core, answerer.visitor.address);
     if moved.state.subject.as_ref().is_none_or(|subject| subject.account != asked.account) {
         return Ok(Some(End::default()));

@@ -24,7 +24,7 @@ pub async fn brought(authority: &Authority<'_>, handle: &str, answering: &Answer
     let read = authority.handles.read(Kind::BrowserReturn, handle).ok_or_else(|| refused("browser_return cannot be read"))?;
     let stored = row::read(&authority.store, &authority.keyring, &read.id).await?.ok_or_else(|| refused("no row of browser_return"))?;
     let is_over = stored.life() == Life::Ended;
-    let Some(Ended::SentBack { until_ms }) = stored.state.ended.clone().filter(|_| is_over) else {
+    let Some(&Ended::SentBack { until_ms }) = stored.state.ended().filter(|_| is_over) else {
         return Err(refused("the browser's sign-in did not end so").into());
     };
     if now_ms >= until_ms {

@@ -2,7 +2,7 @@
 
 use super::Authority;
 use super::request::AuthorizationRequest;
-use crate::config::{Client, TierName, proving_host};
+use crate::config::{Client, NamedClient, TierName, proving_host};
 use crate::error::Result;
 use crate::grants;
 use crate::grants::details::ShownDetail;
@@ -27,7 +27,7 @@ pub enum Assured {
 
 impl Assured {
     /// What a redirect through the browser assures.
-    pub fn by_redirect(authority: &Authority<'_>, client: (&str, &Client), uri: &str) -> Self {
+    pub fn by_redirect(authority: &Authority<'_>, client: NamedClient<'_>, uri: &str) -> Self {
         let is_assured = authority.proved_links.assures(&authority.config, client, uri, authority.now_ms());
         if is_assured { Self::ClaimedHttps } else { Self::Nothing }
     }

@@ -51,6 +51,13 @@ impl Whereabouts {
     }
 }
 
+/// Who answers, and from where.
+#[derive(Clone, Copy)]
+pub struct AnsweredBy<'a> {
+    pub account: &'a str,
+    pub address: Option<IpAddr>,
+}
+
 /// The question: which app, on whose behalf, from where; and that nobody else may have sent the person here. A page of its own kind, which
 /// is asked of first-party apps too, and by GET alone nothing is answered.
 fn step(authority: &Authority<'_>, client: &Client, device: &DeviceAuthorization, seen: Viewer<'_>) -> Step {
@@ -113,7 +120,8 @@ pub fn must_be_approvable(client: &Client, device: &DeviceAuthorization, (here, 
 }
 
 /// Adds the refusal to a change. Answers the statement that conflicts if there was another answer.
-pub fn deny(core: &Core, change: &mut Change, device: &DeviceAuthorization, (account, no): (&str, No), address: Option<IpAddr>) -> usize {
+pub fn deny(core: &Core, change: &mut Change, device: &DeviceAuthorization, by: AnsweredBy<'_>, no: No) -> usize {
+    let AnsweredBy { account, address } = by;
     let answered = close(change, device, account);
     if no == No::NotMine {
         device.asked.block_keys(core, account).block(change);
@@ -125,7 +133,8 @@ pub fn deny(core: &Core, change: &mut Change, device: &DeviceAuthorization, (acc
 
 /// The same where the person has not said no: what they proved is not enough, or a rule of the operator's says no. The device is told
 /// `access_denied` at its next poll, for RFC 8628 3.5 has no better word. `error` of the entry says more.
-fn refuse(change: &mut Change, device: &DeviceAuthorization, (account, refused): (&str, &Refused), address: Option<IpAddr>) -> usize {
+fn refuse(change: &mut Change, device: &DeviceAuthorization, by: AnsweredBy<'_>, refused: &Refused) -> usize {
+    let AnsweredBy { account, address } = by;
     let answered = close(change, device, account);
     let entry = about(Entry::refused("authorization_refused", refused.reason()), device, address).account(account);
     change.audit(entry.with("error", refused.code));
@@ -237,7 +246,8 @@ pub(super) async fn settle(
         }
         Judgement::Refused(refused) => {
             moved.state.end(refused_end(&refused));
-            return Ok(Some(End::of_answer(refuse(change, device, (&proven.account, &refused), visitor.address))));
+            let by = AnsweredBy { account: &proven.account, address: visitor.address };
+            return Ok(Some(End::of_answer(refuse(change, device, by, &refused))));
         }
         Judgement::SentBack => return Err(Fault::new("what a device asks goes back to no app").into()),
     };
@@ -250,15 +260,16 @@ pub(super) async fn settle(
 
 /// Whoever is nobody yet has only left the page.
 fn settle_refusal(answerer: &Answerer<'_>, moved: &Moved, change: &mut Change, device: &DeviceAuthorization) -> Option<End> {
-    let ended = moved.state.ended.as_ref()?;
+    let ended = moved.state.ended()?;
     let (Some(subject), Ended::Refused { no, .. }) = (&moved.state.subject, ended) else { return Some(End::default()) };
-    let (core, address, account) = (answerer.authority.core, answerer.visitor.address, subject.account.as_str());
+    let core = answerer.authority.core;
+    let by = AnsweredBy { account: &subject.account, address: answerer.visitor.address };
     let answered = match no {
         // The page said what does not count yet, and the person went.
-        None => refuse(change, device, (account, &not_gone_on(None)), address),
+        None => refuse(change, device, by, &not_gone_on(None)),
         Some(_) => {
             let no = if moved.action == "not_mine" { No::NotMine } else { No::Denied };
-            deny(core, change, device, (account, no), address)
+            deny(core, change, device, by, no)
         }
     };
     Some(End::of_answer(answered))

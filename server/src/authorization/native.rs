@@ -4,7 +4,7 @@ use super::Authority;
 use super::consent::Assured;
 use super::request::AuthorizationRequest;
 use crate::caller::Caller;
-use crate::config::{Client, ClientAuthentication, ClientKind, SecurityProfile, TierName};
+use crate::config::{Client, ClientAuthentication, ClientKind, NamedClient, SecurityProfile, TierName};
 use crate::error::{Refused, Result};
 
 /// What assures that a first-party client drives the native face: a key that the *client* is known by. A DPoP key that nobody vouched
@@ -59,7 +59,8 @@ pub fn belongs_to_web(client: &Client, assured: Assured, request: &Authorization
 /// `assurance = "proved"`, by the files of its host.
 pub fn own_link<'a>(authority: &Authority<'_>, (id, client): (&str, &Client), request: &'a AuthorizationRequest) -> Option<&'a str> {
     let uri = request.back.redirect_uri.as_str();
-    let is_own = client.kind == ClientKind::Native && Assured::by_redirect(authority, (id, client), uri) == Assured::ClaimedHttps;
+    let named = NamedClient { client_id: id, client };
+    let is_own = client.kind == ClientKind::Native && Assured::by_redirect(authority, named, uri) == Assured::ClaimedHttps;
     is_own.then_some(uri)
 }
 

@@ -5,7 +5,7 @@ use super::Authority;
 use super::detour::{self, Detour};
 use super::redirects::{self, redirect_is_registered};
 use super::signed_request;
-use crate::config::{Client, ClientKind, InstallationFacts, TierName};
+use crate::config::{Client, ClientKind, InstallationFacts, NamedClient, TierName};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::{self, Replaced, Wanted};
 use crate::login::easing::Circumstances;
@@ -177,15 +177,15 @@ pub fn check(
     client: &Client,
     form: &Form,
 ) -> std::result::Result<AuthorizationRequest, RequestProblem> {
+    let named = NamedClient { client_id, client };
     if !form.contains("request") {
         if client.require_signed_request_object {
             return Err(page("This client must sign its authorization requests (RFC 9101): send a request object."));
         }
-        return check_parameters(authority, client_id, client, form);
+        return check_parameters(authority, named, form);
     }
-    let opened = signed_request::open(authority, (client_id, client), form, Endpoint::Authorization);
-    let object = opened.map_err(|refused| RequestProblem::Page(refused.into()))?;
-    let mut request = check_parameters(authority, client_id, client, &object.parameters)?;
+    let object = signed_request::open(authority, named, form, Endpoint::Authorization).map_err(|it| RequestProblem::Page(it.into()))?;
+    let mut request = check_parameters(authority, named, &object.parameters)?;
     request.signed = true;
     request.object = Some((object.id, object.exp_s));
     Ok(request)
@@ -213,9 +213,10 @@ pub fn check_native(
         }
         (Some(_), _) => checked_redirect(client, form).map_err(RequestProblem::into_error)?,
     };
-    let back = checked_back((client_id, client), form, redirect_uri).map_err(RequestProblem::into_error)?;
+    let named = NamedClient { client_id, client };
+    let back = checked_back(named, form, redirect_uri).map_err(RequestProblem::into_error)?;
     let comes_back = detour::comes_back(form, &back.redirect_uri)?;
-    let request = read_request(authority, (client_id, client), form, &back, AskedBy::Native(granted))?;
+    let request = read_request(authority, named, form, &back, AskedBy::Native(granted))?;
     must_be_short(AuthorizationRequest { comes_back, ..request })
 }
 
@@ -245,7 +246,7 @@ pub fn used_object() -> Error {
 }
 
 /// Where and how the answer goes. An unknown mode cannot be answered in that mode, so it is a page (Core 3.1.2.6).
-fn checked_back((client_id, client): (&str, &Client), form: &Form, redirect_uri: String) -> std::result::Result<Back, RequestProblem> {
+fn checked_back(named: NamedClient<'_>, form: &Form, redirect_uri: String) -> std::result::Result<Back, RequestProblem> {
     let asked = form.get("response_mode").unwrap_or("query");
     let (mode, signed) = match asked {
         "query" => (ResponseMode::Query, false),
@@ -256,18 +257,18 @@ fn checked_back((client_id, client): (&str, &Client), form: &Form, redirect_uri:
         "form_post.jwt" => (ResponseMode::FormPost, true),
         _ => return Err(page("This response_mode is not supported; use query, fragment, form_post or one of them with .jwt.")),
     };
-    if !mode_is_registered(client, &[asked]) {
+    if !mode_is_registered(named.client, &[asked]) {
         return Err(page("This client is registered for other response modes (response_modes)."));
     }
     // RFC 9700 4.11.2: a form leaves by itself, and nobody would see where to.
-    if mode == ResponseMode::FormPost && !client.is_trusted_at(&redirect_uri) {
+    if mode == ResponseMode::FormPost && !named.client.is_trusted_at(&redirect_uri) {
         return Err(page("form_post is for clients whose redirect host is proved; use query."));
     }
     let state = form.get("state").map(str::to_owned);
     if state.as_ref().is_some_and(|state| state.len() > MAX_STATE_BYTES) {
         return Err(page("state is longer than 4096 bytes, which is more than an address holds."));
     }
-    Ok(Back { redirect_uri, mode, state, signed_for: signed.then(|| client_id.to_owned()) })
+    Ok(Back { redirect_uri, mode, state, signed_for: signed.then(|| named.client_id.to_owned()) })
 }
 
 /// 096-A: who registered signed answers gets no others. `names`: the mode in each of its spellings.
@@ -278,12 +279,11 @@ fn mode_is_registered(client: &Client, names: &[&str]) -> bool {
 /// First what decides where an answer may go; from then on the client is told.
 fn check_parameters(
     authority: &Authority<'_>,
-    client_id: &str,
-    client: &Client,
+    named: NamedClient<'_>,
     form: &Form,
 ) -> std::result::Result<AuthorizationRequest, RequestProblem> {
-    let back = checked_back((client_id, client), form, checked_redirect(client, form)?)?;
-    match read_request(authority, (client_id, client), form, &back, AskedBy::Browser).and_then(must_be_short) {
+    let back = checked_back(named, form, checked_redirect(named.client, form)?)?;
+    match read_request(authority, named, form, &back, AskedBy::Browser).and_then(must_be_short) {
         Ok(request) => Ok(request),
         Err(Error::Refused(refused)) => Err(RequestProblem::Redirect(*refused, back)),
         Err(fault) => Err(RequestProblem::Page(fault)),
@@ -433,7 +433,7 @@ pub fn sign_in_rules(
 
 fn read_request(
     authority: &Authority<'_>,
-    (client_id, client): (&str, &Client),
+    NamedClient { client_id, client }: NamedClient<'_>,
     form: &Form,
     back: &Back,
     face: AskedBy<'_>,

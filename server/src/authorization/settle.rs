@@ -10,7 +10,7 @@ use super::signed_in::{Answerer, End, OpenedSession, note_device, sign_in};
 use super::{backchannel, backchannel_answer, device, device_answer};
 use crate::audit::Entry;
 use crate::caller::{Burnt, Caller};
-use crate::config::{Client, ClientKind, DEFAULT_POLICY};
+use crate::config::{Client, ClientKind, DEFAULT_POLICY, NamedClient};
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::grants::code::CODE_LIFETIME_MS;
@@ -80,7 +80,7 @@ impl<'a> Settling<'a> {
     async fn settle_unless_taken(&self, mut moved: Moved) -> Result<Option<Settled>> {
         let mut draft = self.machine.draft(&moved, self.visitor)?;
         let end = self.finish(&mut moved, &mut draft).await?;
-        if moved.state.ended.is_some()
+        if moved.state.ended().is_some()
             && let Some(rest) = self.delivery.after_its_end()
         {
             moved.state.request = rest.as_json()?;
@@ -154,10 +154,10 @@ impl<'a> Settling<'a> {
             self.void_others(change);
             return Ok(Some(end));
         }
-        if matches!(moved.state.ended, Some(Ended::Closed { .. })) {
+        if matches!(moved.state.ended(), Some(Ended::Closed { .. })) {
             return Ok(Some(End::default()));
         }
-        let Some(Ended::Refused { no, .. }) = &moved.state.ended else { return Ok(None) };
+        let Some(Ended::Refused { no, .. }) = moved.state.ended() else { return Ok(None) };
         let Some(request) = self.delivery.request() else { return Ok(Some(End::default())) };
         let refused = not_gone_on(*no);
         let account = moved.state.subject.as_ref().map(|subject| subject.account.as_str());
@@ -242,7 +242,8 @@ impl<'a> Settling<'a> {
     fn assured(&self, client: &Client, request: &AuthorizationRequest) -> Result<Assured> {
         match (self.delivery, self.caller) {
             (Delivery::Redirect(_), None) => {
-                Ok(Assured::by_redirect(&self.authority, (&request.client_id, client), &request.back.redirect_uri))
+                let named = NamedClient { client_id: &request.client_id, client };
+                Ok(Assured::by_redirect(&self.authority, named, &request.back.redirect_uri))
             }
             (Delivery::Native(_), Some((_, assured))) => Ok(assured),
             _ => Err(Fault::new("a sign-in of one face was answered in another").into()),

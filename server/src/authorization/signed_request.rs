@@ -1,19 +1,15 @@
 //! The request object (RFC 9101 6), for authorization requests and for what clients ask people (CIBA Core 7.1.1).
 
 use super::Authority;
-use crate::config::{Client, SecurityProfile};
+use crate::config::{NamedClient, SecurityProfile};
 use crate::error::Refused;
 use symbolon_oauth::form::Form;
 use symbolon_oauth::jws;
 use symbolon_oauth::request_object::{self, Endpoint, RequestObject};
 
 /// Only the client's own keys count, and nothing is fetched.
-pub fn open(
-    authority: &Authority<'_>,
-    (client_id, client): (&str, &Client),
-    form: &Form,
-    endpoint: Endpoint,
-) -> Result<RequestObject, Refused> {
+pub fn open(authority: &Authority<'_>, named: NamedClient<'_>, form: &Form, endpoint: Endpoint) -> Result<RequestObject, Refused> {
+    let NamedClient { client_id, client } = named;
     let keys = client.jwks.as_ref().and_then(|it| it.keys().ok());
     let unknown = || Refused::bad_request("request_not_supported", "This client registered no keys (jwks) to sign requests with.");
     let keys = keys.ok_or_else(unknown)?;

@@ -5,7 +5,7 @@ use super::metadata;
 use super::names::Reserved;
 use super::proofs::Proofs;
 use super::strangers::{self, Ground};
-use crate::config::{Client, ClientAuthentication, ClientPolicy, Config, authority, proving_host};
+use crate::config::{Client, ClientAuthentication, ClientPolicy, Config, NamedPolicy, authority, proving_host};
 use crate::error::Fault;
 use crate::limits::Limits;
 use crate::links::held::HeldHosts;
@@ -43,6 +43,13 @@ pub enum Tried {
     InVain,
     /// It may not be asked for, or not now.
     NotAtAll,
+}
+
+/// The client that a document describes, as it was read.
+struct FetchedDocument {
+    client: Client,
+    /// For how long it need not be read again.
+    fresh_ms: i64,
 }
 
 /// What reads documents.
@@ -131,15 +138,15 @@ impl DocumentReader<'_> {
         Ground { config: self.config, reserved: self.reserved, held: &self.held, now_ms: self.now_ms }
     }
 
-    fn policy_of(&self, id: &str) -> Option<(String, (&str, &ClientPolicy))> {
+    fn policy_of(&self, id: &str) -> Option<(String, NamedPolicy<'_>)> {
         let host = host_of(id)?;
         let policy = self.config.document_policy(&host)?;
         Some((host, policy))
     }
 
-    async fn read(&self, id: &str, policy: (&str, &ClientPolicy), before: Option<&Row>) -> Result<bool, Fault> {
-        match self.fetch(id, policy.1).await {
-            Ok((client, fresh_ms)) => self.keep(id, policy, (&client, fresh_ms), before).await.map(|()| true),
+    async fn read(&self, id: &str, of: NamedPolicy<'_>, before: Option<&Row>) -> Result<bool, Fault> {
+        match self.fetch(id, of.policy).await {
+            Ok(fetched) => self.keep(id, of, &fetched, before).await.map(|()| true),
             Err(why) => {
                 tracing::warn!(client = id, why, "a client metadata document does not count");
                 Ok(false)
@@ -147,7 +154,7 @@ impl DocumentReader<'_> {
         }
     }
 
-    async fn fetch(&self, id: &str, policy: &ClientPolicy) -> Result<(Client, i64), String> {
+    async fn fetch(&self, id: &str, policy: &ClientPolicy) -> Result<FetchedDocument, String> {
         let answer = self.get(id, MOST_BYTES).await?;
         let fresh_ms = fresh_ms(&answer);
         let mut members = document(&answer)?;
@@ -158,7 +165,7 @@ impl DocumentReader<'_> {
             let address = address.as_str().filter(|it| is_of_one_origin(it, id)).ok_or("jwks_uri is of another origin")?.to_owned();
             members.insert("jwks".to_owned(), self.keys(&address).await?.0.into());
         }
-        judge(self.ground(), policy, (id, members)).map(|client| (client, fresh_ms))
+        judge(self.ground(), policy, (id, members)).map(|client| FetchedDocument { client, fresh_ms })
     }
 
     /// A key set at this address, and for how long it need not be read again.
@@ -183,8 +190,8 @@ impl DocumentReader<'_> {
         Ok(answer)
     }
 
-    async fn keep(&self, id: &str, policy: (&str, &ClientPolicy), read: (&Client, i64), before: Option<&Row>) -> Result<(), Fault> {
-        let (client, fresh_ms) = read;
+    async fn keep(&self, id: &str, of: NamedPolicy<'_>, fetched: &FetchedDocument, before: Option<&Row>) -> Result<(), Fault> {
+        let client = &fetched.client;
         let broken = |it: serde_json::Error| Fault::new(it.to_string());
         let body = serde_json::to_string(client).map_err(broken)?;
         let former: Option<(Client, i64)> = match before {
@@ -195,18 +202,18 @@ impl DocumentReader<'_> {
             Some((former, at_ms)) if !strangers::is_another(&former, client, false) => at_ms,
             _ => self.now_ms,
         };
-        let until_ms = self.now_ms + policy.1.unused.ms() + LONGEST_MS;
+        let until_ms = self.now_ms + of.policy.unused.ms() + LONGEST_MS;
         let proofs = serde_json::to_string(&proofs_of(id, self.now_ms)).map_err(broken)?;
         let mut change = Change::new(self.now_ms);
         let values = vec![
             id.into(),
             body.into(),
             self.now_ms.into(),
-            policy.0.into(),
+            of.name.into(),
             proofs.into(),
             changed_ms.into(),
             until_ms.into(),
-            (self.now_ms + fresh_ms).into(),
+            (self.now_ms + fetched.fresh_ms).into(),
         ];
         change.run_expecting(KEEP_DOCUMENT, values, Expect::Any);
         super::needs::add_needs(&mut change, client);

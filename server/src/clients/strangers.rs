@@ -2,7 +2,7 @@
 
 use super::names::Reserved;
 use super::proofs::{Proofs, hosts_of, set_aside};
-use crate::config::{Client, ClientPolicy, Config, Origin, Proved, Stranger, authority};
+use crate::config::{Client, ClientPolicy, Config, NamedClient, NamedPolicy, Origin, Proved, Stranger, authority};
 use crate::error::Fault;
 use crate::links::held::HeldHosts;
 use crate::store::Row;
@@ -40,7 +40,8 @@ pub fn objection(ground: Ground<'_>, policy: &ClientPolicy, client: &Client) -> 
 pub fn of_row(ground: Ground<'_>, id: &str, client: &mut Client, row: &Row) -> Result<Result<(), String>, Fault> {
     let Ground { config, held, now_ms, .. } = ground;
     let Some(name) = row.opt_text("policy")? else {
-        return Ok(held.objection_to_import((id, client), now_ms).map_or(Ok(()), |what| Err(what.to_owned())));
+        let named = NamedClient { client_id: id, client };
+        return Ok(held.objection_to_import(named, now_ms).map_or(Ok(()), |what| Err(what.to_owned())));
     };
     let Some(policy) = config.client_registration.get(name) else { return Ok(Err(format!("there is no [client_registration.{name}]"))) };
     let (changed_ms, until_ms) = (row.int("changed_ms")?, row.int("until_ms")?);
@@ -54,7 +55,7 @@ pub fn of_row(ground: Ground<'_>, id: &str, client: &mut Client, row: &Row) -> R
         Ok(proofs) => proofs,
         Err(error) => return Ok(Err(format!("its proofs cannot be read: {error}"))),
     };
-    set_origin(client, (name, policy), proofs.proved(id, policy, now_ms), (changed_ms, until_ms));
+    set_origin(client, NamedPolicy { name, policy }, proofs.proved(id, policy, now_ms), (changed_ms, until_ms));
     if let Origin::Stranger(stranger) = &mut client.origin {
         stranger.keys_uri = row.opt_text("keys_uri")?.map(str::to_owned);
     }
@@ -62,7 +63,8 @@ pub fn of_row(ground: Ground<'_>, id: &str, client: &mut Client, row: &Row) -> R
 }
 
 /// Makes a stranger of the client: what its policy says is laid over it, and what nobody has proved does not count.
-pub fn set_origin(client: &mut Client, (name, policy): (&str, &ClientPolicy), proved: Proved, (changed_ms, until_ms): (i64, i64)) {
+fn set_origin(client: &mut Client, of: NamedPolicy<'_>, proved: Proved, (changed_ms, until_ms): (i64, i64)) {
+    let NamedPolicy { name, policy } = of;
     policy.lay_over(client);
     let waiting = if policy.unproved_schemes { Vec::new() } else { set_aside(client, &proved) };
     let kept_ms = policy.grants_last.ms() + policy.unused.ms();

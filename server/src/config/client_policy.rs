@@ -110,6 +110,13 @@ pub struct ClientPolicy {
     pub without_nonce: bool,
 }
 
+/// The NAME of a `[client_registration.NAME]`, and what stands below it.
+#[derive(Clone, Copy)]
+pub struct NamedPolicy<'a> {
+    pub name: &'a str,
+    pub policy: &'a ClientPolicy,
+}
+
 impl Default for ClientPolicy {
     fn default() -> Self {
         use ClientAuthentication as Method;

@@ -1,7 +1,7 @@
 //! What is wrong with a policy by which clients register themselves: it would allow nothing, or what no client may have.
 
 use super::client::{Client, ClientKind, proving_host};
-use super::client_policy::{ClientPolicy, METHODS};
+use super::client_policy::{ClientPolicy, METHODS, NamedPolicy};
 use super::file::Config;
 use super::url::{authority, name_of};
 use std::collections::BTreeSet;
@@ -32,11 +32,11 @@ impl Config {
     }
 
     /// The policy for metadata documents of this host.
-    pub fn document_policy(&self, host: &str) -> Option<(&str, &ClientPolicy)> {
+    pub fn document_policy(&self, host: &str) -> Option<NamedPolicy<'_>> {
         self.client_registration
             .iter()
             .find(|(_, policy)| policy.documents.iter().any(|it| it == host))
-            .map(|(name, it)| (name.as_str(), it))
+            .map(|(name, policy)| NamedPolicy { name, policy })
     }
 }
 

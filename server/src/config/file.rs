@@ -153,6 +153,9 @@ fn shared(mut values: Map<String, Json>, database: &str) -> [u8; 32] {
     for own in ["listen", "metrics", "admin_socket", "tls"] {
         values.remove(own);
     }
+    if let Some(mtls) = values.get_mut("mtls").and_then(Json::as_object_mut) {
+        mtls.remove("listen");
+    }
     if let Some(hosts) = values.get_mut("host").and_then(Json::as_object_mut) {
         for host in hosts.values_mut().filter_map(Json::as_object_mut) {
             host.remove("certificate");
@@ -350,6 +353,12 @@ listen = "[::1]:1"
 [session]
 idle = "2h"
 absolute = "3h"
+[tls]
+certificate = "a.pem"
+key = "a.key"
+[mtls]
+url = "https://mtls.a.example"
+listen = "[::1]:4"
 [api.orders]
 audience = "https://api.example/"
 "#;
@@ -385,13 +394,16 @@ audience = "https://api.example/"
         let whole = digest_of("one", ("", ""), 7);
         for (from, to, why) in [
             ("[::1]:1", "[::1]:2", "where a node listens"),
+            ("[::1]:4", "[::1]:5", "where it listens for certificates"),
             ("listen", "metrics = \"[::1]:3\"\nlisten", "its metrics"),
             ("[session]", "# a remark\n[session]", "a remark"),
             ("idle = \"2h\"\nabsolute = \"3h\"", "absolute = \"3h\"\nidle = \"2h\"", "the order"),
         ] {
             assert_eq!(digest_of("one", (from, to), 7), whole, "{why}");
         }
-        for (from, to) in [("2h", "1h"), ("api.example/", "api.example/x"), ("listen", "database = \"sqlite:y.db\"\nlisten")] {
+        for (from, to) in
+            [("2h", "1h"), ("api.example/", "api.example/x"), ("mtls.a", "mtls.b"), ("listen", "database = \"sqlite:y.db\"\nlisten")]
+        {
             assert_ne!(digest_of("one", (from, to), 7), whole, "{to}");
         }
     }

@@ -46,11 +46,11 @@ pub use claims::{AppLink, Claim, claims, clients_on};
 pub use client::{
     AndroidApp, AttestationRules, AttesterX5c, BackchannelRules, CertificateName, Client, ClientAuthentication, ClientKind, ContinuePage,
     DEBUG_CERTIFICATE, DeviceNetwork, DeviceRules, Fingerprint, GRANTS, Handover, IosApp, IosBuild, Jwks, KioskDevice, KioskMode,
-    KioskRules, Most, NativeApp, OnStale, OnWeakerPolicy, Origin, PlayDevice, PlayRules, Proved, RESPONSE_MODES, Receipts, Refresh,
-    RefreshMode, Right, SecurityProfile, Stranger, Tier, TierName, TlsClientAuth, TokenDelivery, USER_SCOPES, UserAuth, fapi, is_at_least,
-    problem_of_id, proving_host, version,
+    KioskRules, Most, NamedClient, NativeApp, OnStale, OnWeakerPolicy, Origin, PlayDevice, PlayRules, Proved, RESPONSE_MODES, Receipts,
+    Refresh, RefreshMode, Right, SecurityProfile, Stranger, Tier, TierName, TlsClientAuth, TokenDelivery, USER_SCOPES, UserAuth, fapi,
+    is_at_least, problem_of_id, proving_host, version,
 };
-pub use client_policy::ClientPolicy;
+pub use client_policy::{ClientPolicy, NamedPolicy};
 pub use dpop::{Dpop, DpopRules};
 pub use enrolment::Enrolment;
 pub use file::{Config, ConfigError};

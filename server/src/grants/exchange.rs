@@ -8,7 +8,7 @@ use crate::config::plugin::Moment;
 use crate::core::Core;
 use crate::error::{Refused, Result};
 use crate::store::Change;
-use crate::tokens::issue::{self, Accepted};
+use crate::tokens::issue::{self, Accepted, TargetApi};
 use crate::tokens::jti;
 use crate::web::reply::{self, Reply};
 use serde_json::Value as Json;
@@ -52,7 +52,7 @@ pub async fn exchange(core: &Core, caller: &Caller, form: &Form) -> Result<Reply
         Some(grant) => decision::must_go(core, caller, grant, Moment::Token).await?,
         None => None,
     };
-    let mut answer = issue::for_exchange(core, caller, (api, most_s), &scope, &accepted).await?;
+    let mut answer = issue::for_exchange(core, caller, TargetApi { name: api, most_s }, &scope, &accepted).await?;
     answer.issued_token_type = Some(ACCESS_TOKEN);
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);

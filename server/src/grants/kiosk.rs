@@ -6,8 +6,9 @@ use super::decision;
 use super::holder::{Holder, HolderKey};
 use super::{Grant, GrantState, Wanted, invalid_grant, kiosk_challenge};
 use crate::audit::Entry;
-use crate::authorization::backchannel::{self, BackchannelRequest, KioskVisit};
+use crate::authorization::backchannel::{self, BackchannelRequest, ChargedPerson, KioskVisit};
 use crate::authorization::device;
+use crate::authorization::request::AuthorizationRequest;
 use crate::caller::{Burnt, Caller};
 use crate::config::plugin::Moment;
 use crate::config::{KioskDevice, KioskMode, KioskRules};
@@ -19,7 +20,7 @@ use crate::mail;
 use crate::sessions;
 use crate::store::tables::{app_grant, session};
 use crate::store::{Change, NotApplied, Value};
-use crate::tokens::issue;
+use crate::tokens::issue::{self, TargetApi};
 use crate::tokens::kiosk_pass::Pass;
 use crate::web::reply::{self, Reply};
 use serde_json::{Value as Json, json};
@@ -246,7 +247,11 @@ impl Member<'_> {
         let mut change = Change::new(self.caller.now_ms);
         let spent = shown.spend(&mut change, self.kiosk);
         match self.kiosk.rules.mode {
-            KioskMode::Confirm => self.ask(change, spent, (may.1, &resource), shown.pass.key.thumbprint()).await,
+            KioskMode::Confirm => {
+                let resource = resource.into_iter().map(str::to_owned).collect();
+                let request = device::elsewhere(self.caller, may.1, resource);
+                self.ask(change, spent, request, shown.pass.key.thumbprint()).await
+            }
             KioskMode::Challenge | KioskMode::Any => self.give(change, spent, &may).await,
         }
     }
@@ -259,7 +264,7 @@ impl Member<'_> {
         let visit = self.visit(&mut change, scope)?;
         spent.member = from..change.len();
         let burnt = caller.burn(&mut change);
-        let answer = issue::for_kiosk(core, caller, (api, most_s), &visit, kiosk.act(caller)).await?;
+        let answer = issue::for_kiosk(core, caller, TargetApi { name: api, most_s }, &visit, kiosk.act(caller)).await?;
         let said = self.kiosk.at(Entry::ok("kiosk_visited")).with("jti", answer.jti.as_str());
         let mut entry = visit.entry(core, said.with("from", sessions::public_id(core, &grant.session)), caller);
         entry.instance = Some(kiosk.id.to_owned());
@@ -269,11 +274,11 @@ impl Member<'_> {
     }
 
     /// `confirm`: nothing is given yet. The member's app asks, and the kiosk polls with what it gets.
-    async fn ask(&self, mut change: Change, mut spent: Spent, (scope, resource): (Scope, &[&str]), jkt: &str) -> Result<Reply> {
+    async fn ask(&self, mut change: Change, mut spent: Spent, request: AuthorizationRequest, jkt: &str) -> Result<Reply> {
         let Self { core, caller, kiosk, grant } = self;
         let burnt = caller.burn(&mut change);
         let asked = BackchannelRequest {
-            request: device::elsewhere(caller, scope, resource.iter().map(|one| (*one).to_owned()).collect()),
+            request,
             binding_message: None,
             number: None,
             notification_token: None,
@@ -288,7 +293,8 @@ impl Member<'_> {
                 stands_at: kiosk.device.stands_at.clone(),
             }),
         };
-        let (at, handle) = backchannel::keep(core, &mut change, &asked, (&grant.account, Vec::new()), CONFIRMED_WITHIN_MS)?;
+        let person = ChargedPerson { account: &grant.account, attempts: Vec::new() };
+        let (at, handle) = backchannel::keep(core, &mut change, &asked, person, CONFIRMED_WITHIN_MS)?;
         spent.request = Some((at, "This member has said that they did not show a code here: this kiosk asks them nothing for an hour."));
         let mut entry = grant.entry(core, self.kiosk.at(Entry::ok("kiosk_asked")), caller);
         entry.instance = Some(kiosk.id.to_owned());

@@ -11,7 +11,7 @@ use crate::web::request::Incoming;
 pub async fn authorize(app: &App, incoming: &Incoming) -> Result<Reply> {
     match resolve(app, incoming).await {
         Ok(request) => {
-            let session = browser_session::for_client(app, incoming, &request.client_id).await?;
+            let session = browser_session::with_account(app, incoming, &request.client_id).await?;
             login_begin::begin(app, incoming, request, session).await
         }
         Err(RequestProblem::Page(error)) => Err(error),

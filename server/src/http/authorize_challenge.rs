@@ -200,7 +200,7 @@ impl NativeRequest<'_> {
         let grant = again::open(app, caller, held).await.map_err(|error| again::as_session(error, over_because))?;
         let (proofs, version) = grant.proved()?.ok_or_else(|| over().because("the session of the grant has ended"))?;
         let subject = Subject { account: grant.account.clone(), version, session: Some(grant.session) };
-        self.begin(Some((&grant, Existing { subject, proofs }))).await
+        self.begin(Some((&grant, Existing { subject, proofs, account: None }))).await
     }
 
     /// An installation's start is of use to its key alone, so that nothing has to be written for it. An assertion works once.
@@ -396,7 +396,7 @@ impl NativeRequest<'_> {
 
     /// What the sign-in asks now, or how it ended.
     async fn tell(&self, state: &State, request: &AuthorizationRequest, secret: &SignInSecret) -> Result<Reply> {
-        match &state.ended {
+        match state.ended() {
             None => {
                 let held = AuthSession::of_row(self.app, state, secret);
                 Ok(match state.is_away() {

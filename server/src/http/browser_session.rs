@@ -3,6 +3,7 @@
 use crate::core::Core;
 use crate::error::{Fault, Result};
 use crate::grants;
+use crate::login::accounts::Account;
 use crate::sessions::{Session, cookie_name};
 use crate::store::tables::session;
 use crate::store::{Change, Expect, Row, Value};
@@ -16,24 +17,46 @@ pub async fn for_our_pages(core: &Core, incoming: &Incoming) -> Result<Option<Se
 
 /// The same for the requests of a client.
 pub async fn for_client(core: &Core, incoming: &Incoming, client_id: &str) -> Result<Option<Session>> {
-    let found = at_all(core, incoming).await?;
-    Ok(found.filter(|session| session.clients.as_ref().is_none_or(|clients| clients.iter().any(|id| id == client_id))))
+    Ok(at_all(core, incoming).await?.filter(|session| serves(session, client_id)))
+}
+
+/// The same with the account, in one read.
+pub async fn with_account(core: &Core, incoming: &Incoming, client_id: &str) -> Result<Option<(Session, Account)>> {
+    let Some((id, secret)) = cookie(core, incoming) else { return Ok(None) };
+    let Some((row, account)) = core.accounts().by_session(&id).await? else { return Ok(None) };
+    let found = proved_by(core, incoming, (&id, &secret), &row).await?;
+    Ok(found.filter(|session| serves(session, client_id)).map(|session| (session, account)))
+}
+
+/// A session that came from an app is good for requests of the clients that it names.
+fn serves(session: &Session, client_id: &str) -> bool {
+    session.clients.as_ref().is_none_or(|clients| clients.iter().any(|id| id == client_id))
 }
 
 /// Whatever it may be used for: to say who is signed in here, and to sign out.
 pub async fn at_all(core: &Core, incoming: &Incoming) -> Result<Option<Session>> {
-    let Some(value) = incoming.cookie(&cookie_name(core, "session")) else { return Ok(None) };
-    let Some(bytes) = base64url::decode(value).filter(|it| it.len() == 48) else { return Ok(None) };
-    let (id, secret) = bytes.split_at(16);
-    let Some(row) = core.store.one(session::READ, &[Value::from(id)]).await? else { return Ok(None) };
-    if !digest::equal(row.bytes("cookie")?, &digest::sha256(secret)) || !lives(core, &row, incoming.now_ms).await? {
+    let Some((id, secret)) = cookie(core, incoming) else { return Ok(None) };
+    let Some(row) = core.store.one(session::READ, &[Value::from(&id[..])]).await? else { return Ok(None) };
+    proved_by(core, incoming, (&id, &secret), &row).await
+}
+
+/// The id and the secret that the browser holds.
+fn cookie(core: &Core, incoming: &Incoming) -> Option<([u8; 16], [u8; 32])> {
+    let bytes = base64url::decode(incoming.cookie(&cookie_name(core, "session"))?)?;
+    let (id, secret) = bytes.split_at_checked(16)?;
+    Some((id.try_into().ok()?, secret.try_into().ok()?))
+}
+
+/// The session of a row, if the secret is its own and it is within its limits.
+async fn proved_by(core: &Core, incoming: &Incoming, (id, secret): (&[u8; 16], &[u8; 32]), row: &Row) -> Result<Option<Session>> {
+    if !digest::equal(row.bytes("cookie")?, &digest::sha256(secret)) || !lives(core, row, incoming.now_ms).await? {
         return Ok(None);
     }
-    let session = from_row(id, &row)?;
+    let session = from_row(id, row)?;
     // Idle time moves at most once a minute: it must not make a write of every page view.
     if incoming.now_ms - session.used_ms > 60_000 {
         let mut change = Change::new(incoming.now_ms);
-        change.run_expecting(session::TOUCH, vec![Value::from(id), incoming.now_ms.into()], Expect::Any);
+        change.run_expecting(session::TOUCH, vec![Value::from(&id[..]), incoming.now_ms.into()], Expect::Any);
         // On a full disk what only reads is answered: the session idles from an earlier moment then.
         if let Err(why) = core.store.apply(change).await {
             tracing::debug!(?why, "the last use of a session was not written");
@@ -51,18 +74,18 @@ async fn lives(core: &Core, row: &Row, now_ms: i64) -> Result<bool> {
     Ok(grants::carried_until_ms(core, row).await?.is_some_and(|until_ms| now_ms < until_ms))
 }
 
-fn from_row(id: &[u8], row: &Row) -> std::result::Result<Session, Fault> {
+fn from_row(id: &[u8; 16], row: &Row) -> std::result::Result<Session, Fault> {
     let json = |what: &str, error: serde_json::Error| Fault::new(format!("session {what}: {error}"));
     let clients = row.opt_text("clients")?.map(serde_json::from_str).transpose();
     Ok(Session {
-        id: id.try_into().map_err(|_| Fault::new("session id"))?,
+        id: *id,
         account: row.text("account")?.to_owned(),
         proofs: serde_json::from_str(row.text("proofs")?).map_err(|error| json("proofs", error))?,
         acr: row.text("acr")?.to_owned(),
         amr: row.text("amr")?.split_whitespace().map(str::to_owned).collect(),
         auth_time_ms: row.int("auth_time_ms")?,
         used_ms: row.int("used_ms")?,
-        version: row.int("version")?,
+        version: row.int("session_version")?,
         account_version: row.int("account_version")?,
         clients: clients.map_err(|error| json("clients", error))?,
     })

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::links::onward::links_to;
 use crate::login::step::Step;
 use crate::pages::ContinueView;
+use crate::pages::lone::LonePage;
 use crate::sessions;
 use crate::web::embedded::{is_embedded, is_handheld};
 use crate::web::request::{Host, Incoming};
@@ -92,7 +93,9 @@ fn locale(app: &App, incoming: &Incoming) -> String {
 /// The same text for whatever cannot be shown.
 fn neutral(app: &App, incoming: &Incoming, why: &'static str) -> Result<Reply> {
     tracing::info!(address = %incoming.address, reason = why, "a continue page was not shown");
-    let html = app.pages.alone(&Step::new("over"), &locale(app, incoming), &app.config.issuer, (None, failed(incoming, 404, why)))?;
+    let (step, locale) = (Step::new("over"), locale(app, incoming));
+    let page = LonePage { request_id: failed(incoming, 404, why), ..LonePage::of(&step, &locale) };
+    let html = app.pages.alone(page, &app.config.issuer)?;
     Ok(shown(app, 404, html))
 }
 

@@ -205,7 +205,8 @@ async fn late(app: &App, incoming: &Incoming, answer: &Answer<'_>, answering: &A
 fn again(app: &App, incoming: &Incoming, state: &State, secret: [u8; 32]) -> Result<Reply> {
     let mut reply = reply::see_other(&views::next_address(app, state));
     SignInCookie { id: state.id, secret }.set(app, incoming, &mut reply);
-    if let Some(Ended::Granted { session, account, opened: true, .. } | Ended::SignedIn { session, account, opened: true }) = &state.ended {
+    if let Some(Ended::Granted { session, account, opened: true, .. } | Ended::SignedIn { session, account, opened: true }) = state.ended()
+    {
         let value = sessions::cookie_value(session, &settle::session_secret(app, &secret));
         settle::remember(app, incoming, &mut reply, (&value, account))?;
     }

@@ -12,6 +12,7 @@ use crate::authorization::delivery::Delivery;
 use crate::authorization::request::{self, AuthorizationRequest};
 use crate::authorization::settle::{Settled, begin_for, rules};
 use crate::error::{Error, Refused, Result};
+use crate::login::accounts::Account;
 use crate::login::flow::{Begin, Existing, Moved};
 use crate::login::journey::Journey;
 use crate::login::machine::over;
@@ -20,7 +21,8 @@ use crate::sessions::Session;
 use crate::web::request::Incoming;
 
 /// From /authorize: signs the person in as far as the request and the client's policy ask.
-pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest, session: Option<Session>) -> Result<Reply> {
+pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest, signed_in: Option<(Session, Account)>) -> Result<Reply> {
+    let (session, known) = signed_in.unzip();
     let says = |word: &str| request.prompt.iter().any(|prompt| prompt == word);
     let client =
         app.clients.get(&request.client_id).await?.ok_or_else(|| Refused::bad_request("invalid_request", "The client is gone."))?;
@@ -45,7 +47,10 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
         client: Some(request.client_id.clone()),
         hint: request.login_hint.clone(),
         request: delivery.as_json()?,
-        existing: session.as_ref().filter(|session| counts(session)).map(existing),
+        existing: session
+            .as_ref()
+            .filter(|session| counts(session))
+            .map(|session| Existing { account: known.map(Box::new), ..existing(session) }),
     };
     let locale = views::locale(app, incoming, request.ui_locales.as_deref());
     // Without a page, what the session knows is all there is to judge.
@@ -67,7 +72,7 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
 
 fn existing(session: &Session) -> Existing {
     let subject = Subject { account: session.account.clone(), version: session.account_version, session: Some(session.id) };
-    Existing { subject, proofs: session.proofs.clone() }
+    Existing { subject, proofs: session.proofs.clone(), account: None }
 }
 
 /// A sign-in for our own pages: /account, and /register and /reset for somebody whom no app sent.

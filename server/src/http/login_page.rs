@@ -48,11 +48,11 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
     if incoming.method == Method::HEAD {
         return Ok(reply::empty(200));
     }
-    if let Some(Ended::Closed { why, signal }) = &state.ended {
+    if let Some(Ended::Closed { why, signal }) = state.ended() {
         return views::closed(app, incoming, state, (why, signal.as_ref()));
     }
     let delivery = Delivery::from_json(state.request.clone())?;
-    if let (Delivery::Device(device), Some(ended)) = (&delivery, &state.ended) {
+    if let (Delivery::Device(device), Some(ended)) = (&delivery, state.ended()) {
         let kind = match (ended, &state.subject) {
             (Ended::Refused { .. }, None) => return views::done(app, incoming, state).await,
             (Ended::Refused { .. }, Some(_)) => "device_denied",
@@ -69,7 +69,7 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
         };
         return views::device(app, incoming, kind, &asked.asked.request.client_id).await;
     }
-    let (Delivery::Redirect(request), Some(ended)) = (delivery, &state.ended) else {
+    let (Delivery::Redirect(request), Some(ended)) = (delivery, state.ended()) else {
         return Ok(reply::see_other(&app.url("/account")));
     };
     // A redirect URI that is no longer registered is not led to.

@@ -13,6 +13,7 @@ use crate::config::Client;
 use crate::error::{Refused, Result};
 use crate::login::step::Step;
 use crate::pages::PageContext;
+use crate::pages::lone::LonePage;
 use crate::sessions::{self, Session};
 use crate::store::Change;
 use crate::store::tables::session::ACTIVE;
@@ -181,7 +182,7 @@ fn answer(app: &App, incoming: &Incoming, request: &LogoutRequest, told: &Told) 
         Some(uri) => lead_back(app, incoming, request, uri)?,
         None => {
             let step = Step::new(if matches!(told, Told::NotSignedIn) { "not_signed_in" } else { "signed_out" });
-            reply::page(200, app.pages.alone(&step, &locale(app, incoming), &app.config.issuer, (None, None))?)
+            reply::page(200, app.pages.alone(LonePage::of(&step, &locale(app, incoming)), &app.config.issuer)?)
         }
     };
     forget(app, incoming, &mut reply, matches!(told, Told::SignedOut));

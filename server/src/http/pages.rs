@@ -10,6 +10,7 @@ use crate::login::methods::upstream::GO;
 use crate::login::operation::Operation;
 use crate::login::state::{Ended, State};
 use crate::login::step::{Problem, Step, Text};
+use crate::pages::lone::LonePage;
 use crate::pages::{FormTarget, PageContext, has_password};
 use crate::web::embedded;
 use crate::web::request::Incoming;
@@ -139,7 +140,8 @@ pub fn busy(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
     let mut step = pending.step.clone().with_problem(Some(Problem::new("busy")));
     // Nothing can be answered here; the way on is the page of the present question.
     (step.fields, step.actions, step.operation) = (Vec::new(), Vec::new(), None);
-    let mut page = alone(app, incoming, (409, &step), &locale_of(app, incoming, state), Some(&address(app, state)))?;
+    let (locale, to) = (locale_of(app, incoming, state), address(app, state));
+    let mut page = alone(app, incoming, 409, LonePage::of(&step, &locale).with_link(&to))?;
     reply::set(&mut page, header::RETRY_AFTER, "1");
     Ok(page)
 }
@@ -147,27 +149,27 @@ pub fn busy(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
 /// There is no such sign-in, it is over, or it belongs to another browser.
 pub async fn dead(app: &App, incoming: &Incoming, client: Option<&str>) -> Result<Reply> {
     let step = with_client(app, Step::new("over"), client).await?;
-    alone(app, incoming, (404, &step), &locale(app, incoming, None), Some(&app.url("/account")))
+    alone(app, incoming, 404, LonePage::of(&step, &locale(app, incoming, None)).with_link(&app.url("/account")))
 }
 
 /// The sign-in went on in another tab, or by a later answer.
 pub async fn elsewhere(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
     let step = with_client(app, Step::new("elsewhere"), state.client.as_deref()).await?;
-    alone(app, incoming, (409, &step), &locale_of(app, incoming, state), None)
+    alone(app, incoming, 409, LonePage::of(&step, &locale_of(app, incoming, state)))
 }
 
 /// The sign-in is finished and its code was used, or is too old.
 pub async fn done(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
-    let kind = if matches!(state.ended, Some(Ended::Refused { .. })) { "over" } else { "done" };
+    let kind = if matches!(state.ended(), Some(Ended::Refused { .. })) { "over" } else { "done" };
     let step = with_client(app, Step::new(kind), state.client.as_deref()).await?;
-    alone(app, incoming, (200, &step), &locale_of(app, incoming, state), Some(&app.url("/account")))
+    alone(app, incoming, 200, LonePage::of(&step, &locale_of(app, incoming, state)).with_link(&app.url("/account")))
 }
 
 /// There is nothing left to sign in to.
 pub fn closed(app: &App, incoming: &Incoming, state: &State, (why, signal): (&str, Option<&Operation>)) -> Result<Reply> {
     let mut step = Step::new(why);
     step.operation = signal.cloned();
-    alone(app, incoming, (200, &step), &locale_of(app, incoming, state), None)
+    alone(app, incoming, 200, LonePage::of(&step, &locale_of(app, incoming, state)))
 }
 
 /// Leads on to the client: by itself, and by a link for whom that does not work.
@@ -228,12 +230,14 @@ async fn with_client(app: &App, mut step: Step, client: Option<&str>) -> Result<
 
 /// A page that asks nothing and is of no sign-in. `onward`: where its link leads.
 pub fn shown_alone(app: &App, incoming: &Incoming, status: u16, step: &Step, onward: Option<&str>) -> Result<Reply> {
-    alone(app, incoming, (status, step), &locale(app, incoming, incoming.parameters().get("locale")), onward)
+    let locale = locale(app, incoming, incoming.parameters().get("locale"));
+    alone(app, incoming, status, LonePage { onward, ..LonePage::of(step, &locale) })
 }
 
-fn alone(app: &App, incoming: &Incoming, (status, step): (u16, &Step), locale: &str, onward: Option<&str>) -> Result<Reply> {
-    let html = app.pages.alone(step, locale, &app.config.issuer, (onward, failed(incoming, status, &step.kind)))?;
-    Ok(reply::operating_page(status, html, step.operation.as_ref()))
+fn alone(app: &App, incoming: &Incoming, status: u16, page: LonePage<'_>) -> Result<Reply> {
+    let page = LonePage { request_id: failed(incoming, status, &page.step.kind), ..page };
+    let html = app.pages.alone(page, &app.config.issuer)?;
+    Ok(reply::operating_page(status, html, page.step.operation.as_ref()))
 }
 
 /// Says to the log that a page with this status is a refusal, and answers the id under which it does; `None` for all that went well.

@@ -188,7 +188,7 @@ impl Holder<'_> {
             client: Some(client_id.to_owned()),
             hint: None,
             request: delivery.as_json()?,
-            existing: Some(Existing { subject, proofs }),
+            existing: Some(Existing { subject, proofs, account: None }),
         };
         let (locale, providers) = (self.locale(), NativeProviders::new());
         let visitor = self.visitor(&locale, &providers);
@@ -212,7 +212,7 @@ impl Holder<'_> {
             settled => settled?,
         };
         match settled {
-            Settled::Ended(ended) if matches!(ended.state.ended, Some(Ended::Refused { .. })) => {
+            Settled::Ended(ended) if matches!(ended.state.ended(), Some(Ended::Refused { .. })) => {
                 let hint = "A rule of this server refuses it. The request has ended.";
                 Err(Refused::bad_request("access_denied", hint).because("the client was refused").audited().into())
             }

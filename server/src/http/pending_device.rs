@@ -125,7 +125,8 @@ impl<'a> WaitingDevice<'a> {
         let mut change = Change::new(incoming.now_ms);
         // The session of the app lives on until the answer is written.
         sessions::hold(&mut change, &grant.session);
-        answer::deny(app, &mut change, &self.device, (&grant.account, No::NotMine), Some(incoming.address));
+        let by = answer::AnsweredBy { account: &grant.account, address: Some(incoming.address) };
+        answer::deny(app, &mut change, &self.device, by, No::NotMine);
         match app.store.apply(change).await {
             Ok(_) => Ok(reply::json(200, &json!({ "state": "denied" }))),
             Err(NotApplied::Conflict(_)) => Err(device::is_over().because("another answer was first, or the session has ended").into()),

@@ -46,7 +46,7 @@ pub async fn others(app: &App, incoming: &Incoming, moved: &Moved) -> Result<Vec
 
 /// The answer to the client of a sign-in that ended as it began. No page of it gives the answer later.
 pub async fn response(app: &App, incoming: &Incoming, request: &AuthorizationRequest, ended: &Finished) -> Result<Option<Response>> {
-    let parameters = match (&ended.state.ended, &ended.code) {
+    let parameters = match (ended.state.ended(), &ended.code) {
         (_, Some(code)) => vec![("code", code.as_str())],
         (Some(Ended::Refused { code, hint, .. }), None) => vec![("error", code.as_str()), ("error_description", hint.as_str())],
         _ => return Ok(None),

@@ -103,11 +103,12 @@ async fn end_all(core: &Core, provider: &str, names: &[(&'static str, String)], 
     for (statement, name) in names {
         let Some(row) = core.store.one(provider_session::AT, &[name.as_str().into()]).await? else { continue };
         let at_ms = row.int("at_ms")?;
+        let cut_off = CutOff { provider, name, at_ms };
         loop {
             let found = core.store.all(statement, &[name.as_str().into(), at_ms.into()]).await?;
             for row in &found {
                 let id: [u8; 16] = row.bytes("session")?.try_into().map_err(|_| Fault::new("a session id has 16 bytes"))?;
-                end(core, (provider, &id, row.text("account")?), (name, at_ms), ends_everything).await?;
+                end(core, cut_off, &id, row.text("account")?, ends_everything).await?;
                 touched += 1;
             }
             if found.is_empty() {
@@ -118,10 +119,19 @@ async fn end_all(core: &Core, provider: &str, names: &[(&'static str, String)], 
     Ok(touched)
 }
 
+/// What a provider named when it signed somebody out.
+#[derive(Clone, Copy)]
+struct CutOff<'a> {
+    provider: &'a str,
+    name: &'a str,
+    /// The instant. The provider may have named it once more after that.
+    at_ms: i64,
+}
+
 /// The session loses its browser and its proofs, and its clients hear of it. Its grants, which apps hold, stay unless the operator wants
-/// otherwise. `name`: what the provider named, perhaps once more after that. What the session rests on besides stays.
-async fn end(core: &Core, session: (&str, &[u8; 16], &str), (name, at_ms): (&str, i64), ends_everything: bool) -> Result<()> {
-    let (provider, id, account) = session;
+/// otherwise. What the session rests on besides stays.
+async fn end(core: &Core, cut_off: CutOff<'_>, id: &[u8; 16], account: &str, ends_everything: bool) -> Result<()> {
+    let CutOff { provider, name, at_ms } = cut_off;
     let mut change = Change::new(core.now_ms());
     if ends_everything {
         // Its end is what its clients are told of.

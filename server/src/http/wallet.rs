@@ -21,6 +21,7 @@ use crate::login::operation::WALLET;
 use crate::login::proof::MethodName;
 use crate::login::state::State;
 use crate::login::step::{Problem, Step, Text};
+use crate::store::Change;
 use crate::stored_bytes::Writer;
 use crate::upstream::{self, WayBack};
 use crate::wallet::{self, Answered, Elsewhere, Heard, PresentationMode, Trip, Wallet, WalletOutcome};
@@ -29,7 +30,7 @@ use crate::web::request::Incoming;
 use http::Method;
 use serde_json::json;
 use std::collections::BTreeMap;
-use symbolon_wallet::jwe::{self, JweError, Opened};
+use symbolon_wallet::jwe::{self, JweError};
 use symbolon_wallet::request::is_wallet_nonce;
 use symbolon_wallet::response::{Response, Said};
 
@@ -94,14 +95,19 @@ pub async fn response(app: &App, incoming: &Incoming) -> Result<Reply> {
         }
         _ => return Err(malformed("Send the response encrypted, as direct_post.jwt.", "neither response nor error").into()),
     };
-    let outcome = judge(app, (wallet, handle), &trip, (&said, opened.as_ref()), incoming.now_ms).await;
+    let party_u = opened.as_ref().map(|it| it.party_u.as_slice()).unwrap_or_default();
+    let heard = Heard { party_u, trip: &trip, way: PresentationMode::Posted { handle }, now_ms: incoming.now_ms };
+    let outcome = judge(app, wallet, &said, &heard).await;
     let entry = match &outcome {
         WalletOutcome::Known(known) => Entry::ok("wallet_answered").with("wallet", wallet.name()).with("issuer", known.issuer.as_str()),
         WalletOutcome::Failed(_, why) => Entry::refused("wallet_refused", why).with("wallet", wallet.name()),
     };
     app.stored.charge(Writer::Network(incoming.address), ANSWER_BYTES)?;
     let code = wallet::response_code(&app.keyring, &trip, sent);
-    let keep = wallet::keep((&app.store, &app.keyring), (&trip, &code), &outcome, entry, incoming.now_ms);
+    let mut change = Change::new(incoming.now_ms);
+    change.audit(entry);
+    let answered = Answered::new(outcome, &code);
+    let keep = wallet::keep(&app.store, &app.keyring, &trip, &answered, change);
     if !keep.await? && !is_the_same(app, &trip, &code, incoming.now_ms).await? {
         return Err(malformed("This request was answered already.", "another answer to the same request").into());
     }
@@ -131,15 +137,8 @@ fn must_be_of(response: Response, handle: &str) -> Result<Said> {
     Ok(response.said)
 }
 
-async fn judge(
-    app: &App,
-    (wallet, handle): (&Wallet, &str),
-    trip: &Trip,
-    (said, opened): (&Said, Option<&Opened>),
-    now_ms: i64,
-) -> WalletOutcome {
-    let party_u = opened.map(|it| it.party_u.as_slice()).unwrap_or_default();
-    match wallet.judge(said, &Heard { party_u, trip, way: PresentationMode::Posted { handle }, now_ms }, &app.keyring).await {
+async fn judge(app: &App, wallet: &Wallet, said: &Said, heard: &Heard<'_>) -> WalletOutcome {
+    match wallet.judge(said, heard, &app.keyring).await {
         Ok(known) => WalletOutcome::Known(Box::new(known)),
         Err((problem, why)) => WalletOutcome::Failed(problem.to_owned(), why),
     }

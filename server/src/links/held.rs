@@ -1,7 +1,7 @@
 //! A host that has opened an app is not given to another owner for 90 days: phones, and Apple's network, remember longer than a
 //! configuration does.
 
-use crate::config::{Client, Config, authority, claims, clients_on, name_of};
+use crate::config::{Config, NamedClient, authority, claims, clients_on, name_of};
 use crate::error::Fault;
 use crate::store::tables::held_host::{HOLD, HOLD_ON, READ};
 use crate::store::{Change, Expect, Store};
@@ -39,9 +39,10 @@ impl HeldHosts {
     }
 
     /// The same for a client that an operator imported: its https addresses count.
-    pub fn objection_to_import(&self, (id, client): (&str, &Client), now_ms: i64) -> Option<&'static str> {
+    pub fn objection_to_import(&self, named: NamedClient<'_>, now_ms: i64) -> Option<&'static str> {
+        let NamedClient { client_id, client } = named;
         let addresses = client.redirect_uris.iter().chain(&client.post_logout_redirect_uris);
-        self.objection(addresses.filter_map(|uri| authority(uri)), Some(client.owner(id)), now_ms)
+        self.objection(addresses.filter_map(|uri| authority(uri)), Some(client.owner(client_id)), now_ms)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::doctor::check::Level;
 use super::doctor::{Options, examine};
-use crate::config::{Assurance, Client, ClientKind, Config, authority};
+use crate::config::{Assurance, Client, ClientKind, Config, NamedClient, authority};
 use crate::error::Fault;
 use crate::outgoing::Outgoing;
 use crate::store::tables::proved_link::{KEEP, READ};
@@ -71,7 +71,8 @@ impl ProvedLinks {
     }
 
     /// Is the host to be asked now? A proof is made anew each day, and what is not proved is asked for each hour.
-    fn is_due(&self, (client_id, client): (&str, &Client), host: &str, now_ms: i64) -> bool {
+    fn is_due(&self, named: NamedClient<'_>, host: &str, now_ms: i64) -> bool {
+        let NamedClient { client_id, client } = named;
         let is_young = |until_ms: i64| until_ms > now_ms + COUNTS_MS - AGAIN_MS;
         if self.until_ms(client_id, client, host, now_ms).is_some_and(is_young) {
             return false;
@@ -107,7 +108,8 @@ impl ProvedLinks {
 
     /// Does the address say who the client is? The one rule for consent. The address of a site does; that of an app, where it is
     /// enforced, only with a proof.
-    pub fn assures(&self, config: &Config, (client_id, client): (&str, &Client), uri: &str, now_ms: i64) -> bool {
+    pub fn assures(&self, config: &Config, named: NamedClient<'_>, uri: &str, now_ms: i64) -> bool {
+        let NamedClient { client_id, client } = named;
         if kind_of(uri) != Some(RedirectKind::ClaimedHttps) || !client.is_trusted_at(uri) {
             return false;
         }
@@ -133,7 +135,8 @@ pub async fn look(config: &Config, store: &Store, outgoing: &Outgoing, links: &P
     let mut change = Change::new(now_ms);
     for (id, hosts) in links_of_apps(config) {
         let Some(client) = config.client.get(id) else { continue };
-        let due: BTreeSet<String> = hosts.into_iter().filter(|host| links.is_due((id, client), host, now_ms)).collect();
+        let named = NamedClient { client_id: id, client };
+        let due: BTreeSet<String> = hosts.into_iter().filter(|host| links.is_due(named, host, now_ms)).collect();
         if due.is_empty() {
             continue;
         }
@@ -213,7 +216,8 @@ mod tests {
     fn what_is_wrong_is_asked_for_each_hour_and_said_once() {
         let (links, key) = (ProvedLinks::default(), |host: &str| ("app", host.to_owned()));
         let client = Client::new(ClientKind::Native);
-        let due = |now_ms: i64| links.is_due(("app", &client), "links.example.com", now_ms);
+        let named = NamedClient { client_id: "app", client: &client };
+        let due = |now_ms: i64| links.is_due(named, "links.example.com", now_ms);
         let wrong = || HostVerdict { opens: false, against: vec![("status", "a text".to_owned())] };
         assert!(due(0));
         assert!(links.note(key("links.example.com"), wrong(), 0), "said");
@@ -223,6 +227,6 @@ mod tests {
         assert!(!due(2 * WRONG_AGAIN_MS - 1));
         assert!(links.note(key("links.example.com"), HostVerdict { opens: true, against: Vec::new() }, 0), "it is right now");
         assert!(links.note(key("links.example.com"), wrong(), 0), "and wrong again");
-        assert!(links.is_due(("app", &client), "other.example.com", 1), "the twin: another host");
+        assert!(links.is_due(named, "other.example.com", 1), "the twin: another host");
     }
 }

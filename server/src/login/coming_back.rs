@@ -37,7 +37,7 @@ impl Machine {
         state.is_new |= is_new;
         (state.prefer, state.pending) = (None, None);
         self.must_stand(&state).await?;
-        let person = self.person(&state, None, visitor).await?;
+        let person = self.person(&state, (None, None), visitor).await?;
         let mut run = Run::new(self, rules, visitor, (state, person), Some(answering));
         let judged = run.find_question().await;
         self.came_to(run, judged, answering, came).await

@@ -11,7 +11,7 @@ use super::journey::NewLink;
 use super::machine::{Answering, Machine, changed};
 use super::notices;
 use super::profile;
-use super::state::{Pending, Question, State};
+use super::state::{Pending, Question};
 use super::step::{Problem, Step};
 use super::user_code;
 use super::waiting::{self, Telling};
@@ -247,7 +247,8 @@ impl Machine {
 
     /// The person goes on elsewhere: nothing was answered. The caller says how the sign-in ended.
     pub fn leave(&self, answering: &Answering) -> Moved {
-        let state = State { pending: None, ..answering.state.clone() };
+        let mut state = answering.state.clone();
+        state.pending = None;
         Moved {
             held: state.subject.clone(),
             state,

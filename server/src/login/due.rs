@@ -40,8 +40,8 @@ impl Run<'_> {
         })
     }
 
-    /// A method that has a name of the operator's own is asked as long as it is named, and a recovery code as long as a chain takes it. An
-    /// answer to any other is judged, and the present policy weighs its proof.
+    /// A provider, wallet or plug-in is asked while a chain names it. A recovery code is asked while a chain takes it. An answer to any
+    /// other method is judged, and the present policy weighs its proof.
     fn is_method_due(&self, method: &MethodName) -> bool {
         // A code that leads nowhere is not spent.
         if *method == MethodName::RECOVERY {

@@ -1,6 +1,7 @@
 //! One move of a sign-in: an answer is judged, and the next question is found. Nothing is written here but charges; what an answer
 //! comes to is a `Moved`, which `commit` writes in one change.
 
+use super::accounts::Account;
 use super::budgets::{Budget, BudgetKind, Charge, Charged, Purse, Whom};
 use super::context::{Answer, Checked, Context, Move, Person, Verdict, Visitor};
 use super::demands::not_before_ms;
@@ -37,6 +38,8 @@ pub struct Begin {
 pub struct Existing {
     pub subject: Subject,
     pub proofs: Vec<Proof>,
+    /// The account, where it was read with the session.
+    pub account: Option<Box<Account>>,
 }
 
 /// A person who has proved all that the rules ask for.
@@ -52,7 +55,7 @@ pub struct Proven {
 #[derive(Clone)]
 pub struct Moved {
     pub state: State,
-    /// Nothing is left to ask. None: `state.pending` is the question, or `state.ended` the end.
+    /// Nothing is left to ask. None: `state.pending` is the question, or `state.ended()` the end.
     pub proven: Option<Proven>,
     pub(super) before: Option<Answering>,
     pub(super) effects: Vec<Effect>,
@@ -112,7 +115,7 @@ pub(super) struct Run<'a> {
 
 impl Machine {
     /// Starts a sign-in. Nothing is written.
-    pub async fn begin(&self, begin: Begin, rules: &Rules, visitor: &Visitor<'_>) -> Result<Moved> {
+    pub async fn begin(&self, mut begin: Begin, rules: &Rules, visitor: &Visitor<'_>) -> Result<Moved> {
         let came = Instant::now();
         let nothing = |hint| Error::from(Refused::new(404, "not_found", hint));
         if matches!(begin.journey, Journey::Register { .. }) && self.config.registration.is_none() {
@@ -121,8 +124,9 @@ impl Machine {
         if begin.journey == Journey::Reset && self.config.mail.is_none() {
             return Err(nothing("This server sends no mail; ask its operator for a new password."));
         }
+        let read = begin.existing.as_mut().and_then(|existing| existing.account.take());
         let state = begin.state(rules, visitor.now_ms)?;
-        let person = self.person(&state, None, visitor).await?;
+        let person = self.person(&state, (None, read), visitor).await?;
         let mut run = Run::new(self, rules, visitor, (state, person), None);
         match run.find_question().await {
             Ok(()) => run.finish(came),
@@ -136,7 +140,7 @@ impl Machine {
         let came = Instant::now();
         self.must_not_be_too_fast(visitor.address)?;
         self.must_stand(&answering.state).await?;
-        let person = self.person(&answering.state, Some(answer), visitor).await?;
+        let person = self.person(&answering.state, (Some(answer), None), visitor).await?;
         let mut run = Run::new(self, rules, visitor, (answering.state.clone(), person), Some(answering));
         let judged = run.judge(answer).await;
         self.came_to(run, judged, answering, came).await
@@ -170,26 +174,9 @@ impl Machine {
 impl Begin {
     fn state(self, rules: &Rules, now_ms: i64) -> Result<State> {
         let (subject, proofs) = self.existing.map_or((None, Vec::new()), |existing| (Some(existing.subject), existing.proofs));
-        let mut state = State {
-            id: crate::seal::time_ordered_id(now_ms)?,
-            started_ms: now_ms,
-            expires_ms: now_ms + LIFETIME_MS,
-            version: 0,
-            client: self.client,
-            request: self.request,
-            journey: self.journey,
-            hint: self.hint,
-            candidate: None,
-            subject,
-            proofs,
-            prefer: None,
-            confirmed: false,
-            is_new: false,
-            signal: None,
-            pending: None,
-            away: None,
-            ended: None,
-        };
+        let mut state = State::new(crate::seal::time_ordered_id(now_ms)?, now_ms, now_ms + LIFETIME_MS, self.journey);
+        (state.client, state.request, state.hint) = (self.client, self.request, self.hint);
+        (state.subject, state.proofs) = (subject, proofs);
         // Whoever has only old proofs is asked again, and another person may answer. An account's own changes stay its own.
         let not_before_ms = not_before_ms(&state, rules, now_ms);
         if !state.journey.is_of_account() && !state.proofs.iter().any(|proof| proof.at_ms >= not_before_ms) {
@@ -295,7 +282,7 @@ impl<'a> Run<'a> {
         }
         self.must_be_allowed()?;
         if self.turn(answer.action) {
-            self.person = self.machine.person(&self.state, None, self.visitor).await?;
+            self.person = self.machine.person(&self.state, (None, None), self.visitor).await?;
             self.find_question().await?;
             return self.leave_at_once(answer).await;
         }

@@ -1,6 +1,6 @@
 //! The login machine: what it works with, and what comes in. `flow` judges an answer, `commit` writes what came of it.
 
-use super::accounts::{self, Hashers};
+use super::accounts::{self, Account, Hashers};
 use super::breached::Breached;
 use super::context::{Answer, Context, Device, Face, Person, ReadOnlyStore, Visitor};
 use super::known_devices;
@@ -295,7 +295,13 @@ impl Machine {
     }
 
     /// Who the sign-in is about: the person its proofs name, else whom the answer or an earlier one named.
-    pub(super) async fn person(&self, state: &State, answer: Option<&Answer<'_>>, visitor: &Visitor<'_>) -> Result<Person> {
+    /// `read`: the account that was read with the session.
+    pub(super) async fn person(
+        &self,
+        state: &State,
+        (answer, read): (Option<&Answer<'_>>, Option<Box<Account>>),
+        visitor: &Visitor<'_>,
+    ) -> Result<Person> {
         // A name counts where the question asks for one; beside another question it is nobody's.
         let asks_who = state.pending.as_ref().is_some_and(|pending| pending.step.asks_for("username"));
         let by_passkey = answer.filter(|answer| answer.action == operation::ACTION);
@@ -304,7 +310,10 @@ impl Machine {
         // A passkey says whose it is, unless it was asked for by the ids of a name: whoever was named or comes back decides nothing.
         let candidate = state.candidate.as_ref().filter(|candidate| candidate.wants_ids || by_passkey.is_none());
         let (name, account) = match (&state.subject, said, candidate) {
-            (Some(subject), _, _) => (String::new(), self.accounts().by_id(&subject.account).await?),
+            (Some(subject), _, _) => match read.filter(|account| account.id == subject.account) {
+                Some(account) => (String::new(), Some(*account)),
+                None => (String::new(), self.accounts().by_id(&subject.account).await?),
+            },
             (None, Some(said), _) => self.accounts().named(said).await?,
             (None, None, Some(candidate)) => {
                 // Nobody is looked for as well, so that time does not tell it (300-H).

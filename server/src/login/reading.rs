@@ -5,7 +5,7 @@ use super::names;
 use super::passkeys::PasskeyKind;
 use crate::config::Config;
 use crate::error::Fault;
-use crate::store::tables::account::{BY_ID, BY_NAME};
+use crate::store::tables::account::{BY_ID, BY_NAME, BY_SESSION};
 use crate::store::tables::outside_identity::OF_ACCOUNT;
 use crate::store::tables::passkey::{KINDS, OWNER};
 use crate::store::{Row, Store};
@@ -24,6 +24,13 @@ impl<'a> Accounts<'a> {
 
     pub async fn by_id(&self, id: &str) -> Result<Option<Account>, Fault> {
         self.whole(&self.store.few(BY_ID, &[id.into()]).await?).await
+    }
+
+    /// The account of an active session, and the session in the columns of `session::READ`: one read has both.
+    pub async fn by_session(&self, id: &[u8]) -> Result<Option<(Row, Account)>, Fault> {
+        let rows = self.store.few(BY_SESSION, &[id.into()]).await?;
+        let Some(session) = rows.first() else { return Ok(None) };
+        Ok(self.whole(&rows).await?.map(|account| (session.clone(), account)))
     }
 
     /// The account that a login name belongs to. `name` is canonical.
@@ -90,7 +97,7 @@ impl<'a> Accounts<'a> {
             return Ok(());
         }
         let mut refused = Vec::new();
-        for row in self.store.all(KINDS, &[found.as_ref().map_or("", |account| &account.id).into()]).await? {
+        for row in self.store.few(KINDS, &[found.as_ref().map_or("", |account| &account.id).into()]).await? {
             if accepted.refuses(PasskeyKind::read(&row)?).is_some() {
                 refused.push(row.text("public_id")?.to_owned());
             }

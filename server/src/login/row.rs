@@ -219,7 +219,7 @@ impl Moving<'_> {
     pub fn write(&self, keyring: &KeyRing, change: &mut Change, after: &State, taken_ms: i64) -> std::result::Result<usize, Fault> {
         let body = seal(keyring, after)?;
         let secret = digest::sha256(&self.next_secret(keyring)?).to_vec();
-        let life = if after.ended.is_some() { "ended" } else { "open" };
+        let life = if after.ended().is_some() { "ended" } else { "open" };
         let at = change.len();
         if self.is_stored || taken_ms > 0 {
             change.run(

@@ -177,8 +177,8 @@ pub struct State {
     /// The app has sent the person to the browser, and the step is open meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub away: Option<Away>,
-    /// [`State::end`] writes it.
-    pub ended: Option<Ended>,
+    /// Only [`State::end`] writes it: nothing outside of this file can.
+    ended: Option<Ended>,
 }
 
 /// The way to the browser that brings its proofs back, while nothing else has moved the sign-in.
@@ -190,6 +190,35 @@ pub struct Away {
 }
 
 impl State {
+    /// It has just begun: nobody is known, and nothing is asked.
+    pub fn new(id: [u8; 16], started_ms: i64, expires_ms: i64, journey: Journey) -> Self {
+        Self {
+            id,
+            started_ms,
+            expires_ms,
+            version: 0,
+            client: None,
+            request: Json::Null,
+            journey,
+            hint: None,
+            candidate: None,
+            subject: None,
+            proofs: Vec::new(),
+            prefer: None,
+            confirmed: false,
+            is_new: false,
+            signal: None,
+            pending: None,
+            away: None,
+            ended: None,
+        }
+    }
+
+    /// How it ended. None: it is open.
+    pub fn ended(&self) -> Option<&Ended> {
+        self.ended.as_ref()
+    }
+
     /// The way to the browser that the last answer was.
     pub fn is_away(&self) -> Option<&Left> {
         self.away.as_ref().filter(|away| away.version == self.version).map(|away| &away.left)
@@ -305,24 +334,12 @@ mod tests {
         pending.away = Some("https://op.example/the-way-there".to_owned());
         let left = Left { request_uri: Some("urn:left-for-a-browser".to_owned()), until_ms: 9 };
         State {
-            id: [1; 16],
-            started_ms: 1,
-            expires_ms: 9,
             version: 3,
             client: Some("shop".to_owned()),
-            request: Json::Null,
-            journey: serde_json::from_value(journey).unwrap(),
-            hint: None,
-            candidate: None,
             subject: Some(Subject { account: "a".to_owned(), version: 1, session: None }),
-            proofs: Vec::new(),
-            prefer: None,
-            confirmed: false,
-            is_new: false,
-            signal: None,
             pending: Some(pending),
             away: Some(Away { left, version: 3 }),
-            ended: None,
+            ..State::new([1; 16], 1, 9, serde_json::from_value(journey).unwrap())
         }
     }
 
@@ -368,7 +385,7 @@ mod tests {
                 assert_eq!(wrong(&state, true), [""; 0], "the twin");
                 state.end(ended.clone());
                 assert_eq!(wrong(&state, false), [""; 0], "{ended:?}");
-                assert_eq!(state.ended, Some(ended));
+                assert_eq!(state.ended(), Some(&ended));
                 assert!(state.subject.is_some(), "whose it was is known");
             }
         }

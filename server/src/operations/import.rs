@@ -6,7 +6,7 @@ use super::outcome::{Imported, ImportedClient, Outcome};
 use super::problem::{Problem, Result};
 use crate::clients;
 use crate::clients::metadata::{self, ReadClient};
-use crate::config::Secret;
+use crate::config::{NamedClient, Secret};
 use crate::links::held::HeldHosts;
 use crate::login::accounts;
 use crate::sensitive::Sensitive;
@@ -72,7 +72,8 @@ async fn import(
         Ok(read) => read,
         Err(problems) => return Ok(Err(problems)),
     };
-    if let Some(why) = held.objection_to_import((&read.id, &read.client), context.now_ms) {
+    let named = NamedClient { client_id: &read.id, client: &read.client };
+    if let Some(why) = held.objection_to_import(named, context.now_ms) {
         return Ok(Err(vec![why.to_owned()]));
     }
     if context.config.client.contains_key(&read.id) {

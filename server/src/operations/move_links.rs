@@ -24,7 +24,9 @@ pub(super) async fn run(context: &Context, actor: &Actor, provider: String, dry_
         let is_good = is_subject(&line.from) && line.to.iter().chain(&line.transfer_sub).all(|it| is_subject(it));
         match (&line.to, &line.transfer_sub) {
             (Some(to), None) if is_good => swap(context, actor, Rekeyed { issuer, from: &line.from, to }, &mut done).await?,
-            (None, Some(transfer_sub)) if is_good => note(context, actor, (issuer, &line.from), transfer_sub, &mut done).await?,
+            (None, Some(transfer_sub)) if is_good => {
+                note(context, actor, Transfer { issuer, from: &line.from, transfer_sub }, &mut done).await?;
+            }
             _ => done.wrong += 1,
         }
     }
@@ -68,7 +70,16 @@ async fn swap(context: &Context, actor: &Actor, moved: Rekeyed<'_>, done: &mut L
     Ok(())
 }
 
-async fn note(context: &Context, actor: &Actor, (issuer, from): (&str, &str), transfer_sub: &str, done: &mut LinksMoved) -> Result<()> {
+/// A subject that will come back under another name, and by what it is known then.
+#[derive(Clone, Copy)]
+struct Transfer<'a> {
+    issuer: &'a str,
+    from: &'a str,
+    transfer_sub: &'a str,
+}
+
+async fn note(context: &Context, actor: &Actor, transfer: Transfer<'_>, done: &mut LinksMoved) -> Result<()> {
+    let Transfer { issuer, from, transfer_sub } = transfer;
     if linked(&context.store, issuer, from).await?.is_none() {
         done.unknown += 1;
         return Ok(());

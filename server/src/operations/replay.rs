@@ -16,7 +16,6 @@ use super::problem::Result;
 use crate::store::Change;
 use entries::at_ms;
 use serde_json::Value as Json;
-use std::collections::BTreeSet;
 
 /// What will be written, and what can only be said.
 pub struct Plan {
@@ -34,18 +33,18 @@ pub async fn plan(context: &Context, actor: &Actor, entries: &[Json]) -> Result<
     let (from_ms, until_ms) = (entries.first().map_or(0, at_ms), entries.last().map_or(0, at_ms));
     let copy = copy::read(context, from_ms).await?;
     let forgotten: Vec<&Json> = entries.iter().filter(|it| !copy.entries.contains(&it.to_string())).collect();
+    // Refreshes first: what ended after them ends.
+    let refreshed = refreshes::plan(context, actor, &copy, &forgotten).await?;
+    let mut lost = refreshed.lost;
     let mut plan = Plan {
-        changes: Vec::new(),
+        changes: refreshed.changes,
         ended_again: 0,
-        advanced: 0,
+        advanced: refreshed.advanced,
         lost: Vec::new(),
         copy_until_ms: copy.until_ms,
         audit_from_ms: from_ms,
         audit_until_ms: until_ms,
     };
-    let mut lost = BTreeSet::new();
-    // Refreshes first: what ended after them ends.
-    plan.advanced = refreshes::add(context, actor, (&copy, &forgotten), (&mut plan.changes, &mut lost)).await?;
     for entry in forgotten.iter().filter(|it| it["outcome"] != "failed") {
         let mut change = context.change(actor);
         ends::add(&mut change, entry, &copy);

@@ -16,7 +16,7 @@ use super::review_registration::registration_findings;
 use super::review_sign_in;
 use super::review_upstream::upstream_findings;
 use super::review_wallet::{expiring_findings, wallet_findings};
-use crate::config::{self, Api, Client, Config, TokenFormat};
+use crate::config::{self, Api, Client, Config, NamedClient, TokenFormat};
 use crate::links::held::{self, HeldHosts};
 use crate::store::MOST_OFFSET_MS;
 use crate::store::tables::client::IMPORTED;
@@ -94,7 +94,8 @@ async fn read_registered(context: &Context, config: &Config, stored: &mut Stored
             match serde_json::from_str::<Client>(row.text("body")?) {
                 Ok(client) => {
                     let mut problems = config.judge_registered(&client);
-                    problems.extend(held.objection_to_import((id, &client), context.now_ms).map(str::to_owned));
+                    let named = NamedClient { client_id: id, client: &client };
+                    problems.extend(held.objection_to_import(named, context.now_ms).map(str::to_owned));
                     let left_out = |it| Finding::weak(format!("the registered client {id} is left out: {it}"));
                     stored.findings.extend(problems.into_iter().map(left_out));
                     stored.clients.insert(id.to_owned(), client);

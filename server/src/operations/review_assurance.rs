@@ -2,7 +2,7 @@
 
 use super::outcome::Finding;
 use super::problem::Result;
-use crate::config::{Assurance, Client, ClientKind, Config};
+use crate::config::{Assurance, Client, ClientKind, Config, NamedClient};
 use crate::links::proved::ProvedLinks;
 use crate::store::Store;
 use std::collections::BTreeMap;
@@ -17,11 +17,16 @@ pub(super) async fn assurance_findings(
 ) -> Result<Vec<Finding>> {
     let links = ProvedLinks::open(store).await?;
     let apps = config.client.iter().chain(imported).filter(|(_, it)| it.kind == ClientKind::Native && !it.disabled);
-    Ok(apps.flat_map(|(id, client)| client.redirect_uris.iter().map(|uri| grade(config, &links, (id, client), uri, now_ms))).collect())
+    let findings = apps.flat_map(|(client_id, client)| {
+        let named = NamedClient { client_id, client };
+        client.redirect_uris.iter().map(|uri| grade(config, &links, named, uri, now_ms)).collect::<Vec<_>>()
+    });
+    Ok(findings.collect())
 }
 
 /// One way back: its grade, the reason, and the next step.
-fn grade(config: &Config, links: &ProvedLinks, (id, client): (&str, &Client), uri: &str, now_ms: i64) -> Finding {
+fn grade(config: &Config, links: &ProvedLinks, named: NamedClient<'_>, uri: &str, now_ms: i64) -> Finding {
+    let NamedClient { client_id: id, client } = named;
     let attests = client.attestation.is_some();
     if kind_of(uri) != Some(RedirectKind::ClaimedHttps) {
         let attested = if attests { "an attested app can still be lent to an attacker's sign-in; " } else { "" };

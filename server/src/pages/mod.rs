@@ -1,9 +1,9 @@
-//! Step -> page. Templates are read at run time, so that operators replace them without compiling. There is one style sheet. There are four
-//! scripts, and a page's policy names those that it has: one line that submits a form_post answer, one for passkeys, one for wallets, and a
-//! button that shows a typed password. User-controlled text is escaped, shortened and stripped of what turns it round.
+//! Step -> page. Templates are read at run time, so that operators replace them without compiling. There is one style sheet, and four short
+//! scripts. A page's policy names those that it has. User-controlled text is escaped, shortened and stripped of what turns it round.
 
 mod assets;
 mod locales;
+pub mod lone;
 mod own;
 pub mod words;
 
@@ -274,16 +274,6 @@ impl Pages {
     /// A step in a language: what pages and the documents of the native face are made from.
     pub fn word(&self, step: &Step, locale: &str) -> Worded {
         words::word(&self.locales, locale, step)
-    }
-
-    /// A step that asks nothing. `onward`: where its link leads. `id`: of a request that failed.
-    pub fn alone(&self, step: &Step, locale: &str, base: &str, (onward, id): (Option<&str>, Option<&str>)) -> Result<String, Fault> {
-        let values = context! {
-            embedded => false, request_id => id,
-            step => self.worded(step, locale), form_action => "", form_token => "", hidden => Vec::<String>::new(), base => base,
-            onward => onward, refresh => false, script => Script::of(step.operation.as_ref()).own(), help => None::<&str>,
-        };
-        self.render("step.html", locale, values)
     }
 
     /// A page that leads on by itself, and by a link.

@@ -59,7 +59,7 @@ impl Plugins {
         for (name, settings) in loading.settings {
             let known = before.and_then(|old| old.0.all.get(name)).filter(|old| old.settings.sha256 == settings.sha256);
             let known = known.filter(|old| old.settings.world == settings.world).and_then(|old| old.loaded.as_ref().ok());
-            let loaded = load(name, settings, loading, (&runtime, cache.as_ref()), known);
+            let loaded = load(name, settings, loading, Compiler { runtime: &runtime, cache: cache.as_ref(), known });
             if let (Err(why), false) = (&loaded, settings.optional) {
                 return Err(Fault::new(format!("[plugin.{name}]: {why}")));
             }
@@ -178,13 +178,17 @@ fn is_deeper(value: &Json, most: usize) -> bool {
 /// Why a plug-in cannot be used, for operators.
 type Loaded = std::result::Result<(Plugin, Compiled), String>;
 
-fn load(
-    name: &str,
-    settings: &PluginSettings,
-    loading: &Loading<'_>,
-    (runtime, cache): (&Runtime, Option<&Cache>),
-    known: Option<&(Plugin, Compiled)>,
-) -> Loaded {
+/// What makes code of a file.
+#[derive(Clone, Copy)]
+struct Compiler<'a> {
+    runtime: &'a Runtime,
+    cache: Option<&'a Cache>,
+    /// What was made of the same file before, in this process.
+    known: Option<&'a (Plugin, Compiled)>,
+}
+
+fn load(name: &str, settings: &PluginSettings, loading: &Loading<'_>, compiler: Compiler<'_>) -> Loaded {
+    let Compiler { runtime, cache, known } = compiler;
     let compiled = match known {
         Some((_, compiled)) => compiled.clone(),
         None => {

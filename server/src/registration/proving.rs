@@ -14,7 +14,14 @@ use symbolon_oauth::digest;
 const WITHIN: Duration = Duration::from_secs(5);
 const MOST_BYTES: usize = 256;
 
-type ToTarget = fn(&str) -> std::result::Result<Target, String>;
+/// A host that is to say whether a client is its own.
+#[derive(Clone, Copy)]
+pub struct HostToAsk<'a> {
+    pub client_id: &'a str,
+    pub host: &'a str,
+    /// Whose turn among the calls it is.
+    pub target: fn(&str) -> std::result::Result<Target, String>,
+}
 
 /// Asks the hosts of a client that is replaced, those first that are not proved. Beyond the network's limit the others are left for another
 /// time: what was proved until then is kept. A host of which others ask too often is left out.
@@ -28,7 +35,8 @@ pub async fn look(core: &Core, policy: &ClientPolicy, own: &mut Own, asking: Ask
     for host in hosts {
         match may_fetch(&core.limits, &host, asking.address) {
             Ok(()) => {
-                ask(core, Target::of_stranger, (&own.id, &host), &mut own.proofs, asking.now_ms).await;
+                let asked_host = HostToAsk { client_id: &own.id, host: &host, target: Target::of_stranger };
+                ask(core, asked_host, &mut own.proofs, asking.now_ms).await;
                 asked += 1;
             }
             Err(why) => refused = Some(why),
@@ -41,8 +49,9 @@ pub async fn look(core: &Core, policy: &ClientPolicy, own: &mut Own, asking: Ask
 }
 
 /// Asks one host. One that has the file counts from now on; one that answers otherwise counts no more; one that does not answer keeps its
-/// time. `target`: whose turn among the calls it is.
-pub async fn ask(core: &Core, target: ToTarget, (client_id, host): (&str, &str), proofs: &mut Proofs, now_ms: i64) {
+/// time.
+pub async fn ask(core: &Core, asked: HostToAsk<'_>, proofs: &mut Proofs, now_ms: i64) {
+    let HostToAsk { client_id, host, target } = asked;
     let asked = async { has_file(core, &target(&Proofs::address(client_id, host))?, &proofs.challenge).await };
     match asked.await {
         Ok(true) => drop(proofs.hosts.insert(host.to_owned(), now_ms)),

@@ -2,10 +2,10 @@
 //! each month. Only hosts that are proved are asked: a first proof is asked for by its client. Of a million clients, those that are due are
 //! read by an index, some at a time.
 
-use super::proving;
+use super::proving::{self, HostToAsk};
 use crate::audit::Entry;
 use crate::clients::proofs::Proofs;
-use crate::config::{Client, ClientPolicy};
+use crate::config::{Client, ClientPolicy, NamedClient};
 use crate::core::Core;
 use crate::error::Fault;
 use crate::outgoing::Target;
@@ -53,7 +53,7 @@ async fn renew(core: &Core, row: &Row, now_ms: i64) -> Result<(), Fault> {
         None => None,
         Some(policy) => {
             let client: Client = parsed(id, row.text("body")?)?;
-            renew_hosts(core, policy, (id, &client), &mut proofs, now_ms).await;
+            renew_hosts(core, policy, NamedClient { client_id: id, client: &client }, &mut proofs, now_ms).await;
             due_ms(policy, &proofs).map(|at_ms| at_ms.max(claimed_ms))
         }
     };
@@ -70,11 +70,12 @@ async fn renew(core: &Core, row: &Row, now_ms: i64) -> Result<(), Fault> {
     Ok(())
 }
 
-async fn renew_hosts(core: &Core, policy: &ClientPolicy, (id, client): (&str, &Client), proofs: &mut Proofs, now_ms: i64) {
-    let named = crate::clients::proofs::hosts_of(client);
+async fn renew_hosts(core: &Core, policy: &ClientPolicy, of: NamedClient<'_>, proofs: &mut Proofs, now_ms: i64) {
+    let named = crate::clients::proofs::hosts_of(of.client);
     proofs.hosts.retain(|host, _| named.contains(host));
     for host in proofs.hosts.keys().cloned().collect::<Vec<_>>() {
-        proving::ask(core, Target::of_document, (id, &host), proofs, now_ms).await;
+        let asked = HostToAsk { client_id: of.client_id, host: &host, target: Target::of_document };
+        proving::ask(core, asked, proofs, now_ms).await;
     }
     proofs.hosts.retain(|_, at_ms| now_ms - *at_ms < policy.proof_lasts.ms());
 }

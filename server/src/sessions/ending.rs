@@ -1,6 +1,7 @@
 //! A session ends, and with it all that hangs on it: sessions that came from it, addresses for waking its apps up, what they share. What
 //! it rested on at providers is forgotten. Its grants live no longer than its row. Whatever ends a session, ends it here; what ends a grant
-//! is in `grants::ending`. Each statement writes the instant of the end: by it clients and APIs are told (`told`, `endings`).
+//! is in `grants::ending`. What ends a session writes the instant of the end: by it clients and APIs are told (`told`, `endings`).
+//! `drop_cookie` and `drop_browser` write none: the session ends for its browser alone, and its apps go on.
 
 use crate::store::tables::{backchannel_request, device_secret, known_device, provider_session, session};
 use crate::store::{Change, Expect, Value};

@@ -85,7 +85,7 @@ impl Change {
         self.audit.push(entry);
     }
 
-    /// Never shares a transaction with another change: for long work such as a sweep.
+    /// On PostgreSQL it shares no transaction with another change: for long work such as a sweep. SQLite's writer takes it into its batch.
     pub fn go_alone(&mut self) {
         self.goes_alone = true;
     }

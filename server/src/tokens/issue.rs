@@ -99,6 +99,15 @@ impl<'a> Bound<'a> {
     }
 }
 
+/// The API that a token is for.
+#[derive(Clone, Copy)]
+pub struct TargetApi<'a> {
+    /// As the configuration calls it.
+    pub name: &'a str,
+    /// The longest life that a decision leaves the token.
+    pub most_s: Option<i64>,
+}
+
 /// The answer of an exchange or a refresh: access token, the refresh token of `generation`, ID token.
 pub async fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope) -> Result<TokenResponse> {
     let TokenRequest { core, caller, grant, .. } = request;
@@ -159,17 +168,17 @@ fn kiosk_pass(core: &Core, caller: &Caller, generation: u32, grant: &Grant) -> R
 
 /// The answer to a member's code at a kiosk is an access token for the kiosk's own key. There is nothing beside it. `visit`: the kiosk's
 /// grant.
-pub async fn for_kiosk(core: &Core, caller: &Caller, (api, most): (&str, Option<i64>), visit: &Grant, act: Json) -> Result<TokenResponse> {
-    must_be_bound(core, Some(api), caller)?;
+pub async fn for_kiosk(core: &Core, caller: &Caller, api: TargetApi<'_>, visit: &Grant, act: Json) -> Result<TokenResponse> {
+    must_be_bound(core, Some(api.name), caller)?;
     let content = TokenContent {
-        api: Some(api),
+        api: Some(api.name),
         sub: &visit.account,
         client_id: &caller.client_id,
         scope: &visit.scope,
         grant: Some(visit),
         bound: Bound::to(caller),
         tier: caller.tier,
-        most_s: shortest(caller, most),
+        most_s: shortest(caller, api.most_s),
         instance: None,
         from: None,
         act: Some(act),
@@ -204,20 +213,14 @@ pub async fn for_client(core: &Core, caller: &Caller, api: &str, scope: &Scope) 
 }
 
 /// The answer of a token exchange. It is for the same person and session, ends no later than the first token, and says who acts.
-pub async fn for_exchange(
-    core: &Core,
-    caller: &Caller,
-    (api, most): (&str, Option<i64>),
-    scope: &Scope,
-    subject: &Accepted,
-) -> Result<TokenResponse> {
-    must_be_bound(core, Some(api), caller)?;
+pub async fn for_exchange(core: &Core, caller: &Caller, api: TargetApi<'_>, scope: &Scope, subject: &Accepted) -> Result<TokenResponse> {
+    must_be_bound(core, Some(api.name), caller)?;
     let mut act = json!({ "sub": caller.client_id });
     if let Some(before) = subject.token.act.as_deref() {
         act["act"] = before.clone();
     }
     let content = TokenContent {
-        api: Some(api),
+        api: Some(api.name),
         sub: &subject.token.sub,
         client_id: &caller.client_id,
         scope,
@@ -225,7 +228,7 @@ pub async fn for_exchange(
         bound: Bound::to(caller),
         // What the app proved, and what the API that exchanges proved, if it is an installation itself: the lower tier.
         tier: [subject.tier, caller.tier].into_iter().flatten().min(),
-        most_s: shortest(caller, most),
+        most_s: shortest(caller, api.most_s),
         instance: None,
         from: Some(&subject.token),
         act: Some(act),
@@ -272,8 +275,8 @@ async fn access_token(core: &Core, caller: &Caller, content: &TokenContent<'_>) 
         grant_id: content.grant.map(|grant| crate::endings::grant_id(&core.keyring, audience, &grant.session, grant.number)),
     };
     let mut token = said(&core.config, content, names);
-    if let (Some(api), Some(name)) = (api.filter(|api| api.claims_plugin.is_some()), content.api) {
-        token.extra = mapped((core, caller), (name, api), content, token.extra).await?;
+    if let Some(api) = api.filter(|api| api.claims_plugin.is_some()) {
+        token.extra = mapped(core, caller, api, content, token.extra).await?;
     }
     let text = match api.map(|it| it.token) {
         Some(TokenFormat::Opaque) => {
@@ -354,13 +357,15 @@ fn extra(api: Option<&Api>, content: &TokenContent<'_>, grant_id: Option<String>
     claims
 }
 
-/// The claims as the API's plug-in wants them. What the protocol says in `extra` is not the plug-in's to see or to change.
+/// The claims as the plug-in of the content's API wants them. What the protocol says in `extra` is not the plug-in's to see or to change.
 async fn mapped(
-    (core, caller): (&Core, &Caller),
-    (name, api): (&str, &Api),
+    core: &Core,
+    caller: &Caller,
+    api: &Api,
     content: &TokenContent<'_>,
     extra: Map<String, Json>,
 ) -> Result<Map<String, Json>> {
+    let name = content.api.unwrap_or_default();
     let (ours, claims): (Map<_, _>, Map<_, _>) = extra.into_iter().partition(|(name, _)| is_reserved(name));
     let situation = TokenSituation {
         plugin: api.claims_plugin.as_deref().unwrap_or_default(),

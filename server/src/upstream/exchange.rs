@@ -9,7 +9,7 @@ use super::learned::Learned;
 use super::mapping;
 use super::metadata::{MOST_BYTES, ProviderMetadata};
 use super::provider::{Provider, Trouble};
-use super::proving::{Proved, Proving};
+use super::proving::{Conversation, Proved};
 use super::request::Trip;
 use crate::config::sdk::SdkTokens;
 use crate::config::upstream::{NonceRule, Preset};
@@ -70,8 +70,8 @@ impl Provider {
     /// Exchanges the code and checks what comes.
     pub async fn redeem(&self, brought: Brought<'_>, trip: &Trip, now_ms: i64) -> Result<Learned, Trouble> {
         let metadata = self.metadata(now_ms).await?;
-        let mut proving = self.proving()?;
-        let tokens = self.exchange(&metadata, (brought.code, trip), proving.as_mut(), now_ms).await?;
+        let mut conversation = Conversation { metadata: &metadata, proving: self.proving()?, now_ms };
+        let tokens = self.exchange(&mut conversation, brought.code, trip).await?;
         let Some(id_token) = &tokens.id_token else {
             let identified = self.identify(&metadata, &tokens.access_token, now_ms).await?;
             return Ok(Learned { tokens: tokens.kept, ..identified });
@@ -85,7 +85,7 @@ impl Provider {
             authorized_parties: &[],
         };
         let (issuer, checked) = self.check(&presented, now_ms).await?;
-        let userinfo = self.ask_userinfo(&metadata, (&tokens.access_token, &checked.sub), proving.as_mut(), now_ms).await?;
+        let userinfo = self.ask_userinfo(&mut conversation, &tokens.access_token, &checked.sub).await?;
         let mut learned = self.learned(issuer, checked, &userinfo)?;
         if self.settings.preset == Some(Preset::Apple) && learned.profile.name.is_none() {
             learned.profile.name = apple::name_of(brought.user);
@@ -134,20 +134,14 @@ impl Provider {
         })
     }
 
-    async fn exchange(
-        &self,
-        metadata: &ProviderMetadata,
-        (code, trip): (&str, &Trip),
-        proving: Option<&mut Proving>,
-        now_ms: i64,
-    ) -> Result<Tokens, Trouble> {
+    async fn exchange(&self, conversation: &mut Conversation<'_>, code: &str, trip: &Trip) -> Result<Tokens, Trouble> {
         let form = [
             ("grant_type", "authorization_code"),
             ("code", code),
             ("redirect_uri", self.redirect_uri.as_str()),
             ("code_verifier", trip.verifier.as_str()),
         ];
-        let answer = self.call_token_endpoint(metadata, ("token", &form), proving, now_ms).await?;
+        let answer = self.call_token_endpoint(conversation, "token", &form).await?;
         let body = jws::parse_object(&answer.body);
         let member = |name: &str| body.as_ref().and_then(|body| body.get(name)).and_then(Json::as_str);
         // GitHub says what is wrong with status 200.
@@ -169,7 +163,7 @@ impl Provider {
             text.map(str::to_owned).ok_or_else(|| Trouble::broken(format!("token: there is no {name}")))
         };
         let id_token = if self.settings.is_openid() { Some(self.decrypted(text("id_token")?, true)?) } else { None };
-        let kept = body.as_ref().and_then(|body| self.kept_of(body, now_ms));
+        let kept = body.as_ref().and_then(|body| self.kept_of(body, conversation.now_ms));
         Ok(Tokens { access_token: text("access_token")?, id_token, kept })
     }
 
@@ -212,13 +206,8 @@ impl Provider {
     }
 
     /// Core 5.3.2: what is said of another subject is not used, and neither is the rest. An endpoint that fails costs no sign-in.
-    async fn ask_userinfo(
-        &self,
-        metadata: &ProviderMetadata,
-        (token, sub): (&str, &str),
-        proving: Option<&mut Proving>,
-        now_ms: i64,
-    ) -> Result<Map<String, Json>, Trouble> {
+    async fn ask_userinfo(&self, conversation: &mut Conversation<'_>, token: &str, sub: &str) -> Result<Map<String, Json>, Trouble> {
+        let Conversation { metadata, proving, now_ms } = conversation;
         let Some(target) = metadata.userinfo_endpoint.as_ref().filter(|_| self.settings.userinfo) else { return Ok(Map::new()) };
         let scheme = if proving.is_some() { "DPoP" } else { "Bearer" };
         let make = || {
@@ -226,7 +215,7 @@ impl Provider {
             Ok(call.header("authorization", &format!("{scheme} {token}")))
         };
         let proved = Proved { what: "userinfo", method: "GET", target, access_token: Some(token) };
-        let answer = match self.call_proved(&proved, proving, make, now_ms).await {
+        let answer = match self.call_proved(&proved, proving.as_mut(), make, *now_ms).await {
             Ok(answer) if answer.status == 200 => answer,
             Ok(answer) => {
                 tracing::info!(provider = self.name(), status = answer.status, "userinfo of a provider refuses; its claims are left out");

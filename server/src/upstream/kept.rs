@@ -2,6 +2,7 @@
 //! `grants::provider_token`.
 
 use super::provider::{Provider, Trouble};
+use super::proving::Conversation;
 use crate::config::upstream::Preset;
 use crate::error::Fault;
 use crate::seal::KeyRing;
@@ -145,7 +146,8 @@ impl Provider {
         let metadata = self.metadata(now_ms).await?;
         let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.as_str())];
         form.extend(scope.map(|it| ("scope", it)));
-        let answer = self.call_token_endpoint(&metadata, ("refresh", &form), self.proving()?.as_mut(), now_ms).await?;
+        let mut conversation = Conversation { metadata: &metadata, proving: self.proving()?, now_ms };
+        let answer = self.call_token_endpoint(&mut conversation, "refresh", &form).await?;
         let body = jws::parse_object(&answer.body).unwrap_or_default();
         let error = body.get("error").and_then(Json::as_str);
         // RFC 6749 5.2: this word alone says that the grant is over. Anything else may be our own mistake, or the provider's.

@@ -1,6 +1,7 @@
 //! Proofs of a key towards a provider (RFC 9449). The key is made for one sign-in or one renewal, as what is bound to it is used at once. A
 //! refresh token of a client that authenticates is bound to the client, and not to the key (RFC 9449 5).
 
+use super::metadata::ProviderMetadata;
 use super::provider::{Provider, Trouble};
 use crate::outgoing::{Call, RemoteResponse, Target};
 use serde_json::Value as Json;
@@ -14,6 +15,15 @@ const LONGEST_NONCE: usize = 512;
 pub(super) struct Proving {
     key: PrivateKey,
     nonce: Option<String>,
+}
+
+/// Calls of one provider that belong together.
+pub(super) struct Conversation<'a> {
+    /// What the provider says of itself.
+    pub metadata: &'a ProviderMetadata,
+    /// None: the operator wants no proofs.
+    pub proving: Option<Proving>,
+    pub now_ms: i64,
 }
 
 /// One call that is proved.

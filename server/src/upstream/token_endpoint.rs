@@ -1,8 +1,8 @@
 //! A call of a provider's token endpoint: who we are, and the key that is proved. RFC 6749 2.3.1, RFC 7523 2.2, RFC 8705 2.
 
-use super::metadata::{MOST_BYTES, ProviderMetadata};
+use super::metadata::MOST_BYTES;
 use super::provider::{Provider, Trouble};
-use super::proving::{Proved, Proving};
+use super::proving::{Conversation, Proved};
 use crate::config::upstream::SecretSentBy;
 use crate::outgoing::{Call, RemoteResponse};
 use symbolon_oauth::base64;
@@ -11,12 +11,11 @@ impl Provider {
     /// Authenticated, and proved where there is a key to prove.
     pub(super) async fn call_token_endpoint(
         &self,
-        metadata: &ProviderMetadata,
-        (what, form): (&'static str, &[(&'static str, &str)]),
-        proving: Option<&mut Proving>,
-        now_ms: i64,
+        conversation: &mut Conversation<'_>,
+        what: &'static str,
+        form: &[(&'static str, &str)],
     ) -> Result<RemoteResponse, Trouble> {
-        let target = &metadata.token_endpoint;
+        let (target, now_ms) = (&conversation.metadata.token_endpoint, conversation.now_ms);
         let make = || {
             let call = self.outgoing.post(target).header("accept", "application/json").at_most(MOST_BYTES);
             let (signed, mut form) = (self.signed_secret(now_ms)?, form.to_vec());
@@ -24,7 +23,7 @@ impl Provider {
             Ok(call.form(&form))
         };
         let proved = Proved { what, method: "POST", target, access_token: None };
-        self.call_proved(&proved, proving, make, now_ms).await
+        self.call_proved(&proved, conversation.proving.as_mut(), make, now_ms).await
     }
 
     /// RFC 6749 2.3.1, RFC 7523 2.2. In the header both halves are form-encoded first.

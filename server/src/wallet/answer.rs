@@ -29,6 +29,11 @@ pub struct Answered {
 }
 
 impl Answered {
+    /// `response_code`: what the wallet is given for it.
+    pub fn new(outcome: WalletOutcome, response_code: &str) -> Self {
+        Self { outcome, code: digest::sha256(response_code.as_bytes()).to_vec() }
+    }
+
     /// Is it the code that the wallet was given?
     pub fn fits(&self, response_code: &str) -> bool {
         digest::equal(&digest::sha256(response_code.as_bytes()), &self.code)
@@ -52,20 +57,12 @@ pub fn response_code(keyring: &KeyRing, trip: &Trip, sent: &str) -> String {
     base64url::encode(&tag)
 }
 
-/// Keeps an answer. False: there is another one for this request already.
-pub async fn keep(
-    (store, keyring): (&Store, &KeyRing),
-    (trip, code): (&Trip, &str),
-    outcome: &WalletOutcome,
-    entry: Entry,
-    now_ms: i64,
-) -> Result<bool> {
-    let plain = serde_json::to_vec(outcome).map_err(|error| Fault::new(error.to_string()))?;
+/// Keeps an answer, in the change that has its entry in the audit. False: there is another one for this request already.
+pub async fn keep(store: &Store, keyring: &KeyRing, trip: &Trip, answered: &Answered, mut change: Change) -> Result<bool> {
+    let plain = serde_json::to_vec(&answered.outcome).map_err(|error| Fault::new(error.to_string()))?;
     let sealed = keyring.seal(&sealed_at(&trip.id), &plain)?;
-    let mut change = Change::new(now_ms);
-    let code = digest::sha256(code.as_bytes());
-    change.run(INSERT, vec![Value::from(&trip.id[..]), Value::from(&code[..]), Value::from(sealed), (now_ms + LIFETIME_MS).into()]);
-    change.audit(entry);
+    let until_ms = change.now_ms() + LIFETIME_MS;
+    change.run(INSERT, vec![Value::from(&trip.id[..]), Value::from(&answered.code[..]), Value::from(sealed), until_ms.into()]);
     match store.apply(change).await {
         Ok(_) => Ok(true),
         Err(NotApplied::Conflict(_)) => Ok(false),

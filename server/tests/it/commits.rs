@@ -9,7 +9,7 @@ use symbolon::store::retention::sweep;
 use symbolon::store::{Change, Expect, NotApplied, Store, StoreOptions, Value};
 
 /// An operator's own connection.
-async fn operator(url: &str) -> tokio_postgres::Client {
+pub async fn operator(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client
@@ -19,14 +19,14 @@ fn now_ms() -> i64 {
     symbolon::serve::system_clock()()
 }
 
-fn put(name: &str) -> Change {
+pub fn put(name: &str) -> Change {
     let mut change = Change::new(now_ms());
     change.run("INSERT INTO login_name (name, account) VALUES ($1, 'a')", vec![name.into()]);
     change.audit(Entry::ok("put"));
     change
 }
 
-async fn is_there(store: &Store, name: &str) -> bool {
+pub async fn is_there(store: &Store, name: &str) -> bool {
     store.one("SELECT name FROM login_name WHERE name = $1", &[name.into()]).await.unwrap().is_some()
 }
 
@@ -306,4 +306,62 @@ async fn an_insert_without_a_guard_still_conflicts() {
     store.apply(put("five")).await.unwrap();
     let again = store.apply(put("five")).await;
     assert!(matches!(again, Err(NotApplied::Conflict(0))), "{again:?}");
+}
+
+/// Many callers at once. Some of their changes go alone.
+async fn work(store: Store, until: Instant) {
+    let mut running = Vec::new();
+    for task in 0..64 {
+        let store = store.clone();
+        running.push(tokio::spawn(async move {
+            let mut times = 0;
+            while Instant::now() < until {
+                let name = format!("{task} {times}");
+                let mut change = put(&name);
+                if task % 4 == 0 {
+                    change.go_alone();
+                }
+                store.apply(change).await.unwrap();
+                assert!(is_there(&store, &name).await);
+                times += 1;
+            }
+        }));
+    }
+    for one in running {
+        one.await.unwrap();
+    }
+}
+
+/// However much waits, a node holds at most `database_connections`. Where that is one it holds two: groups of changes have one of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_holds_no_more_connections_than_it_may() {
+    const HELD: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' \
+        AND pid <> pg_backend_pid()";
+    let Some(_) = postgres() else { return };
+    for (connections, most) in [(1, 2), (2, 2), (6, 6)] {
+        let url = database(Engine::Postgres).await;
+        let asked = operator(&url).await;
+        let held = async || asked.query_one(HELD, &[]).await.unwrap().get::<_, i64>(0);
+        let store = Store::open(&url, StoreOptions { connections, ..StoreOptions::default() }).await.unwrap();
+        // What the start needed ends in a moment.
+        let began = Instant::now();
+        while held().await > 0 {
+            assert!(began.elapsed() < Duration::from_secs(10), "connections of the start stay open");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let working = tokio::spawn(work(store.clone(), Instant::now() + Duration::from_secs(1)));
+        let mut seen = 0;
+        while !working.is_finished() {
+            let mut now = held().await;
+            if now > most {
+                // PostgreSQL lists one that was replaced for a moment longer.
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                now = held().await;
+            }
+            seen = seen.max(now);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        working.await.unwrap();
+        assert!((2..=most).contains(&seen), "{connections} allowed, {seen} seen");
+    }
 }

@@ -157,6 +157,7 @@ mod sign_ins;
 mod signed;
 mod signing_out;
 mod stale_logins;
+mod standby;
 mod status;
 mod store;
 mod stored_bytes;

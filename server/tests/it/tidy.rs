@@ -1,9 +1,11 @@
 //! What the project promises about itself: files one can read, routes that are written down, dependencies with a reason, links
 //! that lead somewhere, no word about the machine it was made on.
 
+mod arguments;
 mod checks;
 mod closures;
 mod code;
+mod counts;
 mod ends;
 mod inherent;
 mod methods;
@@ -57,19 +59,21 @@ fn no_file_is_longer_than_six_hundred_lines() {
     assert!(long.is_empty(), "{long:?}");
 }
 
-/// How the code names a library that calls others by HTTP: each path, or the bare name. Whoever names none can make no client, however it
-/// is called there.
+/// How the code names a library that calls others by HTTP: each path, or the bare name. A `use` of a whole library, by another name or by a
+/// glob, brings its clients. Whoever names none can make no client, however it is called there.
 fn clients_of_http(source: &str) -> BTreeSet<String> {
     let code = tokens(source);
     let is_client = |path: &[String]| match path {
         [library, ..] if library == "reqwest" => true,
-        [library, part, ..] => matches!(library.as_str(), "hyper" | "hyper_util") && part == "client",
+        [library, rest @ ..] if matches!(library.as_str(), "hyper" | "hyper_util") => {
+            rest.first().is_none_or(|part| matches!(part.as_str(), "client" | "*"))
+        }
         _ => false,
     };
     let mut found: BTreeSet<String> = paths(&code).iter().filter(|it| is_client(&it.words)).map(|it| it.words.join("::")).collect();
-    if found.is_empty() && words(&code).contains(&"reqwest") {
-        found.insert("reqwest".to_owned());
-    }
+    // Where no path begins with it: `extern crate reqwest as r`, or `use {hyper as h}`.
+    let is_whole = |two: &[&str]| matches!(two[0], "hyper" | "hyper_util" | "reqwest") && two[1] != "::";
+    found.extend(words(&code).windows(2).filter(|two| is_whole(two)).map(|two| two[0].to_owned()));
     found
 }
 
@@ -97,10 +101,20 @@ fn one_file_makes_clients_of_http() {
         "extern crate reqwest as r;",
         "use hyper_util::{client::legacy::Client, rt};",
         "hyper::client::conn::http1::handshake(io)",
+        "use hyper_util as h; h::client::legacy::Client::builder(a)",
+        "use hyper::*; client::conn::http1::handshake(io)",
+        "use {hyper as h};",
+        "use hyper_util::{self as h, rt};",
     ] {
         assert!(found(named) > 0, "{named}");
     }
-    for other in ["use hyper_util::server::conn::auto;", "client.get(a); // reqwest::get", "let a = \"reqwest::Client::new()\";"] {
+    for other in [
+        "use hyper_util::server::conn::auto;",
+        "use hyper_util::{rt as h, server::conn::*};",
+        "use hyper::body::*;",
+        "client.get(a); // reqwest::get",
+        "let a = \"reqwest::Client::new()\";",
+    ] {
         assert_eq!(found(other), 0, "{other}");
     }
 }

@@ -1,6 +1,6 @@
 //! What the doctor looks for, and how it says what it found.
 
-use crate::config::{Client, Config, NativeApp};
+use crate::config::{Config, NamedClient, NativeApp};
 use crate::links::files::{self, Platform};
 use serde::Serialize;
 
@@ -81,7 +81,8 @@ pub struct Expected<'a> {
 
 impl<'a> Expected<'a> {
     /// `None`: the client has no app.
-    pub(super) fn of(config: &Config, host: &str, (client_id, client): (&'a str, &'a Client), paths: Vec<String>) -> Option<Self> {
+    pub(super) fn of(config: &Config, host: &str, named: NamedClient<'a>, paths: Vec<String>) -> Option<Self> {
+        let NamedClient { client_id, client } = named;
         Some(Self { client_id, app: client.app.as_ref()?, paths, shares: files::may_share(config, host, client) })
     }
     pub(super) fn is_on(&self, platform: Platform) -> bool {

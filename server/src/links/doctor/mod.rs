@@ -10,7 +10,7 @@ mod pattern;
 
 use super::files::{self, Platform};
 use super::issuer_authority;
-use crate::config::{Client, Config, Fingerprint, authority, claims};
+use crate::config::{Client, Config, Fingerprint, NamedClient, authority, claims};
 use crate::outgoing::Outgoing;
 use check::{Check, Expected, Level};
 use fetch::Fetched;
@@ -63,8 +63,8 @@ fn expectations<'a>(config: &'a Config) -> Vec<(String, Vec<Expected<'a>>)> {
             match expected.iter_mut().find(|it| it.client_id == link.client_id) {
                 Some(known) => known.paths.push(link.path),
                 None => {
-                    let client = config.client.get(link.client_id);
-                    expected.extend(client.and_then(|it| Expected::of(config, &host, (link.client_id, it), vec![link.path])));
+                    let named = config.client.get(link.client_id).map(|client| NamedClient { client_id: link.client_id, client });
+                    expected.extend(named.and_then(|it| Expected::of(config, &host, it, vec![link.path])));
                 }
             }
         }
@@ -75,7 +75,8 @@ fn expectations<'a>(config: &'a Config) -> Vec<(String, Vec<Expected<'a>>)> {
         return all;
     }
     let host = files::host_of_passkeys(config).unwrap_or_else(|| issuer_authority(config));
-    let of_issuer: Vec<Expected<'a>> = sharing.filter_map(|(id, it)| Expected::of(config, &host, (id.as_str(), it), Vec::new())).collect();
+    let sharing = sharing.map(|(client_id, client)| NamedClient { client_id, client });
+    let of_issuer: Vec<Expected<'a>> = sharing.filter_map(|it| Expected::of(config, &host, it, Vec::new())).collect();
     match all.iter_mut().find(|(name, _)| *name == host) {
         Some((_, expected)) => expected.extend(of_issuer),
         None => all.push((host, of_issuer)),

@@ -23,14 +23,18 @@ struct Newest {
     at_ms: i64,
 }
 
-/// Adds the changes, and to `lost` the grants that the audit does not name exactly. Answers how many grants advance.
-pub async fn add(
-    context: &Context,
-    actor: &Actor,
-    (copy, entries): (&Copy, &[&Json]),
-    (changes, lost): (&mut Vec<Change>, &mut BTreeSet<String>),
-) -> Result<usize> {
-    let (mut rows, mut advanced) = (Vec::new(), 0);
+/// What will be written of refreshes.
+#[derive(Default)]
+pub struct RefreshPlan {
+    pub changes: Vec<Change>,
+    /// How many grants advance.
+    pub advanced: usize,
+    /// The grants that the audit does not name exactly.
+    pub lost: BTreeSet<String>,
+}
+
+pub async fn plan(context: &Context, actor: &Actor, copy: &Copy, entries: &[&Json]) -> Result<RefreshPlan> {
+    let (mut rows, mut plan) = (Vec::new(), RefreshPlan::default());
     for ((session, client, number), newest) in newest_of_each(entries) {
         let Some(id) = copy.sessions.get(session) else { continue };
         let found = context.store.all(GENERATIONS, &[Value::from(&id[..]), client.into()]).await?;
@@ -43,12 +47,13 @@ pub async fn add(
         match behind[..] {
             [] => {}
             [(number, generation)] => {
-                advanced += usize::from(generation < newest.generation);
+                plan.advanced += usize::from(generation < newest.generation);
                 rows.push(vec![Value::from(&id[..]), number.into(), newest.generation.into(), newest.at_ms.into()]);
             }
             _ => {
                 let why = "the audit does not say which of its grants was refreshed; replaced refresh tokens may work again";
-                lost.insert(format!("refreshes of {client} in the session {session}: {why}; `symbolon client end-sessions` ends them"));
+                let lost = format!("refreshes of {client} in the session {session}: {why}; `symbolon client end-sessions` ends them");
+                plan.lost.insert(lost);
             }
         }
     }
@@ -58,9 +63,9 @@ pub async fn add(
             change.run_expecting(ADVANCE_AGAIN, values.clone(), Expect::Any);
         }
         change.audit(actor.entry("refreshes_replayed").with("grants", batch.len()));
-        changes.push(change);
+        plan.changes.push(change);
     }
-    Ok(advanced)
+    Ok(plan)
 }
 
 fn newest_of_each<'a>(entries: &[&'a Json]) -> BTreeMap<Name<'a>, Newest> {

@@ -1,6 +1,7 @@
 //! `account`, `login_name` and `credential`: people, what they sign in with, and what proves them.
 
 use super::outside_identity::shown;
+use super::session::session_columns;
 
 pub const INSERT: &str = "INSERT INTO account (id, state, email, email_verified, name, locale, claims, created_ms, updated_ms, \
     sessions_from_ms, version) VALUES ($1, 'active', $2, $3, $4, $5, $6, $7, $7, 0, 1)";
@@ -22,11 +23,13 @@ pub const SESSIONS_FROM: &str = "UPDATE account SET sessions_from_ms = $2 WHERE 
 pub const STAYED: &str = "SELECT id FROM account WHERE id = $1 AND state = 'active' AND sessions_from_ms <= $2";
 pub const STANDS: &str = "SELECT a.version, s.state AS session_state FROM account a \
     LEFT JOIN session s ON s.id = $2 AND s.account = a.id WHERE a.id = $1 AND a.state = 'active'";
-/// One row, or one for each second factor and recovery code: one read has all that a sign-in needs.
+/// One row, or one for each second factor and recovery code: one read has all that a sign-in needs. `$first`: columns before these.
 macro_rules! whole_account {
-    ($from:literal, $where:literal) => {
+    ($first:expr, $from:literal, $where:literal) => {
         concat!(
-            "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret, \
+            "SELECT ",
+            $first,
+            ", a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret, \
             (SELECT string_agg(l.name, ' ') FROM login_name l WHERE l.account = a.id) AS login_names, a.name, \
             u.handle AS passkey_handle, u.declined_ms AS passkey_declined_ms, \
             (SELECT string_agg(p.rp_id || ' ' || p.id || ' ' || p.discoverable || ' ' || p.transports, ',') FROM passkey p WHERE p.account = a.id) AS passkeys, \
@@ -42,8 +45,14 @@ macro_rules! whole_account {
         )
     };
 }
-pub const BY_ID: &str = whole_account!("account a", "a.id = $1");
-pub const BY_NAME: &str = whole_account!("login_name n JOIN account a ON a.id = n.account", "n.name = $1");
+pub const BY_ID: &str = whole_account!("a.id AS account", "account a", "a.id = $1");
+pub const BY_NAME: &str = whole_account!("a.id AS account", "login_name n JOIN account a ON a.id = n.account", "n.name = $1");
+/// With the session of a browser, in the columns of `session::READ`.
+pub const BY_SESSION: &str = whole_account!(
+    session_columns!(),
+    "session s JOIN account a ON a.id = s.account",
+    "s.id = $1 AND s.state = 'active' AND a.state = 'active'"
+);
 /// A person who was disabled meanwhile keeps the old address.
 pub const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1, updated_ms = $3 WHERE id = $1 AND state = 'active'";
 /// With what one identity shows of it, by its name, and what the others do.

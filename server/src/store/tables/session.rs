@@ -1,9 +1,19 @@
 //! `session`: one person on one browser. Grants hang below it.
 
 /// `parent`: the app's session and grant that a session came from. `grants::carried_until_ms` judges them.
-pub const READ: &str = "SELECT s.account, s.cookie, s.proofs, s.acr, s.amr, s.auth_time_ms, s.used_ms, s.ends_ms, s.version, \
-    s.created_ms, s.clients, s.parent, s.parent_number, a.sessions_from_ms, a.version AS account_version \
-    FROM session s JOIN account a ON a.id = s.account WHERE s.id = $1 AND s.state = 'active' AND a.state = 'active'";
+/// What a browser's session is judged by.
+macro_rules! session_columns {
+    () => {
+        "s.account, s.cookie, s.proofs, s.acr, s.amr, s.auth_time_ms, s.used_ms, s.ends_ms, s.version AS session_version, \
+        s.created_ms, s.clients, s.parent, s.parent_number, a.sessions_from_ms, a.version AS account_version"
+    };
+}
+pub(super) use session_columns;
+pub const READ: &str = concat!(
+    "SELECT ",
+    session_columns!(),
+    " FROM session s JOIN account a ON a.id = s.account WHERE s.id = $1 AND s.state = 'active' AND a.state = 'active'"
+);
 pub const INSERT: &str = "INSERT INTO session (id, account, state, cookie, proofs, acr, amr, auth_time_ms, created_ms, used_ms, \
     device, address, ends_ms, version) VALUES ($1, $2, 'active', $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, 1)";
 /// Conflicts where the session has ended, or where another sign-in has raised it since it was read.

@@ -121,27 +121,36 @@ fn identifies_by(module: &str, source: &str, function: &str, name: &str) -> bool
     bodies(&code, function).into_iter().any(|body| calls(body, name, near))
 }
 
-/// Programs are identified before their endpoint runs, and people by it.
+/// The arm of `Handler::answer` for this kind of program.
+fn arm<'a>(code: &'a [&'a str], kind: &str) -> &'a [&'a str] {
+    let answer = (0..code.len()).find(|at| code[*at..].starts_with(&["fn", "answer"])).unwrap_or(code.len());
+    let begin = (answer..code.len()).find(|at| code[*at..].starts_with(&["Self", "::", kind, "("]));
+    begin.map_or(&[][..], |at| &code[at..end_of(code, at + 1, &[",", "Self"])])
+}
+
+/// Programs are identified before their endpoint runs, and people by it. That a row of programs has the handler of its caller, the compiler
+/// holds (`Handler::is_for`). So each kind of program is looked at once, in its own arm of `Handler::answer`.
 #[test]
 fn callers_are_identified_where_the_table_says() {
     let (table, handlers, sources) = (table(), handlers(), sources());
+    let of_programs = without_tests(tokens(&sources["http::handler"]));
+    let of_programs = words(&of_programs);
     let mut kinds = BTreeSet::new();
     for route in routes().filter(|route| route.caller != Caller::Anyone) {
-        let kind = format!("caller: {:?}", route.caller);
+        let (caller, kind) = (format!("{:?}", route.caller), format!("caller: {:?}", route.caller));
         let row = table.iter().find(|(check, _)| *check == kind);
         let (_, names) = row.unwrap_or_else(|| panic!("the table in server/src/http/mod.rs has no row for {kind}"));
-        let (module, function) = match route.reads_cookie() {
-            true => (handlers[route.path].0.as_str(), handlers[route.path].1.as_str()),
-            false => ("handler", "answer"),
-        };
-        let source = &sources[&format!("http::{module}")];
-        assert!(
-            names.iter().any(|name| identifies_by(module, source, function, name)),
-            "{}: its caller is {:?}, but {module}::{function} calls none of {names:?}",
-            route.path,
-            route.caller
-        );
-        kinds.insert(kind);
+        let is_new = kinds.insert(kind);
+        if route.reads_cookie() {
+            let (module, function) = &handlers[route.path];
+            let source = &sources[&format!("http::{module}")];
+            let is_identified = names.iter().any(|name| identifies_by(module, source, function, name));
+            assert!(is_identified, "{}: its caller is {caller}, but {module}::{function} calls none of {names:?}", route.path);
+        } else if is_new {
+            let arm = arm(&of_programs, &caller);
+            let is_identified = names.iter().any(|name| calls(arm, name, is_near("handler", &of_programs, name)));
+            assert!(is_identified, "the arm of Handler::answer for {caller} calls none of {names:?}: {arm:?}");
+        }
     }
     let said = table.iter().filter(|(check, _)| check.starts_with("caller: ")).map(|(check, _)| check.clone());
     assert_eq!(said.collect::<BTreeSet<_>>(), kinds, "the table, then the rows of the route table");
@@ -179,6 +188,11 @@ fn a_call_of_a_handler_is_told_from_others() {
     assert!(by("use x::{y, z}; fn page() { y(a) }", "x::y") && !by("use x::{z}; fn page() { y(a) }", "x::y"));
     assert!(by("use a::x::y; fn page() { y(a) }", "x::y") && !by("use a::x::y; fn page() { z.y(a) }", "x::y"));
     assert!(by("fn page() { held(a) }", "own::held") && !by("fn page() { a } fn held() {}", "own::held"));
+    let code = tokens("fn is_for() { Self::Api(_) => x::z(), } fn answer() { Self::Client(f) => { x::y(f, g) } Self::Api(f) => x::z(f), }");
+    let code = words(&code);
+    let by = |kind: &str, name: &str| calls(arm(&code, kind), name, false);
+    assert!(by("Client", "x::y") && !by("Client", "x::z") && by("Api", "x::z") && !by("Api", "x::y"));
+    assert!(!by("Token", "x::y") && !by("Token", "x::z"), "no such arm");
     let (handlers, answers) = (handlers(), ("token".to_owned(), "token".to_owned()));
     assert!(handlers["/token"] == answers && handlers.len() > 40, "{handlers:?}");
 }

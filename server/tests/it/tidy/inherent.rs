@@ -62,12 +62,12 @@ struct Types<'a> {
     defined: BTreeMap<&'a str, BTreeSet<&'a str>>,
 }
 
-fn is_name(word: &str) -> bool {
+pub(super) fn is_name(word: &str) -> bool {
     word.starts_with(|letter: char| letter.is_alphabetic() || letter == '_')
 }
 
 /// Behind the parameters in angle brackets, if there are any.
-fn behind_parameters(words: &[&str], from: usize) -> usize {
+pub(super) fn behind_parameters(words: &[&str], from: usize) -> usize {
     let (mut at, mut depth) = (from, 0);
     while words.get(at) == Some(&"<") || depth > 0 {
         match words.get(at) {
@@ -186,7 +186,7 @@ fn other_calls(types: &Types<'_>, split: &Split<'_>, imports: &[Import]) -> Vec<
     let mut found = Vec::new();
     for (file, code) in &types.house.code {
         let words = words(code);
-        for at in (2..words.len()).filter(|at| words.get(*at + 1) == Some(&"(")) {
+        for at in (2..words.len()).filter(|at| matches!(words.get(*at + 1), Some(&"(" | &"::"))) {
             let (name, receiver) = (words[at], words[at - 2]);
             let is_of = |of: &str, methods: &BTreeMap<String, &str>| methods.contains_key(name) && known.contains(&(file.as_str(), of));
             let of = match words[at - 1] {
@@ -297,7 +297,9 @@ fn a_call_of_a_method_is_a_tie() {
         (&[own, other][..], "a call on `self`"),
         (&[("a", "pub struct T<'a>; impl<'a, F: Fn(u8) -> u8> T<'a> { fn f() { Self::g() } }"), other], "a call of `Self`"),
         (&[("a", "pub struct T; impl T { fn f() {} } fn h(t: &T) { t.g() }"), other], "a call by a variable"),
+        (&[("a", "pub struct T; impl T { fn f() {} } fn h(t: &T) { t.g::<u8>() }"), other], "a call by a variable, with its type"),
         (&[("a", "pub struct T; impl T { fn f() {} } fn h(t: &T) { T::g(t) }"), other], "a call by the type"),
+        (&[("a", "pub struct T; impl T { fn f() {} } fn h(t: &T) { T::g::<u8>(t) }"), other], "a call by the type, with its type"),
         (&[("a", "pub struct T; impl T { fn f() {} } impl X for T { fn x(&self) { self.g::<u8>() } }"), other], "a call in a trait's"),
         (&[own, ("b", "impl crate::a::T { pub fn g(&self) {} }")], "a path in front of the type"),
         (&exported, "a type that is exported again"),
@@ -309,6 +311,7 @@ fn a_call_of_a_method_is_a_tie() {
         (&[own, ("b", "use crate::a::X; struct T; impl T { fn g(&self) {} }")], "another type of this name"),
         (&[own, ("b", "use crate::a::T; impl Y for T { fn g(&self) {} }")], "a method of a trait"),
         (&[("a", "pub struct T; impl T { fn f() {} } fn h(x: X) { x.g() }"), other, ("c", "fn g() {}")], "a name that two have"),
+        (&[("a", "pub struct T; impl T { fn f() {} } fn h(t: &T) { t.g; t.f::<u8>() }"), other], "a field of this name"),
         (
             &[
                 ("a", "pub struct T; impl T { fn f() {} }"),

@@ -4,6 +4,7 @@ mod album;
 pub mod app_passkeys;
 mod ask;
 mod browser;
+pub mod cluster;
 mod config;
 pub mod documents;
 mod evidence;

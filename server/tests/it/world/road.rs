@@ -1,4 +1,4 @@
-//! A road to PostgreSQL that can be cut at the commit of the next change.
+//! A road to PostgreSQL that can be cut at the commit of the next change. It listens to what a node sends.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,7 +37,73 @@ const READY: &[u8] = b"Z\0\0\0\x05I";
 /// A connection that carries groups of changes sets this first.
 const WRITER: &[u8] = b"lock_timeout = '50ms'";
 
-pub struct Road(Arc<Mutex<Option<Cut>>>);
+/// What a node sent on one connection between two Syncs.
+#[derive(Clone, Debug, Default)]
+pub struct Flight {
+    /// The number of the connection, in the order in which they were opened.
+    pub connection: usize,
+    /// The texts of the statements that it prepared.
+    pub prepared: Vec<String>,
+    /// How many statements it carried.
+    pub executed: usize,
+}
+
+/// Listens to one connection.
+struct Ear {
+    flights: Arc<Mutex<Vec<Flight>>>,
+    flight: Flight,
+    /// The beginning of a message whose end is still to come.
+    heard: Vec<u8>,
+    /// Only the first message of a connection has no type.
+    has_begun: bool,
+}
+
+impl Ear {
+    fn of(connection: usize, flights: &Arc<Mutex<Vec<Flight>>>) -> Self {
+        let flight = Flight { connection, ..Flight::default() };
+        Self { flights: Arc::clone(flights), flight, heard: Vec::new(), has_begun: false }
+    }
+
+    fn hear(&mut self, bytes: &[u8]) {
+        self.heard.extend_from_slice(bytes);
+        loop {
+            let begin = usize::from(self.has_begun);
+            let Some(length) = self.heard.get(begin..begin + 4) else { return };
+            let end = begin + u32::from_be_bytes(length.try_into().unwrap()) as usize;
+            if self.heard.len() < end {
+                return;
+            }
+            let message: Vec<u8> = self.heard.drain(..end).collect();
+            if std::mem::replace(&mut self.has_begun, true) {
+                self.note(message[0], &message[5..]);
+            }
+        }
+    }
+
+    fn note(&mut self, kind: u8, body: &[u8]) {
+        match kind {
+            // Parse: a name and a text, each with a zero behind it.
+            b'P' => {
+                let text = body.split(|byte| *byte == 0).nth(1).unwrap_or_default();
+                self.flight.prepared.push(String::from_utf8_lossy(text).into_owned());
+            }
+            // Execute.
+            b'E' => self.flight.executed += 1,
+            // Sync.
+            b'S' => {
+                let next = Flight { connection: self.flight.connection, ..Flight::default() };
+                let flight = std::mem::replace(&mut self.flight, next);
+                self.flights.lock().unwrap().push(flight);
+            }
+            _ => {}
+        }
+    }
+}
+
+pub struct Road {
+    next: Arc<Mutex<Option<Cut>>>,
+    flights: Arc<Mutex<Vec<Flight>>>,
+}
 
 impl Road {
     /// `base` names the server, `direct` the database. Answers the road and the database's URL over it.
@@ -48,10 +114,13 @@ impl Road {
         let next = Arc::new(Mutex::new(None));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = listener.local_addr().unwrap().port();
-        let cut = Arc::clone(&next);
+        let flights = Arc::new(Mutex::new(Vec::new()));
+        let (cut, heard) = (Arc::clone(&next), Arc::clone(&flights));
         tokio::spawn(async move {
+            let mut connection = 0;
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(carry(stream, socket.clone(), Arc::clone(&cut)));
+                connection += 1;
+                tokio::spawn(carry(stream, socket.clone(), Arc::clone(&cut), Ear::of(connection, &heard)));
             }
         });
         let name = direct.rsplit_once('/').unwrap().1;
@@ -59,19 +128,24 @@ impl Road {
             Some(password) => format!("{}:{password}", far.username()),
             None => far.username().to_owned(),
         };
-        (Self(next), format!("postgres://{login}@127.0.0.1:{near}/{name}"))
+        (Self { next, flights }, format!("postgres://{login}@127.0.0.1:{near}/{name}"))
     }
 
     pub fn cut(&self, how: Cut) {
-        *self.0.lock().unwrap() = Some(how);
+        *self.next.lock().unwrap() = Some(how);
     }
 
     pub fn was_cut(&self) -> bool {
-        self.0.lock().unwrap().is_none()
+        self.next.lock().unwrap().is_none()
+    }
+
+    /// All that nodes have sent, in the order of the Syncs.
+    pub fn flights(&self) -> Vec<Flight> {
+        self.flights.lock().unwrap().clone()
     }
 }
 
-async fn carry(near: tokio::net::TcpStream, socket: String, next: Arc<Mutex<Option<Cut>>>) -> std::io::Result<()> {
+async fn carry(near: tokio::net::TcpStream, socket: String, next: Arc<Mutex<Option<Cut>>>, mut ear: Ear) -> std::io::Result<()> {
     let (mut near_read, mut near_write) = near.into_split();
     let mut far_read: Box<dyn AsyncRead + Send + Unpin>;
     let mut far_write: Box<dyn AsyncWrite + Send + Unpin>;
@@ -89,6 +163,7 @@ async fn carry(near: tokio::net::TcpStream, socket: String, next: Arc<Mutex<Opti
             read = near_read.read(&mut out) => {
                 let bytes = &out[..read?];
                 if bytes.is_empty() { return Ok(()) }
+                ear.hear(bytes);
                 is_writer |= bytes.windows(WRITER.len()).any(|piece| piece == WRITER);
                 let is_commit = is_writer && bytes.ends_with(SYNC);
                 let how = if is_commit { next.lock().unwrap().take() } else { None };
