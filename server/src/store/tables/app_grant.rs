@@ -134,10 +134,11 @@ pub const END_CHILDREN_OF_INSTALLATION: &str = concat!(
     names_of_installation!()
 );
 /// What those rest on at providers, the addresses for waking apps up, and what apps share: of the grants, and of what was got by way of them.
-/// One statement for each, because with OR between them PostgreSQL reads the whole table.
+/// One statement for each, because with OR between them PostgreSQL reads the whole table. So it does where few sessions have ended and the
+/// first one asks for these: all of them have ended in this change.
 pub const FORGET_OF_INSTALLATION: [&str; 5] = [
     concat!(
-        "DELETE FROM provider_session WHERE session IN (SELECT id FROM session WHERE state = 'ended' AND (parent, parent_number) IN ",
+        "DELETE FROM provider_session WHERE session IN (SELECT id FROM session WHERE (parent, parent_number) IN ",
         names_of_installation!(),
         ")"
     ),
