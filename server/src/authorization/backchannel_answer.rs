@@ -229,8 +229,8 @@ fn settle_refusal(answerer: &Answerer<'_>, moved: &Moved, change: &mut Change, a
         ("deny", _) => deny(core, change, asked, No::Denied, address)?,
         ("not_mine", _) => deny(core, change, asked, No::NotMine, address)?,
         ("allow", _) => deny(core, change, asked, No::WrongNumber, address)?,
-        // The page said what does not count yet, and the person went.
-        (_, Ended::Refused { no: None, .. }) => refuse(core, change, asked, &not_gone_on(None), address)?,
+        // The page said what does not count yet, and the person went. What the browser knew from before ends nothing.
+        (_, Ended::Refused { no: None, .. }) if moved.state.shows_anything() => refuse(core, change, asked, &not_gone_on(None), address)?,
         _ => return Ok(Some(End::default())),
     };
     Ok(Some(End::of_answer(answered)))

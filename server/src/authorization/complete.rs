@@ -158,7 +158,7 @@ pub async fn judge(authority: &Authority<'_>, change: &mut Change, completing: &
 /// session has proved too little and the browser can prove more.
 fn refuse_or_wait(completing: &Completing<'_>, refused: Refused) -> Result<Judgement> {
     match completing.reaching {
-        Reaching::Waiting { .. } if refused.status == 503 => Err(refused.audited().into()),
+        Reaching::Waiting { .. } if refused.status == 503 => Err(refused.into()),
         Reaching::Waiting { in_app: true, .. } if refused.code == UNMET => Err(refused.into()),
         _ => Ok(Judgement::Refused(refused)),
     }

@@ -265,7 +265,8 @@ fn settle_refusal(answerer: &Answerer<'_>, moved: &Moved, change: &mut Change, d
     let core = answerer.authority.core;
     let by = AnsweredBy { account: &subject.account, address: answerer.visitor.address };
     let answered = match no {
-        // The page said what does not count yet, and the person went.
+        // The page said what does not count yet, and the person went. What the browser knew from before ends nothing.
+        None if !moved.state.shows_anything() => return Some(End::default()),
         None => refuse(change, device, by, &not_gone_on(None)),
         Some(_) => {
             let no = if moved.action == "not_mine" { No::NotMine } else { No::Denied };

@@ -325,9 +325,10 @@ pub async fn begin_for(
         existing.proofs.retain(|proof| !may_stand_in(proof));
     }
     let moved = machine.begin(begin, rules, visitor).await?;
-    // A policy may name the code itself.
-    if moved.proven.as_ref().is_some_and(|proven| gives_essential_acr(request, proven)) {
-        return Ok(moved);
-    }
-    machine.begin(without, rules, visitor).await
+    // A policy may name the code itself. Then the person does not spend another one, also where something else is asked first.
+    let keeps_code = match &moved.proven {
+        Some(proven) => gives_essential_acr(request, proven),
+        None => !rules.policy.lets_codes_stand_in(),
+    };
+    if keeps_code { Ok(moved) } else { machine.begin(without, rules, visitor).await }
 }

@@ -59,7 +59,7 @@ async fn typed(app: &App, incoming: &Incoming, session: Option<Session>) -> Resu
         tracing::info!(address = %incoming.address, "a user code that no device has");
         return ask(app, incoming, Some(code.letters()), Some("wrong_user_code"));
     };
-    app.machine.give_back_for_user_code(paid, incoming.now_ms).await?;
+    app.machine.give_back_typed(paid, incoming.now_ms).await?;
     go_on(app, incoming, (Some(stored), CameBy::UserCode(code.to_string())), session).await
 }
 

@@ -9,7 +9,7 @@ use crate::authorization::backchannel;
 use crate::authorization::coming_back;
 use crate::authorization::delivery::{self, Delivery, Response};
 use crate::authorization::detour::BROWSER_RETURN;
-use crate::authorization::device::ApprovalState as Answer;
+use crate::authorization::device::{self, ApprovalState as Answer};
 use crate::authorization::redirects::redirect_is_registered;
 use crate::error::Result;
 use crate::grants::code;
@@ -53,11 +53,11 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
     }
     let delivery = Delivery::from_json(state.request.clone())?;
     if let (Delivery::Device(device), Some(ended)) = (&delivery, state.ended()) {
-        let kind = match (ended, &state.subject) {
-            (Ended::Refused { .. }, None) => return views::done(app, incoming, state).await,
-            (Ended::Refused { .. }, Some(_)) => "device_denied",
-            _ => "device_approved",
-        };
+        let is_refused = matches!(ended, Ended::Refused { .. });
+        if is_refused && !has_refused(app, &device.id, state).await? {
+            return views::done(app, incoming, state).await;
+        }
+        let kind = if is_refused { "device_denied" } else { "device_approved" };
         return views::device(app, incoming, kind, &device.asked.request.client_id).await;
     }
     if let Delivery::Backchannel(asked) = &delivery {
@@ -100,4 +100,11 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
         Response::FormPost { action, fields } => views::form_post(app, incoming, &action, &fields),
         Response::Unvouched { client, host, address } => views::unvouched(app, incoming, (&client, &host), &address),
     }
+}
+
+/// Whoever only left the page has not answered. Nobody learns what another person has answered.
+async fn has_refused(app: &App, id: &[u8; 16], state: &State) -> Result<bool> {
+    let Some(subject) = &state.subject else { return Ok(false) };
+    let stored = device::by_id(app, id).await?;
+    Ok(stored.is_none_or(|stored| stored.state == Answer::Denied && stored.answered_by == subject.account))
 }

@@ -150,7 +150,7 @@ async fn typed_code(holder: &Holder<'_>, typed: &str) -> Result<(Option<DeviceRo
     let Some(stored) = device::by_user_code(&app.authority(), &code).await?.filter(is_told) else {
         return Err(refuse_code(holder, unknown, "a user code that no device has").await?);
     };
-    app.machine.give_back_for_user_code(charged, holder.incoming.now_ms).await?;
+    app.machine.give_back_typed(charged, holder.incoming.now_ms).await?;
     Ok((Some(stored), CameBy::UserCode(code.to_string())))
 }
 
@@ -158,11 +158,14 @@ async fn typed_code(holder: &Holder<'_>, typed: &str) -> Result<(Option<DeviceRo
 async fn must_see_the_screen(holder: &Holder<'_>, device: &DeviceAuthorization) -> Result<()> {
     let (app, locale, providers) = (holder.app, holder.locale(), NativeProviders::new());
     let visitor = holder.visitor(&locale, &providers);
-    if let Paid::No { why, .. } = app.machine.pay_for_last_group(device.id, &visitor).await? {
-        return Err(too_many("The letters were wrong too often: start again on the device.", why));
-    }
+    let mut charged = match app.machine.pay_for_last_group(device.id, &visitor).await? {
+        Paid::Yes(charged) => charged,
+        Paid::No { why, .. } => return Err(too_many("The letters were wrong too often: start again on the device.", why)),
+    };
     let typed = holder.incoming.form.get(matching::FIELD).unwrap_or_default();
     if device.asked.last_group.is(&app.keyring, &device.id, typed) {
+        // Where a rule cannot be asked, the request stays open, and the same letters come again. They are no guess.
+        app.machine.give_back_typed(charged.take_tries(), holder.incoming.now_ms).await?;
         return Ok(());
     }
     let other = ("wrong_last_group", "These are not the last letters of the code that the screen shows.");

@@ -227,6 +227,8 @@ pub struct Charged {
     own: Vec<BudgetKey>,
     /// Of all strangers together.
     all: Vec<BudgetKey>,
+    /// Of one question. It is over with its right answer, so that success alone gives none back.
+    tries: Vec<BudgetKey>,
 }
 
 pub enum Charge {
@@ -349,7 +351,8 @@ impl Purse<'_> {
                         BudgetKind::Password | BudgetKind::Code | BudgetKind::Invitation | BudgetKind::Plugin => charged.own.push(row.key),
                         // A right code gives back its own try alone: whoever starts devices himself must not begin afresh with each.
                         BudgetKind::UserCode | BudgetKind::PluginOfAnybody => charged.all.push(row.key),
-                        BudgetKind::Letter | BudgetKind::Tries | BudgetKind::Trips | BudgetKind::PluginQuestion => {}
+                        BudgetKind::Tries => charged.tries.push(row.key),
+                        BudgetKind::Letter | BudgetKind::Trips | BudgetKind::PluginQuestion => {}
                     }
                 }
             }
@@ -414,5 +417,11 @@ impl Charged {
     pub fn extend(&mut self, more: Self) {
         self.own.extend(more.own);
         self.all.extend(more.all);
+        self.tries.extend(more.tries);
+    }
+
+    /// The tries alone, to be given back: the answer was right, and its question may stand.
+    pub fn take_tries(&mut self) -> Self {
+        Self { all: std::mem::take(&mut self.tries), ..Self::default() }
     }
 }

@@ -135,6 +135,11 @@ impl Policy {
         self.chains.iter().any(|chain| chain.iter().all(|method| methods::has(method, without) || needs_none(method)))
     }
 
+    /// May a recovery code take the authenticator's place in a chain, so that the chain gives no acr?
+    pub fn lets_codes_stand_in(&self) -> bool {
+        self.counting().any(|(chain, _)| chain.contains(&MethodName::TOTP) && may_recover(chain))
+    }
+
     /// Would recovery codes get a person in who has lost their passkeys, beside what this account has? A chain that names `passkey` takes
     /// none.
     pub fn takes_codes(&self, account: &Account) -> bool {

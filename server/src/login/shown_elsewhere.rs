@@ -27,6 +27,9 @@ impl Run<'_> {
             return Ok(false);
         }
         if expected.is(&self.machine.keyring, &pending.id, typed) {
+            // Where a rule cannot be asked, the question stands, and the same letters come again. They are no guess.
+            let tries = self.charged.take_tries();
+            self.machine.give_back_typed(tries, self.visitor.now_ms).await?;
             return Ok(true);
         }
         self.effects.push(Effect::Audit(Box::new(Entry::refused(event, "the last group of the user code is another"))));

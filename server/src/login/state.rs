@@ -264,6 +264,11 @@ impl State {
         self.proofs.iter().any(|proof| proof.method == *method && proof.at_ms >= self.started_ms)
     }
 
+    /// Was anything proved in this sign-in?
+    pub fn shows_anything(&self) -> bool {
+        self.proofs.iter().any(|proof| proof.at_ms >= self.started_ms)
+    }
+
     /// Adds a proof that was made elsewhere. One of the same method that is as new stays.
     pub fn take_in(&mut self, account: &str, version: i64, proof: Proof) {
         let is_same = self.subject.as_ref().is_some_and(|subject| subject.account == account && subject.version == version);

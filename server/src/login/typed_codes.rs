@@ -50,8 +50,8 @@ impl Machine {
         })
     }
 
-    /// The code was right: its try is given back, and no other.
-    pub async fn give_back_for_user_code(&self, charged: Charged, now_ms: i64) -> Result<()> {
+    /// What was typed was right: its try is given back, and no other.
+    pub async fn give_back_typed(&self, charged: Charged, now_ms: i64) -> Result<()> {
         let mut change = Change::new(now_ms);
         give_back(&mut change, &charged);
         self.store.apply(change).await?;

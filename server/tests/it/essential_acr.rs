@@ -38,15 +38,15 @@ redirect_uris = ["https://member.example.com/cb"]
 const UNMET: &str = "unmet_authentication_requirements";
 
 /// Alice has an authenticator and recovery codes, which give no acr.
-struct Scene {
-    post: Post,
+pub struct Scene {
+    pub post: Post,
     attester: PrivateKey,
     secret: String,
     codes: Vec<String>,
 }
 
 impl Scene {
-    async fn start(engine: Engine, more: &str) -> Self {
+    pub async fn start(engine: Engine, more: &str) -> Self {
         let (post, attester) = (Post::start(engine).await, new_key());
         let (secret, codes) = post.enrol(&mut Browser::default()).await;
         let clients = CLIENTS.replace("JWKS", &named_jwks(&attester));
@@ -54,12 +54,12 @@ impl Scene {
         Self { post, attester, secret, codes }
     }
 
-    fn world(&self) -> &World {
+    pub fn world(&self) -> &World {
         &self.post.world
     }
 
     /// An installation of this tier.
-    fn installation(&self, tier: &str) -> Phone<'_> {
+    pub fn installation(&self, tier: &str) -> Phone<'_> {
         let mut phone = Phone { attester: Some(&self.attester), ..Phone::new(self.world(), "lounge", "") };
         phone.attest_by(&self.attester, "lounge", 7200, &Map::from_iter([("tier".to_owned(), Json::from(tier))]));
         phone
@@ -113,13 +113,13 @@ impl Scene {
     }
 }
 
-async fn start_device(device: &mut Phone<'_>) -> Tv {
+pub async fn start_device(device: &mut Phone<'_>) -> Tv {
     let answer = device.post("/device_authorization", &[("scope", "openid orders:read")]).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     Tv::of("lounge", answer.body)
 }
 
-async fn poll_device(device: &mut Phone<'_>, tv: &Tv) -> Answer {
+pub async fn poll_device(device: &mut Phone<'_>, tv: &Tv) -> Answer {
     device.post("/token", &[("grant_type", devices::GRANT), ("device_code", tv.text("device_code"))]).await
 }
 
@@ -128,18 +128,18 @@ async fn ask(client: &mut Phone<'_>, more: &[(&str, &str)]) -> String {
     ask_person(client, "alice", more).await
 }
 
-async fn ask_person(client: &mut Phone<'_>, person: &str, more: &[(&str, &str)]) -> String {
+pub async fn ask_person(client: &mut Phone<'_>, person: &str, more: &[(&str, &str)]) -> String {
     let form = [("scope", "openid orders:read"), ("login_hint", person), MESSAGE];
     let answer = client.post("/backchannel_authentication", &[&form[..], more].concat()).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.text("auth_req_id")
 }
 
-async fn poll(client: &mut Phone<'_>, handle: &str) -> Answer {
+pub async fn poll(client: &mut Phone<'_>, handle: &str) -> Answer {
     client.post("/token", &[("grant_type", GRANT_TYPE), ("auth_req_id", handle)]).await
 }
 
-fn acr_of(tokens: &Answer) -> Json {
+pub fn acr_of(tokens: &Answer) -> Json {
     assert_eq!(tokens.status, 200, "the twin: {}", tokens.body);
     claims(&tokens.text("id_token"))["acr"].clone()
 }
@@ -371,6 +371,36 @@ async fn a_site_gets_its_acr_from_a_browser_that_knew_too_little() {
         assert_eq!(claims(tokens["id_token"].as_str().unwrap())["acr"], "urn:two");
         assert!(browser.open(world, &silent).await.has_code(), "the twin");
         scene.post.world.stop().await;
+    }
+}
+
+/// A policy may name the code itself. Then it counts on behind the choice of an account, and no other one is spent. The twin takes a code for
+/// the authenticator: that one gives no acr, and the authenticator is asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_the_policy_names_is_not_asked_for_again() {
+    for engine in engines() {
+        for (require, is_named) in [("password + recovery", true), ("password + totp", false)] {
+            let scene = Scene::start(engine, &policy(require, "")).await;
+            let (world, code) = (scene.world(), scene.codes[0].as_str());
+            let ask = Ask::native("openid").with("claims", r#"{"id_token":{"acr":{"essential":true,"value":"urn:own"}}}"#);
+            let mut browser = Browser::default();
+            if is_named {
+                let page = browser.open(world, &ask).await;
+                let page = browser.submit_password(world, &page, "alice", PASSWORD).await;
+                assert!(page.asks_for("recovery_code"), "{}", page.html);
+                let page = browser.submit(world, &page, &[("recovery_code", code)], "continue").await;
+                let done = scene.second_factor(&mut browser, &page, None).await;
+                assert!(done.has_code(), "{}", done.html);
+            } else {
+                scene.sign_in(&mut browser, &Ask::native("openid"), code).await;
+            }
+            let page = browser.open(world, &ask.clone().with("prompt", "select_account")).await;
+            assert_eq!(page.kind(), "select_account", "{}", page.html);
+            let page = browser.submit(world, &page, &[], "continue_as").await;
+            assert_eq!((page.has_code(), page.asks_for("code")), (is_named, !is_named), "{require}: {}", page.html);
+            assert_eq!(world.audited("recovery_code_used").await, 1);
+            scene.post.world.stop().await;
+        }
     }
 }
 

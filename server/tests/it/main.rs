@@ -10,6 +10,7 @@ mod answers_of_features;
 mod answers_of_others;
 mod app_account;
 mod app_page;
+mod approvals_left;
 mod assured_links;
 mod attacks;
 mod attestation_rules;

@@ -239,6 +239,52 @@ async fn a_rule_that_cannot_be_asked_ends_no_approval() {
     }
 }
 
+/// Whoever reads the letters off the screen answers as often as they like while the rule is away, on the page and in an app. The twin guesses
+/// them: five wrong groups use up the tries, and the right one comes too late.
+#[tokio::test(flavor = "multi_thread")]
+async fn right_letters_cost_nothing_while_a_rule_cannot_be_asked() {
+    for engine in engines() {
+        let scene = backchannel::Scene::start(engine, &televisions()).await;
+        let world = &scene.world;
+        let (mut app, token) = scene.app("member-app", "alice").await;
+        let mut browser = Browser::default();
+        backchannel::question(world, &mut browser).await;
+        for is_right in [true, false] {
+            rule(world, TRAP, "sign-in").await;
+            let (shown, scanned) = (Tv::start(world, "box", "orders:read").await, Tv::start(world, "box", "orders:read").await);
+            let mut page = open_complete(&mut browser, world, &shown, "alice").await;
+            let reference = ("ref", scanned.complete().strip_prefix("/device?ref=").unwrap());
+            let digest = app.post_with_token("/pending/device", &token, &[reference]).await.text("shown");
+            let allow = |letters| [reference, ("action", "allow"), ("shown", digest.as_str()), ("last_group", letters)];
+            for at in 0..6 {
+                let letters = if is_right { shown.last_group() } else { "BBBB" };
+                let answer = browser.submit(world, &page, &[("last_group", letters)], "allow").await;
+                assert_eq!(answer.status, if is_right { 503 } else { 200 }, "{at}: {}", answer.html);
+                page = if is_right { page } else { answer };
+                let letters = if is_right { scanned.last_group() } else { "BBBB" };
+                let said = match (is_right, at) {
+                    (true, _) => (503, "temporarily_unavailable"),
+                    (false, 0..=4) => (400, "wrong_last_group"),
+                    (false, _) => (429, "temporarily_unavailable"),
+                };
+                let answer = app.post_with_token("/pending/device", &token, &allow(letters)).await;
+                assert_eq!(answer.error(), said, "{at}: {}", answer.body);
+            }
+            rule(world, ALLOW, "sign-in").await;
+            let done = browser.submit(world, &page, &[("last_group", shown.last_group())], "allow").await;
+            let answer = app.post_with_token("/pending/device", &token, &allow(scanned.last_group())).await;
+            if is_right {
+                assert_eq!((done.title().as_str(), answer.error()), ("The device is signed in", (200, "")), "{}", answer.body);
+            } else {
+                assert_eq!(done.problem(), "This code is no longer good. Ask for another one.", "{}", done.html);
+                assert_eq!(answer.error(), (429, "temporarily_unavailable"), "{}", answer.body);
+            }
+        }
+        assert_eq!(world.audited("device_approved").await, 2);
+        scene.world.stop().await;
+    }
+}
+
 /// A rule that wants another sign-in sends the person of an app to the browser, and ends nothing. The twin is let through.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_that_wants_more_leads_an_app_to_the_browser() {
