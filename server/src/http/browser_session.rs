@@ -24,7 +24,7 @@ pub async fn for_client(core: &Core, incoming: &Incoming, client_id: &str) -> Re
 pub async fn with_account(core: &Core, incoming: &Incoming, client_id: &str) -> Result<Option<(Session, Account)>> {
     let Some((id, secret)) = cookie(core, incoming) else { return Ok(None) };
     let Some((row, account)) = core.accounts().by_session(&id).await? else { return Ok(None) };
-    let found = proved_by(core, incoming, (&id, &secret), &row).await?;
+    let found = judge(core, incoming, (&id, &secret), &row).await?;
     Ok(found.filter(|session| serves(session, client_id)).map(|session| (session, account)))
 }
 
@@ -37,7 +37,7 @@ fn serves(session: &Session, client_id: &str) -> bool {
 pub async fn at_all(core: &Core, incoming: &Incoming) -> Result<Option<Session>> {
     let Some((id, secret)) = cookie(core, incoming) else { return Ok(None) };
     let Some(row) = core.store.one(session::READ, &[Value::from(&id[..])]).await? else { return Ok(None) };
-    proved_by(core, incoming, (&id, &secret), &row).await
+    judge(core, incoming, (&id, &secret), &row).await
 }
 
 /// The id and the secret that the browser holds.
@@ -48,7 +48,7 @@ fn cookie(core: &Core, incoming: &Incoming) -> Option<([u8; 16], [u8; 32])> {
 }
 
 /// The session of a row, if the secret is its own and it is within its limits.
-async fn proved_by(core: &Core, incoming: &Incoming, (id, secret): (&[u8; 16], &[u8; 32]), row: &Row) -> Result<Option<Session>> {
+async fn judge(core: &Core, incoming: &Incoming, (id, secret): (&[u8; 16], &[u8; 32]), row: &Row) -> Result<Option<Session>> {
     if !digest::equal(row.bytes("cookie")?, &digest::sha256(secret)) || !lives(core, row, incoming.now_ms).await? {
         return Ok(None);
     }

@@ -4,29 +4,29 @@
 //! row and request are enough, and `handler` identifies programs. Cookies and the tokens of our forms are checked by the endpoint. This
 //! table says where each check is made. `tests/it/tidy/checks.rs` compares it with the code and with the rows.
 //!
-//! | check                               | where                                                                                      |
-//! |-------------------------------------|--------------------------------------------------------------------------------------------|
-//! | places, and bytes that are kept     | `Places::take`, `Place::charge`                                                            |
-//! | time of a connection                | `connection::serve`                                                                        |
-//! | the host that is asked              | `Links::addressed`, `routes::find`                                                         |
-//! | method                              | `Route::must_answer`                                                                       |
-//! | coding, content type, size, time    | `Body::read`                                                                               |
-//! | a name twice, U+0000                | `Body::read`, `body::parse_form`                                                           |
-//! | fetched ahead, sent by another site | `Route::must_be_meant`                                                                     |
-//! | posted by another site              | `come_back::is_needed`                                                                     |
-//! | scripts of other origins            | `cors::preflight`, `cors::allow_reading`                                                   |
-//! | caller: Client                      | `Callers::identify`                                                                        |
-//! | caller: Api                         | `Callers::api`                                                                             |
-//! | caller: ClientOrApi                 | `Callers::client_or_api`                                                                   |
-//! | caller: Token                       | `held_token::of_request`                                                                   |
-//! | caller: Registration                | `registration::own_of_request`                                                             |
-//! | caller: Session                     | `browser_session::for_our_pages`, `browser_session::for_client`, `browser_session::at_all` |
-//! | caller: SignIn                      | `SignInCookie::of`, `handover::open`                                                       |
-//! | a proof that must come along        | `Route::must_come_with_proof`                                                              |
-//! | a proof of a key                    | `dpop::of_request`                                                                         |
-//! | a form of ours                      | `browser::verified_form`                                                                   |
-//! | who may have screens of its own     | `native::admit`                                                                            |
-//! | what an authorization may ask       | `request::check`, `request::check_native`                                                  |
+//! | check                               | where                                                                                                                       |
+//! |-------------------------------------|-----------------------------------------------------------------------------------------------------------------------------|
+//! | places, and bytes that are kept     | `Places::take`, `Place::charge`                                                                                             |
+//! | time of a connection                | `connection::serve`                                                                                                         |
+//! | the host that is asked              | `Links::addressed`, `routes::find`                                                                                          |
+//! | method                              | `Route::must_answer`                                                                                                        |
+//! | coding, content type, size, time    | `Body::read`                                                                                                                |
+//! | a name twice, U+0000                | `Body::read`, `body::parse_form`                                                                                            |
+//! | fetched ahead, sent by another site | `Route::must_be_meant`                                                                                                      |
+//! | posted by another site              | `come_back::is_needed`                                                                                                      |
+//! | scripts of other origins            | `cors::preflight`, `cors::allow_reading`                                                                                    |
+//! | caller: Client                      | `Callers::identify`                                                                                                         |
+//! | caller: Api                         | `Callers::api`                                                                                                              |
+//! | caller: ClientOrApi                 | `Callers::client_or_api`                                                                                                    |
+//! | caller: Token                       | `held_token::of_request`                                                                                                    |
+//! | caller: Registration                | `registration::own_of_request`                                                                                              |
+//! | caller: Session                     | `browser_session::for_our_pages`, `browser_session::for_client`, `browser_session::with_account`, `browser_session::at_all` |
+//! | caller: SignIn                      | `SignInCookie::of`, `handover::open`                                                                                        |
+//! | a proof that must come along        | `Route::must_come_with_proof`                                                                                               |
+//! | a proof of a key                    | `dpop::of_request`                                                                                                          |
+//! | a form of ours                      | `browser::verified_form`                                                                                                    |
+//! | who may have screens of its own     | `native::admit`                                                                                                             |
+//! | what an authorization may ask       | `request::check`, `request::check_native`                                                                                   |
 
 pub mod account;
 pub mod account_links;

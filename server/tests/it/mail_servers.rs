@@ -139,8 +139,16 @@ async fn a_letter_is_tried_again_unless_it_is_refused_for_good() {
         if command != GREETING {
             assert_eq!(server.greetings.lock().unwrap()[0], "EHLO login.example.com");
         }
-        world.advance_s(130);
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        // On a busy machine the answer may be heard only after the clock has moved. Then it has to move once more.
+        for tries in 0..if stays { 30 } else { 6 } {
+            if tries % 6 == 0 {
+                world.advance_s(130);
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            if *server.connections.lock().unwrap() > 1 {
+                break;
+            }
+        }
         assert_eq!(*server.connections.lock().unwrap() > 1, stays, "{answer}");
         world.stop().await;
     }
