@@ -14,7 +14,7 @@ use crate::error::{Fault, Refused, Result};
 use crate::limits::Limits;
 use crate::login::flow::Moved;
 use crate::login::matching::FIELD;
-use crate::login::state::Ended;
+use crate::login::state::{Ended, Question, SaidNo};
 use crate::login::step::{ActionKind, FieldKind, Problem, Step, Text};
 use crate::sessions::OpenedFrom;
 use crate::store::tables::device_request::{APPROVE, DENY};
@@ -258,15 +258,17 @@ pub(super) async fn settle(
     Ok(Some(end))
 }
 
-/// Whoever is nobody yet has only left the page.
+/// Whoever is nobody yet has only left the page. So has whoever proves nothing anew and leaves before the question.
 fn settle_refusal(answerer: &Answerer<'_>, moved: &Moved, change: &mut Change, device: &DeviceAuthorization) -> Option<End> {
     let ended = moved.state.ended()?;
     let (Some(subject), Ended::Refused { no, .. }) = (&moved.state.subject, ended) else { return Some(End::default()) };
     let core = answerer.authority.core;
     let by = AnsweredBy { account: &subject.account, address: answerer.visitor.address };
+    let is_of_question = moved.asked_before() == Some(&Question::Consent);
     let answered = match no {
-        // The page said what does not count yet, and the person went. What the browser knew from before ends nothing.
-        None if !moved.state.shows_anything() => return Some(End::default()),
+        // What the browser knew from before ends nothing.
+        None | Some(SaidNo::Cancelled) if !is_of_question && !moved.state.shows_anything() => return Some(End::default()),
+        // The page said what does not count yet, and the person went.
         None => refuse(change, device, by, &not_gone_on(None)),
         Some(_) => {
             let no = if moved.action == "not_mine" { No::NotMine } else { No::Denied };

@@ -307,28 +307,35 @@ pub async fn rules(authority: &Authority<'_>, delivery: &Delivery, surroundings:
     request::sign_in_rules(authority, &client, request, surroundings)
 }
 
-/// Begins a sign-in for what a client has asked. Where an acr is essential, a recovery code from before stands in for no authenticator: the
-/// person proves anew what is missing. So what a browser or an app knew from before ends nothing (368-Z).
+/// Begins a sign-in for what a client has asked. Where an acr is essential, what a browser or an app knew from before ends nothing (368-Z): a
+/// recovery code from before stands in for no authenticator. If all that is asked for is there, and gives no acr, the person proves it anew.
 pub async fn begin_for(
     machine: &Machine,
-    begin: Begin,
+    mut begin: Begin,
     rules: &Rules,
     visitor: &Visitor<'_>,
     asked: Option<&AuthorizationRequest>,
 ) -> Result<Moved> {
-    let has_code = begin.existing.as_ref().is_some_and(|existing| existing.proofs.iter().any(may_stand_in));
-    let Some(request) = asked.filter(|request| request.essential_acr && !request.acr_values.is_empty() && has_code) else {
+    let is_essential = |request: &&AuthorizationRequest| request.essential_acr && !request.acr_values.is_empty();
+    let Some(request) = asked.filter(|request| is_essential(request) && begin.existing.is_some()) else {
         return machine.begin(begin, rules, visitor).await;
     };
-    let mut without = begin.clone();
-    if let Some(existing) = &mut without.existing {
-        existing.proofs.retain(|proof| !may_stand_in(proof));
-    }
-    let moved = machine.begin(begin, rules, visitor).await?;
-    // A policy may name the code itself. Then the person does not spend another one, also where something else is asked first.
+    let mut moved = machine.begin(begin.clone(), rules, visitor).await?;
+    let has_code = begin.existing.as_ref().is_some_and(|existing| existing.proofs.iter().any(may_stand_in));
+    // Where no chain of the policy lets a code stand in, the code counts on, also where something else is asked first. Where one does, and
+    // another chain names the code, the person may have to spend another one.
     let keeps_code = match &moved.proven {
         Some(proven) => gives_essential_acr(request, proven),
         None => !rules.policy.lets_codes_stand_in(),
     };
-    if keeps_code { Ok(moved) } else { machine.begin(without, rules, visitor).await }
+    if has_code && !keeps_code {
+        begin.existing.iter_mut().for_each(|existing| existing.proofs.retain(|proof| !may_stand_in(proof)));
+        moved = machine.begin(begin.clone(), rules, visitor).await?;
+    }
+    // A means that waits may itself count as a recovery code, or as another proof that gives no acr.
+    if moved.proven.as_ref().is_some_and(|proven| !gives_essential_acr(request, proven)) {
+        begin.existing.iter_mut().for_each(|existing| existing.proofs.clear());
+        moved = machine.begin(begin, rules, visitor).await?;
+    }
+    Ok(moved)
 }

@@ -10,13 +10,13 @@ use super::settle;
 use crate::app::App;
 use crate::authorization::delivery::Delivery;
 use crate::authorization::request::{self, AuthorizationRequest};
-use crate::authorization::settle::{Settled, begin_for, rules};
+use crate::authorization::settle::{Finished, Settled, begin_for, rules};
 use crate::error::{Error, Refused, Result};
 use crate::login::accounts::Account;
 use crate::login::flow::{Begin, Existing, Moved};
 use crate::login::journey::Journey;
 use crate::login::machine::over;
-use crate::login::state::Subject;
+use crate::login::state::{Ended, Subject};
 use crate::sessions::Session;
 use crate::web::request::Incoming;
 
@@ -131,12 +131,24 @@ async fn start(
             };
             let mut reply = match response {
                 Some(response) => views::send(app, incoming, response)?,
-                None => reply::see_other(&app.url("/account")),
+                None => over_at_once(app, incoming, delivery, &ended).await?,
             };
             settle::remember_end(app, incoming, &ended, &mut reply)?;
             others.iter().for_each(|other| other.forget(app, &mut reply));
             Ok(reply)
         }
         Settled::Late | Settled::Overtaken => Err(over().because("a sign-in that has not begun was overtaken").into()),
+    }
+}
+
+/// Where there is no client to lead on to. Whose request elsewhere was refused reads so.
+async fn over_at_once(app: &App, incoming: &Incoming, delivery: &Delivery, ended: &Finished) -> Result<Reply> {
+    let is_refused = matches!(ended.state.ended(), Some(Ended::Refused { .. }));
+    match delivery {
+        Delivery::Device(device) if is_refused => views::device(app, incoming, "device_denied", &device.asked.request.client_id).await,
+        Delivery::Backchannel(asked) if is_refused => {
+            views::device(app, incoming, "approval_refused", &asked.asked.request.client_id).await
+        }
+        _ => Ok(reply::see_other(&app.url("/account"))),
     }
 }

@@ -61,6 +61,10 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
         return views::device(app, incoming, kind, &device.asked.request.client_id).await;
     }
     if let Delivery::Backchannel(asked) = &delivery {
+        // Nobody learns what another person has answered.
+        if state.subject.as_ref().is_none_or(|subject| subject.account != asked.account) {
+            return views::done(app, incoming, state).await;
+        }
         // Whoever only left the page has not answered.
         let kind = match backchannel::by_id(app, &asked.id).await?.map(|stored| stored.state) {
             Some(Answer::Denied) => "approval_refused",
@@ -106,5 +110,5 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
 async fn has_refused(app: &App, id: &[u8; 16], state: &State) -> Result<bool> {
     let Some(subject) = &state.subject else { return Ok(false) };
     let stored = device::by_id(app, id).await?;
-    Ok(stored.is_none_or(|stored| stored.state == Answer::Denied && stored.answered_by == subject.account))
+    Ok(stored.is_some_and(|stored| stored.state == Answer::Denied && stored.answered_by == subject.account))
 }

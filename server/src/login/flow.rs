@@ -303,7 +303,7 @@ impl<'a> Run<'a> {
             Question::Identify(method) => self.identify(&method.clone()).await,
             Question::Begin(method) => self.enter(&method.clone()).await,
             Question::Form(form) => self.check_form(*form, &pending, answer).await,
-            Question::Consent if answer.action == "allow" => {
+            Question::Consent if answer.action == "allow" && self.state.offers("allow") => {
                 if !self.judge_what_is_shown(&pending, answer).await? {
                     return Ok(());
                 }

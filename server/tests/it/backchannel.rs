@@ -507,3 +507,34 @@ async fn the_page_is_for_the_person_who_is_asked() {
     })
     .await;
 }
+
+/// Whoever opens the page as nobody, or as another person, and cancels reads nothing of what the person answered then. The twin is her page.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_at_the_page_learns_no_answer() {
+    on_every_engine(|scene| async move {
+        let world = &scene.world;
+        world.person("bob").await;
+        scene.ask_alice("desk").await;
+        let (mut app, token) = scene.app("member-app", "alice").await;
+        let path = format!("/approvals?ref={}", app.pending(&token).await[0]["request"].as_str().unwrap());
+        let (mut nobody, mut bob, mut alice) = (Browser::default(), Browser::default(), Browser::default());
+        let page = nobody.visit(world, &path).await;
+        let left = nobody.submit_raw(world, &page, &[], "cancel").await.location.unwrap().replace(&world.issuer, "");
+        let page = bob.visit(world, &path).await;
+        let page = bob.submit_password(world, &page, "bob", PASSWORD).await;
+        assert_eq!(page.title(), "This question is for somebody else", "{}", page.html);
+        let turned_away = bob.submit_raw(world, &page, &[], "cancel").await.location.unwrap().replace(&world.issuer, "");
+        let page = question(world, &mut alice).await;
+        let given = alice.submit_raw(world, &page, &[], "allow").await.location.unwrap().replace(&world.issuer, "");
+        for (browser, address, title) in [
+            (&mut nobody, &left, "This sign-in is over"),
+            (&mut bob, &turned_away, "This sign-in is over"),
+            (&mut alice, &given, "You have approved"),
+        ] {
+            let page = browser.visit(world, address).await;
+            assert_eq!(page.title(), title, "{}", page.html);
+        }
+        scene.world.stop().await;
+    })
+    .await;
+}

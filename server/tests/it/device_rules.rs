@@ -1,6 +1,6 @@
 //! Devices without a browser: where a person may approve, who learns what, who gets a lost answer again, floods. Each refusal with its twin.
 
-use crate::devices::{GRANT, Tv, is_the_question, televisions, tv_at, type_code, world};
+use crate::devices::{GRANT, Tv, is_the_question, open_complete, televisions, tv_at, type_code, world};
 use crate::world::mail::{NEW_PASSWORD, Post};
 use crate::world::*;
 use symbolon_phone::mailbox::Mailbox;
@@ -310,4 +310,33 @@ async fn a_flood_of_starts_keeps_nobody_out() {
     let page = type_code(&mut browser, &world, own.user_code(), "alice").await;
     assert!(is_the_question(&page), "an earlier start is still there: {}", page.html);
     world.stop().await;
+}
+
+/// Where the page does not offer to allow, letters are no try: whoever is elsewhere uses up none of the five. The twin is offered it.
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_cost_nothing_where_nothing_can_be_allowed() {
+    for engine in engines() {
+        let world = world(engine).await;
+        world.person("bob").await;
+        for (address, is_offered) in [("203.0.113.7", false), ("198.51.100.66", true)] {
+            let tv = tv_at(&world, "home-tv", "198.51.100.66").await;
+            let mut bob = Browser::at(address);
+            let mut page = open_complete(&mut bob, &world, &tv, "bob").await;
+            assert_eq!(page.action("allow"), is_offered, "{}", page.html);
+            for _ in 0..5 {
+                page = bob.submit(&world, &page, &[("last_group", "BBBB")], "allow").await;
+                assert_eq!(page.problem().starts_with("The device has another code"), is_offered, "{}", page.html);
+            }
+            assert_eq!(world.audited("device_code_refused").await > 0, is_offered);
+            let mut alice = Browser::at("198.51.100.66");
+            let page = open_complete(&mut alice, &world, &tv, "alice").await;
+            let done = alice.submit(&world, &page, &[("last_group", tv.last_group())], "allow").await;
+            if is_offered {
+                assert_eq!(done.problem(), "This code is no longer good. Ask for another one.", "the twin");
+            } else {
+                assert_eq!(done.title(), "The device is signed in", "{}", done.html);
+            }
+        }
+        world.stop().await;
+    }
 }

@@ -67,7 +67,7 @@ async fn who_started_a_television_is_blocked_and_its_client_is_not() {
     .await;
 }
 
-/// The same rule in the app. Leaving the page is a plain no, and blocks nobody.
+/// The same rule in the app. Leaving the question is a plain no, and blocks nobody.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_app_blocks_as_the_page_does() {
     on_every_engine(|scene| async move {
