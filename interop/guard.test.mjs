@@ -37,7 +37,11 @@ const world = (name) => running.get(name) ?? running.set(name, start(name)).get(
 async function start(name) {
   const { issuer, directory, at, children, fetch: showing } = await server()
   const [port, forward, grpc] = await freePorts(3)
-  const api = createServer((request, response) => response.end(JSON.stringify({ url: request.url, method: request.method, headers: request.headers })))
+  // It answers when it has read all of a request. What breaks off has no answer.
+  const api = createServer((request, response) => {
+    const { url, method, headers } = request
+    request.resume().on('end', () => response.end(JSON.stringify({ url, method, headers })))
+  })
   await new Promise((done) => api.listen(0, '127.0.0.1', done))
   // A WebSocket, as far as a proxy sees it.
   api.on('upgrade', (request, socket) => {
