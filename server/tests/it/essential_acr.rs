@@ -119,6 +119,12 @@ pub async fn start_device(device: &mut Phone<'_>) -> Tv {
     Tv::of("lounge", answer.body)
 }
 
+/// The person came by the picture, and allows the device by the letters that its screen shows.
+pub async fn allow_device(world: &World, browser: &mut Browser, page: &Page, tv: &Tv) {
+    let done = browser.submit(world, page, &[("last_group", tv.last_group())], "allow").await;
+    assert_eq!(done.title(), "The device is signed in", "{}", done.html);
+}
+
 pub async fn poll_device(device: &mut Phone<'_>, tv: &Tv) -> Answer {
     device.post("/token", &[("grant_type", devices::GRANT), ("device_code", tv.text("device_code"))]).await
 }
@@ -241,8 +247,7 @@ async fn a_browser_that_knows_too_little_asks_anew() {
             if tier == "software" {
                 page = scene.second_factor(&mut browser, &page, None).await;
             }
-            let done = browser.submit(world, &page, &[("last_group", tv.last_group())], "allow").await;
-            assert_eq!(done.title(), "The device is signed in", "{}", done.html);
+            allow_device(world, &mut browser, &page, &tv).await;
             world.advance_s(10);
             assert_eq!(poll_device(&mut device, &tv).await.status, 200);
         }
@@ -314,8 +319,7 @@ async fn a_code_from_before_ends_nothing_where_a_proof_is_missing() {
         let code = scene.post.code("alice@example.com", seen).await;
         let page = browser.submit(world, &page, &[("email_code", &code)], "continue").await;
         assert!(is_the_question(&page), "{}", page.html);
-        let done = browser.submit(world, &page, &[("last_group", tv.last_group())], "allow").await;
-        assert_eq!(done.title(), "The device is signed in", "{}", done.html);
+        allow_device(world, &mut browser, &page, &tv).await;
         world.advance_s(10);
         assert_eq!(acr_of(&poll_device(&mut device, &tv).await), "urn:own");
         assert_eq!(world.audited("authorization_refused").await, 0);
@@ -343,8 +347,7 @@ async fn a_code_from_before_ends_nothing_where_a_proof_is_too_old() {
         assert_eq!(poll_device(&mut device, &tv).await.error(), (400, "authorization_pending"));
         let page = scene.second_factor(&mut browser, &page, None).await;
         assert!(is_the_question(&page), "{}", page.html);
-        let done = browser.submit(world, &page, &[("last_group", tv.last_group())], "allow").await;
-        assert_eq!(done.title(), "The device is signed in", "{}", done.html);
+        allow_device(world, &mut browser, &page, &tv).await;
         assert_eq!(acr_of(&poll_device(&mut device, &tv).await), "urn:own");
         assert_eq!(world.audited("authorization_refused").await, 0);
         scene.post.world.stop().await;

@@ -79,16 +79,22 @@ async fn fill(store: &Store) {
 
 type Way<'a> = &'a dyn Fn(&mut Change);
 
+/// The rows, after one way has been gone.
+async fn after(engine: Engine, way: Way<'_>) -> (World, Store) {
+    let world = World::start(engine).await;
+    let store = world.running.shared.now().store.clone();
+    fill(&store).await;
+    let mut change = Change::new(2_000);
+    way(&mut change);
+    store.apply(change).await.unwrap();
+    (world, store)
+}
+
 /// Tries each way on rows of both engines.
 async fn try_ways(ways: &[(&str, Way<'_>, Left)]) {
     for engine in engines() {
         for (name, way, expected) in ways {
-            let world = World::start(engine).await;
-            let store = world.running.shared.now().store.clone();
-            fill(&store).await;
-            let mut change = Change::new(2_000);
-            way(&mut change);
-            store.apply(change).await.unwrap();
+            let (world, store) = after(engine, way).await;
             assert_eq!(left(&store).await, *expected, "{name}");
             let ended = count(&store, "SELECT count(*) AS count FROM session WHERE parent IS NOT NULL AND ended_ms = 2000").await;
             assert_eq!(ended, 3 - expected.0, "{name}: clients and APIs are told by this instant");
@@ -140,12 +146,7 @@ async fn a_browser_that_is_dropped_leaves_no_cookie_and_no_proofs() {
     ];
     for engine in engines() {
         for (name, way, expected) in &ways {
-            let world = World::start(engine).await;
-            let store = world.running.shared.now().store.clone();
-            fill(&store).await;
-            let mut change = Change::new(2_000);
-            way(&mut change);
-            store.apply(change).await.unwrap();
+            let (world, store) = after(engine, way).await;
             let cookies = "SELECT count(*) AS count FROM session WHERE state = 'active' AND length(cookie) > 0";
             let proofs = "SELECT count(*) AS count FROM session WHERE state = 'active' AND proofs <> '[]'";
             assert_eq!((count(&store, cookies).await, count(&store, proofs).await), *expected, "{name}");
@@ -170,13 +171,11 @@ async fn what_a_key_held_before_ends_with_its_installation() {
             ("learned", of_another, one),
             ("client", JKT, one),
         ] {
-            let world = World::start(engine).await;
-            let store = world.running.shared.now().store.clone();
-            fill(&store).await;
-            let mut change = Change::new(2_000);
-            change.run(HELD, vec![Value::from(&SESSION[..]), kind.into(), holder.into()]);
-            ending::end_of_installation(&mut change, "one", JKT);
-            store.apply(change).await.unwrap();
+            let end_what_it_holds = |change: &mut Change| {
+                change.run(HELD, vec![Value::from(&SESSION[..]), kind.into(), holder.into()]);
+                ending::end_of_installation(change, "one", JKT);
+            };
+            let (world, store) = after(engine, &end_what_it_holds).await;
             assert_eq!(left(&store).await, expected, "{kind} {holder}");
             world.stop().await;
         }
