@@ -1,64 +1,40 @@
 //! SQLite: one writer thread that commits in groups, readers of its own. WAL, synchronous=FULL: a change is answered
 //! after its COMMIT reached the disk.
+//!
+//! The whole path of a change is in this file. `Sqlite::apply` puts it into the queue. The writer drains the queue into one
+//! transaction, commits once, and answers everybody.
 
 mod connection;
-mod writer;
+mod readers;
 
-use super::change::{ApplyResult, NotApplied, Statement};
+use super::change::{Applied, ApplyResult, Expect, NotApplied, Statement};
 use super::options::StoreOptions;
-use super::value::{Columns, Row, Value};
+use super::value::{Row, Value};
 use crate::error::Fault;
-use connection::{Address, address, bind, connect, fault, placed};
-use rusqlite::Connection;
-use rusqlite::types::ValueRef;
+use crate::limits::OncePerSecond;
+use connection::{Address, address, bind, fault, open_to_write, placed};
+use readers::Readers;
+use rusqlite::{Connection, ErrorCode};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::path::PathBuf;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use tokio::sync::oneshot;
-use writer::Job;
 
 pub struct Sqlite {
     writer: SyncSender<Job>,
     readers: Arc<Readers>,
 }
 
-/// The connections that read. One is opened when none is free, up to a number.
-struct Readers {
-    path: PathBuf,
-    most: usize,
-    line: Mutex<ReaderQueue>,
-    bell: Condvar,
+/// What the writer is asked to do.
+enum Job {
+    Apply(Vec<Statement>, oneshot::Sender<ApplyResult>),
+    Shrink,
+    Close(oneshot::Sender<()>),
 }
 
-#[derive(Default)]
-struct ReaderQueue {
-    /// The last one used is the next one taken: its caches are warm.
-    free: Vec<Reader>,
-    in_use: usize,
-    /// Callers that wait until one is free.
-    waiting: usize,
-}
-
-/// A reader in use. It is given back when this is dropped.
-struct Taken<'a> {
-    readers: &'a Readers,
-    /// Absent after it was given back.
-    reader: Option<Reader>,
-}
-
-/// A connection that only reads, and what it knows of the statements it was asked to run.
-struct Reader {
-    connection: Connection,
-    known: HashMap<Address, TranslatedText>,
-}
-
-struct TranslatedText {
-    /// With places that SQLite understands.
-    text: String,
-    columns: Arc<Columns>,
-}
+/// A change, and who waits for its outcome.
+type Member = (Vec<Statement>, oneshot::Sender<ApplyResult>);
 
 impl Sqlite {
     pub fn open(path: &str, options: &StoreOptions) -> Result<Self, Fault> {
@@ -68,7 +44,7 @@ impl Sqlite {
         let (queue, jobs) = sync_channel(options.queue.max(1));
         std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || writer::write(connection, &path, &jobs))
+            .spawn(move || write(connection, &path, &jobs))
             .map_err(|it| Fault::new(format!("no thread for the writer: {it}")))?;
         Ok(Self { writer: queue, readers })
     }
@@ -112,194 +88,205 @@ impl Sqlite {
     }
 }
 
-fn reader(path: &PathBuf) -> Result<Reader, Fault> {
-    let connection = connect(path)?;
-    connection.pragma_update(None, "query_only", true).map_err(|it| fault(&it))?;
-    Ok(Reader { connection, known: HashMap::new() })
-}
+const BATCH: usize = 256;
 
-impl Readers {
-    /// With the first one, so that an error shows at the start.
-    fn open(path: &PathBuf, most: usize) -> Result<Self, Fault> {
-        let line = ReaderQueue { free: vec![reader(path)?], in_use: 0, waiting: 0 };
-        Ok(Self { path: path.clone(), most: most.max(1), line: Mutex::new(line), bell: Condvar::new() })
-    }
-
-    fn line(&self) -> MutexGuard<'_, ReaderQueue> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The first one that is free, while so many are left for others.
-    fn take(&self, left: usize) -> Result<Taken<'_>, Fault> {
-        let mut line = self.line();
-        while line.in_use + left >= self.most {
-            line.waiting += 1;
-            line = self.bell.wait(line).unwrap_or_else(PoisonError::into_inner);
-            line.waiting -= 1;
-        }
-        line.in_use += 1;
-        let mut taken = Taken { readers: self, reader: line.free.pop() };
-        drop(line);
-        if taken.reader.is_none() {
-            taken.reader = Some(reader(&self.path)?);
-        }
-        Ok(taken)
-    }
-}
-
-impl Taken<'_> {
-    /// At most so many rows.
-    fn read(&mut self, sql: &'static str, values: &[Value], most: usize) -> Result<Vec<Row>, Fault> {
-        let reader = self.reader.as_mut().ok_or_else(|| Fault::new("no reader"))?;
-        reader.run(sql, values, most).map_err(|error| fault(&error))
-    }
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        let mut line = self.readers.line();
-        line.in_use -= 1;
-        line.free.extend(self.reader.take());
-        let is_awaited = line.waiting > 0;
-        drop(line);
-        // Whoever is woken may have to leave this one to others. So all look.
-        if is_awaited {
-            self.readers.bell.notify_all();
-        }
-    }
-}
-
-impl Reader {
-    /// At most so many rows.
-    fn run(&mut self, sql: &'static str, values: &[Value], most: usize) -> rusqlite::Result<Vec<Row>> {
-        let known = match self.known.entry(address(sql)) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                let text = placed(sql);
-                let columns = Arc::new(Columns::new(self.connection.prepare_cached(&text)?.column_names()));
-                entry.insert(TranslatedText { text, columns })
+/// The thread that writes: it drains the queue until the store closes.
+fn write(mut connection: Connection, path: &PathBuf, jobs: &Receiver<Job>) {
+    let mut writer = Writer::default();
+    while let Ok(first) = jobs.recv() {
+        let mut batch = Vec::new();
+        let (mut closing, mut shrinking) = (None, false);
+        let mut next = Some(first);
+        while let Some(job) = next {
+            match job {
+                Job::Apply(statements, answer) => batch.push((statements, answer)),
+                Job::Shrink => shrinking = true,
+                Job::Close(done) => closing = Some(done),
             }
-        };
-        let mut statement = self.connection.prepare_cached(&known.text)?;
-        bind(&mut statement, values)?;
-        let count = statement.column_count();
-        let mut rows = statement.raw_query();
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push(Row::new(values_of(row, count)?, &known.columns));
-            if found.len() == most {
-                break;
-            }
+            next = if batch.len() < BATCH && closing.is_none() { jobs.try_recv().ok() } else { None };
         }
-        Ok(found)
+        commit((&mut connection, &mut writer), path, batch);
+        if shrinking && let Err(error) = shrink(&connection) {
+            tracing::warn!(%error, "the database could not be made smaller");
+        }
+        if let Some(done) = closing {
+            let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+            drop(connection);
+            let _ = done.send(());
+            return;
+        }
     }
 }
 
-fn values_of(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Vec<Value>> {
-    let mut values = Vec::with_capacity(columns);
-    for at in 0..columns {
-        values.push(match row.get_ref(at)? {
-            ValueRef::Integer(value) => Value::Int(value),
-            ValueRef::Text(value) => Value::Text(String::from_utf8_lossy(value).into_owned()),
-            ValueRef::Blob(value) => Value::Bytes(value.to_vec()),
-            ValueRef::Null => Value::Null,
-            ValueRef::Real(_) => return Err(rusqlite::Error::InvalidColumnType(at, "REAL".to_owned(), rusqlite::types::Type::Real)),
-        });
+/// Pages given back at once: this takes some milliseconds.
+const PAGES: i64 = 2000;
+
+/// A quarter of the file stays as a reserve, because the next day needs it again.
+fn shrink(connection: &Connection) -> rusqlite::Result<()> {
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let beyond = number("freelist_count")? - number("page_count")? / 4;
+    if beyond > 0 {
+        let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({})", beyond.min(PAGES)))?;
+        let mut pages = statement.raw_query();
+        while pages.next()?.is_some() {}
     }
-    Ok(values)
+    Ok(())
+}
+
+/// What the writer knows from one batch to the next.
+#[derive(Default)]
+struct Writer {
+    /// The texts of statements, with places that SQLite understands.
+    texts: HashMap<Address, String>,
+    /// So many batches go with savepoints at once, because one was refused lately.
+    careful: u32,
+}
+
+/// After a refusal, while refusals are likely.
+const CAREFUL: u32 = 64;
+
+fn commit((connection, writer): (&mut Connection, &mut Writer), path: &PathBuf, batch: Vec<Member>) {
+    if batch.is_empty() {
+        return;
+    }
+    let outcomes = match write_batch(connection, writer, &batch) {
+        Ok(outcomes) => outcomes,
+        Err(why) => {
+            if let NotApplied::Fault(fault) = &why {
+                reopen(connection, path, fault, batch.len());
+            }
+            batch.iter().map(|_| Err(why.clone())).collect()
+        }
+    };
+    for ((_, answer), outcome) in batch.into_iter().zip(outcomes) {
+        let _ = answer.send(outcome);
+    }
+}
+
+/// What each change of the batch hears. `Err`: nothing of the batch counts.
+fn write_batch(connection: &Connection, writer: &mut Writer, batch: &[Member]) -> Result<Vec<ApplyResult>, NotApplied> {
+    begin(connection)?;
+    if writer.careful == 0 || batch.len() == 1 {
+        match write_together(connection, writer, batch)? {
+            None => {
+                control(connection, "COMMIT").map_err(|it| fault(&it))?;
+                return Ok(batch.iter().map(|_| Ok(Applied)).collect());
+            }
+            // Nothing else is in the transaction.
+            Some(refused) => {
+                control(connection, "ROLLBACK").map_err(|it| fault(&it))?;
+                if batch.len() == 1 {
+                    return Ok(vec![Err(refused)]);
+                }
+                writer.careful = CAREFUL;
+                begin(connection)?;
+            }
+        }
+    }
+    let outcomes = batch.iter().map(|(statements, _)| savepoint(connection, writer, statements)).collect::<Result<Vec<_>, _>>()?;
+    control(connection, "COMMIT").map_err(|it| fault(&it))?;
+    writer.careful = if outcomes.iter().any(Result::is_err) { CAREFUL } else { writer.careful - 1 };
+    Ok(outcomes)
+}
+
+fn begin(connection: &Connection) -> Result<(), NotApplied> {
+    control(connection, "BEGIN IMMEDIATE").map_err(|error| match error.sqlite_error_code() {
+        // Another process, such as an operator's own shell, holds the file for longer than we wait (637-Q).
+        Some(ErrorCode::DatabaseBusy) => NotApplied::Busy,
+        _ => fault(&error).into(),
+    })
+}
+
+/// All changes in one transaction, without savepoints: nearly always nobody refuses. Answers the first refusal.
+fn write_together(connection: &Connection, writer: &mut Writer, batch: &[Member]) -> Result<Option<NotApplied>, Fault> {
+    for (statements, _) in batch {
+        if let Err(refused) = run_all(connection, writer, statements)? {
+            return Ok(Some(refused));
+        }
+    }
+    Ok(None)
+}
+
+/// FULL, IOERR and NOMEM may have rolled the whole transaction back inside a change: nothing of this batch counts.
+fn reopen(connection: &mut Connection, path: &PathBuf, why: &Fault, changes: usize) {
+    static LOST: OncePerSecond = OncePerSecond::new();
+    if LOST.is_due() {
+        tracing::error!(error = %why, changes, "a batch was not written; the database is opened anew");
+    }
+    let _ = connection.execute_batch("ROLLBACK");
+    match open_to_write(path) {
+        Ok(fresh) => *connection = fresh,
+        Err(error) => {
+            static CLOSED: OncePerSecond = OncePerSecond::new();
+            if CLOSED.is_due() {
+                tracing::error!(%error, "the database cannot be opened again");
+            }
+        }
+    }
+}
+
+/// Begins or ends something.
+fn control(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(|_| ())
+}
+
+/// One change inside the batch, so that it alone is undone where it is refused. `Err`: the transaction itself is gone, and with it the batch.
+fn savepoint(connection: &Connection, writer: &mut Writer, statements: &[Statement]) -> Result<ApplyResult, Fault> {
+    let control = |sql: &str| control(connection, sql).map_err(|it| fault(&it));
+    control("SAVEPOINT one")?;
+    let outcome = run_all(connection, writer, statements)?;
+    if outcome.is_err() {
+        control("ROLLBACK TO one")?;
+    }
+    control("RELEASE one")?;
+    Ok(outcome)
+}
+
+/// Runs the statements of a change up to the first that is refused. `Err`: neither a guard nor a constraint refused, and the batch is lost.
+fn run_all(connection: &Connection, writer: &mut Writer, statements: &[Statement]) -> Result<ApplyResult, Fault> {
+    let gone = || connection.is_autocommit();
+    if gone() {
+        return Err(Fault::new("the transaction ended inside a batch"));
+    }
+    let mut outcome = Ok(Applied);
+    for (at, statement) in statements.iter().enumerate() {
+        let text = writer.texts.entry(address(statement.sql)).or_insert_with(|| placed(statement.sql));
+        match run(connection, text, statement) {
+            Ok(true) => continue,
+            Ok(false) => outcome = Err(NotApplied::Conflict(at)),
+            Err(error) if is_constraint(&error) => outcome = Err(NotApplied::Conflict(at)),
+            Err(error) => return Err(fault(&error)),
+        }
+        break;
+    }
+    match gone() {
+        true => Err(Fault::new("the transaction ended inside a change")),
+        false => Ok(outcome),
+    }
+}
+
+fn is_constraint(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqliteFailure(cause, _) if cause.code == ErrorCode::ConstraintViolation)
+}
+
+/// Whether the statement touched as many rows as its guard asks for.
+fn run(connection: &Connection, text: &str, wanted: &Statement) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(text)?;
+    bind(&mut statement, &wanted.values)?;
+    let touched = if statement.column_count() == 0 {
+        statement.raw_execute()? as u64
+    } else {
+        let (mut rows, mut count) = (statement.raw_query(), 0);
+        while rows.next()?.is_some() {
+            count += 1;
+        }
+        count
+    };
+    Ok(match wanted.expect {
+        Expect::Exactly(rows) => rows == touched,
+        Expect::Any => true,
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::super::tables;
-    use super::connection::migrate_schema;
-    use super::*;
-    use rusqlite::StatementStatus;
-    use std::time::Duration;
-
-    fn in_directory(name: &str, test: impl FnOnce(&PathBuf)) {
-        let directory = std::env::temp_dir().join(format!("symbolon-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        let path = directory.join("test.db");
-        migrate_schema(&mut connect(&path).unwrap()).unwrap();
-        test(&path);
-        std::fs::remove_dir_all(&directory).unwrap();
-    }
-
-    /// Whoever waits gets the reader that is free first, whichever it is. Lists leave some to the reads of one row.
-    #[test]
-    fn a_read_waits_for_any_reader() {
-        in_directory("readers", |path| {
-            let readers = Readers::open(path, 2).unwrap();
-            let list = readers.take(1).unwrap();
-            let one = readers.take(0).unwrap();
-            std::thread::scope(|scope| {
-                let waiting = scope.spawn(|| readers.take(0).map(|mut taken| taken.read("SELECT 1 AS one", &[], 1).unwrap().len()));
-                let other_list = scope.spawn(|| readers.take(1).map(drop));
-                std::thread::sleep(Duration::from_millis(20));
-                assert!(!waiting.is_finished() && !other_list.is_finished());
-                // The second one, while the first stays in use.
-                drop(one);
-                assert_eq!(waiting.join().unwrap().unwrap(), 1);
-                std::thread::sleep(Duration::from_millis(20));
-                assert!(!other_list.is_finished(), "the last reader is not for a list");
-                drop(list);
-                other_list.join().unwrap().unwrap();
-            });
-            let line = readers.line();
-            assert_eq!((line.free.len(), line.in_use), (2, 0));
-        });
-    }
-
-    /// Planning a query again because its parameters changed costs more than running it.
-    #[test]
-    fn a_prepared_statement_stays_prepared() {
-        in_directory("prepared", stays_prepared);
-    }
-
-    fn stays_prepared(path: &PathBuf) {
-        let mut reader = reader(path).unwrap();
-        for sql in [tables::app_grant::READ, tables::app_grant::WITH_INSTANCE, tables::app_grant::WITH_TOKEN, tables::session::READ] {
-            for round in 0_u8..3 {
-                let values: Vec<Value> = (0..sql.matches('$').count()).map(|_| Value::from(&[round; 16][..])).collect();
-                assert!(reader.run(sql, &values, 1).unwrap().is_empty());
-            }
-            let statement = reader.connection.prepare_cached(&placed(sql)).unwrap();
-            println!("{} {}", statement.get_status(StatementStatus::RePrepare), statement.get_status(StatementStatus::Run));
-            assert_eq!((statement.get_status(StatementStatus::RePrepare), statement.get_status(StatementStatus::Run)), (0, 3));
-        }
-    }
-
-    /// What a statement looks through from end to end.
-    fn scans(connection: &Connection, sql: &str) -> Vec<String> {
-        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", placed(sql))).unwrap();
-        let mut rows = plan.raw_query();
-        let mut found = Vec::new();
-        while let Some(row) = rows.next().unwrap() {
-            found.push(row.get::<_, String>("detail").unwrap());
-        }
-        assert!(!found.is_empty(), "{sql}");
-        found.retain(|line| line.starts_with("SCAN"));
-        found
-    }
-
-    /// A thousand installations may be revoked at once, and there are millions of grants. The twin: by its client alone, no index finds one.
-    #[test]
-    fn what_an_installation_has_is_found_by_an_index() {
-        in_directory("plans", |path| {
-            let connection = connect(path).unwrap();
-            let named = [
-                tables::app_grant::OF_INSTALLATION,
-                tables::app_grant::LAST_USE_OF_INSTALLATION,
-                tables::app_grant::COUNT_OF_INSTALLATION,
-                tables::app_grant::END_OF_INSTALLATION,
-                tables::app_grant::END_CHILDREN_OF_INSTALLATION,
-            ];
-            for sql in named.iter().chain(&tables::app_grant::FORGET_OF_INSTALLATION) {
-                assert_eq!(scans(&connection, sql), [""; 0], "{sql}");
-            }
-            assert_eq!(scans(&connection, "SELECT used_ms FROM app_grant WHERE client = $1"), ["SCAN app_grant"]);
-        });
-    }
-}
+mod tests;

@@ -15,9 +15,9 @@ const NO_TABLES: [(&str, &str); 11] = [
     ("postgres/wire.rs", "asks for the clock, and tells inserts from other statements"),
     ("probe.rs", "reads a database that is not opened as a store"),
     ("retention.rs", "the sweep has its own list over all tables"),
-    ("sqlite.rs", "its tests read something"),
     ("sqlite/connection.rs", "what opens a database: affinity, the state of the schema"),
-    ("sqlite/writer.rs", "its tests count rows"),
+    ("sqlite/readers.rs", "its tests read something"),
+    ("sqlite/tests.rs", "the writer's tests count rows"),
 ];
 
 const BEGINNINGS: [&str; 4] = ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM "];

@@ -1,0 +1,83 @@
+//! The writer commits in groups, and undoes alone what is refused.
+#![allow(clippy::unwrap_used, reason = "tests")]
+use super::super::tables;
+use super::connection::migrate_schema;
+use super::*;
+
+/// A database of its own, which goes with its folder.
+fn database(name: &str) -> (PathBuf, Connection) {
+    let directory = std::env::temp_dir().join(format!("symbolon-writer-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let mut connection = open_to_write(&directory.join("test.db")).unwrap();
+    migrate_schema(&mut connection).unwrap();
+    (directory, connection)
+}
+
+fn spend(key: &str) -> Statement {
+    let values = vec![1.into(), "test".into(), key.as_bytes().into()];
+    Statement { sql: tables::once::SPEND, values, expect: Expect::Exactly(1) }
+}
+
+/// Each member spends these keys, one statement for each.
+fn put(connection: &Connection, writer: &mut Writer, members: &[&[&str]]) -> Vec<ApplyResult> {
+    let member = |keys: &&[&str]| (keys.iter().map(|key| spend(key)).collect::<Vec<_>>(), oneshot::channel().0);
+    let batch: Vec<Member> = members.iter().map(member).collect();
+    write_batch(connection, writer, &batch).unwrap()
+}
+
+fn are_applied(outcomes: &[ApplyResult]) -> Vec<bool> {
+    outcomes.iter().map(Result::is_ok).collect()
+}
+
+fn count(connection: &Connection) -> u32 {
+    connection.query_row("SELECT count(*) FROM once", [], |row| row.get(0)).unwrap()
+}
+
+fn has(connection: &Connection, key: &str) -> bool {
+    let found: u32 = connection.query_row("SELECT count(*) FROM once WHERE key = ?1", [key.as_bytes()], |row| row.get(0)).unwrap();
+    found == 1
+}
+
+/// A refused change costs nobody else theirs. Without a refusal for a while, nothing is paid for the next one.
+#[test]
+fn a_refused_change_is_undone_alone() {
+    let (directory, connection) = database("alone");
+    let mut writer = Writer::default();
+    let put = |writer: &mut Writer, members: &[&[&str]]| are_applied(&put(&connection, writer, members));
+    assert_eq!(put(&mut writer, &[&["a"], &["b"]]), [true, true]);
+    assert_eq!(writer.careful, 0);
+    // Twice: when the refusal comes as a surprise, and when it does not.
+    for (one, other) in [("c", "d"), ("e", "f")] {
+        assert_eq!(put(&mut writer, &[&[one], &["a"], &[other]]), [true, false, true]);
+        assert_eq!(writer.careful, CAREFUL);
+    }
+    assert_eq!(put(&mut writer, &[&["a"]]), [false], "alone");
+    for at in 0..CAREFUL {
+        let (one, other) = (format!("{at}"), format!("{at} again"));
+        assert_eq!(put(&mut writer, &[&[one.as_str()], &[other.as_str()]]), [true, true]);
+    }
+    assert_eq!(writer.careful, 0);
+    assert_eq!(count(&connection), 6 + 2 * CAREFUL);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// What a change wrote before its refused statement goes with it: by the end of the transaction, and by the savepoint.
+#[test]
+fn a_change_that_is_refused_halfway_leaves_nothing() {
+    let (directory, connection) = database("halfway");
+    let mut writer = Writer::default();
+    assert_eq!(are_applied(&put(&connection, &mut writer, &[&["spent"]])), [true]);
+    for (surprise, [first, half, last]) in [(true, ["a", "b", "c"]), (false, ["d", "e", "f"])] {
+        assert_eq!(writer.careful == 0, surprise);
+        let outcomes = put(&connection, &mut writer, &[&[first], &[half, "spent"], &[last]]);
+        assert!(matches!(outcomes[..], [Ok(Applied), Err(NotApplied::Conflict(1)), Ok(Applied)]), "{surprise}");
+        assert!(!has(&connection, half), "{surprise}");
+        assert!(has(&connection, first) && has(&connection, last), "{surprise}");
+    }
+    // Alone, without a savepoint. The twin: the same key with one that is not spent.
+    let alone = put(&connection, &mut writer, &[&["b", "spent"]]);
+    assert!(matches!(alone[..], [Err(NotApplied::Conflict(1))]) && !has(&connection, "b"));
+    assert_eq!(are_applied(&put(&connection, &mut writer, &[&["b", "g"]])), [true]);
+    assert_eq!(count(&connection), 7);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
