@@ -7,6 +7,7 @@ pub mod hosts;
 mod metrics;
 mod places;
 pub mod tls;
+mod watchdog;
 mod workers;
 
 use crate::app::{App, Shared};
@@ -14,19 +15,17 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::core::Parts;
 use crate::error::Fault;
-use crate::http;
 use crate::seal::KeyRing;
 use crate::store::{Store, StoreOptions};
 use crate::web::request::{Peer, Transport};
-use connection::Limits;
+use connection::Connection;
 use hosts::Names;
-use places::{Place, Places};
+use places::Places;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -185,39 +184,6 @@ async fn accept(listener: TcpListener, shared: Shared, tls: Option<Names>, mut s
     drop(alive);
     if tokio::time::timeout(DRAIN, all_gone.recv()).await.is_err() {
         tracing::warn!("some requests did not finish in time");
-    }
-}
-
-/// An accepted connection and what it needs.
-struct Connection {
-    shared: Shared,
-    place: Place,
-    stopped: watch::Receiver<bool>,
-}
-
-impl Connection {
-    async fn serve_tls(self, stream: TcpStream, peer: Peer, names: &Names) {
-        let app = self.shared.now();
-        match tokio::time::timeout(Limits::default().head, names.accept(&app.config, stream)).await {
-            Ok(Ok(stream)) => {
-                let session = stream.get_ref().1;
-                let shown = session.peer_certificates().filter(|chain| !chain.is_empty());
-                let certificates = shown.map(|chain| Arc::new(chain.iter().map(|it| it.clone().into_owned()).collect()));
-                let transport = Transport::Tls { server_name: session.server_name().map(str::to_owned) };
-                self.serve(stream, Peer { certificates, transport, ..peer }).await;
-            }
-            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-            Err(_) => tracing::debug!("TLS handshake took too long"),
-        }
-    }
-
-    async fn serve<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: I, peer: Peer) {
-        let (shared, peer) = (self.shared, Arc::new(peer));
-        let answer = move |request| {
-            let (app, peer) = (shared.now(), Arc::clone(&peer));
-            async move { http::handle(app, request, &peer).await }
-        };
-        connection::serve(stream, Arc::new(self.place), Limits::default(), self.stopped, answer).await;
     }
 }
 

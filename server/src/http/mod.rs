@@ -1,13 +1,13 @@
 //! From a request to its answer. The path names a row of the table, the row names the checks, then the endpoint answers.
 //!
 //! The row says which checks an endpoint needs; `web::route` explains its words. `Reading::read` and `check_and_answer` make those for which
-//! row and request are enough, and `handler` identifies programs. Cookies and the tokens of our forms are checked by the endpoint. This
-//! table says where each check is made. `tests/it/tidy/checks.rs` compares it with the code and with the rows.
+//! row and request are enough. `Handler::answer` in `routes` identifies programs. Cookies and the tokens of our forms are checked by the
+//! endpoint. This table says where each check is made. `tests/it/tidy/checks.rs` compares it with the code and with the rows.
 //!
 //! | check                               | where                                                                                                                       |
 //! |-------------------------------------|-----------------------------------------------------------------------------------------------------------------------------|
 //! | places, and bytes that are kept     | `Places::take`, `Place::charge`                                                                                             |
-//! | time of a connection                | `connection::serve`                                                                                                         |
+//! | time of a connection                | `connection::serve_within`                                                                                                  |
 //! | the host that is asked              | `Links::addressed`, `routes::find`                                                                                          |
 //! | method                              | `Route::must_answer`                                                                                                        |
 //! | coding, content type, size, time    | `Body::read`                                                                                                                |
@@ -45,7 +45,6 @@ mod cors;
 pub mod device;
 pub mod device_authorization;
 pub mod endings;
-pub mod handler;
 pub mod handover;
 mod held_token;
 pub mod introspect;

@@ -1,14 +1,18 @@
 //! The route table: an endpoint is one row here and one file. What the fields of a row mean is said in `web::route`.
+//!
+//! Where a program calls, the row's caller is identified here, and the endpoint gets who that is. So none can forget to ask. A browser's
+//! cookie is read by the endpoint, which alone knows what it counts for.
 
 use crate::app::App;
 use crate::attesting::{attester, challenge};
 use crate::caller::{self, ClientOrApi};
+use crate::error::{Refused, Result};
 use crate::grants::Grant;
-use crate::http::handler::{CallerEndpoint, Handler, PlainEndpoint};
 use crate::http::{
     account, approvals, assets, authorize, authorize_challenge, backchannel_authentication, continue_page, device, device_authorization,
-    endings, handover, introspect, kiosk, links, login, login_begin, login_page, logout, metadata, par, pending, pending_device, plugin,
-    registration, revoke, stop, token, upstream, upstream_events, upstream_logout, upstream_sign_out, userinfo, wallet, well_known,
+    endings, handover, held_token, introspect, kiosk, links, login, login_begin, login_page, logout, metadata, par, pending,
+    pending_device, plugin, registration, revoke, stop, token, upstream, upstream_events, upstream_logout, upstream_sign_out, userinfo,
+    wallet, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
@@ -16,9 +20,75 @@ use crate::registration::Own;
 use crate::tokens::issue::Accepted;
 use crate::web::body::{BODY_LIMIT, Takes};
 use crate::web::reply::Reply;
+use crate::web::request::Incoming;
 use crate::web::route::{Caller, Dpop, FormToken, PathParameters, Route, Router, Sender, ServedAt, Writes};
 use http::Method;
+use std::pin::Pin;
 use std::sync::LazyLock;
+
+/// Boxed, so that one rare large future does not grow every request.
+pub type AnswerFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply>> + Send + 'a>>;
+/// What an endpoint does for anybody.
+pub type PlainEndpoint = for<'a> fn(&'a App, &'a Incoming) -> AnswerFuture<'a>;
+/// What it does for this caller.
+pub type CallerEndpoint<C> = for<'a> fn(&'a App, &'a Incoming, C) -> AnswerFuture<'a>;
+
+/// An endpoint, by what it has to be given.
+pub enum Handler {
+    /// Of anybody, or of browsers.
+    Plain(PlainEndpoint),
+    Client(CallerEndpoint<caller::Caller>),
+    /// It gets the API's name.
+    Api(CallerEndpoint<String>),
+    ClientOrApi(CallerEndpoint<ClientOrApi>),
+    Token(CallerEndpoint<(Accepted, Grant)>),
+    Registration(CallerEndpoint<Own>),
+}
+
+impl Handler {
+    /// Is this the handler of a row with that caller?
+    pub const fn is_for(&self, caller: Caller) -> bool {
+        match self {
+            Self::Plain(_) => matches!(caller, Caller::Anyone | Caller::Session | Caller::SignIn),
+            Self::Client(_) => matches!(caller, Caller::Client),
+            Self::Api(_) => matches!(caller, Caller::Api),
+            Self::ClientOrApi(_) => matches!(caller, Caller::ClientOrApi),
+            Self::Token(_) => matches!(caller, Caller::Token),
+            Self::Registration(_) => matches!(caller, Caller::Registration),
+        }
+    }
+
+    /// Identifies the caller, then answers.
+    pub fn answer<'a>(&self, app: &'a App, incoming: &'a Incoming) -> AnswerFuture<'a> {
+        match *self {
+            Self::Plain(answer) => answer(app, incoming),
+            Self::Client(answer) => Box::pin(async move {
+                let caller = app.callers.identify(app, incoming).await?;
+                answer(app, incoming, caller).await
+            }),
+            Self::Api(answer) => Box::pin(async move {
+                let name = app.callers.api(app, incoming).await?.ok_or_else(no_api)?;
+                answer(app, incoming, name).await
+            }),
+            Self::ClientOrApi(answer) => Box::pin(async move {
+                let caller = app.callers.client_or_api(app, incoming).await?;
+                answer(app, incoming, caller).await
+            }),
+            Self::Token(answer) => Box::pin(async move {
+                let held = held_token::of_request(app, incoming).await?;
+                answer(app, incoming, held).await
+            }),
+            Self::Registration(answer) => Box::pin(async move {
+                let own = registration::own_of_request(app, incoming).await?;
+                answer(app, incoming, own).await
+            }),
+        }
+    }
+}
+
+fn no_api() -> Refused {
+    Refused::new(401, "invalid_client", "Only an API may ask here: send its name and introspection secret by HTTP Basic.")
+}
 
 pub struct Row {
     pub route: Route,
@@ -491,3 +561,6 @@ pub fn find(path: &str) -> Option<(&'static Row, PathParameters)> {
 fn document(app: &App) -> Reply {
     metadata::metadata(app, ROWS.iter().map(|row| &row.route))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,13 @@
-//! One connection. It says how long one may be idle, and how long a request and its answer may take. It counts the bytes that one keeps
-//! here. The limits are the same for HTTP/1 and HTTP/2. hyper knows only a part of them, so a watchdog looks at every connection once a
-//! second.
+//! One connection. Each of its requests goes to `http::handle`, with the application as it is then. The bytes that a connection keeps here
+//! are counted. Its time limits are the same for HTTP/1 and HTTP/2. hyper knows only a part of them, so a watchdog (`watchdog.rs`) looks at
+//! every connection once a second.
 
+use super::hosts::Names;
 use super::places::{Charge, Place};
+use super::watchdog::{Limits, UnderWay, Watch, WatchVerdict, Watched};
+use crate::app::Shared;
 use crate::web::reply::{self, Reply};
+use crate::web::request::{Peer, Transport};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Version, header};
 use http_body_util::{BodyExt, Full};
@@ -11,16 +15,14 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 const HEAD_BYTES: u32 = 32 * 1024;
 /// What HTTP/2 may send before we have read it, of one connection.
@@ -28,197 +30,6 @@ const WINDOW_BYTES: u32 = 256 * 1024;
 /// Of a body that nobody wants.
 const REST_BYTES: usize = 4 << 20;
 const REST_TIME: Duration = Duration::from_secs(5);
-
-/// Time limits of a connection.
-#[derive(Clone, Copy)]
-pub struct Limits {
-    /// For the first request, and for the head of every later one of HTTP/1.
-    pub head: Duration,
-    /// Without a request or an answer under way. It is longer than the 60 s of common balancers: whoever sends requests closes first.
-    pub idle: Duration,
-    /// From the head of a request to its answer.
-    pub request: Duration,
-    /// From an answer until the caller has taken all of it, and for every single write.
-    pub write: Duration,
-    /// After this the connection takes no more requests. What is under way has `request` and `write` to end.
-    pub total: Duration,
-    /// How often the watchdog looks.
-    pub look: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        let seconds = Duration::from_secs;
-        Self { head: seconds(10), idle: seconds(75), request: seconds(60), write: seconds(30), total: seconds(3600), look: seconds(1) }
-    }
-}
-
-impl Limits {
-    /// The same where places are few. A request has less time to come whole, and an answer to be taken; the server has its usual time.
-    fn at(&self, place: &Place) -> Self {
-        let short = |usual| place.time_limit(usual);
-        Self { head: short(self.head), idle: short(self.idle), request: short(self.request), write: short(self.write), ..*self }
-    }
-}
-
-/// What the watchdog knows of a connection.
-#[derive(Clone)]
-struct Watch(Arc<Mutex<ConnectionState>>);
-
-struct ConnectionState {
-    opened: Instant,
-    version: Option<Version>,
-    requests: usize,
-    /// Bodies of requests that have not come whole, and when the last piece came.
-    bodies: BTreeMap<u64, Instant>,
-    /// Answers that are not wholly written, and since when.
-    answers: BTreeMap<u64, Instant>,
-    next: u64,
-    /// When the last request or answer ended.
-    idle_since: Instant,
-    /// When the first byte behind the last request came.
-    arriving_since: Option<Instant>,
-    /// Since when the socket takes nothing.
-    blocked_since: Option<Instant>,
-    /// Since when the connection is asked to end.
-    ending_since: Option<Instant>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum WatchVerdict {
-    Keep,
-    /// What is under way is finished first.
-    End,
-    Close(&'static str),
-}
-
-impl Watch {
-    fn new() -> Self {
-        let now = Instant::now();
-        Self(Arc::new(Mutex::new(ConnectionState {
-            opened: now,
-            version: None,
-            requests: 0,
-            bodies: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            next: 0,
-            idle_since: now,
-            arriving_since: None,
-            blocked_since: None,
-            ending_since: None,
-        })))
-    }
-
-    fn state(&self) -> MutexGuard<'_, ConnectionState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn begin_request(&self, version: Version) -> UnderWay {
-        let mut state = self.state();
-        state.version = Some(version);
-        state.requests += 1;
-        state.arriving_since = None;
-        drop(state);
-        UnderWay { watch: self.clone(), what: Work::Request }
-    }
-
-    fn begin_body(&self) -> UnderWay {
-        let mut state = self.state();
-        let body = state.number();
-        state.bodies.insert(body, Instant::now());
-        drop(state);
-        UnderWay { watch: self.clone(), what: Work::Body(body) }
-    }
-
-    fn begin_answer(&self) -> UnderWay {
-        let mut state = self.state();
-        let answer = state.number();
-        state.answers.insert(answer, Instant::now());
-        drop(state);
-        UnderWay { watch: self.clone(), what: Work::Answer(answer) }
-    }
-}
-
-impl ConnectionState {
-    fn number(&mut self) -> u64 {
-        self.next += 1;
-        self.next
-    }
-
-    fn is_busy(&self) -> bool {
-        self.requests > 0 || !self.answers.is_empty()
-    }
-
-    /// `limits`: as they are in this moment, by the places that are left. `usual`: what is under way ends by these.
-    fn verdict(&self, now: Instant, limits: &Limits, usual: &Limits) -> WatchVerdict {
-        let is_over = |since: Option<Instant>, limit: Duration| since.is_some_and(|it| now.duration_since(it) >= limit);
-        let oldest = |all: &BTreeMap<u64, Instant>| all.values().min().copied();
-        if is_over(self.blocked_since, limits.write) || is_over(oldest(&self.answers), limits.write) {
-            return WatchVerdict::Close("an answer was not taken in time");
-        }
-        if is_over(oldest(&self.bodies), limits.request) {
-            return WatchVerdict::Close("the body of a request did not come in time");
-        }
-        if is_over(self.ending_since, usual.request + usual.write) {
-            return WatchVerdict::Close("the connection was asked to end, and did not");
-        }
-        if self.is_busy() {
-            return if is_over(Some(self.opened), limits.total) { WatchVerdict::End } else { WatchVerdict::Keep };
-        }
-        if self.version.is_none() && is_over(Some(self.opened), limits.head) {
-            return WatchVerdict::Close("no request came in time");
-        }
-        if self.version.is_some_and(|it| it <= Version::HTTP_11) && is_over(self.arriving_since, limits.head) {
-            return WatchVerdict::Close("the head of a request did not come in time");
-        }
-        if is_over(self.ending_since, limits.head) {
-            return WatchVerdict::Close("the caller did not end the connection");
-        }
-        let is_idle = self.version.is_some() && is_over(Some(self.idle_since), limits.idle);
-        if is_idle || is_over(Some(self.opened), limits.total) { WatchVerdict::End } else { WatchVerdict::Keep }
-    }
-}
-
-/// A part of the work of a connection. It ends when this is dropped.
-struct UnderWay {
-    watch: Watch,
-    what: Work,
-}
-
-enum Work {
-    Request,
-    /// The body of a request that comes.
-    Body(u64),
-    /// An answer that is not wholly written.
-    Answer(u64),
-}
-
-impl UnderWay {
-    /// A piece has come: whoever sends slowly has not stopped. Whoever reads the body has a limit for all of it.
-    fn goes_on(&self) {
-        if let Work::Body(body) = self.what {
-            self.watch.state().bodies.insert(body, Instant::now());
-        }
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        let mut state = self.watch.state();
-        match self.what {
-            Work::Request => state.requests = state.requests.saturating_sub(1),
-            Work::Body(body) => {
-                state.bodies.remove(&body);
-            }
-            Work::Answer(answer) => {
-                state.answers.remove(&answer);
-            }
-        }
-        if !state.is_busy() {
-            state.idle_since = Instant::now();
-        }
-    }
-}
 
 /// The bytes of an answer. They count until hyper lets go of them, which is when they were written or the stream has ended.
 struct Outgoing {
@@ -234,7 +45,7 @@ impl AsRef<[u8]> for Outgoing {
 }
 
 /// The body of a request. What came of it counts until the request is answered.
-pub struct Counted<B: Unread> {
+struct Counted<B: Unread> {
     /// None: given to whoever reads the rest.
     body: Option<B>,
     charge: Arc<Charge>,
@@ -244,7 +55,7 @@ pub struct Counted<B: Unread> {
 }
 
 /// What happens to the rest of a body that nobody wants.
-pub trait Unread: Sized {
+trait Unread: Sized {
     fn read_rest(self) {}
 }
 
@@ -308,8 +119,41 @@ where
     }
 }
 
-/// Serves a connection to its end. `answer` makes the answer of one request.
-pub async fn serve<I, F, R>(io: I, place: Arc<Place>, limits: Limits, mut stopped: watch::Receiver<bool>, answer: F)
+/// An accepted connection and what it needs.
+pub struct Connection {
+    pub shared: Shared,
+    pub place: Place,
+    pub stopped: watch::Receiver<bool>,
+}
+
+impl Connection {
+    pub async fn serve_tls(self, stream: TcpStream, peer: Peer, names: &Names) {
+        let app = self.shared.now();
+        match tokio::time::timeout(Limits::default().head, names.accept(&app.config, stream)).await {
+            Ok(Ok(stream)) => {
+                let session = stream.get_ref().1;
+                let shown = session.peer_certificates().filter(|chain| !chain.is_empty());
+                let certificates = shown.map(|chain| Arc::new(chain.iter().map(|it| it.clone().into_owned()).collect()));
+                let transport = Transport::Tls { server_name: session.server_name().map(str::to_owned) };
+                self.serve(stream, Peer { certificates, transport, ..peer }).await;
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+            Err(_) => tracing::debug!("TLS handshake took too long"),
+        }
+    }
+
+    pub async fn serve<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: I, peer: Peer) {
+        let (shared, peer) = (self.shared, Arc::new(peer));
+        let answer = move |request| {
+            let (app, peer) = (shared.now(), Arc::clone(&peer));
+            async move { crate::http::handle(app, request, &peer).await }
+        };
+        serve_within(stream, Arc::new(self.place), Limits::default(), self.stopped, answer).await;
+    }
+}
+
+/// Serves a connection to its end, within these limits. `answer` makes the answer of one request.
+async fn serve_within<I, F, R>(io: I, place: Arc<Place>, limits: Limits, mut stopped: watch::Receiver<bool>, answer: F)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Request<Counted<Incoming>>) -> R + Send + Sync + 'static,
@@ -342,8 +186,8 @@ where
                 }
                 return;
             }
-            _ = stopped.changed(), if watch.state().ending_since.is_none() => true,
-            _ = look.tick() => match watch.state().verdict(Instant::now(), &limits.at(&place), &limits) {
+            _ = stopped.changed(), if !watch.is_ending() => true,
+            _ = look.tick() => match watch.verdict(&limits.at(&place), &limits) {
                 WatchVerdict::Keep => false,
                 WatchVerdict::End => true,
                 WatchVerdict::Close(why) => {
@@ -352,8 +196,8 @@ where
                 }
             },
         };
-        if ends && watch.state().ending_since.is_none() {
-            watch.state().ending_since = Some(Instant::now());
+        if ends && !watch.is_ending() {
+            watch.note_end();
             connection.as_mut().graceful_shutdown();
         }
     }
@@ -418,57 +262,6 @@ fn unavailable() -> Reply {
     let mut reply = reply::empty(503);
     reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     reply
-}
-
-/// Tells the watchdog what comes and what does not leave.
-struct Watched<I> {
-    io: I,
-    watch: Watch,
-}
-
-impl<I> Watched<I> {
-    fn note_write(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        let mut state = self.watch.state();
-        state.blocked_since = match written {
-            Poll::Pending => state.blocked_since.or_else(|| Some(Instant::now())),
-            Poll::Ready(_) => None,
-        };
-        written
-    }
-}
-
-impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.io).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            let mut state = self.watch.state();
-            if state.requests == 0 && state.arriving_since.is_none() {
-                state.arriving_since = Some(Instant::now());
-            }
-        }
-        read
-    }
-}
-
-impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write(context, bytes);
-        self.note_write(written)
-    }
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write_vectored(context, pieces);
-        self.note_write(written)
-    }
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
-    }
 }
 
 #[cfg(test)]

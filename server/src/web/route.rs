@@ -17,7 +17,7 @@ pub struct Route {
     pub body_bytes: usize,
     /// Who sends requests here. A browser gets pages where others get JSON.
     pub from: Sender,
-    /// A program's caller is known before its endpoint runs (`http::handler`). A person's cookie is read by the endpoint.
+    /// A program's caller is known before its endpoint runs (`http::routes`). A person's cookie is read by the endpoint.
     pub caller: Caller,
     pub dpop: Dpop,
     pub form: FormToken,

@@ -5,6 +5,7 @@ use super::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch::Sender;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 const ANSWER_BYTES: usize = 10_000;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -32,7 +33,7 @@ fn serve_in(places: Places, limits: Limits, takes: Duration) -> Served {
     let (caller, io) = tokio::io::duplex(1 << 20);
     let place = Arc::new(places.take_within("192.0.2.7".parse().unwrap(), Some(10)).unwrap());
     let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(serve(io, place, limits, stopped, move |request: Request<Counted<Incoming>>| async move {
+    let task = tokio::spawn(serve_within(io, place, limits, stopped, move |request: Request<Counted<Incoming>>| async move {
         let _ = request.into_body().collect().await;
         tokio::time::sleep(takes).await;
         reply::body(200, "text/plain", vec![b'x'; ANSWER_BYTES])

@@ -121,11 +121,18 @@ fn identifies_by(module: &str, source: &str, function: &str, name: &str) -> bool
     bodies(&code, function).into_iter().any(|body| calls(body, name, near))
 }
 
-/// The arm of `Handler::answer` for this kind of program.
+/// The first block that opens behind these words, without its brackets.
+fn block<'a>(code: &'a [&'a str], wanted: &[&str]) -> &'a [&'a str] {
+    let begin = (0..code.len()).find(|at| code[*at..].starts_with(wanted)).unwrap_or(code.len());
+    let opening = end_of(code, begin, &["{"]);
+    code.get(opening + 1..end_of(code, opening + 1, &[])).unwrap_or_default()
+}
+
+/// The arm of `Handler::answer` for this kind of program. Nothing else of the file counts.
 fn arm<'a>(code: &'a [&'a str], kind: &str) -> &'a [&'a str] {
-    let answer = (0..code.len()).find(|at| code[*at..].starts_with(&["fn", "answer"])).unwrap_or(code.len());
-    let begin = (answer..code.len()).find(|at| code[*at..].starts_with(&["Self", "::", kind, "("]));
-    begin.map_or(&[][..], |at| &code[at..end_of(code, at + 1, &[",", "Self"])])
+    let answer = block(block(code, &["impl", "Handler", "{"]), &["fn", "answer"]);
+    let begin = (0..answer.len()).find(|at| answer[*at..].starts_with(&["Self", "::", kind, "("]));
+    begin.map_or(&[][..], |at| &answer[at..end_of(answer, at + 1, &[",", "Self"])])
 }
 
 /// Programs are identified before their endpoint runs, and people by it. That a row of programs has the handler of its caller, the compiler
@@ -133,7 +140,7 @@ fn arm<'a>(code: &'a [&'a str], kind: &str) -> &'a [&'a str] {
 #[test]
 fn callers_are_identified_where_the_table_says() {
     let (table, handlers, sources) = (table(), handlers(), sources());
-    let of_programs = without_tests(tokens(&sources["http::handler"]));
+    let of_programs = without_tests(tokens(&sources["http::routes"]));
     let of_programs = words(&of_programs);
     let mut kinds = BTreeSet::new();
     for route in routes().filter(|route| route.caller != Caller::Anyone) {
@@ -148,7 +155,7 @@ fn callers_are_identified_where_the_table_says() {
             assert!(is_identified, "{}: its caller is {caller}, but {module}::{function} calls none of {names:?}", route.path);
         } else if is_new {
             let arm = arm(&of_programs, &caller);
-            let is_identified = names.iter().any(|name| calls(arm, name, is_near("handler", &of_programs, name)));
+            let is_identified = names.iter().any(|name| calls(arm, name, is_near("http::routes", &of_programs, name)));
             assert!(is_identified, "the arm of Handler::answer for {caller} calls none of {names:?}: {arm:?}");
         }
     }
@@ -188,11 +195,13 @@ fn a_call_of_a_handler_is_told_from_others() {
     assert!(by("use x::{y, z}; fn page() { y(a) }", "x::y") && !by("use x::{z}; fn page() { y(a) }", "x::y"));
     assert!(by("use a::x::y; fn page() { y(a) }", "x::y") && !by("use a::x::y; fn page() { z.y(a) }", "x::y"));
     assert!(by("fn page() { held(a) }", "own::held") && !by("fn page() { a } fn held() {}", "own::held"));
-    let code = tokens("fn is_for() { Self::Api(_) => x::z(), } fn answer() { Self::Client(f) => { x::y(f, g) } Self::Api(f) => x::z(f), }");
-    let code = words(&code);
-    let by = |kind: &str, name: &str| calls(arm(&code, kind), name, false);
-    assert!(by("Client", "x::y") && !by("Client", "x::z") && by("Api", "x::z") && !by("Api", "x::y"));
-    assert!(!by("Token", "x::y") && !by("Token", "x::z"), "no such arm");
+    let arms = "fn is_for() { Self::Api(_) => x::z(), } fn answer() -> A { Self::Client(f) => { x::y(f, g) } Self::Api(f) => x::z(f), }";
+    let others = "{ fn answer() { Self::Token(f) => x::y(f), Self::Api(f) => x::y(f), } }";
+    let by = |source: &str, kind: &str, name: &str| calls(arm(&words(&tokens(source)), kind), name, false);
+    let whole = format!("impl Row {others} impl Handler {{ {arms} fn all() {{ Self::Token(f) => x::y(f) }} }} impl Other {others}");
+    assert!(by(&whole, "Client", "x::y") && !by(&whole, "Client", "x::z") && by(&whole, "Api", "x::z") && !by(&whole, "Api", "x::y"));
+    assert!(!by(&whole, "Token", "x::y") && !by(&whole, "Token", "x::z"), "no such arm");
+    assert!(!by(arms, "Client", "x::y") && !by(&format!("impl Row {others}"), "Token", "x::y"), "no such handler");
     let (handlers, answers) = (handlers(), ("token".to_owned(), "token".to_owned()));
     assert!(handlers["/token"] == answers && handlers.len() > 40, "{handlers:?}");
 }
