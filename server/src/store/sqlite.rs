@@ -1,8 +1,9 @@
-//! SQLite: one writer thread that commits in groups, readers of its own. WAL, synchronous=FULL: a change is answered
-//! after its COMMIT reached the disk.
+//! SQLite: one writer that commits in groups, readers of its own. WAL, synchronous=FULL: a change is answered after its
+//! COMMIT reached the disk.
 //!
-//! The whole path of a change is in this file. `Sqlite::apply` puts it into the queue. The writer drains the queue into one
-//! transaction, commits once, and answers everybody.
+//! The whole path of a change is in this file. A change that meets no other one is written by the thread that asks. Else
+//! `Sqlite::apply` puts it into the queue, and a thread drains the queue into one transaction, commits once, and answers
+//! everybody.
 
 mod connection;
 mod readers;
@@ -12,17 +13,26 @@ use super::options::StoreOptions;
 use super::value::{Row, Value};
 use crate::error::Fault;
 use crate::limits::OncePerSecond;
-use connection::{Address, address, bind, fault, open_to_write, placed};
+use connection::{Address, PATIENCE, address, bind, fault, open_to_write, placed};
 use readers::Readers;
 use rusqlite::{Connection, ErrorCode};
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 pub struct Sqlite {
-    writer: SyncSender<Job>,
+    queue: SyncSender<Job>,
+    /// `None`: the store is closed.
+    writer: Arc<Mutex<Option<Writer>>>,
+    /// Changes that were asked for and have no outcome yet.
+    under_way: AtomicUsize,
+    /// Another thread serves requests while one waits for the disk.
+    may_wait: bool,
     readers: Arc<Readers>,
 }
 
@@ -41,12 +51,15 @@ impl Sqlite {
         let path = PathBuf::from(path);
         let connection = connection::prepare(&path)?;
         let readers = Arc::new(Readers::open(&path, options.readers)?);
+        let writer = Arc::new(Mutex::new(Some(Writer { connection, path, texts: HashMap::new(), careful: 0 })));
         let (queue, jobs) = sync_channel(options.queue.max(1));
+        let of_thread = Arc::clone(&writer);
         std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || write(connection, &path, &jobs))
+            .spawn(move || drain(&of_thread, &jobs))
             .map_err(|it| Fault::new(format!("no thread for the writer: {it}")))?;
-        Ok(Self { writer: queue, readers })
+        let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
+        Ok(Self { queue, writer, under_way: AtomicUsize::new(0), may_wait: threads > 1, readers })
     }
 
     /// A read of one row takes microseconds, so it runs on the calling thread.
@@ -66,36 +79,80 @@ impl Sqlite {
         tokio::task::spawn_blocking(read).await.map_err(|it| Fault::new(it.to_string()))?
     }
 
-    pub async fn apply(&self, statements: Vec<Statement>) -> ApplyResult {
-        let (answer, answered) = oneshot::channel();
-        match self.writer.try_send(Job::Apply(statements, answer)) {
-            Ok(()) => answered.await.unwrap_or_else(|_| Err(NotApplied::Fault(Fault::new("the writer has stopped")))),
-            Err(TrySendError::Full(_)) => Err(NotApplied::Busy),
-            Err(TrySendError::Disconnected(_)) => Err(NotApplied::Fault(Fault::new("the writer has stopped"))),
+    /// `is_long`: work such as a sweep, which the caller's thread never does.
+    pub async fn apply(&self, statements: Vec<Statement>, is_long: bool) -> ApplyResult {
+        let under_way = UnderWay::begin(&self.under_way);
+        if under_way.is_alone
+            && self.may_wait
+            && !is_long
+            && let Some(outcome) = self.write_here(&statements)
+        {
+            return outcome;
         }
+        let (answer, answered) = oneshot::channel();
+        match self.queue.try_send(Job::Apply(statements, answer)) {
+            Ok(()) => answered.await.unwrap_or_else(|_| Err(stopped())),
+            Err(TrySendError::Full(_)) => Err(NotApplied::Busy),
+            Err(TrySendError::Disconnected(_)) => Err(stopped()),
+        }
+    }
+
+    /// Nobody else writes, so nobody would share the commit. Two wake-ups of threads would cost more than the change. `None`: somebody
+    /// writes after all, in this process or in another one.
+    fn write_here(&self, statements: &[Statement]) -> Option<ApplyResult> {
+        let mut writer = match self.writer.try_lock() {
+            Ok(writer) => writer,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        let Some(writer) = writer.as_mut() else { return Some(Err(stopped())) };
+        let outcome = writer.commit_at_once(statements);
+        (!matches!(outcome, Err(NotApplied::Busy))).then_some(outcome)
     }
 
     /// Gives room that deleted rows left back to the disk, a little at a time.
     pub fn shrink(&self) {
-        let _ = self.writer.try_send(Job::Shrink);
+        let _ = self.queue.try_send(Job::Shrink);
     }
 
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
-        if self.writer.try_send(Job::Close(done)).is_ok() {
+        if self.queue.try_send(Job::Close(done)).is_ok() {
             let _ = closed.await;
         }
     }
 }
 
+fn stopped() -> NotApplied {
+    NotApplied::Fault(Fault::new("the writer has stopped"))
+}
+
+/// A change that has no outcome yet, as long as its caller waits for one.
+struct UnderWay<'a> {
+    all: &'a AtomicUsize,
+    is_alone: bool,
+}
+
+impl<'a> UnderWay<'a> {
+    fn begin(all: &'a AtomicUsize) -> Self {
+        Self { all, is_alone: all.fetch_add(1, Ordering::Relaxed) == 0 }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 const BATCH: usize = 256;
 
-/// The thread that writes: it drains the queue until the store closes.
-fn write(mut connection: Connection, path: &PathBuf, jobs: &Receiver<Job>) {
-    let mut writer = Writer::default();
+/// The thread that drains the queue until the store closes.
+fn drain(writer: &Mutex<Option<Writer>>, jobs: &Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
-        let mut batch = Vec::new();
-        let (mut closing, mut shrinking) = (None, false);
+        // Whoever writes on a thread of its own is waited for first: what comes meanwhile shares the commit.
+        let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut batch, mut closing, mut shrinking) = (Vec::new(), None, false);
         let mut next = Some(first);
         while let Some(job) = next {
             match job {
@@ -105,13 +162,16 @@ fn write(mut connection: Connection, path: &PathBuf, jobs: &Receiver<Job>) {
             }
             next = if batch.len() < BATCH && closing.is_none() { jobs.try_recv().ok() } else { None };
         }
-        commit((&mut connection, &mut writer), path, batch);
-        if shrinking && let Err(error) = shrink(&connection) {
-            tracing::warn!(%error, "the database could not be made smaller");
+        if let Some(writer) = writer.as_mut() {
+            writer.commit_all(batch);
+            if shrinking && let Err(error) = shrink(&writer.connection) {
+                tracing::warn!(%error, "the database could not be made smaller");
+            }
         }
         if let Some(done) = closing {
-            let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
-            drop(connection);
+            if let Some(writer) = writer.take() {
+                let _ = writer.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+            }
             let _ = done.send(());
             return;
         }
@@ -133,9 +193,10 @@ fn shrink(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// What the writer knows from one batch to the next.
-#[derive(Default)]
+/// The connection that writes, and what it knows from one batch to the next.
 struct Writer {
+    connection: Connection,
+    path: PathBuf,
     /// The texts of statements, with places that SQLite understands.
     texts: HashMap<Address, String>,
     /// So many batches go with savepoints at once, because one was refused lately.
@@ -145,82 +206,139 @@ struct Writer {
 /// After a refusal, while refusals are likely.
 const CAREFUL: u32 = 64;
 
-fn commit((connection, writer): (&mut Connection, &mut Writer), path: &PathBuf, batch: Vec<Member>) {
-    if batch.is_empty() {
-        return;
+impl Writer {
+    /// Commits a batch, and answers everybody.
+    fn commit_all(&mut self, batch: Vec<Member>) {
+        let changes: Vec<&[Statement]> = batch.iter().map(|(statements, _)| &statements[..]).collect();
+        let outcomes = self.commit(&changes);
+        for ((_, answer), outcome) in batch.into_iter().zip(outcomes) {
+            let _ = answer.send(outcome);
+        }
     }
-    let outcomes = match write_batch(connection, writer, &batch) {
-        Ok(outcomes) => outcomes,
-        Err(why) => {
+
+    /// A change by itself. `Busy`: another process has the file, and nobody waited for it.
+    fn commit_at_once(&mut self, statements: &[Statement]) -> ApplyResult {
+        let patience = |connection: &Connection, wait| connection.busy_timeout(wait).map_err(|it| fault(&it));
+        patience(&self.connection, Duration::ZERO)?;
+        let outcome = self.commit(&[statements]).pop().unwrap_or(Err(NotApplied::Busy));
+        patience(&self.connection, PATIENCE)?;
+        outcome
+    }
+
+    /// What each change of the batch hears.
+    fn commit(&mut self, batch: &[&[Statement]]) -> Vec<ApplyResult> {
+        if batch.is_empty() {
+            return Vec::new();
+        }
+        self.write_batch(batch).unwrap_or_else(|why| {
             if let NotApplied::Fault(fault) = &why {
-                reopen(connection, path, fault, batch.len());
+                self.reopen(fault, batch.len());
             }
             batch.iter().map(|_| Err(why.clone())).collect()
-        }
-    };
-    for ((_, answer), outcome) in batch.into_iter().zip(outcomes) {
-        let _ = answer.send(outcome);
+        })
     }
-}
 
-/// What each change of the batch hears. `Err`: nothing of the batch counts.
-fn write_batch(connection: &Connection, writer: &mut Writer, batch: &[Member]) -> Result<Vec<ApplyResult>, NotApplied> {
-    begin(connection)?;
-    if writer.careful == 0 || batch.len() == 1 {
-        match write_together(connection, writer, batch)? {
-            None => {
-                control(connection, "COMMIT").map_err(|it| fault(&it))?;
-                return Ok(batch.iter().map(|_| Ok(Applied)).collect());
-            }
-            // Nothing else is in the transaction.
-            Some(refused) => {
-                control(connection, "ROLLBACK").map_err(|it| fault(&it))?;
-                if batch.len() == 1 {
-                    return Ok(vec![Err(refused)]);
+    /// `Err`: nothing of the batch counts.
+    fn write_batch(&mut self, batch: &[&[Statement]]) -> Result<Vec<ApplyResult>, NotApplied> {
+        self.begin()?;
+        if self.careful == 0 || batch.len() == 1 {
+            match self.write_together(batch)? {
+                None => {
+                    self.control("COMMIT")?;
+                    return Ok(batch.iter().map(|_| Ok(Applied)).collect());
                 }
-                writer.careful = CAREFUL;
-                begin(connection)?;
+                // Nothing else is in the transaction.
+                Some(refused) => {
+                    self.control("ROLLBACK")?;
+                    if batch.len() == 1 {
+                        return Ok(vec![Err(refused)]);
+                    }
+                    self.careful = CAREFUL;
+                    self.begin()?;
+                }
+            }
+        }
+        let outcomes = batch.iter().map(|statements| self.savepoint(statements)).collect::<Result<Vec<_>, _>>()?;
+        self.control("COMMIT")?;
+        self.careful = if outcomes.iter().any(Result::is_err) { CAREFUL } else { self.careful - 1 };
+        Ok(outcomes)
+    }
+
+    fn begin(&self) -> Result<(), NotApplied> {
+        control(&self.connection, "BEGIN IMMEDIATE").map_err(|error| match error.sqlite_error_code() {
+            // Another process, such as an operator's own shell, holds the file for longer than we wait (637-Q).
+            Some(ErrorCode::DatabaseBusy) => NotApplied::Busy,
+            _ => fault(&error).into(),
+        })
+    }
+
+    /// Begins or ends something.
+    fn control(&self, sql: &str) -> Result<(), Fault> {
+        control(&self.connection, sql).map_err(|it| fault(&it))
+    }
+
+    /// All changes in one transaction, without savepoints: nearly always nobody refuses. Answers the first refusal.
+    fn write_together(&mut self, batch: &[&[Statement]]) -> Result<Option<NotApplied>, Fault> {
+        for statements in batch {
+            if let Err(refused) = self.run_all(statements)? {
+                return Ok(Some(refused));
+            }
+        }
+        Ok(None)
+    }
+
+    /// FULL, IOERR and NOMEM may have rolled the whole transaction back inside a change: nothing of this batch counts.
+    fn reopen(&mut self, why: &Fault, changes: usize) {
+        static LOST: OncePerSecond = OncePerSecond::new();
+        if LOST.is_due() {
+            tracing::error!(error = %why, changes, "a batch was not written; the database is opened anew");
+        }
+        let _ = self.connection.execute_batch("ROLLBACK");
+        match open_to_write(&self.path) {
+            Ok(fresh) => self.connection = fresh,
+            Err(error) => {
+                static CLOSED: OncePerSecond = OncePerSecond::new();
+                if CLOSED.is_due() {
+                    tracing::error!(%error, "the database cannot be opened again");
+                }
             }
         }
     }
-    let outcomes = batch.iter().map(|(statements, _)| savepoint(connection, writer, statements)).collect::<Result<Vec<_>, _>>()?;
-    control(connection, "COMMIT").map_err(|it| fault(&it))?;
-    writer.careful = if outcomes.iter().any(Result::is_err) { CAREFUL } else { writer.careful - 1 };
-    Ok(outcomes)
-}
 
-fn begin(connection: &Connection) -> Result<(), NotApplied> {
-    control(connection, "BEGIN IMMEDIATE").map_err(|error| match error.sqlite_error_code() {
-        // Another process, such as an operator's own shell, holds the file for longer than we wait (637-Q).
-        Some(ErrorCode::DatabaseBusy) => NotApplied::Busy,
-        _ => fault(&error).into(),
-    })
-}
-
-/// All changes in one transaction, without savepoints: nearly always nobody refuses. Answers the first refusal.
-fn write_together(connection: &Connection, writer: &mut Writer, batch: &[Member]) -> Result<Option<NotApplied>, Fault> {
-    for (statements, _) in batch {
-        if let Err(refused) = run_all(connection, writer, statements)? {
-            return Ok(Some(refused));
+    /// One change inside the batch, so that it alone is undone where it is refused. `Err`: the transaction itself is gone, and with it the
+    /// batch.
+    fn savepoint(&mut self, statements: &[Statement]) -> Result<ApplyResult, Fault> {
+        self.control("SAVEPOINT one")?;
+        let outcome = self.run_all(statements)?;
+        if outcome.is_err() {
+            self.control("ROLLBACK TO one")?;
         }
+        self.control("RELEASE one")?;
+        Ok(outcome)
     }
-    Ok(None)
-}
 
-/// FULL, IOERR and NOMEM may have rolled the whole transaction back inside a change: nothing of this batch counts.
-fn reopen(connection: &mut Connection, path: &PathBuf, why: &Fault, changes: usize) {
-    static LOST: OncePerSecond = OncePerSecond::new();
-    if LOST.is_due() {
-        tracing::error!(error = %why, changes, "a batch was not written; the database is opened anew");
-    }
-    let _ = connection.execute_batch("ROLLBACK");
-    match open_to_write(path) {
-        Ok(fresh) => *connection = fresh,
-        Err(error) => {
-            static CLOSED: OncePerSecond = OncePerSecond::new();
-            if CLOSED.is_due() {
-                tracing::error!(%error, "the database cannot be opened again");
+    /// Runs the statements of a change up to the first that is refused. `Err`: neither a guard nor a constraint refused, and the batch is
+    /// lost.
+    fn run_all(&mut self, statements: &[Statement]) -> Result<ApplyResult, Fault> {
+        let Self { connection, texts, .. } = self;
+        let gone = || connection.is_autocommit();
+        if gone() {
+            return Err(Fault::new("the transaction ended inside a batch"));
+        }
+        let mut outcome = Ok(Applied);
+        for (at, statement) in statements.iter().enumerate() {
+            let text = texts.entry(address(statement.sql)).or_insert_with(|| placed(statement.sql));
+            match run(connection, text, statement) {
+                Ok(true) => continue,
+                Ok(false) => outcome = Err(NotApplied::Conflict(at)),
+                Err(error) if is_constraint(&error) => outcome = Err(NotApplied::Conflict(at)),
+                Err(error) => return Err(fault(&error)),
             }
+            break;
+        }
+        match gone() {
+            true => Err(Fault::new("the transaction ended inside a change")),
+            false => Ok(outcome),
         }
     }
 }
@@ -228,41 +346,6 @@ fn reopen(connection: &mut Connection, path: &PathBuf, why: &Fault, changes: usi
 /// Begins or ends something.
 fn control(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(|_| ())
-}
-
-/// One change inside the batch, so that it alone is undone where it is refused. `Err`: the transaction itself is gone, and with it the batch.
-fn savepoint(connection: &Connection, writer: &mut Writer, statements: &[Statement]) -> Result<ApplyResult, Fault> {
-    let control = |sql: &str| control(connection, sql).map_err(|it| fault(&it));
-    control("SAVEPOINT one")?;
-    let outcome = run_all(connection, writer, statements)?;
-    if outcome.is_err() {
-        control("ROLLBACK TO one")?;
-    }
-    control("RELEASE one")?;
-    Ok(outcome)
-}
-
-/// Runs the statements of a change up to the first that is refused. `Err`: neither a guard nor a constraint refused, and the batch is lost.
-fn run_all(connection: &Connection, writer: &mut Writer, statements: &[Statement]) -> Result<ApplyResult, Fault> {
-    let gone = || connection.is_autocommit();
-    if gone() {
-        return Err(Fault::new("the transaction ended inside a batch"));
-    }
-    let mut outcome = Ok(Applied);
-    for (at, statement) in statements.iter().enumerate() {
-        let text = writer.texts.entry(address(statement.sql)).or_insert_with(|| placed(statement.sql));
-        match run(connection, text, statement) {
-            Ok(true) => continue,
-            Ok(false) => outcome = Err(NotApplied::Conflict(at)),
-            Err(error) if is_constraint(&error) => outcome = Err(NotApplied::Conflict(at)),
-            Err(error) => return Err(fault(&error)),
-        }
-        break;
-    }
-    match gone() {
-        true => Err(Fault::new("the transaction ended inside a change")),
-        false => Ok(outcome),
-    }
 }
 
 fn is_constraint(error: &rusqlite::Error) -> bool {

@@ -1,16 +1,24 @@
 //! The writer commits in groups, and undoes alone what is refused.
 #![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::await_holding_lock, reason = "a test asks what somebody else does meanwhile")]
 use super::super::tables;
 use super::connection::migrate_schema;
 use super::*;
+use std::task::Poll;
 
-/// A database of its own, which goes with its folder.
-fn database(name: &str) -> (PathBuf, Connection) {
+fn directory(name: &str) -> PathBuf {
     let directory = std::env::temp_dir().join(format!("symbolon-writer-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
-    let mut connection = open_to_write(&directory.join("test.db")).unwrap();
+    directory
+}
+
+/// A database of its own, which goes with its folder.
+fn database(name: &str) -> (PathBuf, Writer) {
+    let directory = directory(name);
+    let path = directory.join("test.db");
+    let mut connection = open_to_write(&path).unwrap();
     migrate_schema(&mut connection).unwrap();
-    (directory, connection)
+    (directory, Writer { connection, path, texts: HashMap::new(), careful: 0 })
 }
 
 fn spend(key: &str) -> Statement {
@@ -19,31 +27,29 @@ fn spend(key: &str) -> Statement {
 }
 
 /// Each member spends these keys, one statement for each.
-fn put(connection: &Connection, writer: &mut Writer, members: &[&[&str]]) -> Vec<ApplyResult> {
-    let member = |keys: &&[&str]| (keys.iter().map(|key| spend(key)).collect::<Vec<_>>(), oneshot::channel().0);
-    let batch: Vec<Member> = members.iter().map(member).collect();
-    write_batch(connection, writer, &batch).unwrap()
+fn put(writer: &mut Writer, members: &[&[&str]]) -> Vec<ApplyResult> {
+    let batch: Vec<Vec<Statement>> = members.iter().map(|keys| keys.iter().map(|key| spend(key)).collect()).collect();
+    writer.write_batch(&batch.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap()
 }
 
 fn are_applied(outcomes: &[ApplyResult]) -> Vec<bool> {
     outcomes.iter().map(Result::is_ok).collect()
 }
 
-fn count(connection: &Connection) -> u32 {
-    connection.query_row("SELECT count(*) FROM once", [], |row| row.get(0)).unwrap()
+fn count(writer: &Writer) -> u32 {
+    writer.connection.query_row("SELECT count(*) FROM once", [], |row| row.get(0)).unwrap()
 }
 
-fn has(connection: &Connection, key: &str) -> bool {
-    let found: u32 = connection.query_row("SELECT count(*) FROM once WHERE key = ?1", [key.as_bytes()], |row| row.get(0)).unwrap();
+fn has(writer: &Writer, key: &str) -> bool {
+    let found: u32 = writer.connection.query_row("SELECT count(*) FROM once WHERE key = ?1", [key.as_bytes()], |row| row.get(0)).unwrap();
     found == 1
 }
 
 /// A refused change costs nobody else theirs. Without a refusal for a while, nothing is paid for the next one.
 #[test]
 fn a_refused_change_is_undone_alone() {
-    let (directory, connection) = database("alone");
-    let mut writer = Writer::default();
-    let put = |writer: &mut Writer, members: &[&[&str]]| are_applied(&put(&connection, writer, members));
+    let (directory, mut writer) = database("alone");
+    let put = |writer: &mut Writer, members: &[&[&str]]| are_applied(&put(writer, members));
     assert_eq!(put(&mut writer, &[&["a"], &["b"]]), [true, true]);
     assert_eq!(writer.careful, 0);
     // Twice: when the refusal comes as a surprise, and when it does not.
@@ -57,27 +63,74 @@ fn a_refused_change_is_undone_alone() {
         assert_eq!(put(&mut writer, &[&[one.as_str()], &[other.as_str()]]), [true, true]);
     }
     assert_eq!(writer.careful, 0);
-    assert_eq!(count(&connection), 6 + 2 * CAREFUL);
+    assert_eq!(count(&writer), 6 + 2 * CAREFUL);
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
 /// What a change wrote before its refused statement goes with it: by the end of the transaction, and by the savepoint.
 #[test]
 fn a_change_that_is_refused_halfway_leaves_nothing() {
-    let (directory, connection) = database("halfway");
-    let mut writer = Writer::default();
-    assert_eq!(are_applied(&put(&connection, &mut writer, &[&["spent"]])), [true]);
+    let (directory, mut writer) = database("halfway");
+    assert_eq!(are_applied(&put(&mut writer, &[&["spent"]])), [true]);
     for (surprise, [first, half, last]) in [(true, ["a", "b", "c"]), (false, ["d", "e", "f"])] {
         assert_eq!(writer.careful == 0, surprise);
-        let outcomes = put(&connection, &mut writer, &[&[first], &[half, "spent"], &[last]]);
+        let outcomes = put(&mut writer, &[&[first], &[half, "spent"], &[last]]);
         assert!(matches!(outcomes[..], [Ok(Applied), Err(NotApplied::Conflict(1)), Ok(Applied)]), "{surprise}");
-        assert!(!has(&connection, half), "{surprise}");
-        assert!(has(&connection, first) && has(&connection, last), "{surprise}");
+        assert!(!has(&writer, half), "{surprise}");
+        assert!(has(&writer, first) && has(&writer, last), "{surprise}");
     }
     // Alone, without a savepoint. The twin: the same key with one that is not spent.
-    let alone = put(&connection, &mut writer, &[&["b", "spent"]]);
-    assert!(matches!(alone[..], [Err(NotApplied::Conflict(1))]) && !has(&connection, "b"));
-    assert_eq!(are_applied(&put(&connection, &mut writer, &[&["b", "g"]])), [true]);
-    assert_eq!(count(&connection), 7);
+    let alone = put(&mut writer, &[&["b", "spent"]]);
+    assert!(matches!(alone[..], [Err(NotApplied::Conflict(1))]) && !has(&writer, "b"));
+    assert_eq!(are_applied(&put(&mut writer, &[&["b", "g"]])), [true]);
+    assert_eq!(count(&writer), 7);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// The outcome of a change that is asked for once. `None`: it waits.
+async fn at_once(engine: &Sqlite, key: &str, is_long: bool) -> Option<ApplyResult> {
+    let mut asked = std::pin::pin!(engine.apply(vec![spend(key)], is_long));
+    std::future::poll_fn(|context| Poll::Ready(Some(asked.as_mut().poll(context))))
+        .await
+        .and_then(|polled| if let Poll::Ready(outcome) = polled { Some(outcome) } else { None })
+}
+
+/// A change that meets no other one is written by the thread that asks. One that meets another, or is long, waits for its outcome. So does
+/// each where one thread alone serves requests.
+#[test]
+fn who_is_alone_writes_at_once() {
+    let directory = directory("at-once");
+    let path = directory.join("test.db");
+    let mut several = tokio::runtime::Builder::new_multi_thread();
+    let runtime = several.worker_threads(2).build().unwrap();
+    runtime.block_on(async {
+        let engine = Sqlite::open(path.to_str().unwrap(), &StoreOptions::default()).unwrap();
+        assert!(matches!(at_once(&engine, "a", false).await, Some(Ok(Applied))));
+        assert!(matches!(at_once(&engine, "a", false).await, Some(Err(NotApplied::Conflict(0)))), "spent already");
+        assert!(at_once(&engine, "long", true).await.is_none());
+        assert!(matches!(engine.apply(vec![spend("long")], true).await, Err(NotApplied::Conflict(0))), "it was written");
+        let beside = UnderWay::begin(&engine.under_way);
+        assert!(at_once(&engine, "b", false).await.is_none());
+        drop(beside);
+        assert!(matches!(engine.apply(vec![spend("b")], true).await, Err(NotApplied::Conflict(0))), "it was written");
+        let held = Arc::clone(&engine.writer);
+        let held = held.lock().unwrap();
+        assert!(at_once(&engine, "c", false).await.is_none(), "the thread of the queue writes just now");
+        drop(held);
+        let other = open_to_write(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        assert!(at_once(&engine, "d", false).await.is_none(), "another process writes just now");
+        other.execute_batch("ROLLBACK").unwrap();
+        assert!(matches!(engine.apply(vec![spend("d")], true).await, Err(NotApplied::Conflict(0))), "it was written");
+        engine.close().await;
+        assert!(matches!(at_once(&engine, "f", false).await, Some(Err(NotApplied::Fault(_)))));
+    });
+    let one = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    one.block_on(async {
+        let engine = Sqlite::open(path.to_str().unwrap(), &StoreOptions::default()).unwrap();
+        assert!(at_once(&engine, "e", false).await.is_none());
+        assert!(matches!(engine.apply(vec![spend("e")], false).await, Err(NotApplied::Conflict(0))), "it was written");
+        engine.close().await;
+    });
     std::fs::remove_dir_all(&directory).unwrap();
 }
