@@ -86,7 +86,7 @@ impl<'a> Settling<'a> {
             moved.state.request = rest.as_json()?;
         }
         if moved.is_only_begun() && end.is_none() {
-            return Ok(Some(Settled::Asked(Box::new(moved.state))));
+            return self.asked(moved.state).map(Some);
         }
         let burnt = self.burn(&mut draft);
         match self.machine.commit(&moved, draft).await? {
@@ -107,9 +107,17 @@ impl<'a> Settling<'a> {
             Committed::TurnedDown { event: OVERTAKEN, .. } => return Ok(Some(Settled::Overtaken)),
             Committed::TurnedDown { event, problem } => return self.turn_down(moved, event, problem).await.map(Some),
         }
-        let Some(end) = end else { return Ok(Some(Settled::Asked(Box::new(moved.state)))) };
+        let Some(end) = end else { return self.asked(moved.state).map(Some) };
         let code = end.granted.map(|granted| granted.code);
         Ok(Some(Settled::Ended(Box::new(Finished { state: moved.state, code, cookie: end.cookie }))))
+    }
+
+    /// A question goes with what it is about. One that a sign-in begins with learns it here: where nothing is asked, nobody needs it.
+    fn asked(&self, mut state: State) -> Result<Settled> {
+        if state.request.is_null() {
+            state.request = self.delivery.as_json()?;
+        }
+        Ok(Settled::Asked(Box::new(state)))
     }
 
     async fn turn_down(&self, moved: Moved, event: &'static str, problem: Problem) -> Result<Settled> {
@@ -119,7 +127,7 @@ impl<'a> Settling<'a> {
         match self.machine.commit(&moved, draft).await? {
             Committed::Yes => {
                 moved.state.version += 1;
-                Ok(Settled::Asked(Box::new(moved.state)))
+                self.asked(moved.state)
             }
             Committed::Late => Ok(Settled::Late),
             Committed::Conflict(at) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),

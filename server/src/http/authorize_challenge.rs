@@ -174,7 +174,6 @@ impl NativeRequest<'_> {
             },
             client: Some(caller.client_id.clone()),
             hint: request.login_hint.clone(),
-            request: delivery.as_json()?,
             existing: beside.map(|(_, existing)| existing),
         };
         let locale = self.locale(&request);

@@ -46,7 +46,6 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
         journey: if says(request::CREATE) { Journey::Register { draft: None } } else { Journey::SignIn },
         client: Some(request.client_id.clone()),
         hint: request.login_hint.clone(),
-        request: delivery.as_json()?,
         existing: session
             .as_ref()
             .filter(|session| counts(session))
@@ -96,8 +95,7 @@ async fn begin_here(
     (journey, client, delivery): (Journey, Option<String>, Delivery),
     session: Option<Session>,
 ) -> Result<Reply> {
-    let request = delivery.as_json()?;
-    let begin = Begin { journey, client, hint: None, request, existing: session.as_ref().map(existing) };
+    let begin = Begin { journey, client, hint: None, existing: session.as_ref().map(existing) };
     let locale = views::locale(app, incoming, None);
     let rules = rules(&app.authority(), &delivery, surroundings(incoming)).await?;
     let moved = begin_for(&app.machine, begin, &rules, &visitor(app, incoming, &locale), delivery.asked()).await?;

@@ -187,7 +187,6 @@ impl Holder<'_> {
             journey: Journey::SignIn,
             client: Some(client_id.to_owned()),
             hint: None,
-            request: delivery.as_json()?,
             existing: Some(Existing { subject, proofs, account: None }),
         };
         let (locale, providers) = (self.locale(), NativeProviders::new());

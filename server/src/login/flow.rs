@@ -28,8 +28,6 @@ pub struct Begin {
     pub journey: Journey,
     pub client: Option<String>,
     pub hint: Option<String>,
-    /// Opaque to the machine.
-    pub request: Json,
     pub existing: Option<Existing>,
 }
 
@@ -175,7 +173,7 @@ impl Begin {
     fn state(self, rules: &Rules, now_ms: i64) -> Result<State> {
         let (subject, proofs) = self.existing.map_or((None, Vec::new()), |existing| (Some(existing.subject), existing.proofs));
         let mut state = State::new(crate::seal::time_ordered_id(now_ms)?, now_ms, now_ms + LIFETIME_MS, self.journey);
-        (state.client, state.request, state.hint) = (self.client, self.request, self.hint);
+        (state.client, state.hint) = (self.client, self.hint);
         (state.subject, state.proofs) = (subject, proofs);
         // Whoever has only old proofs is asked again, and another person may answer. An account's own changes stay its own.
         let not_before_ms = not_before_ms(&state, rules, now_ms);

@@ -154,7 +154,7 @@ pub struct State {
     /// How many answers have moved it.
     pub version: i64,
     pub client: Option<String>,
-    /// Whose sign-in this is; opaque to the machine.
+    /// Whose sign-in this is; opaque to the machine. Null until its first question is asked.
     pub request: Json,
     pub journey: Journey,
     /// A name to begin with.

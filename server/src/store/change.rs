@@ -14,6 +14,10 @@ pub enum Expect {
     Any,
 }
 
+/// How a statement ends that changes nothing: the row must be there, and stays as it is until the change is committed. It is locked as by an
+/// UPDATE of it, and no new version of it is written.
+pub(super) const ROW_LOCK: &str = " FOR NO KEY UPDATE";
+
 #[derive(Clone, Debug)]
 pub struct Statement {
     pub sql: &'static str,

@@ -78,11 +78,13 @@ fn keys(statements: &[Statement]) -> Vec<u64> {
     keys
 }
 
-/// Which values name an account or a client whose rows an UPDATE or DELETE may wait for. A passkey is its account's. An INSERT names a client
+/// Which values name an account or a client whose rows an UPDATE, a DELETE or a lock may wait for. A passkey is its account's. An INSERT names a client
 /// that many sign-ins have in common, and waits for none of them.
 fn text_keys(sql: &'static str) -> impl Iterator<Item = usize> {
     let (head, condition) = sql.split_once(" WHERE ").filter(|(head, _)| !head.starts_with("INSERT")).unwrap_or_default();
-    let names_id = ["UPDATE account ", "UPDATE client ", "DELETE FROM account", "DELETE FROM client"].iter().any(|it| head.starts_with(it));
+    const NAMES_ID: [&str; 5] =
+        ["UPDATE account ", "UPDATE client ", "DELETE FROM account", "DELETE FROM client", "SELECT 1 AS one FROM account"];
+    let names_id = NAMES_ID.iter().any(|it| head.starts_with(it));
     let own = names_id.then(|| condition.strip_prefix("id = $")).flatten();
     let others = condition.match_indices("account = $").map(|(at, found)| &condition[at + found.len()..]);
     own.into_iter().chain(others).filter_map(number_of)

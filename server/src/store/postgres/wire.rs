@@ -1,6 +1,7 @@
 //! One connection to PostgreSQL, spoken to by its own protocol (3.0). tokio-postgres ends every statement with a Sync of its own. Here a
 //! whole change, or several, go out with one. Statements are prepared by name the first time they are sent.
 
+use super::super::change::ROW_LOCK;
 use super::super::value::{Columns, Row, Value};
 use crate::error::Fault;
 use bytes::BytesMut;
@@ -304,8 +305,8 @@ impl Wire {
             // It makes one row, or fails by itself.
             Some(1) if is_plain_insert(sql) => frontend::parse(&name, sql, [], &mut self.outgoing)?,
             Some(wanted) => {
-                let guarded =
-                    format!("WITH x AS ({sql} RETURNING 1 AS one) SELECT 1/(CASE WHEN count(*) = {wanted} THEN 1 ELSE 0 END) FROM x");
+                let returning = if sql.ends_with(ROW_LOCK) { "" } else { " RETURNING 1 AS one" };
+                let guarded = format!("WITH x AS ({sql}{returning}) SELECT 1/(CASE WHEN count(*) = {wanted} THEN 1 ELSE 0 END) FROM x");
                 frontend::parse(&name, &guarded, [], &mut self.outgoing)?;
             }
         }

@@ -1,5 +1,6 @@
 //! How a connection to SQLite is opened, and what both sides of the store do with one.
 
+use super::super::change::ROW_LOCK;
 use super::super::migrate;
 use super::super::value::Value;
 use crate::error::Fault;
@@ -91,9 +92,9 @@ pub(super) fn open_to_write(path: &PathBuf) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
-/// To SQLite `$1` is a name, bound by first appearance; `?1` is a place.
+/// To SQLite `$1` is a name, bound by first appearance; `?1` is a place. It has no locks of rows, and needs none: one connection writes.
 pub(super) fn placed(sql: &str) -> String {
-    sql.replace('$', "?")
+    sql.strip_suffix(ROW_LOCK).unwrap_or(sql).replace('$', "?")
 }
 
 pub(super) fn bind(statement: &mut rusqlite::CachedStatement<'_>, values: &[Value]) -> rusqlite::Result<()> {

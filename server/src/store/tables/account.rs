@@ -16,7 +16,7 @@ pub const SET_PASSWORD: &str = "INSERT INTO credential (account, kind, id, secre
 pub const REHASH: &str = "UPDATE credential SET secret = $3 WHERE account = $1 AND kind = 'password' AND id = '' AND secret = $2";
 pub const RAISE: &str = "UPDATE account SET version = version + 1 WHERE id = $1";
 /// Writes nothing new, but takes the row. A change that raises the version at the same time comes before or after, never between.
-pub const HOLD: &str = "UPDATE account SET version = version WHERE id = $1 AND version = $2 AND state = 'active'";
+pub const HOLD: &str = "SELECT 1 AS one FROM account WHERE id = $1 AND version = $2 AND state = 'active' FOR NO KEY UPDATE";
 /// A sign-in that began before and is written later is over, too.
 pub const SESSIONS_FROM: &str = "UPDATE account SET sessions_from_ms = $2 WHERE id = $1";
 /// Is the person still signed in wherever that was so at this time, unless they signed out there?

@@ -89,7 +89,8 @@ pub const CLIENTS_OF_SESSION: &str = "SELECT DISTINCT client, account FROM app_g
 /// The first end counts: the instant of an ended grant stays.
 pub const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND number = $2 AND state <> 'ended'";
 /// Writes nothing new and takes the row: the grant lives on until what hangs below it is written.
-pub const HOLD: &str = "UPDATE app_grant SET used_ms = used_ms WHERE session = $1 AND number = $2 AND state = 'active' AND ends_ms > $3";
+pub const HOLD: &str =
+    "SELECT 1 AS one FROM app_grant WHERE session = $1 AND number = $2 AND state = 'active' AND ends_ms > $3 FOR NO KEY UPDATE";
 /// The oldest of a person's grants to one client give way (153-F). The count stands in the statement: two sign-ins at the same moment
 /// must not both find room for one.
 /// `ended_ms = 0` lets the engines use the partial index.

@@ -6,7 +6,7 @@ pub const INSERT: &str =
     "INSERT INTO device_secret (session, number, account, client, instance, sso_jkt, written_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 pub const READ: &str = "SELECT instance, sso_jkt FROM device_secret WHERE session = $1 AND number = $2";
 /// A join is only good while the secret is there: whoever signs out in any app of the session takes it away.
-pub const HOLD: &str = "UPDATE device_secret SET written_ms = written_ms WHERE session = $1 AND number = $2";
+pub const HOLD: &str = "SELECT 1 AS one FROM device_secret WHERE session = $1 AND number = $2 FOR NO KEY UPDATE";
 /// Sign-out in any app of the session ends the secrets of all. Of sessions that came from it, the secrets of those that have ended go.
 pub const FORGET_SIGNED_OUT: &str =
     "DELETE FROM device_secret WHERE session IN (SELECT id FROM session WHERE id = $1 OR (parent = $1 AND state = 'ended'))";

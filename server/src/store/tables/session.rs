@@ -20,7 +20,7 @@ pub const INSERT: &str = "INSERT INTO session (id, account, state, cookie, proof
 pub const RAISE: &str = "UPDATE session SET cookie = $3, proofs = $4, acr = $5, amr = $6, auth_time_ms = $7, used_ms = $8, \
     device = $9, address = $10, version = version + 1 WHERE id = $1 AND version = $2 AND state = 'active'";
 /// Writes nothing new and takes the row. An end at the same moment comes before or after this change, never between.
-pub const HOLD: &str = "UPDATE session SET version = version WHERE id = $1 AND state = 'active'";
+pub const HOLD: &str = "SELECT 1 AS one FROM session WHERE id = $1 AND state = 'active' FOR NO KEY UPDATE";
 pub const OWNER: &str = "SELECT account FROM session WHERE id = $1 AND state = 'active'";
 pub const TOUCH: &str = "UPDATE session SET used_ms = $2 WHERE id = $1";
 /// No cookie proves the session any more; the grants below it live on.
