@@ -15,7 +15,8 @@ pub enum Expect {
 }
 
 /// How a statement ends that changes nothing: the row must be there, and stays as it is until the change is committed. It is locked as by an
-/// UPDATE of it, and no new version of it is written.
+/// UPDATE of it, and no new version of it is written. This rests on `read committed`, where a later statement sees what was committed
+/// meanwhile (`postgres/startup.rs`).
 pub(super) const ROW_LOCK: &str = " FOR NO KEY UPDATE";
 
 #[derive(Clone, Debug)]

@@ -151,8 +151,8 @@ impl Store {
             Engine::Sqlite(engine) => {
                 let mut draft = change.into_draft();
                 draft.draw(&mut |now| self.0.ids.next(now));
-                let (first_entry, is_long) = (draft.own_statements().len(), draft.goes_alone());
-                match engine.apply(draft.into_statements(), is_long).await {
+                let first_entry = draft.own_statements().len();
+                match engine.apply(draft.into_statements()).await {
                     // An id that is there already says nothing about the change: whoever asks again draws another one.
                     Err(NotApplied::Conflict(at)) if at >= first_entry => Err(NotApplied::Busy),
                     other => other,

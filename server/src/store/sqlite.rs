@@ -1,9 +1,8 @@
-//! SQLite: one writer that commits in groups, readers of its own. WAL, synchronous=FULL: a change is answered after its
-//! COMMIT reached the disk.
+//! SQLite: one writer thread that commits in groups, readers of its own. WAL, synchronous=FULL: a change is answered
+//! after its COMMIT reached the disk.
 //!
-//! The whole path of a change is in this file. A change that meets no other one is written by the thread that asks. Else
-//! `Sqlite::apply` puts it into the queue, and a thread drains the queue into one transaction, commits once, and answers
-//! everybody.
+//! The whole path of a change is in this file. `Sqlite::apply` puts it into the queue. The writer drains the queue into one
+//! transaction, commits once, and answers everybody.
 
 mod connection;
 mod readers;
@@ -13,26 +12,17 @@ use super::options::StoreOptions;
 use super::value::{Row, Value};
 use crate::error::Fault;
 use crate::limits::OncePerSecond;
-use connection::{Address, PATIENCE, address, bind, fault, open_to_write, placed};
+use connection::{Address, address, bind, fault, open_to_write, placed};
 use readers::Readers;
 use rusqlite::{Connection, ErrorCode};
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
-use std::time::Duration;
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 pub struct Sqlite {
     queue: SyncSender<Job>,
-    /// `None`: the store is closed.
-    writer: Arc<Mutex<Option<Writer>>>,
-    /// Changes that were asked for and have no outcome yet.
-    under_way: AtomicUsize,
-    /// Another thread serves requests while one waits for the disk.
-    may_wait: bool,
     readers: Arc<Readers>,
 }
 
@@ -51,15 +41,13 @@ impl Sqlite {
         let path = PathBuf::from(path);
         let connection = connection::prepare(&path)?;
         let readers = Arc::new(Readers::open(&path, options.readers)?);
-        let writer = Arc::new(Mutex::new(Some(Writer { connection, path, texts: HashMap::new(), careful: 0 })));
+        let writer = Writer { connection, path, texts: HashMap::new(), careful: 0 };
         let (queue, jobs) = sync_channel(options.queue.max(1));
-        let of_thread = Arc::clone(&writer);
         std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || drain(&of_thread, &jobs))
+            .spawn(move || writer.drain(&jobs))
             .map_err(|it| Fault::new(format!("no thread for the writer: {it}")))?;
-        let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
-        Ok(Self { queue, writer, under_way: AtomicUsize::new(0), may_wait: threads > 1, readers })
+        Ok(Self { queue, readers })
     }
 
     /// A read of one row takes microseconds, so it runs on the calling thread.
@@ -79,35 +67,13 @@ impl Sqlite {
         tokio::task::spawn_blocking(read).await.map_err(|it| Fault::new(it.to_string()))?
     }
 
-    /// `is_long`: work such as a sweep, which the caller's thread never does.
-    pub async fn apply(&self, statements: Vec<Statement>, is_long: bool) -> ApplyResult {
-        let under_way = UnderWay::begin(&self.under_way);
-        if under_way.is_alone
-            && self.may_wait
-            && !is_long
-            && let Some(outcome) = self.write_here(&statements)
-        {
-            return outcome;
-        }
+    pub async fn apply(&self, statements: Vec<Statement>) -> ApplyResult {
         let (answer, answered) = oneshot::channel();
         match self.queue.try_send(Job::Apply(statements, answer)) {
             Ok(()) => answered.await.unwrap_or_else(|_| Err(stopped())),
             Err(TrySendError::Full(_)) => Err(NotApplied::Busy),
             Err(TrySendError::Disconnected(_)) => Err(stopped()),
         }
-    }
-
-    /// Nobody else writes, so nobody would share the commit. Two wake-ups of threads would cost more than the change. `None`: somebody
-    /// writes after all, in this process or in another one.
-    fn write_here(&self, statements: &[Statement]) -> Option<ApplyResult> {
-        let mut writer = match self.writer.try_lock() {
-            Ok(writer) => writer,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        let Some(writer) = writer.as_mut() else { return Some(Err(stopped())) };
-        let outcome = writer.commit_at_once(statements);
-        (!matches!(outcome, Err(NotApplied::Busy))).then_some(outcome)
     }
 
     /// Gives room that deleted rows left back to the disk, a little at a time.
@@ -127,56 +93,7 @@ fn stopped() -> NotApplied {
     NotApplied::Fault(Fault::new("the writer has stopped"))
 }
 
-/// A change that has no outcome yet, as long as its caller waits for one.
-struct UnderWay<'a> {
-    all: &'a AtomicUsize,
-    is_alone: bool,
-}
-
-impl<'a> UnderWay<'a> {
-    fn begin(all: &'a AtomicUsize) -> Self {
-        Self { all, is_alone: all.fetch_add(1, Ordering::Relaxed) == 0 }
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.all.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 const BATCH: usize = 256;
-
-/// The thread that drains the queue until the store closes.
-fn drain(writer: &Mutex<Option<Writer>>, jobs: &Receiver<Job>) {
-    while let Ok(first) = jobs.recv() {
-        // Whoever writes on a thread of its own is waited for first: what comes meanwhile shares the commit.
-        let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut batch, mut closing, mut shrinking) = (Vec::new(), None, false);
-        let mut next = Some(first);
-        while let Some(job) = next {
-            match job {
-                Job::Apply(statements, answer) => batch.push((statements, answer)),
-                Job::Shrink => shrinking = true,
-                Job::Close(done) => closing = Some(done),
-            }
-            next = if batch.len() < BATCH && closing.is_none() { jobs.try_recv().ok() } else { None };
-        }
-        if let Some(writer) = writer.as_mut() {
-            writer.commit_all(batch);
-            if shrinking && let Err(error) = shrink(&writer.connection) {
-                tracing::warn!(%error, "the database could not be made smaller");
-            }
-        }
-        if let Some(done) = closing {
-            if let Some(writer) = writer.take() {
-                let _ = writer.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
-            }
-            let _ = done.send(());
-            return;
-        }
-    }
-}
 
 /// Pages given back at once: this takes some milliseconds.
 const PAGES: i64 = 2000;
@@ -207,6 +124,32 @@ struct Writer {
 const CAREFUL: u32 = 64;
 
 impl Writer {
+    /// The thread that writes: it drains the queue until the store closes.
+    fn drain(mut self, jobs: &Receiver<Job>) {
+        while let Ok(first) = jobs.recv() {
+            let (mut batch, mut closing, mut shrinking) = (Vec::new(), None, false);
+            let mut next = Some(first);
+            while let Some(job) = next {
+                match job {
+                    Job::Apply(statements, answer) => batch.push((statements, answer)),
+                    Job::Shrink => shrinking = true,
+                    Job::Close(done) => closing = Some(done),
+                }
+                next = if batch.len() < BATCH && closing.is_none() { jobs.try_recv().ok() } else { None };
+            }
+            self.commit_all(batch);
+            if shrinking && let Err(error) = shrink(&self.connection) {
+                tracing::warn!(%error, "the database could not be made smaller");
+            }
+            if let Some(done) = closing {
+                let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+                drop(self.connection);
+                let _ = done.send(());
+                return;
+            }
+        }
+    }
+
     /// Commits a batch, and answers everybody.
     fn commit_all(&mut self, batch: Vec<Member>) {
         let changes: Vec<&[Statement]> = batch.iter().map(|(statements, _)| &statements[..]).collect();
@@ -214,15 +157,6 @@ impl Writer {
         for ((_, answer), outcome) in batch.into_iter().zip(outcomes) {
             let _ = answer.send(outcome);
         }
-    }
-
-    /// A change by itself. `Busy`: another process has the file, and nobody waited for it.
-    fn commit_at_once(&mut self, statements: &[Statement]) -> ApplyResult {
-        let patience = |connection: &Connection, wait| connection.busy_timeout(wait).map_err(|it| fault(&it));
-        patience(&self.connection, Duration::ZERO)?;
-        let outcome = self.commit(&[statements]).pop().unwrap_or(Err(NotApplied::Busy));
-        patience(&self.connection, PATIENCE)?;
-        outcome
     }
 
     /// What each change of the batch hears.

@@ -78,8 +78,8 @@ fn keys(statements: &[Statement]) -> Vec<u64> {
     keys
 }
 
-/// Which values name an account or a client whose rows an UPDATE, a DELETE or a lock may wait for. A passkey is its account's. An INSERT names a client
-/// that many sign-ins have in common, and waits for none of them.
+/// Which values name an account or a client whose rows an UPDATE, a DELETE or a lock may wait for. A passkey is its account's. An INSERT names
+/// a client that many sign-ins have in common, and waits for none of them.
 fn text_keys(sql: &'static str) -> impl Iterator<Item = usize> {
     let (head, condition) = sql.split_once(" WHERE ").filter(|(head, _)| !head.starts_with("INSERT")).unwrap_or_default();
     const NAMES_ID: [&str; 5] =

@@ -12,9 +12,6 @@ use std::time::Duration;
 /// WAL-reset data loss is fixed from here on.
 const OLDEST: i32 = 3_051_003;
 
-/// How long a change waits for another process that has the file.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-
 /// Negative: kibibytes and not pages (SQLite, PRAGMA cache_size). A small store never uses it up.
 const WRITER_CACHE_KIB: i64 = -16 * 1024;
 
@@ -71,7 +68,7 @@ pub(super) fn connect(path: &PathBuf) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|it| Fault::new(format!("cannot open {}: {it}", path.display())))?;
     let set = || {
-        connection.busy_timeout(PATIENCE)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;

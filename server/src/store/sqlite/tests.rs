@@ -1,20 +1,13 @@
 //! The writer commits in groups, and undoes alone what is refused.
 #![allow(clippy::unwrap_used, reason = "tests")]
-#![allow(clippy::await_holding_lock, reason = "a test asks what somebody else does meanwhile")]
 use super::super::tables;
 use super::connection::migrate_schema;
 use super::*;
-use std::task::Poll;
-
-fn directory(name: &str) -> PathBuf {
-    let directory = std::env::temp_dir().join(format!("symbolon-writer-{name}-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    directory
-}
 
 /// A database of its own, which goes with its folder.
 fn database(name: &str) -> (PathBuf, Writer) {
-    let directory = directory(name);
+    let directory = std::env::temp_dir().join(format!("symbolon-writer-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
     let path = directory.join("test.db");
     let mut connection = open_to_write(&path).unwrap();
     migrate_schema(&mut connection).unwrap();
@@ -84,53 +77,5 @@ fn a_change_that_is_refused_halfway_leaves_nothing() {
     assert!(matches!(alone[..], [Err(NotApplied::Conflict(1))]) && !has(&writer, "b"));
     assert_eq!(are_applied(&put(&mut writer, &[&["b", "g"]])), [true]);
     assert_eq!(count(&writer), 7);
-    std::fs::remove_dir_all(&directory).unwrap();
-}
-
-/// The outcome of a change that is asked for once. `None`: it waits.
-async fn at_once(engine: &Sqlite, key: &str, is_long: bool) -> Option<ApplyResult> {
-    let mut asked = std::pin::pin!(engine.apply(vec![spend(key)], is_long));
-    std::future::poll_fn(|context| Poll::Ready(Some(asked.as_mut().poll(context))))
-        .await
-        .and_then(|polled| if let Poll::Ready(outcome) = polled { Some(outcome) } else { None })
-}
-
-/// A change that meets no other one is written by the thread that asks. One that meets another, or is long, waits for its outcome. So does
-/// each where one thread alone serves requests.
-#[test]
-fn who_is_alone_writes_at_once() {
-    let directory = directory("at-once");
-    let path = directory.join("test.db");
-    let mut several = tokio::runtime::Builder::new_multi_thread();
-    let runtime = several.worker_threads(2).build().unwrap();
-    runtime.block_on(async {
-        let engine = Sqlite::open(path.to_str().unwrap(), &StoreOptions::default()).unwrap();
-        assert!(matches!(at_once(&engine, "a", false).await, Some(Ok(Applied))));
-        assert!(matches!(at_once(&engine, "a", false).await, Some(Err(NotApplied::Conflict(0)))), "spent already");
-        assert!(at_once(&engine, "long", true).await.is_none());
-        assert!(matches!(engine.apply(vec![spend("long")], true).await, Err(NotApplied::Conflict(0))), "it was written");
-        let beside = UnderWay::begin(&engine.under_way);
-        assert!(at_once(&engine, "b", false).await.is_none());
-        drop(beside);
-        assert!(matches!(engine.apply(vec![spend("b")], true).await, Err(NotApplied::Conflict(0))), "it was written");
-        let held = Arc::clone(&engine.writer);
-        let held = held.lock().unwrap();
-        assert!(at_once(&engine, "c", false).await.is_none(), "the thread of the queue writes just now");
-        drop(held);
-        let other = open_to_write(&path).unwrap();
-        other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        assert!(at_once(&engine, "d", false).await.is_none(), "another process writes just now");
-        other.execute_batch("ROLLBACK").unwrap();
-        assert!(matches!(engine.apply(vec![spend("d")], true).await, Err(NotApplied::Conflict(0))), "it was written");
-        engine.close().await;
-        assert!(matches!(at_once(&engine, "f", false).await, Some(Err(NotApplied::Fault(_)))));
-    });
-    let one = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    one.block_on(async {
-        let engine = Sqlite::open(path.to_str().unwrap(), &StoreOptions::default()).unwrap();
-        assert!(at_once(&engine, "e", false).await.is_none());
-        assert!(matches!(engine.apply(vec![spend("e")], false).await, Err(NotApplied::Conflict(0))), "it was written");
-        engine.close().await;
-    });
     std::fs::remove_dir_all(&directory).unwrap();
 }
