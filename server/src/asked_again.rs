@@ -40,6 +40,10 @@ fn rule<'a>(core: &'a Core, provider: &str) -> Option<&'a RepeatedCheck> {
     core.config.upstream.get(provider)?.check.as_ref()
 }
 
+fn vault(core: &Core) -> Vault {
+    Vault { store: core.store.clone(), keyring: core.keyring.clone() }
+}
+
 fn is_wanted(core: &Core) -> bool {
     core.config.upstream.values().any(|it| it.check.is_some())
 }
@@ -72,7 +76,7 @@ async fn ask(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> std:
     if core.store.one(provider_session::BY_ENTRY, &asked.key()).await?.is_none() {
         return write(core, provider_check::DONE, asked.with([])).await;
     }
-    let vault = Vault { store: core.store.clone(), keyring: core.keyring.clone() };
+    let vault = vault(core);
     let stored = vault.of_identity((&asked.identity, name), &asked.account).await?.filter(|it| it.kept.refresh_token.is_some());
     let Some(stored) = stored else { return write(core, provider_check::LATER, asked.with([0.into()])).await };
     // An API's request asks the provider now: its answer is as good, and the next round looks at it.
@@ -82,7 +86,7 @@ async fn ask(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> std:
     match provider.stands_by(&leased.stored.kept, now_ms).await {
         Ok(Again::Given(next)) => {
             count(provider, "confirmed");
-            confirm(core, &asked, (&vault, &leased), &next, now_ms + check.every.ms()).await
+            confirm(core, &asked, &leased, &next, now_ms + check.every.ms()).await
         }
         Ok(Again::Refused) => {
             count(provider, "refused");
@@ -102,12 +106,13 @@ async fn ask(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> std:
 async fn confirm(
     core: &Core,
     asked: &IdentityToAsk,
-    (vault, leased): (&Vault, &Leased),
+    leased: &Leased,
     next: &ProviderTokens,
     next_ms: i64,
 ) -> std::result::Result<(), Fault> {
     let mut change = Change::new(core.now_ms());
     let now_ms = change.now_ms();
+    let vault = vault(core);
     vault.replace(&mut change, leased, next)?;
     change.run_expecting(provider_check::CONFIRMED, asked.with([now_ms.into(), next_ms.into()]), Expect::Any);
     if !core.store.try_apply(change, WHAT).await? {

@@ -24,11 +24,11 @@ pub async fn approvals(app: &App, incoming: &Incoming) -> Result<Reply> {
     };
     match found {
         Some(stored) if stored.is_open(incoming.now_ms) => {
-            let BackchannelRow { id, account, asked, client_id, .. } = stored;
+            let BackchannelRow { id, account, asked, .. } = stored;
             // Whoever else is signed in here stays so until the person who is asked has signed in.
             let session = session.filter(|session| session.account == account);
             let delivery = Delivery::Backchannel(Box::new(BackchannelAuthorization { id, account, asked }));
-            login_begin::for_device(app, incoming, (&client_id, delivery), session).await
+            login_begin::for_device(app, incoming, delivery, session).await
         }
         _ => views::shown_alone(app, incoming, 200, &Step::new("approval_none"), Some(&app.url("/account"))),
     }

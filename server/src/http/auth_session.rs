@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::error::{Fault, Result};
 use crate::login::context::Answer;
 use crate::login::machine::{Received, over};
-use crate::login::row::SignInSecret;
+use crate::login::row::{HeldSignIn, SignInSecret};
 use crate::login::state::State;
 use symbolon_oauth::{base64url, digest};
 
@@ -70,7 +70,9 @@ impl AuthSession {
                 let secret = made.ok_or_else(|| over().because("the master key of the start is gone"))?;
                 app.machine.receive_start(state, &secret, answer, now_ms).await
             }
-            Self::Row { id, version, secret } => app.machine.receive_answer(id, (secret, *version), answer, now_ms).await,
+            Self::Row { id, version, secret } => {
+                app.machine.receive_answer(HeldSignIn { id, version: *version, secret }, answer, now_ms).await
+            }
         }
     }
 }

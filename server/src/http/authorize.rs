@@ -1,7 +1,8 @@
 //! GET and POST /authorize. RFC 6749 4.1.1, RFC 9126 4, RFC 9207, OpenID Connect Core 3.1.2.
 
+use super::continue_page::{self, RedirectionEndpoint};
 use super::reply::Reply;
-use super::{browser_session, continue_page, login_begin, pages};
+use super::{browser_session, login_begin, pages};
 use crate::app::App;
 use crate::authorization::request::{self, AuthorizationRequest, RequestProblem};
 use crate::authorization::{delivery, pushed};
@@ -20,7 +21,8 @@ pub async fn authorize(app: &App, incoming: &Incoming) -> Result<Reply> {
             let response = delivery::respond(&app.authority(), &back, &error, incoming.now_ms).await?;
             // The redirect URI is this client's: that was checked before anything else of the request.
             let client_id = incoming.parameters().get("client_id").unwrap_or_default();
-            let response = continue_page::before(app, incoming, (client_id, &back.redirect_uri), response, None).await?;
+            let endpoint = RedirectionEndpoint { client_id, redirect_uri: &back.redirect_uri };
+            let response = continue_page::before(app, incoming, endpoint, response, None).await?;
             incoming.known.refuse(refused);
             pages::send(app, incoming, response)
         }

@@ -92,6 +92,15 @@ struct Exit {
 
 const OPERATOR: Exit = Exit { why: "the operator sends this sign-in to the browser", comes_back: false };
 
+/// A sign-in that goes on in the browser.
+struct Leaving<'a> {
+    why: &'static str,
+    /// Who is proved already.
+    subject: Option<&'a str>,
+    /// None: nothing of it is brought back.
+    comes_back: Option<ComesBack>,
+}
+
 /// One request of an app that may ask people itself.
 struct NativeRequest<'a> {
     app: &'a App,
@@ -438,7 +447,8 @@ impl NativeRequest<'_> {
         let app = self.app;
         let Some((answer, answering)) = answered else {
             let mut change = Change::new(self.incoming.now_ms);
-            let left = self.push(&mut change, request, None, (exit.why, None)).await?;
+            let leaving = Leaving { why: exit.why, subject: None, comes_back: None };
+            let left = self.push(&mut change, request, leaving).await?;
             let burnt = self.caller.burn(&mut change);
             burnt.applied(app.store.apply(change).await)?;
             return Ok(self.to_browser(&left, request, None));
@@ -451,7 +461,8 @@ impl NativeRequest<'_> {
         let version = answering.state.version + 1;
         let comes_back = exit.comes_back && request.comes_back && !manages(request);
         let back_to = comes_back.then(|| ComesBack::to(&moved.state.id, version));
-        let left = self.push(&mut draft.change, request, subject, (exit.why, back_to)).await?;
+        let leaving = Leaving { why: exit.why, subject, comes_back: back_to };
+        let left = self.push(&mut draft.change, request, leaving).await?;
         if comes_back {
             (moved.state.pending, moved.state.away) = (answering.state.pending.clone(), Some(Away { left, version }));
         } else {
@@ -469,14 +480,9 @@ impl NativeRequest<'_> {
         }
     }
 
-    async fn push(
-        &self,
-        change: &mut Change,
-        request: &AuthorizationRequest,
-        subject: Option<&str>,
-        (why, comes_back): (&str, Option<ComesBack>),
-    ) -> Result<Left> {
+    async fn push(&self, change: &mut Change, request: &AuthorizationRequest, leaving: Leaving<'_>) -> Result<Left> {
         let Self { app, incoming, caller, .. } = self;
+        let Leaving { why, subject, comes_back } = leaving;
         let until_ms = incoming.now_ms + pushed::LIFETIME_S * 1000;
         let request_uri = match &request.code_challenge {
             // There the account has a page of its own.

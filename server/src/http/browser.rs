@@ -3,7 +3,7 @@
 use super::reply::{Reply, add_cookie};
 use crate::app::App;
 use crate::error::Result;
-use crate::login::row;
+use crate::login::row::{self, HeldSignIn};
 use crate::sessions;
 use crate::store::Change;
 use crate::web::request::Incoming;
@@ -50,6 +50,11 @@ impl SignInCookie {
     pub fn of(app: &App, incoming: &Incoming, id: &[u8; 16]) -> Option<Self> {
         let secret = base64url::decode(incoming.cookie(&Self::name(app, id))?)?.try_into().ok()?;
         Some(Self { id: *id, secret })
+    }
+
+    /// What the browser holds of the sign-in. `version`: as its page says it, or the address by which it comes back.
+    pub fn at(&self, version: i64) -> HeldSignIn<'_> {
+        HeldSignIn { id: &self.id, version, secret: &self.secret }
     }
 
     /// All of them, oldest first: ids are ordered by time.

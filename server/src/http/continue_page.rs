@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::authorization::continuing::{self, OpenedAnswer};
 use crate::authorization::delivery::{Response, origin};
 use crate::authorization::redirects::redirect_is_registered;
+use crate::authorization::request::AuthorizationRequest;
 use crate::config::{Client, ContinuePage};
 use crate::error::Result;
 use crate::links::onward::links_to;
@@ -23,15 +24,28 @@ use symbolon_oauth::{base64url, digest};
 /// The cookie lives as long as the answer.
 const COOKIE_S: i64 = 300;
 
+/// Where a client gets its answers, and which client. RFC 6749 3.1.2.
+#[derive(Clone, Copy)]
+pub struct RedirectionEndpoint<'a> {
+    pub client_id: &'a str,
+    pub redirect_uri: &'a str,
+}
+
+impl<'a> RedirectionEndpoint<'a> {
+    pub fn of(request: &'a AuthorizationRequest) -> Self {
+        Self { client_id: &request.client_id, redirect_uri: &request.back.redirect_uri }
+    }
+}
+
 /// Where an answer goes first: to the client's continue page, if it has one. `sign_in`: the sign-in that ended with it.
 pub async fn before(
     app: &App,
     incoming: &Incoming,
-    back: (&str, &str),
+    endpoint: RedirectionEndpoint<'_>,
     response: Response,
     sign_in: Option<&[u8; 16]>,
 ) -> Result<Response> {
-    let (client_id, redirect_uri) = back;
+    let RedirectionEndpoint { client_id, redirect_uri } = endpoint;
     let Response::Address(to) = &response else { return Ok(response) };
     let Some(client) = app.clients.get(client_id).await? else { return Ok(response) };
     let Some(page) = continuing::page_of(&client, redirect_uri, to) else {

@@ -71,7 +71,7 @@ async fn go_on(app: &App, incoming: &Incoming, (stored, came_by): (Option<Device
         (Told::Approved, Some(stored)) => views::device(app, incoming, "device_approved", &stored.client_id).await,
         (Told::Open, Some(stored)) => {
             let delivery = DeviceAuthorization { id: stored.id, asked: stored.asked, came_by };
-            login_begin::for_device(app, incoming, (&stored.client_id, Delivery::Device(Box::new(delivery))), session).await
+            login_begin::for_device(app, incoming, Delivery::Device(Box::new(delivery)), session).await
         }
         _ => ask(app, incoming, None, Some("user_code_over")),
     }

@@ -48,13 +48,19 @@ pub fn visitor<'a>(app: &App, incoming: &'a Incoming, locale: &'a str) -> Visito
     }
 }
 
-pub(super) fn settling<'a>(
-    app: &'a App,
-    delivery: &'a Delivery,
-    (session, visitor): (Option<&'a Session>, &'a Visitor<'a>),
-    secret: [u8; 32],
-    others: &[SignInCookie],
-) -> Settling<'a> {
+/// What a browser brings to a sign-in that is settled.
+pub(super) struct BrowserSignIn<'a> {
+    /// The browser's present session.
+    pub session: Option<&'a Session>,
+    pub visitor: &'a Visitor<'a>,
+    /// What the sign-in's cookie will have.
+    pub secret: [u8; 32],
+    /// Sign-ins of other people in this browser, which are over when this one ends.
+    pub others: &'a [SignInCookie],
+}
+
+pub(super) fn settling<'a>(app: &'a App, delivery: &'a Delivery, browser: BrowserSignIn<'a>) -> Settling<'a> {
+    let BrowserSignIn { session, visitor, secret, others } = browser;
     Settling {
         authority: app.authority(),
         machine: &app.machine,
@@ -105,7 +111,7 @@ pub async fn answer(app: &App, incoming: &Incoming, address: &str) -> Result<Rep
     let form = verified_form(app, incoming, &id, &format!("sign-in {version}")).ok_or_else(|| over().because("form token"))?;
     let fields = fields(form);
     let answer = Answer { action: action(form), fields: &fields };
-    let received = app.machine.receive_answer(&id, (&cookie.secret, version), &answer, incoming.now_ms).await?;
+    let received = app.machine.receive_answer(cookie.at(version), &answer, incoming.now_ms).await?;
     Ok(forgetting(app, &answer, go_on(app, incoming, &answer, received).await?))
 }
 
@@ -163,7 +169,8 @@ async fn judge_once(app: &App, incoming: &Incoming, answer: &Answer<'_>, answeri
     let taken_ms = moved.taken_ms();
     let session = session.filter(|_| !moved.ends_sessions());
     let others = settle::others(app, incoming, &moved).await?;
-    match settling(app, &delivery, (session.as_ref(), &visitor), secret, &others).settle(moved).await {
+    let browser = BrowserSignIn { session: session.as_ref(), visitor: &visitor, secret, others: &others };
+    match settling(app, &delivery, browser).settle(moved).await {
         Ok(Settled::Asked(state)) => again(app, incoming, &state, secret).map(Some),
         Ok(Settled::Ended(ended)) => {
             let mut reply = again(app, incoming, &ended.state, secret)?;

@@ -2,7 +2,7 @@
 //! answers.
 
 use super::browser::{SignInCookie, form_token};
-use super::login::{settling, surroundings, visitor};
+use super::login::{BrowserSignIn, settling, surroundings, visitor};
 use super::pages as views;
 use super::remembered;
 use super::reply::{self, Reply};
@@ -13,6 +13,7 @@ use crate::authorization::request::{self, AuthorizationRequest};
 use crate::authorization::settle::{Finished, Settled, begin_for, rules};
 use crate::error::{Error, Refused, Result};
 use crate::login::accounts::Account;
+use crate::login::context::Visitor;
 use crate::login::flow::{Begin, Existing, Moved};
 use crate::login::journey::Journey;
 use crate::login::machine::over;
@@ -52,9 +53,10 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
             .map(|session| Existing { account: known.map(Box::new), ..existing(session) }),
     };
     let locale = views::locale(app, incoming, request.ui_locales.as_deref());
+    let visitor = visitor(app, incoming, &locale);
     // Without a page, what the session knows is all there is to judge.
     let asked = Some(&request).filter(|_| !says("none"));
-    let moved = match begin_for(&app.machine, begin, &rules, &visitor(app, incoming, &locale), asked).await {
+    let moved = match begin_for(&app.machine, begin, &rules, &visitor, asked).await {
         Ok(moved) => moved,
         Err(Error::Refused(refused)) if refused.status == 400 => {
             return settle::refuse(app, incoming, &request, account.as_deref(), *refused).await;
@@ -66,7 +68,7 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
         let refused = refused.because("no session that is enough for the request");
         return settle::refuse(app, incoming, &request, account.as_deref(), refused).await;
     }
-    start(app, incoming, (moved, &delivery), session, &locale).await
+    start(app, incoming, BegunSignIn { moved, delivery: &delivery, session: session.as_ref() }, &visitor).await
 }
 
 fn existing(session: &Session) -> Existing {
@@ -76,44 +78,39 @@ fn existing(session: &Session) -> Existing {
 
 /// A sign-in for our own pages: /account, and /register and /reset for somebody whom no app sent.
 pub async fn own(app: &App, incoming: &Incoming, journey: Journey, session: Option<Session>) -> Result<Reply> {
-    begin_here(app, incoming, (journey, None, Delivery::OwnPage), session).await
+    begin_here(app, incoming, journey, Delivery::OwnPage, session).await
 }
 
 /// A sign-in that approves another device, or what a client asks.
-pub async fn for_device(
-    app: &App,
-    incoming: &Incoming,
-    (client_id, delivery): (&str, Delivery),
-    session: Option<Session>,
-) -> Result<Reply> {
-    begin_here(app, incoming, (Journey::SignIn, Some(client_id.to_owned()), delivery), session).await
+pub async fn for_device(app: &App, incoming: &Incoming, delivery: Delivery, session: Option<Session>) -> Result<Reply> {
+    begin_here(app, incoming, Journey::SignIn, delivery, session).await
 }
 
-async fn begin_here(
-    app: &App,
-    incoming: &Incoming,
-    (journey, client, delivery): (Journey, Option<String>, Delivery),
-    session: Option<Session>,
-) -> Result<Reply> {
+async fn begin_here(app: &App, incoming: &Incoming, journey: Journey, delivery: Delivery, session: Option<Session>) -> Result<Reply> {
+    let client = delivery.asked().map(|request| request.client_id.clone());
     let begin = Begin { journey, client, hint: None, existing: session.as_ref().map(existing) };
     let locale = views::locale(app, incoming, None);
+    let visitor = visitor(app, incoming, &locale);
     let rules = rules(&app.authority(), &delivery, surroundings(incoming)).await?;
-    let moved = begin_for(&app.machine, begin, &rules, &visitor(app, incoming, &locale), delivery.asked()).await?;
-    start(app, incoming, (moved, &delivery), session, &locale).await
+    let moved = begin_for(&app.machine, begin, &rules, &visitor, delivery.asked()).await?;
+    start(app, incoming, BegunSignIn { moved, delivery: &delivery, session: session.as_ref() }, &visitor).await
+}
+
+/// A sign-in that has begun, and of which nothing is written yet.
+struct BegunSignIn<'a> {
+    moved: Moved,
+    delivery: &'a Delivery,
+    /// The browser's present session.
+    session: Option<&'a Session>,
 }
 
 /// The first page, or at once the end, where nothing is left to ask.
-async fn start(
-    app: &App,
-    incoming: &Incoming,
-    (moved, delivery): (Moved, &Delivery),
-    session: Option<Session>,
-    locale: &str,
-) -> Result<Reply> {
+async fn start(app: &App, incoming: &Incoming, begun: BegunSignIn<'_>, visitor: &Visitor<'_>) -> Result<Reply> {
+    let BegunSignIn { moved, delivery, session } = begun;
     let secret = crate::seal::random::<32>()?;
-    let visitor = visitor(app, incoming, locale);
     let others = settle::others(app, incoming, &moved).await?;
-    match settling(app, delivery, (session.as_ref(), &visitor), secret, &others).settle(moved).await? {
+    let browser = BrowserSignIn { session, visitor, secret, others: &others };
+    match settling(app, delivery, browser).settle(moved).await? {
         Settled::Asked(state) => {
             let handle = app.machine.seal_start(&state)?;
             let token = form_token(app, &secret, &handle);

@@ -1,9 +1,10 @@
 //! GET and POST /login/{address}: the page of a sign-in. It can be fetched again: GET sends nothing and writes nothing.
 
 use super::browser::{SignInCookie, form_token};
+use super::continue_page::{self, RedirectionEndpoint};
+use super::login;
 use super::pages as views;
 use super::reply::{self, Reply};
-use super::{continue_page, login};
 use crate::app::App;
 use crate::authorization::backchannel;
 use crate::authorization::coming_back;
@@ -98,8 +99,7 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
             return views::done(app, incoming, state).await;
         }
     };
-    let back = (request.client_id.as_str(), request.back.redirect_uri.as_str());
-    match continue_page::before(app, incoming, back, response, Some(&state.id)).await? {
+    match continue_page::before(app, incoming, RedirectionEndpoint::of(&request), response, Some(&state.id)).await? {
         Response::Address(address) => views::leave(app, incoming, state, &address).await,
         Response::FormPost { action, fields } => views::form_post(app, incoming, &action, &fields),
         Response::Unvouched { client, host, address } => views::unvouched(app, incoming, (&client, &host), &address),

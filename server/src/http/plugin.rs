@@ -37,7 +37,6 @@ pub async fn come_back(app: &App, incoming: &Incoming) -> Result<Reply> {
         fields.insert(name.to_owned(), value.to_owned());
     }
     let answer = Answer { action: RETURNED, fields: &fields };
-    let held = (&cookie.secret[..], i64::from(way_back.version));
-    let received = app.machine.receive_answer(&way_back.id, held, &answer, incoming.now_ms).await?;
+    let received = app.machine.receive_answer(cookie.at(i64::from(way_back.version)), &answer, incoming.now_ms).await?;
     login::go_on(app, incoming, &answer, received).await
 }

@@ -1,8 +1,9 @@
 //! What a browser keeps of a finished sign-in, and what its client is told at once.
 
 use super::browser::{self, SignInCookie};
+use super::continue_page::{self, RedirectionEndpoint};
 use super::reply::{Reply, add_cookie};
-use super::{continue_page, pages, remembered};
+use super::{pages, remembered};
 use crate::app::App;
 use crate::authorization::delivery::{self, Response};
 use crate::authorization::request::AuthorizationRequest;
@@ -52,8 +53,7 @@ pub async fn response(app: &App, incoming: &Incoming, request: &AuthorizationReq
         _ => return Ok(None),
     };
     let response = delivery::respond(&app.authority(), &request.back, &parameters, incoming.now_ms).await?;
-    let back = (request.client_id.as_str(), request.back.redirect_uri.as_str());
-    continue_page::before(app, incoming, back, response, None).await.map(Some)
+    continue_page::before(app, incoming, RedirectionEndpoint::of(request), response, None).await.map(Some)
 }
 
 /// A refusal before the sign-in began.
@@ -74,6 +74,6 @@ pub async fn refuse(
     }
     let error = [("error", refused.code), ("error_description", refused.hint)];
     let response = delivery::respond(&app.authority(), &request.back, &error, incoming.now_ms).await?;
-    let back = (request.client_id.as_str(), request.back.redirect_uri.as_str());
-    pages::send(app, incoming, continue_page::before(app, incoming, back, response, None).await?)
+    let response = continue_page::before(app, incoming, RedirectionEndpoint::of(request), response, None).await?;
+    pages::send(app, incoming, response)
 }

@@ -2,7 +2,7 @@
 
 use super::accounts;
 use super::context::Visitor;
-use super::flow::{JudgedAnswer, Run};
+use super::flow::{JudgedAnswer, Run, SignInToMove};
 use super::journey::Journey;
 use super::machine::{Answering, Brought, Machine, changed, over};
 use super::state::Rules;
@@ -38,7 +38,7 @@ impl Machine {
         (state.prefer, state.pending) = (None, None);
         self.must_stand(&state).await?;
         let person = self.person(&state, (None, None), visitor).await?;
-        let mut run = Run::new(self, rules, visitor, (state, person), Some(answering));
+        let mut run = Run::new(self, rules, visitor, SignInToMove { state, person, before: Some(answering) });
         let judged = run.find_question().await;
         self.came_to(run, judged, answering, came).await
     }

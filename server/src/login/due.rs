@@ -4,7 +4,7 @@
 
 use super::context::Visitor;
 use super::effect::Effect;
-use super::flow::{Go, Run};
+use super::flow::{Go, Run, SignInToMove};
 use super::journey::{Form, Journey};
 use super::methods;
 use super::policy::{self, Next};
@@ -82,7 +82,8 @@ impl Run<'_> {
     fn are_proofs_enough(&self, form: Option<Form>, asked_ms: i64) -> bool {
         let now_ms = if asked_ms > 0 { asked_ms.min(self.visitor.now_ms) } else { self.visitor.now_ms };
         let then = Visitor { now_ms, ..*self.visitor };
-        let run = Run::new(self.machine, self.rules, &then, (self.state.clone(), self.person.clone()), self.before);
+        let sign_in = SignInToMove { state: self.state.clone(), person: self.person.clone(), before: self.before };
+        let run = Run::new(self.machine, self.rules, &then, sign_in);
         let is_gained =
             |method: &MethodName| !methods::can_use(method, &run.person) && form.is_some() && methods::enrolment(method) == form;
         match policy::next(&run.demanded(), &run.conditions(), &run.state.proofs) {

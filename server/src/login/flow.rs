@@ -91,6 +91,14 @@ impl<E: Into<Error>> From<E> for Stop {
 
 pub(super) type Go<T> = std::result::Result<T, Stop>;
 
+/// A sign-in that is about to move, and whose it is.
+pub(super) struct SignInToMove<'a> {
+    pub(super) state: State,
+    pub(super) person: Person,
+    /// The answer that moves it. None: it only begins.
+    pub(super) before: Option<&'a Answering>,
+}
+
 /// One move while it is made.
 pub(super) struct Run<'a> {
     pub(super) machine: &'a Machine,
@@ -125,7 +133,7 @@ impl Machine {
         let read = begin.existing.as_mut().and_then(|existing| existing.account.take());
         let state = begin.state(rules, visitor.now_ms)?;
         let person = self.person(&state, (None, read), visitor).await?;
-        let mut run = Run::new(self, rules, visitor, (state, person), None);
+        let mut run = Run::new(self, rules, visitor, SignInToMove { state, person, before: None });
         match run.find_question().await {
             Ok(()) => run.finish(came),
             Err(Stop::Error(error)) => Err(error),
@@ -139,7 +147,8 @@ impl Machine {
         self.must_not_be_too_fast(visitor.address)?;
         self.must_stand(&answering.state).await?;
         let person = self.person(&answering.state, (Some(answer), None), visitor).await?;
-        let mut run = Run::new(self, rules, visitor, (answering.state.clone(), person), Some(answering));
+        let sign_in = SignInToMove { state: answering.state.clone(), person, before: Some(answering) };
+        let mut run = Run::new(self, rules, visitor, sign_in);
         let judged = run.judge(answer).await;
         self.came_to(run, judged, answering, came).await
     }
@@ -187,13 +196,8 @@ impl Begin {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(
-        machine: &'a Machine,
-        rules: &'a Rules,
-        visitor: &'a Visitor<'a>,
-        (mut state, person): (State, Person),
-        before: Option<&'a Answering>,
-    ) -> Self {
+    pub(super) fn new(machine: &'a Machine, rules: &'a Rules, visitor: &'a Visitor<'a>, sign_in: SignInToMove<'a>) -> Self {
+        let SignInToMove { mut state, person, before } = sign_in;
         if let Some(account) = &person.account {
             state.proofs.retain(|proof| methods::still_holds(proof, account));
         }

@@ -11,7 +11,7 @@ use super::policy::Policy;
 use super::proof::{MethodName, Proof};
 use super::rates::Rates;
 use super::reading::Accounts;
-use super::row::{self, AnswerParts, Holds, Life, Moving, SignInRow, SignInSecret, StoredSignIn};
+use super::row::{self, AnswerParts, HeldSignIn, Holds, Life, Moving, SignInRow, SignInSecret, StoredSignIn};
 use super::state::{State, Subject};
 use crate::clients::Clients;
 use crate::config::Config;
@@ -406,7 +406,7 @@ impl Machine {
     /// The first answer to a start: it may have been given already.
     pub async fn receive_start(&self, state: State, secret: &[u8], answer: &Answer<'_>, now_ms: i64) -> Result<Received> {
         match row::find(&self.store, &self.keyring, &state.id).await? {
-            StoredSignIn::Row(stored) => self.receive(*stored, (secret, 0), answer, now_ms).await,
+            StoredSignIn::Row(stored) => self.receive(*stored, HeldSignIn { id: &state.id, version: 0, secret }, answer, now_ms).await,
             StoredSignIn::Void => Err(over().because("a sign-in that was ended").into()),
             StoredSignIn::Nothing => {
                 let parts = AnswerParts { id: &state.id, version: 0, action: answer.action, fields: answer.fields };
@@ -417,20 +417,20 @@ impl Machine {
     }
 
     /// A later answer, to the question of the page whose `version` it says.
-    pub async fn receive_answer(&self, id: &[u8; 16], held: (&[u8], i64), answer: &Answer<'_>, now_ms: i64) -> Result<Received> {
-        match row::read(&self.store, &self.keyring, id).await? {
+    pub async fn receive_answer(&self, held: HeldSignIn<'_>, answer: &Answer<'_>, now_ms: i64) -> Result<Received> {
+        match row::read(&self.store, &self.keyring, held.id).await? {
             Some(stored) => self.receive(stored, held, answer, now_ms).await,
             None => Err(over().because("no row, or one that was ended").into()),
         }
     }
 
-    async fn receive(&self, stored: SignInRow, (secret, version): (&[u8], i64), answer: &Answer<'_>, now_ms: i64) -> Result<Received> {
+    async fn receive(&self, stored: SignInRow, held: HeldSignIn<'_>, answer: &Answer<'_>, now_ms: i64) -> Result<Received> {
+        let HeldSignIn { id, version, secret } = held;
         let holds = stored.holds(secret);
         if holds == Holds::Nothing {
             return Err(over().because("another browser's sign-in").into());
         }
-        let id = stored.state.id;
-        let parts = AnswerParts { id: &id, version, action: answer.action, fields: answer.fields };
+        let parts = AnswerParts { id, version, action: answer.action, fields: answer.fields };
         if version + 1 == stored.state.version && stored.was_answered_by(&self.keyring, &parts) {
             let present = stored.present_secret(&self.keyring, secret, holds)?;
             return Ok(Received::Again(Box::new(stored.state), present));
@@ -475,7 +475,8 @@ impl Machine {
 
     /// After the answer had to let the question go: it is judged anew, with what it made known.
     pub async fn receive_overtaken(&self, lost: &Answering, answer: &Answer<'_>, now_ms: i64) -> Result<Received> {
-        self.receive_answer(&lost.state.id, (&lost.secret, lost.state.version), answer, now_ms).await
+        let held = HeldSignIn { id: &lost.state.id, version: lost.state.version, secret: &lost.secret };
+        self.receive_answer(held, answer, now_ms).await
     }
 
     /// The same answer waits for the result of the first of its kind. Another one is told that the sign-in is busy.

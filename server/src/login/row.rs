@@ -38,6 +38,15 @@ pub enum StoredSignIn {
     Row(Box<SignInRow>),
 }
 
+/// What a browser or an app holds of a sign-in.
+#[derive(Clone, Copy)]
+pub struct HeldSignIn<'a> {
+    pub id: &'a [u8; 16],
+    /// Of the sign-in, when its page or step was shown.
+    pub version: i64,
+    pub secret: &'a [u8],
+}
+
 /// What a browser's secret is to a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Holds {
