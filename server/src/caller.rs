@@ -199,9 +199,8 @@ impl Callers {
         let key = if takes_proof { dpop::of_request(core, incoming, None)? } else { None };
         let named = NamedClient { client_id: &client_id, client: &client };
         let own = self.authenticate(core, incoming, named, proof).await?;
-        if own.proved {
-            let _ = incoming.known.client.set(client_id.clone());
-        }
+        let slot = if own.proved { &incoming.known.client } else { &incoming.known.unproved_client };
+        let _ = slot.set(client_id.clone());
         let attested = authentication::of_request(&self.attesting, core, incoming, named, key.as_ref()).await?;
         let unattested = client.attestation.is_some() && attested.is_none();
         if unattested && key.is_none() && incoming.route.takes_proof() {
@@ -353,9 +352,7 @@ fn presented(incoming: &Incoming) -> Result<(String, ClientProof)> {
     let form = &incoming.form;
     let basic = match incoming.headers.get_all("authorization").iter().count() {
         0 => None,
-        1 => Some(parse_basic(incoming.header("authorization").unwrap_or_default()).ok_or_else(|| {
-            invalid_client("The Authorization header is not well-formed HTTP Basic (form-encoded id and secret, then base64).")
-        })?),
+        1 => Some(shown_by_basic(incoming.header("authorization").unwrap_or_default())?),
         _ => return Err(Refused::bad_request("invalid_request", "There is more than one Authorization header.").into()),
     };
     let secret = form.get("client_secret");
@@ -390,6 +387,17 @@ fn presented(incoming: &Incoming) -> Result<(String, ClientProof)> {
     Ok((id.to_owned(), secret.map_or(ClientProof::None, |it| ClientProof::Post(it.to_owned()))))
 }
 
+/// The id and the secret of a header, or what is wrong with it. An empty secret is not none (109-T).
+fn shown_by_basic(header: &str) -> Result<(String, String)> {
+    let malformed = "The Authorization header is not well-formed HTTP Basic (form-encoded id and secret, then base64).";
+    let (id, secret) = read_basic(header).ok_or_else(|| invalid_client(malformed))?;
+    if secret.is_empty() {
+        let hint = "The client secret in the Authorization header is empty; a client without a secret sends client_id in the form.";
+        return Err(invalid_client(hint).because(format!("the secret of client {id:?} is empty")).into());
+    }
+    Ok((id, secret))
+}
+
 fn check_assertion_type(form: &Form) -> Result<()> {
     if form.get("client_assertion_type") == Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer") {
         return Ok(());
@@ -400,6 +408,11 @@ fn check_assertion_type(form: &Form) -> Result<()> {
 
 /// RFC 6749 2.3.1: base64 of form-encoded id, colon, form-encoded secret. Strict (108-T).
 pub fn parse_basic(header: &str) -> Option<(String, String)> {
+    read_basic(header).filter(|(_, secret)| !secret.is_empty())
+}
+
+/// The same. The secret may be empty, so that whoever sent it can be told.
+fn read_basic(header: &str) -> Option<(String, String)> {
     let (scheme, encoded) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") || encoded.len() % 4 != 0 || encoded.contains(['-', '_']) {
         return None;
@@ -421,7 +434,7 @@ pub fn parse_basic(header: &str) -> Option<(String, String)> {
         }
         Form::parse(format!("v={part}").as_bytes()).ok()?.get("v").map(str::to_owned)
     };
-    Some((decode(id)?, decode(secret)?))
+    Some((decode(id)?, if secret.is_empty() { String::new() } else { decode(secret)? }))
 }
 
 /// What came of a client's own proof.
@@ -445,5 +458,7 @@ mod tests {
         for bad in ["Basic c2hvcDpzM2NyZXQ", "Basic  c2hvcDpzM2NyZXQ=", "Basic c2hvcA==", "Basic c2hvcDo=", "Bearer c2hvcDpzM2NyZXQ="] {
             assert_eq!(parse_basic(bad), None, "{bad}");
         }
+        assert_eq!(read_basic("Basic c2hvcDo="), Some(("shop".into(), String::new())));
+        assert_eq!(read_basic("Basic OnMzY3JldA=="), None, "no id");
     }
 }

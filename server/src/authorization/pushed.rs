@@ -8,7 +8,7 @@ use crate::config::Client;
 use crate::error::{Error, Fault, Refused};
 use crate::store::tables::pushed_request::{INSERT, READ, SPEND};
 use crate::store::{Change, Expect, Value};
-use crate::tokens::handles::{Kind, RowName};
+use crate::tokens::handles::{Kind, NOT_OURS, RowName};
 
 const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 /// How long a client has to send the person on.
@@ -49,7 +49,7 @@ pub async fn open(
         let hint = "Only request_uri values of our own PAR endpoint are accepted; nothing is fetched.";
         RequestProblem::Page(Refused::bad_request("request_uri_not_supported", hint).into())
     })?;
-    let read = authority.handles.read(Kind::RequestUri, handle).ok_or_else(|| wrong("tag"))?;
+    let read = authority.handles.read(Kind::RequestUri, handle).ok_or_else(|| wrong(NOT_OURS))?;
     let row = authority.store.one(READ, &[Value::from(&read.id[..])]).await.map_err(Error::from)?.ok_or_else(|| wrong("no row"))?;
     let text = |column: std::result::Result<&str, Fault>| column.map(str::to_owned).map_err(Error::from);
     if text(row.text("client"))? != client_id {

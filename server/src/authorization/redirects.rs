@@ -1,20 +1,57 @@
 //! Which redirect URIs a request may name.
 
-use crate::config::Client;
-use symbolon_oauth::redirect;
+use crate::config::{Client, ClientKind};
+use crate::error::{Refused, Result};
+use symbolon_oauth::form::Form;
+use symbolon_oauth::redirect::{self, RedirectKind};
 
 /// RFC 9700 2.1: byte-exact, loopback ports excepted.
 pub fn redirect_is_registered(client: &Client, uri: &str) -> bool {
     client.redirect_uris.iter().any(|registered| redirect::matches(registered, uri))
 }
 
+/// The redirect URI of a request. A bad one is a page, never a redirect.
+pub(super) fn checked(client: &Client, form: &Form) -> Result<String> {
+    let invalid = |hint| Refused::bad_request("invalid_request", hint);
+    if client.kind == ClientKind::Service {
+        return Err(Refused::bad_request("unauthorized_client", "This client is a service: nobody signs in to it.").into());
+    }
+    let Some(asked) = form.get("redirect_uri") else {
+        // OpenID Connect Core 3.1.2.1 and FAPI 2.0 5.3.2.2 6: it is always said.
+        let may_be_left_out = !is_openid(form) && client.profile.is_none() && !form.contains("redirect_uri");
+        return match client.redirect_uris.as_slice() {
+            [only] if may_be_left_out => Ok(only.clone()),
+            _ => Err(invalid("The redirect_uri parameter is missing.").into()),
+        };
+    };
+    if redirect_is_registered(client, asked) {
+        return Ok(asked.to_owned());
+    }
+    let seen: String = asked.chars().take(200).collect();
+    Err(invalid(why_not(client, asked)).because(format!("redirect_uri {seen:?} is not registered")).into())
+}
+
+fn is_openid(form: &Form) -> bool {
+    form.get("scope").is_some_and(|scope| scope.split(' ').any(|word| word == "openid"))
+}
+
 /// The hint for a redirect URI that is not registered.
-pub(super) fn why_not(client: &Client, asked: &str) -> &'static str {
+fn why_not(client: &Client, asked: &str) -> &'static str {
     if redirect::is_loopback_without_path(asked) {
         return "The redirect_uri has no path: send one that the client registered, if only a slash.";
     }
     if client.stranger().is_some_and(|it| it.waiting.iter().any(|waiting| waiting == asked)) {
         return "The scheme of the redirect_uri counts once its owner has proved its host: see host_proofs of the registration.";
     }
-    "The redirect_uri is not one the client registered; it must match byte for byte."
+    let has_loopback = || client.redirect_uris.iter().any(|it| redirect::kind_of(it) == Some(RedirectKind::Loopback));
+    if is_localhost(asked) && has_loopback() {
+        return "The host of the redirect_uri is localhost; send the address that the client registered, such as 127.0.0.1 (RFC 8252 8.3).";
+    }
+    // RFC 8252 7.3
+    "The redirect_uri is not one the client registered; it must match byte for byte, except for the port of a loopback address."
+}
+
+/// The name in place of an address: no client can register it.
+fn is_localhost(uri: &str) -> bool {
+    uri.strip_prefix("http://localhost").is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/', '?']))
 }

@@ -211,7 +211,7 @@ pub fn check_native(
             let hint = "Beside code_challenge say which redirect_uri is meant: the client registered several.";
             return Err(Refused::bad_request("invalid_request", hint).into());
         }
-        (Some(_), _) => checked_redirect(client, form).map_err(RequestProblem::into_error)?,
+        (Some(_), _) => redirects::checked(client, form)?,
     };
     let named = NamedClient { client_id, client };
     let back = checked_back(named, form, redirect_uri).map_err(RequestProblem::into_error)?;
@@ -282,7 +282,7 @@ fn check_parameters(
     named: NamedClient<'_>,
     form: &Form,
 ) -> std::result::Result<AuthorizationRequest, RequestProblem> {
-    let back = checked_back(named, form, checked_redirect(named.client, form)?)?;
+    let back = checked_back(named, form, redirects::checked(named.client, form)?)?;
     match read_request(authority, named, form, &back, AskedBy::Browser).and_then(must_be_short) {
         Ok(request) => Ok(request),
         Err(Error::Refused(refused)) => Err(RequestProblem::Redirect(*refused, back)),
@@ -297,26 +297,6 @@ pub(super) fn must_be_short(request: AuthorizationRequest) -> Result<Authorizati
         return Err(Refused::bad_request("invalid_request", hint).because(format!("{} bytes", text.len())).into());
     }
     Ok(request)
-}
-
-/// RFC 9700 2.1: byte-exact, loopback ports excepted. A bad one is a page, never a redirect.
-fn checked_redirect(client: &Client, form: &Form) -> std::result::Result<String, RequestProblem> {
-    let Some(asked) = form.get("redirect_uri") else {
-        // OpenID Connect Core 3.1.2.1 and FAPI 2.0 5.3.2.2 6: it is always said.
-        let may_be_left_out = !is_openid(form) && client.profile.is_none() && !form.contains("redirect_uri");
-        return match client.redirect_uris.as_slice() {
-            [only] if may_be_left_out => Ok(only.clone()),
-            _ => Err(page("The redirect_uri parameter is missing.")),
-        };
-    };
-    if redirect_is_registered(client, asked) {
-        return Ok(asked.to_owned());
-    }
-    Err(page(redirects::why_not(client, asked)))
-}
-
-fn is_openid(form: &Form) -> bool {
-    form.get("scope").is_some_and(|scope| scope.split(' ').any(|word| word == "openid"))
 }
 
 /// Judges an accepted request under the present configuration. The client may have lost a redirect URI, a scope or an API since the

@@ -14,7 +14,7 @@ use crate::login::methods;
 use crate::login::policy::{Conditions, Policy, Satisfied};
 use crate::login::proof::Proof;
 use crate::login::standing::{Patience, Standing, Weighed, weigh};
-use crate::tokens::handles::{Kind, RowName};
+use crate::tokens::handles::{Kind, NOT_OURS, RowName};
 
 /// May this grant's holder begin another sign-in with it?
 pub fn has_one(caller: &Caller, grant: &Grant) -> bool {
@@ -30,7 +30,7 @@ pub fn auth_session(core: &Core, caller: &Caller, grant: &Grant) -> Option<Strin
 
 /// The grant behind a handle, if this caller holds it and could refresh it now.
 pub async fn open(core: &Core, caller: &Caller, text: &str) -> Result<Grant> {
-    let handle = core.handles.read(Kind::AuthSession, text).ok_or_else(|| invalid_grant("unknown").because("tag"))?;
+    let handle = core.handles.read(Kind::AuthSession, text).ok_or_else(|| invalid_grant("unknown").because(NOT_OURS))?;
     let grant = super::of_handle(core, &handle).await?;
     must_be_held(&grant, caller)?;
     Ok(grant)

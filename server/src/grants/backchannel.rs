@@ -6,7 +6,7 @@ use crate::authorization::backchannel;
 use crate::caller::Caller;
 use crate::core::Core;
 use crate::error::{Refused, Result};
-use crate::tokens::handles::Kind;
+use crate::tokens::handles::{Kind, NOT_OURS};
 use crate::web::reply::Reply;
 use symbolon_oauth::form::Form;
 
@@ -25,7 +25,7 @@ const WORDS: Words = Words {
 pub async fn redeem(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> {
     let text = form.get("auth_req_id").ok_or_else(|| Refused::bad_request("invalid_request", "The auth_req_id parameter is missing."))?;
     let unknown = || invalid_grant("This is not an auth_req_id of this server.");
-    let handle = core.handles.read(Kind::AuthReqId, text).ok_or_else(|| unknown().because("tag"))?;
+    let handle = core.handles.read(Kind::AuthReqId, text).ok_or_else(|| unknown().because(NOT_OURS))?;
     // Its row has had its time: who made the id is certain all the same.
     let Some(stored) = backchannel::by_id(core, &handle.id).await? else { return Err(polled::expired(&WORDS).into()) };
     if !handle.belongs_to(&stored.salt) {

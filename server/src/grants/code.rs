@@ -11,7 +11,7 @@ use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::store::tables::app_grant;
 use crate::store::{Change, Expect, NotApplied, Value};
-use crate::tokens::handles::{Kind, RowName};
+use crate::tokens::handles::{Kind, NOT_OURS, RowName};
 use crate::tokens::issue;
 use crate::web::reply::{self, Reply};
 use symbolon_oauth::form::Form;
@@ -110,7 +110,7 @@ pub async fn redeem(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> 
     let handle = core
         .handles
         .read(Kind::Code, text)
-        .ok_or_else(|| invalid_grant("This is not an authorization code of this server.").because("tag"))?;
+        .ok_or_else(|| invalid_grant("This is not an authorization code of this server.").because(NOT_OURS))?;
     let grant = super::of_handle(core, &handle).await?;
     let request = TokenRequest { core, caller, form, grant: &grant, most_s: None };
     if let Err(error) = check(request) {

@@ -9,7 +9,7 @@ use crate::core::Core;
 use crate::error::{Refused, Result};
 use crate::store::tables::backchannel_request::FETCH;
 use crate::store::{Change, Value};
-use crate::tokens::handles::Kind;
+use crate::tokens::handles::{Kind, NOT_OURS};
 use crate::web::reply::Reply;
 use symbolon_oauth::form::Form;
 
@@ -29,7 +29,7 @@ async fn poll(core: &Core, caller: &Caller, handle: &str) -> Result<Reply> {
     let kiosk = Kiosk::of(caller)?;
     kiosk.must_be_slow(core, caller)?;
     let unknown = |why: &str| invalid_grant("This is not an auth_req_id of this kiosk.").because(why.to_owned());
-    let handle = core.handles.read(Kind::AuthReqId, handle).ok_or_else(|| unknown("tag"))?;
+    let handle = core.handles.read(Kind::AuthReqId, handle).ok_or_else(|| unknown(NOT_OURS))?;
     let over = || {
         Refused::bad_request("expired_token", "The member has not answered in time, or the token was fetched: read a new code.").audited()
     };

@@ -17,7 +17,7 @@ use crate::login::policy::Satisfied;
 use crate::sessions;
 use crate::store::tables::{app_grant, device_secret};
 use crate::store::{Change, NotApplied, Value};
-use crate::tokens::handles::Kind;
+use crate::tokens::handles::{Kind, NOT_OURS};
 use crate::tokens::issue;
 use crate::web::reply::{self, Reply};
 use serde_json::Value as Json;
@@ -87,7 +87,7 @@ impl Joining<'_> {
     async fn shared_grant(&self, text: &str) -> Result<SharedGrant> {
         let Self { core, caller, .. } = self;
         let over = |why: &str| invalid_grant("The shared sign-in is over: sign in in this app.").because(why.to_owned());
-        let handle = core.handles.read(Kind::DeviceSecret, text).ok_or_else(|| over("tag"))?;
+        let handle = core.handles.read(Kind::DeviceSecret, text).ok_or_else(|| over(NOT_OURS))?;
         let grant = super::of_handle(core, &handle).await?;
         let first = core.clients.get(&grant.client).await?.ok_or_else(|| over("app 1 is gone"))?;
         let name = [Value::from(&grant.session[..]), i64::from(grant.number).into()];

@@ -13,7 +13,7 @@ use crate::error::{Refused, Result};
 use crate::limits::Limits;
 use crate::store::tables::{app_grant, session};
 use crate::store::{Change, Expect, NotApplied, Value};
-use crate::tokens::handles::Kind;
+use crate::tokens::handles::{Kind, NOT_OURS};
 use crate::tokens::issue;
 use crate::web::reply::{self, Reply};
 use crate::web::request::Incoming;
@@ -58,7 +58,7 @@ pub async fn refresh(core: &Core, caller: &Caller, incoming: &Incoming) -> Resul
     let handle = core
         .handles
         .read(Kind::Refresh, text)
-        .ok_or_else(|| invalid_grant("This is not a refresh token of this server.").because("tag"))?;
+        .ok_or_else(|| invalid_grant("This is not a refresh token of this server.").because(NOT_OURS))?;
     for _ in 0..3 {
         let grant = match incoming.known.take_grant() {
             Some(row) => super::named(&handle, Some(super::from_row(core, &handle.id, handle.number, &row).await?))?,

@@ -152,7 +152,7 @@ struct Record {
     id: String,
     route: &'static str,
     address: Option<IpAddr>,
-    /// As it proved itself; of a refused request, as it calls itself.
+    /// As it proved itself; of a refused request and of a public client, as it calls itself.
     client: String,
     code: &'static str,
     reason: String,
@@ -257,7 +257,7 @@ async fn conclude(app: &App, incoming: &Incoming, reader: FailureReader, outcome
         }
         Err(error) => fail(app, incoming, reader, &error, record).await,
     };
-    if let Some(client) = incoming.known.client.get() {
+    if let Some(client) = incoming.known.client.get().or(incoming.known.unproved_client.get()) {
         record.client.clone_from(client);
     }
     reply

@@ -14,6 +14,9 @@ const TAG: usize = 32;
 const FIELDS: usize = 1 + 16 + 4 + 4 + ROW_TAG;
 const LENGTH: usize = FIELDS + TAG;
 
+/// Why a handle was not read; for the log.
+pub const NOT_OURS: &str = "its MAC is not ours: made elsewhere, made as something else, cut, or changed";
+
 /// What a handle is; the prefix keeps the namespaces apart and lets secret scanners find leaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

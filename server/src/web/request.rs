@@ -204,6 +204,8 @@ pub struct Known {
     /// Why it was refused, where the answer is no failure of its own: a page that says so, or a redirect to the client.
     pub refused: OnceLock<Box<Refused>>,
     pub client: OnceLock<String>,
+    /// A client that exists and has nothing to prove itself with. It is for the log alone: anybody can send its id.
+    pub unproved_client: OnceLock<String>,
     pub instance: OnceLock<String>,
     /// The person of the access token or ticket that came with it.
     pub account: OnceLock<String>,

@@ -38,6 +38,25 @@ async fn a_service_gets_a_token_and_nobody_else_does() {
     .await;
 }
 
+/// 109-T: a header with an empty secret is well-formed, and the answer says what it lacks.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_secret_in_the_header_is_called_empty() {
+    let world = World::start(Engine::Sqlite).await;
+    let sent = async |header: &str| {
+        let answer = world.http.post(world.url("/token")).form(&CC).header("authorization", header).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<serde_json::Value>().await.unwrap())
+    };
+    let basic = |text: &str| format!("Basic {}", symbolon_oauth::base64::encode(text.as_bytes()));
+    for (header, said) in [(basic("robot:"), "is empty"), (basic(":"), "well-formed"), (basic("robot"), "well-formed")] {
+        let (status, body) = sent(&header).await;
+        assert_eq!((status, body["error"].as_str()), (401, Some("invalid_client")), "{header}");
+        assert!(body["error_description"].as_str().unwrap().contains(said), "{header}: {body}");
+    }
+    let (status, body) = sent(&basic(&format!("robot:{SECRET}"))).await;
+    assert_eq!(status, 200, "{body}");
+    world.stop().await;
+}
+
 /// 125-T: guessing is slowed down per client and address.
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_secrets_are_throttled_and_a_known_good_one_still_works() {

@@ -3,6 +3,7 @@
 use crate::killed_processes::Server;
 use crate::world::*;
 use serde_json::Value as Json;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 async fn page(node: &Node, path: &str, language: &str) -> Page {
@@ -53,9 +54,8 @@ async fn an_error_speaks_to_the_person_and_to_the_developer() {
     world.stop().await;
 }
 
-/// The id of the page is the id of that request's line in the log, with the reason; each request has its own.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_id_of_an_error_leads_to_its_line_in_the_log() {
+/// A server of its own process, which writes its log to a file.
+async fn logging_server() -> (Server, Node, PathBuf) {
     let world = World::start(Engine::Sqlite).await;
     let (issuer, directory, config) = (world.issuer.clone(), world.directory.clone(), world.file());
     let World { running, node, .. } = world;
@@ -63,7 +63,25 @@ async fn the_id_of_an_error_leads_to_its_line_in_the_log() {
     let log = directory.join("log.jsonl");
     let mut command = Server::command(&config);
     command.env("RUST_LOG", "info").stderr(Stdio::from(std::fs::File::create(&log).unwrap()));
-    let server = Server::spawn(&mut command, &issuer).await;
+    (Server::spawn(&mut command, &issuer).await, node, log)
+}
+
+/// The log, once it has the lines of these requests. Lines gather for some milliseconds before they are written.
+async fn logged(log: &Path, ids: &[String]) -> String {
+    let written = || std::fs::read_to_string(log).unwrap();
+    for _ in 0..200 {
+        if ids.iter().all(|id| written().contains(id)) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    written()
+}
+
+/// The id of the page is the id of that request's line in the log, with the reason; each request has its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_id_of_an_error_leads_to_its_line_in_the_log() {
+    let (server, node, log) = logging_server().await;
     let mut ids = Vec::new();
     let failing = ["/authorize?client_id=nobody", "/nothing", "/nothing", "/login/nothing", "/stop/nothing", "/c/nothing"];
     for path in failing {
@@ -89,16 +107,8 @@ async fn the_id_of_an_error_leads_to_its_line_in_the_log() {
     let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
     assert_eq!(answer.json::<Json>().await.unwrap()["error"], "invalid_client");
     ids.push(id.clone());
-    // Lines gather for some milliseconds before they are written.
-    let written = || std::fs::read_to_string(&log).unwrap();
-    for _ in 0..200 {
-        if ids.iter().all(|id| written().contains(id)) {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    let log = logged(&log, &ids).await;
     drop(server);
-    let log = written();
     let lines: Vec<Json> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     for (id, status) in ids.iter().zip([400, 404, 404, 404, 404, 404, 401]) {
         let own: Vec<&Json> = lines.iter().filter(|line| line["id"] == id.as_str()).collect();
@@ -110,4 +120,32 @@ async fn the_id_of_an_error_leads_to_its_line_in_the_log() {
     let redirected = lines.iter().find(|line| line["status"] == 303 && line["route"] == "/authorize").unwrap();
     assert_eq!((redirected["client"].as_str(), redirected["error"].as_str()), (Some("shop-ios"), Some("invalid_scope")), "{log}");
     assert!(redirected["reason"].as_str().is_some_and(|it| !it.is_empty()), "{log}");
+}
+
+/// What a developer needs is in the line: who asked, with a secret or without, and the redirect URI that was sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_names_the_client_and_the_redirect_uri_that_is_not_registered() {
+    let (server, node, log) = logging_server().await;
+    let asked = |uri: &str| Ask::new("shop-ios", uri, "orders:read").path();
+    let there = page(&node, &asked("http://127.0.0.1:61234/callback"), "en").await;
+    assert!(there.status < 400, "{}", there.html);
+    let refused = page(&node, &asked("http://localhost:61234/callback"), "en").await;
+    assert!(refused.status == 400 && refused.says("The host of the redirect_uri is localhost"), "{}", refused.html);
+    let mut ids = vec![refused.codes().pop().unwrap()];
+    let service = page(&node, &Ask::new("robot", "http://127.0.0.1:61234/callback", "orders:read").path(), "en").await;
+    assert!(service.status == 400 && service.says("unauthorized_client"), "{}", service.html);
+    let revoke = |client: &'static str| node.http.post(format!("{}/revoke", node.url)).form(&[("token", "x"), ("client_id", client)]);
+    let by_robot = node.http.post(format!("{}/revoke", node.url)).form(&[("token", "x")]).basic_auth("robot", Some(SECRET));
+    for (request, status) in [(revoke("shop-ios"), 200_u16), (by_robot, 200), (revoke("nobody"), 401)] {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status);
+        ids.push(answer.headers()["x-request-id"].to_str().unwrap().to_owned());
+    }
+    let log = logged(&log, &ids).await;
+    drop(server);
+    let lines: Vec<Json> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let own = |id: &String| lines.iter().find(|line| line["id"] == id.as_str()).unwrap_or_else(|| panic!("{id} in {log}"));
+    assert!(own(&ids[0])["reason"].as_str().unwrap().contains("http://localhost:61234/callback"), "{log}");
+    let clients: Vec<&str> = ids.iter().map(|id| own(id)["client"].as_str().unwrap()).collect();
+    assert_eq!(clients, ["shop-ios", "shop-ios", "robot", "nobody"], "{log}");
 }
