@@ -60,7 +60,7 @@ async fn check_names_what_would_not_start() {
         (set("sqlite:symbolon.db", "postgres://u@127.0.0.1:1/x"), "cannot connect to PostgreSQL"),
         (set("sqlite:symbolon.db", "postgres://u@db.example/x"), "add sslmode=verify-full"),
         (set("symbolon.key", "gone.key"), "gone.key"),
-        (set("symbolon.key", "other.key"), "master key: expected"),
+        (set("symbolon.key", "other.key"), "other.key: expected one line per key"),
         (set("listen = \"127.0.0.1:8080\"", "listen = \"127.0.0.1\""), "listen = "),
         (set("listen = \"127.0.0.1:8080\"", "listen = \"127.0.0.1:99999\""), "listen = "),
         (top("metrics = \"9464\""), "metrics = "),
