@@ -114,7 +114,7 @@ async fn check_sees_a_directory_that_it_may_not_write() {
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let (code, error) = check();
-    assert!(code == Some(1) && error.contains("data is no directory that can be written"), "{error}");
+    assert!(code == Some(1) && error.contains("cannot write to the directory") && error.contains("data"), "{error}");
     chown(&data, Some(NOBODY), Some(NOBODY)).unwrap();
     assert_eq!(check(), (Some(0), String::new()), "the twin");
     std::fs::remove_dir_all(&directory).unwrap();
