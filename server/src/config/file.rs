@@ -167,8 +167,8 @@ impl Config {
 
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|it| ConfigError { file: name.clone(), problems: vec![hints::unreadable_file(&it)] })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|it| ConfigError { file: name.clone(), problems: vec![hints::unreadable_file(&it)] })?;
         let config = Self::from_text(&text, &name, &environment)?;
         // As `serve::base_of` has it: a file that is named alone is in the present directory.
         Ok(match path.parent() {

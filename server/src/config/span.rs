@@ -56,14 +56,14 @@ impl Serialize for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Written)
+        deserializer.deserialize_str(SpanVisitor)
     }
 }
 
 /// A length of time where a text is wanted. A number says what it lacks.
-struct Written;
+struct SpanVisitor;
 
-impl de::Visitor<'_> for Written {
+impl de::Visitor<'_> for SpanVisitor {
     type Value = Span;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
