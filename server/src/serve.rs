@@ -100,15 +100,13 @@ pub async fn start_on(config: Config, base: &Path, clock: Clock, store: Store) -
     let listen = config.listen.clone();
     let config = Arc::new(config);
     let app = App::build(Parts { config: Arc::clone(&config), base: base.to_owned(), store, keyring, clock }, None).await?;
-    let listener = TcpListener::bind(&listen)
-        .await
-        .map_err(|it| Fault::new(format!("cannot listen on {listen}: {it}. Is another server running there?")))?;
+    let listener = TcpListener::bind(&listen).await.map_err(|it| cannot_listen(&listen, &it))?;
     let address = listener.local_addr().map_err(|it| Fault::new(it.to_string()))?;
     crate::nodes::announce(&app).await?;
     crate::login::waiting::note_rule(&app.store, app.now_ms()).await?;
     let shared = Shared::new(app);
     let (stop, stopped) = watch::channel(false);
-    let mut tasks = workers::start(&shared, &stopped);
+    let mut tasks = Vec::new();
     let mut certificates = Vec::new();
     if let Some(tls) = &config.tls {
         certificates.push(tls::Certificates::load(tls, base, false)?);
@@ -124,14 +122,25 @@ pub async fn start_on(config: Config, base: &Path, clock: Clock, store: Store) -
     let hosts = hosts::HostCertificates::load(&config, base)?;
     let first = certificates.first().map(|issuer| Names { issuer: issuer.clone(), hosts: Some(hosts.clone()) });
     if let (Some(tls), Some(listen)) = (&config.tls, config.mtls.as_ref().and_then(|mtls| mtls.listen.as_ref())) {
-        let listener = TcpListener::bind(listen).await.map_err(|it| Fault::new(format!("cannot listen on {listen} ([mtls]): {it}")))?;
+        let listener = TcpListener::bind(listen).await.map_err(|it| cannot_listen(&format!("{listen} ([mtls])"), &it))?;
         let asking = tls::Certificates::load(tls, base, true)?;
         certificates.push(asking.clone());
         let names = Names { issuer: asking, hosts: None };
         tasks.push(tokio::spawn(accept(listener, shared.clone(), Some(names), stopped.clone())));
     }
+    // Last, so that a start that fails leaves no work behind that is cut off.
+    tasks.extend(workers::start(&shared, &stopped));
     tasks.push(tokio::spawn(accept(listener, shared.clone(), first, stopped)));
     Ok(Running { address, shared, stop, tasks, certificates, hosts })
+}
+
+fn cannot_listen(listen: &str, error: &std::io::Error) -> Fault {
+    let hint = match error.kind() {
+        std::io::ErrorKind::AddrInUse => ". Is another server running there?",
+        std::io::ErrorKind::AddrNotAvailable => ". This machine does not have that address",
+        _ => "",
+    };
+    Fault::new(format!("cannot listen on {listen}: {error}{hint}"))
 }
 
 /// Sizes of the store's pools, as configured.

@@ -4,7 +4,7 @@ use super::desk::Desk;
 use super::preflight;
 use super::provider_clocks;
 use super::screen::{Screen, Stop};
-use super::text::read_file;
+use super::text::{counted, read_file};
 use crate::operations::{Finding, Operation, Outcome, ProblemKind, Review, ReviewOperation, Section, Subject, review};
 
 #[derive(clap::Args, Clone, Copy)]
@@ -40,8 +40,9 @@ pub async fn check(desk: &mut Desk, screen: &Screen, arguments: CheckArgs) -> Re
     {
         provider_clocks::compare(&desk.config, review).await;
     }
+    let on_trial = desk.config.development;
     screen.outcome(&outcome, |outcome| match outcome {
-        Outcome::Review(review) => words(review),
+        Outcome::Review(review) => words(review, on_trial),
         _ => Vec::new(),
     })?;
     if matches!(&outcome, Outcome::Review(review) if !review.obstacles.is_empty()) {
@@ -51,7 +52,8 @@ pub async fn check(desk: &mut Desk, screen: &Screen, arguments: CheckArgs) -> Re
     Ok(if weak && strict { 2 } else { 0 })
 }
 
-fn words(review: &Review) -> Vec<String> {
+/// `on_trial`: the configuration is for development.
+fn words(review: &Review, on_trial: bool) -> Vec<String> {
     let mut lines: Vec<String> = review.sections.iter().flat_map(section).collect();
     let mut end = Vec::new();
     if !review.store_seen {
@@ -62,10 +64,10 @@ fn words(review: &Review) -> Vec<String> {
     if !review.obstacles.is_empty() {
         end.push("The server would not start with this file.".to_owned());
     }
+    let trial = if on_trial { ". A trial on your own machine has some" } else { "" };
     end.push(match review.weak {
         0 => "No weak spots.".to_owned(),
-        1 => "1 weak spot, marked with !".to_owned(),
-        weak => format!("{weak} weak spots, marked with !"),
+        weak => format!("{}, marked with !{trial}", counted(weak, "weak spot")),
     });
     // A line break inside a line would be written out, as everything is that nobody sees.
     lines.extend(end.into_iter().flat_map(|line| [String::new(), line]));
@@ -101,7 +103,7 @@ mod tests {
     #[test]
     fn no_line_has_a_break_in_it() {
         for (store_seen, weak) in [(false, 0), (true, 1), (false, 2)] {
-            let lines = words(&Review { sections: Vec::new(), store_seen, weak, obstacles: Vec::new() });
+            let lines = words(&Review { sections: Vec::new(), store_seen, weak, obstacles: Vec::new() }, weak == 2);
             assert!(lines.iter().all(|line| !line.contains('\n')), "{lines:?}");
             assert_eq!(lines.len(), if store_seen { 2 } else { 4 }, "{lines:?}");
         }

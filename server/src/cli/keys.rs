@@ -3,7 +3,7 @@
 use super::desk::Desk;
 use super::lists::{self, List, ListArgs};
 use super::screen::{self, Screen, Stop};
-use super::text::shown;
+use super::text::{counted, shown};
 use crate::operations::{KeyLine, KeyOperation, Operation, Outcome, Rewrapped, TokenOperation};
 use clap::Subcommand;
 
@@ -92,9 +92,10 @@ fn words(outcome: &Outcome) -> Vec<String> {
 
 fn rewrapped(done: &Rewrapped) -> Vec<String> {
     let (keys, authenticators, newest) = (done.signing_keys, done.authenticators, done.master_key);
-    let mut lines = vec![format!("{keys} signing keys and {authenticators} authenticators moved to master key {newest}.")];
+    let (keys, authenticators) = (counted(keys, "signing key"), counted(authenticators, "authenticator"));
+    let mut lines = vec![format!("{keys} and {authenticators} moved to master key {newest}.")];
     if done.provider_tokens > 0 {
-        lines.push(format!("{} tokens of providers moved too.", done.provider_tokens));
+        lines.push(format!("{} of providers moved too.", counted(done.provider_tokens, "token")));
     }
     let Some(older) = &done.older else { return lines };
     let versions: Vec<String> = older.master_keys.iter().map(u8::to_string).collect();

@@ -2,7 +2,7 @@
 
 use super::desk::Desk;
 use super::screen::{Screen, Stop};
-use super::text::{read_file, shown};
+use super::text::{counted, read_file, shown};
 use crate::operations::{Operation, Outcome, RecoverOperation, Recovered};
 use std::path::Path;
 
@@ -27,9 +27,14 @@ fn words(done: &Recovered) -> Vec<String> {
             let (from, until) = (shown(replayed.audit_from_ms), shown(replayed.audit_until_ms));
             let copy = replayed.copy_until_ms.map_or_else(|| "nothing".to_owned(), |it| format!("what happened until {}", shown(it)));
             lines.push(format!("The copy knows {copy}; the audit goes from {from} to {until}."));
-            let (were, moved) = if done.dry_run { ("would be", "would move") } else { ("were", "moved") };
-            lines.push(format!("{} ends of the audit {were} carried out again.", replayed.ended_again));
-            lines.push(format!("{} grants {moved} on to their newest refresh token.", replayed.advanced));
+            let (were, moved) = match (done.dry_run, replayed.ended_again) {
+                (true, _) => ("would be", "would move"),
+                (false, 1) => ("was", "moved"),
+                (false, _) => ("were", "moved"),
+            };
+            let whose = if replayed.advanced == 1 { "its" } else { "their" };
+            lines.push(format!("{} of the audit {were} carried out again.", counted(replayed.ended_again, "end")));
+            lines.push(format!("{} {moved} on to {whose} newest refresh token.", counted(replayed.advanced, "grant")));
             lines.extend(replayed.lost.iter().map(|it| format!("  ! cannot be brought back: {it}")));
         }
         None => {

@@ -8,6 +8,7 @@ use super::client::{Client, problem_of_id};
 use super::client_policy::ClientPolicy;
 use super::dpop::DpopRules;
 use super::enrolment::Enrolment;
+use super::hints;
 use super::host::LinkHost;
 use super::login::{self, LoginPolicy};
 use super::mail::Mail;
@@ -136,17 +137,6 @@ pub struct Config {
     shared: [u8; 32],
 }
 
-/// Adds the nearest name to "unknown field `a`, expected one of `b`, `c`".
-fn with_nearest(error: &str) -> String {
-    let mut names = error.split("unknown field `").nth(1).unwrap_or_default().split('`').step_by(2);
-    let Some(unknown) = names.next() else { return error.to_owned() };
-    let near = names.map(|name| (strsim::jaro_winkler(unknown, name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
-    match near {
-        Some((likeness, name)) if likeness > 0.7 => format!("{error}\nDid you mean `{name}`?"),
-        _ => error.to_owned(),
-    }
-}
-
 /// What every node says alike: the values of the file in the order of their names, and the database, which the environment may name.
 /// Where a node listens is its own affair.
 fn shared(mut values: Map<String, Json>, database: &str) -> [u8; 32] {
@@ -177,8 +167,8 @@ impl Config {
 
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|it| ConfigError { file: name.clone(), problems: vec![format!("{it}. `symbolon init` writes a starting file")] })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|it| ConfigError { file: name.clone(), problems: vec![hints::unreadable_file(&it)] })?;
         let config = Self::from_text(&text, &name, &environment)?;
         // As `serve::base_of` has it: a file that is named alone is in the present directory.
         Ok(match path.parent() {
@@ -254,7 +244,7 @@ impl Config {
     pub fn from_text(text: &str, name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let failed = |problems| ConfigError { file: name.to_owned(), problems };
         let text = text.trim_start_matches('\u{feff}');
-        let unreadable = |error: toml::de::Error| failed(vec![with_nearest(error.to_string().trim_end())]);
+        let unreadable = |error: toml::de::Error| failed(vec![hints::explained(&error, text)]);
         let mut config: Self = toml::from_str(text).map_err(unreadable)?;
         if let Some(url) = env("SYMBOLON_DATABASE") {
             config.database = trim_variable("SYMBOLON_DATABASE", &url).map_err(|problem| failed(vec![problem]))?;

@@ -13,6 +13,7 @@ pub mod docs;
 mod dpop;
 mod enrolment;
 mod file;
+mod hints;
 mod host;
 mod login;
 pub mod login_installation;

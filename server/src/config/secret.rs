@@ -79,6 +79,10 @@ pub enum SecretSource {
     Command(Vec<String>),
 }
 
+/// A new key is no help where a store was made with another one.
+const LOST_KEY: &str = "For a new server, `symbolon init NEW_DIRECTORY` makes one: copy its symbolon.key here. \
+    A database that was made with another key cannot be read with a new one: put its old key back";
+
 /// Everything secret in the store is sealed under the master key.
 pub type MasterKey = SecretSource;
 
@@ -119,9 +123,13 @@ impl SecretSource {
 
     /// Reads the master keys: newest first, each with the version that sealed values name.
     pub fn read(&self) -> Result<Vec<(u8, [u8; 32])>, Fault> {
-        let text = self.text("master key")?;
+        let text = self.text("master key").map_err(|it| match self {
+            Self::File(path) if !path.exists() => Fault::new(format!("{it}. {LOST_KEY}")),
+            _ => it,
+        })?;
         parse_keys(&text).ok_or_else(|| {
-            Fault::new("master key: expected one line per key, newest first, each VERSION:KEY (1 to 255, then 32 bytes in base64url)")
+            let form = "expected one line per key, newest first, each VERSION:KEY (1 to 255, then 32 bytes in base64url)";
+            Fault::new(format!("master key: {}: {form}", self.whereabouts()))
         })
     }
 
@@ -168,9 +176,7 @@ fn read_variable(name: &str) -> Result<String, Fault> {
 fn read_private(path: &Path) -> Result<String, Fault> {
     use std::os::unix::fs::PermissionsExt;
     let show = path.display();
-    let about = std::fs::metadata(path).map_err(|error| {
-        Fault::new(format!("cannot read {show}: {error}; `symbolon init` makes a master key, a restored store needs its old one"))
-    })?;
+    let about = std::fs::metadata(path).map_err(|it| Fault::new(format!("cannot read {show}: {it}")))?;
     if about.permissions().mode() & 0o077 != 0 {
         return Err(Fault::new(format!("{show} is readable by others; run: chmod 600 {show}")));
     }
@@ -270,6 +276,25 @@ mod tests {
             file.write_all(text.as_bytes()).unwrap();
             assert_eq!(MasterKey::File(path.clone()).read().unwrap().len(), count, "{text:?}");
         }
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_master_key_that_is_missing_or_bad_names_its_file() {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = std::env::temp_dir().join(format!("symbolon-no-key-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let said = |of: &MasterKey| of.read().unwrap_err().to_string();
+        let key = MasterKey::File(path.clone());
+        let missing = said(&key);
+        assert!(missing.contains(&path.display().to_string()) && missing.contains("init NEW_DIRECTORY"), "{missing}");
+        assert!(missing.contains("put its old key back"), "{missing}");
+        let other = key.text("[mail] password").unwrap_err().to_string();
+        assert!(!other.contains("init"), "a password is not made by init: {other}");
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
+        let empty = said(&key);
+        assert!(empty.contains(&path.display().to_string()) && empty.contains("VERSION:KEY"), "{empty}");
+        assert!(!empty.contains("init"), "{empty}");
         std::fs::remove_file(&path).unwrap();
     }
 

@@ -154,6 +154,10 @@ pub(super) fn problems(issuer: &str, development: bool) -> Vec<String> {
         "https" => {}
         "http" if loopback && development => {}
         "http" if loopback => found.push("an http issuer needs development = true, which is for your own machine only".to_owned()),
+        "http" if development => {
+            let what = "development = true allows http for this machine's own addresses alone (127.0.0.1, [::1], localhost)";
+            found.push(format!("issuer must begin with https://: {what}"));
+        }
         _ => found.push("issuer must begin with https://".to_owned()),
     }
     found
@@ -165,4 +169,18 @@ pub(super) fn country_problems(header: Option<&str>, has_proxies: bool) -> Optio
         return Some("country_header is no name of a header".to_owned());
     }
     (!has_proxies).then(|| "country_header is believed from trusted_proxies alone: name them".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::problems;
+
+    #[test]
+    fn an_http_issuer_of_the_network_is_told_what_development_allows() {
+        let said = |issuer: &str, development: bool| problems(issuer, development).join("\n");
+        assert_eq!(said("http://127.0.0.1:8091", true), "", "the twin");
+        assert!(said("http://192.168.1.5:8091", true).contains("own addresses alone"));
+        let plain = said("http://192.168.1.5:8091", false);
+        assert!(plain.contains("must begin with https://") && !plain.contains("development"), "{plain}");
+    }
 }

@@ -56,9 +56,23 @@ impl Serialize for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text)
-            .ok_or_else(|| de::Error::custom(format!("{text:?} is not a length of time; write a number and s, m, h or d, such as \"15m\"")))
+        deserializer.deserialize_str(SpanVisitor)
+    }
+}
+
+/// A length of time where a text is wanted. A number says what it lacks.
+struct SpanVisitor;
+
+impl de::Visitor<'_> for SpanVisitor {
+    type Value = Span;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a length of time: a number and s, m, h or d, such as \"15m\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
+        Span::parse(text)
+            .ok_or_else(|| E::custom(format!("{text:?} is not a length of time; write a number and s, m, h or d, such as \"15m\"")))
     }
 }
 
@@ -74,6 +88,16 @@ mod tests {
         }
         for bad in ["", "s", "10", "-1s", "1.5h", "+3s", "99999999999999999999d", "40000d", "1w", "1h30m"] {
             assert_eq!(Span::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_number_without_a_unit_is_told_how_to_write_it() {
+        let read = serde_json::from_str::<Span>;
+        assert_eq!(read("\"15m\"").ok(), Some(Span(900)), "the twin");
+        for bad in ["900", "\"900\"", "true"] {
+            let said = read(bad).err().map(|it| it.to_string()).unwrap_or_default();
+            assert!(said.contains("such as \"15m\""), "{said}");
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::store::MOST_OFFSET_MS;
 use crate::store::tables::client::IMPORTED;
 use crate::upstream::moved;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
 impl Section {
@@ -158,6 +159,10 @@ fn issuer_findings(config: &Config) -> Vec<Finding> {
         }
     };
     weak(config.development, "development = true: passwords and tokens travel in clear; for your own machine only");
+    if config.development && config.tls.is_none() && !is_of_this_machine(&config.listen) {
+        let what = format!("listen is {}: with development = true other machines reach this server over plain http", config.listen);
+        weak(true, &format!("{what}. Listen on 127.0.0.1"));
+    }
     let open = config.issuer.starts_with("https://") && config.tls.is_none() && config.trusted_proxies.is_empty();
     weak(open, "no [tls] and no trusted_proxies: who ends TLS? Callers' addresses will be the proxy's");
     weak(!config.attestation.simulated_roots.is_empty(), "[attestation] simulated_roots: simulated phones pass for genuine ones");
@@ -170,6 +175,14 @@ fn issuer_findings(config: &Config) -> Vec<Finding> {
         weak(true, &format!("database: {what}"));
     }
     findings
+}
+
+/// Does this address take callers of this machine alone?
+fn is_of_this_machine(listen: &str) -> bool {
+    match listen.parse::<SocketAddr>() {
+        Ok(address) => address.ip().is_loopback(),
+        Err(_) => listen.rsplit_once(':').is_some_and(|(host, _)| host == "localhost"),
+    }
 }
 
 /// A store that was made by hand, or earlier, may be open to other users of the machine.
@@ -290,6 +303,33 @@ mod tests {
         assert!(!private("com.example.a:/x", "com.example.b:/x").iter().any(|it| it.contains("too:") || it.contains("looks like")));
         let ours = sound.replacen("kind =", "require_consent = false\nfirst_party = true\nkind =", 1);
         assert_eq!(weak(&ours), Vec::<String>::new());
+    }
+
+    #[test]
+    fn development_on_an_address_of_the_network_is_named() {
+        let named = |listen: &str, more: &str| {
+            let text = format!("issuer = \"http://127.0.0.1:8080\"\nlisten = \"{listen}\"\n{more}");
+            weak(&text).iter().any(|it| it.contains("over plain http"))
+        };
+        for open in ["0.0.0.0:8080", "192.168.1.5:8080", "[::]:8080", "box.lan:8080"] {
+            assert!(named(open, "development = true\n"), "{open}");
+        }
+        for own in ["127.0.0.1:8080", "[::1]:8080", "localhost:8080"] {
+            assert!(!named(own, "development = true\n"), "{own}");
+        }
+        let tls = "development = true\n[tls]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n";
+        assert!(!named("0.0.0.0:8080", tls), "the server speaks TLS itself");
+    }
+
+    #[test]
+    fn a_service_that_cannot_get_tokens_is_named() {
+        let named = |more: &str| {
+            let text = format!("issuer = \"https://a.example\"\n[client.robot]\nkind = \"service\"\n{more}");
+            weak(&text).iter().any(|it| it.contains("no secret and no key"))
+        };
+        assert!(named(""));
+        let secret = "secret = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g'\n";
+        assert!(!named(secret), "the twin");
     }
 
     #[test]

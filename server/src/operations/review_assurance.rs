@@ -53,6 +53,6 @@ fn grade(config: &Config, links: &ProvedLinks, named: NamedClient<'_>, uri: &str
     let opens_wallets = client.native && !config.wallet.is_empty();
     let wallet = if opens_wallets { " Whichever app opens it gets the codes of wallets." } else { "" };
     Finding::fact(format!(
-        "client {id}, {uri}: assured by its address alone; with assurance = \"proved\" it would lose.{wallet} Next: {next}"
+        "client {id}, {uri}: assured by its address alone; with assurance = \"proved\" people would be asked every time, and prompt=none would fail.{wallet} Next: {next}"
     ))
 }

@@ -253,6 +253,10 @@ fn authentication_findings(client: &Client) -> Vec<Finding> {
     }
     match client.authentication {
         ClientAuthentication::None if client.attestation.is_some() => vec![Finding::fact(INSTANCE_HOLDS)],
+        ClientAuthentication::None if client.kind == ClientKind::Service && client.allows_grant("client_credentials") => {
+            let what = "it has no secret and no key: client_credentials is refused to it, so that it gets no token. Give it secret or jwks";
+            vec![Finding::weak(what)]
+        }
         ClientAuthentication::None if client.kind != ClientKind::Native => {
             vec![Finding::weak("it does not authenticate: anybody who knows the id can be this client")]
         }

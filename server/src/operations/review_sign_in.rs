@@ -42,7 +42,7 @@ pub(super) fn password_finding(config: &Config, base: &Path) -> Option<Finding> 
 fn enrolment_findings(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
     if config.mail.is_none() {
-        let what = "no [mail]: means that people add count for no more than what they were added with, until an operator confirms them";
+        let what = "no [mail]: a passkey or another proof that a person adds counts only as much as the proof it was added with, until an operator confirms it";
         found.push(Finding::fact(what));
     }
     let wait = config.enrolment.wait;
@@ -51,7 +51,7 @@ fn enrolment_findings(config: &Config) -> Vec<Finding> {
     }
     for (name, policy) in config.login.iter().filter(|(_, policy)| policy.0.acr.is_some() && policy.0.names(&MethodName::TOTP)) {
         if !policy.0.names(&MethodName::RECOVERY) {
-            let what = "recovery codes let people in without the acr; a chain with recovery in place of totp gives it";
+            let what = "a sign-in with a recovery code does not get the acr, unless a chain names recovery in place of totp";
             found.push(Finding::fact(format!("[login.{name}]: {what}")));
         }
     }

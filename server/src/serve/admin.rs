@@ -78,7 +78,10 @@ pub fn listen(path: &Path, shared: Shared, mut stopped: watch::Receiver<bool>) -
     let failed = |it: std::io::Error| Fault::new(format!("admin_socket {}: {it}", path.display()));
     if path.exists() {
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            return Err(Fault::new(format!("another server is running here: {} answers", path.display())));
+            return Err(Fault::new(format!(
+                "another server is running here: {} answers. Stop it, or give this one an admin_socket of its own",
+                path.display()
+            )));
         }
         std::fs::remove_file(path).map_err(failed)?;
     }

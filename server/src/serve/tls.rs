@@ -8,6 +8,7 @@ use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
+use rustls_pki_types::pem::Error as PemError;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,12 +54,20 @@ impl Certificates {
     }
 }
 
+/// A file that cannot be read says nothing about what is in it.
+fn unread(name: &str, path: &Path, (wanted, error): (&str, &PemError)) -> Fault {
+    match error {
+        PemError::Io(error) => Fault::new(format!("{name} {}: cannot read it: {error}", path.display())),
+        error => Fault::new(format!("{name} {}: no {wanted} in PEM: {error}", path.display())),
+    }
+}
+
 fn read(files: &[PathBuf], asking: bool) -> Result<TlsAcceptor, Fault> {
     let [certificate, key] = files else { return Err(Fault::new("a listener has a certificate and a key")) };
     let named = |path: &Path, why: String| Fault::new(format!("{}: {why}", path.display()));
     let chain: Vec<CertificateDer<'static>> =
-        pem::all(certificate).map_err(|it| named(certificate, format!("no certificate chain in PEM: {it}")))?;
-    let private: PrivateKeyDer<'static> = pem::first(key).map_err(|it| named(key, format!("no private key in PEM: {it}")))?;
+        pem::all(certificate).map_err(|it| unread("certificate", certificate, ("certificate chain", &it)))?;
+    let private: PrivateKeyDer<'static> = pem::first(key).map_err(|it| unread("key", key, ("private key", &it)))?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

@@ -53,7 +53,7 @@ fn probe_file(path: &Path) -> Result<Vec<Sealed>, Fault> {
         let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
         return match std::fs::metadata(directory) {
             Ok(about) if about.is_dir() && may_make_files(directory) => Ok(Vec::new()),
-            Ok(_) => Err(named(format!("{} is no directory that can be written", directory.display()))),
+            Ok(_) => Err(named(format!("cannot write to the directory {}", directory.display()))),
             Err(error) => Err(named(format!("{}: {error}", directory.display()))),
         };
     }

@@ -39,7 +39,8 @@ type Member = (Vec<Statement>, oneshot::Sender<ApplyResult>);
 impl Sqlite {
     pub fn open(path: &str, options: &StoreOptions) -> Result<Self, Fault> {
         let path = PathBuf::from(path);
-        let connection = connection::prepare(&path)?;
+        // SQLite says what is wrong, and not with which file.
+        let connection = connection::prepare(&path).map_err(|it| it.during(&format!("database {}", path.display())))?;
         let readers = Arc::new(Readers::open(&path, options.readers)?);
         let writer = Writer { connection, path, texts: HashMap::new(), careful: 0 };
         let (queue, jobs) = sync_channel(options.queue.max(1));

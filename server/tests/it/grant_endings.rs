@@ -226,7 +226,7 @@ async fn a_revocation_that_is_carried_out_again_ends_the_browsers_below() {
             world = world
                 .restarted(|world| {
                     let said = command(world, &["recover", "--audit", audit.to_str().unwrap()]);
-                    assert!(said.contains("1 ends of the audit"), "{said}");
+                    assert!(said.contains("1 end of the audit"), "{said}");
                 })
                 .await;
             let store = world.running.shared.now().store.clone();

@@ -76,7 +76,7 @@ async fn recovering_voids_what_was_in_flight_and_ends_what_had_ended() {
         .restarted(|world| {
             restore(world);
             let said = command(world, &["recover", "--audit", world.directory.join("audit.jsonl").to_str().unwrap()]);
-            assert!(said.contains("Epoch 2") && said.contains("1 ends of the audit"), "{said}");
+            assert!(said.contains("Epoch 2") && said.contains("1 end of the audit"), "{said}");
         })
         .await;
     let (status, answer) = world.refresh(&ended).await;

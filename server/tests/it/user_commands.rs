@@ -240,7 +240,7 @@ async fn secrets_move_to_a_new_master_key() {
         };
         let world = world.restarted(write(format!("{new}{old}"))).await;
         let said = ok(&world, &["key", "rewrap"]).await;
-        assert!(said.contains("1 signing keys and 1 authenticators moved to master key 2"), "{said}");
+        assert!(said.contains("1 signing key and 1 authenticator moved to master key 2"), "{said}");
         assert!(said.contains("Before master key 1 leaves") && said.contains("refresh tokens"), "{said}");
         assert!(ok(&world, &["key", "rewrap"]).await.contains("0 signing keys and 0 authenticators"));
         let world = world.restarted(write(new)).await;

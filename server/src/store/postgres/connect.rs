@@ -118,7 +118,7 @@ impl Address {
     }
 
     pub async fn connect(&self) -> Result<Client, Fault> {
-        let named = |why: String| Fault::store_away(format!("cannot connect to PostgreSQL: {why}"));
+        let named = |why: String| Fault::store_away(format!("cannot connect to PostgreSQL at {}: {why}", self.places()));
         let work = async {
             let client = match &self.tls {
                 None => drive(self.config.connect(NoTls).await),
@@ -300,6 +300,13 @@ mod tests {
         assert!(refused("postgres://u@db.example.com/x?sslmode=verify-full&sslrootcert=/no/such/file").contains("/no/such/file"));
         assert!(Address::parse("postgres://u@db.example.com/x?sslmode=disable&application_name=a").unwrap().tls.is_none());
         assert!(Address::parse("postgres://u@db.example.com/x?sslmode=require").unwrap().tls.is_some());
+        for (url, places) in [
+            ("postgres://user:secret@127.0.0.1:6543/x", "127.0.0.1:6543"),
+            ("postgres://user:secret@localhost,[::1]:7/x", "localhost:5432, [::1]:7"),
+            ("postgres://user:secret@/x?host=/run/postgresql", "/run/postgresql/.s.PGSQL.5432"),
+        ] {
+            assert_eq!(Address::parse(url).unwrap().places(), places, "no user and no password");
+        }
         assert!(weakness("postgres://u@db.example.com/x?sslmode=disable").unwrap().contains("in clear"));
         assert!(weakness("postgres://u@db.example.com/x?sslmode=require").unwrap().contains("whoever answers"));
     }

@@ -12,6 +12,7 @@ use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 use rustls_pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
+use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -37,16 +38,34 @@ enum SocketTarget<'a> {
     Unix(std::path::PathBuf),
 }
 
+/// For errors: where it is, and never who asks.
+impl fmt::Display for SocketTarget<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port, .. } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port, .. } => write!(f, "{host}:{port}"),
+            #[cfg(unix)]
+            Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
 impl Address {
+    /// Every place that is tried, for errors.
+    pub(super) fn places(&self) -> String {
+        self.targets().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
     /// A connection with these bounds (`SET ...`), to the first host that takes changes.
     pub async fn wire(&self, bounds: &str) -> Result<Wire, Fault> {
         let mut last = Fault::new("`database` names no host");
         for target in self.targets() {
             let connecting = tokio::time::timeout(CONNECTING, self.wire_to(&target, bounds));
+            let tried = format!("cannot connect to PostgreSQL at {target}");
             match connecting.await {
                 Ok(Ok(wire)) => return Ok(wire),
-                Ok(Err(broken)) => last = broken.fault().during("cannot connect to PostgreSQL"),
-                Err(_) => last = Fault::store_away("cannot connect to PostgreSQL: no answer in time"),
+                Ok(Err(broken)) => last = broken.fault().during(&tried),
+                Err(_) => last = Fault::store_away("no answer in time").during(&tried),
             }
         }
         Err(last)
