@@ -69,16 +69,19 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
     let device = |one: KnownDevice| DeviceView { id: one.id, label: one.label, first: instant(one.first_ms), last: instant(one.last_ms) };
     let devices = shown.devices_of(id).await?.into_iter().map(device);
     let (passkeys, signal) = account_passkeys::show(app, session, &row).await?;
+    let known = app.accounts().by_id(id).await?.unwrap_or_default();
+    let email = row.opt_text("email")?.map(str::to_owned);
     let view = AccountView {
         name: row.opt_text("name")?.map(str::to_owned),
-        email: row.opt_text("email")?.map(str::to_owned),
+        login_name: known.login_name.filter(|_| email.is_none()),
+        email,
         email_verified: row.int("email_verified")? == 1,
         second_factors,
         mail: app.config.mail.is_some(),
         recovery_codes_left,
         makes_codes: account_passkeys::makes_codes(app, id).await?,
         user_codes: app.config.takes_user_codes(),
-        waiting: waiting(app, incoming, &session.account).await?,
+        waiting: waiting(app, incoming, &known.waiting),
         sessions: open.collect(),
         apps: apps.collect(),
         history: history.collect(),
@@ -97,15 +100,14 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
 }
 
 /// Means that do not count in full yet, oldest first.
-async fn waiting(app: &App, incoming: &Incoming, account: &str) -> Result<Vec<WaitingView>> {
+fn waiting(app: &App, incoming: &Incoming, waiting: &[Waiting]) -> Vec<WaitingView> {
     let patience = Patience { now_ms: incoming.now_ms, wait_ms: app.config.enrolment.wait.ms() };
-    let waiting = app.accounts().by_id(account).await?.map(|account| account.waiting).unwrap_or_default();
     let view = |one: &Waiting| WaitingView {
         kind: one.means.kind(),
         since: instant(one.enrolled_ms),
         counts_from: patience.expected_from_ms(one).map(mail::hour_after),
     };
-    Ok(Standing { waiting: &waiting, patience }.still_waiting().into_iter().map(view).collect())
+    Standing { waiting, patience }.still_waiting().into_iter().map(view).collect()
 }
 
 async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply> {

@@ -202,6 +202,13 @@ where
     let route = &row.route;
     record.route = route.path;
     reader.is_browser = route.is_for_browsers();
+    if host == Host::Unknown
+        && route.is_for_browsers()
+        && request.method() == Method::GET
+        && let Some(there) = app.links.under_own_name(&app.config, request.uri(), request.headers())
+    {
+        return reply::see_other(&there);
+    }
     if route.cors && request.method() == Method::OPTIONS {
         return cors::preflight(route);
     }

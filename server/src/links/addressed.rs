@@ -1,7 +1,7 @@
 //! Which host a request is for. A further host answers its own files and nothing else, and no name that somebody made up gets any.
 
 use super::Links;
-use crate::config::Networks;
+use crate::config::{Config, Networks};
 use crate::web::headers::list;
 use crate::web::request::{Host, Peer, Transport};
 use http::{HeaderMap, Uri, header};
@@ -37,6 +37,23 @@ impl Links {
             Transport::Tls { server_name } if !behind_proxy => self.fitting(named, server_name.as_deref()),
             _ => Ok(named),
         }
+    }
+
+    /// Where a page is that was asked for under another name of a developer's own machine. Under that name the browser has no cookie of
+    /// ours. Nothing of the name comes into the address. Its port is the issuer's: a proxy with a port of its own would lead back here.
+    pub fn under_own_name(&self, config: &Config, uri: &Uri, headers: &HeaderMap) -> Option<String> {
+        if !config.development || !config.issuer.starts_with("http://") {
+            return None;
+        }
+        let asked = std::str::from_utf8(HostHeaders::read(uri, headers, false).ok()?.own?).ok()?;
+        let (name, own_name) = (without_port(asked), without_port(&self.issuer));
+        let is_of_this_machine = |name: &str| matches!(name, "localhost" | "127.0.0.1" | "[::1]");
+        let is_same_port = asked.strip_prefix(name) == self.issuer.strip_prefix(own_name);
+        if name == own_name || !is_same_port || !is_of_this_machine(name) || !is_of_this_machine(own_name) {
+            return None;
+        }
+        let path = uri.path_and_query().map(|it| it.as_str()).filter(|it| it.is_ascii())?;
+        Some(format!("http://{}{path}", self.issuer))
     }
 
     fn known(&self, name: Option<&[u8]>) -> Host {
@@ -98,7 +115,6 @@ fn is_ip(host: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::config::Config;
     use http::HeaderValue;
 
     type Found = Result<Host, &'static str>;

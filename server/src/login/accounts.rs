@@ -230,7 +230,15 @@ pub fn mailbox(address: &str) -> String {
 }
 
 pub fn is_good_password(password: &str) -> bool {
-    (PASSWORD_MIN..=PASSWORD_MAX).contains(&prepared(password).len()) && password.len() <= PASSWORD_MAX
+    unfit_length(password).is_none()
+}
+
+fn unfit_length(password: &str) -> Option<Unfit> {
+    let bytes = prepared(password).len();
+    if bytes > PASSWORD_MAX || password.len() > PASSWORD_MAX {
+        return Some(Unfit::Long);
+    }
+    (bytes < PASSWORD_MIN).then_some(Unfit::Short)
 }
 
 /// One form of a password, however a keyboard composes its letters and spaces. RFC 8265 4.2.2.
@@ -394,8 +402,8 @@ impl Hashers {
     /// The digest of a password that somebody chooses, or why it cannot be chosen. A list that cannot be read is a fault: a password is
     /// never taken because nobody could look.
     pub async fn choose(&self, password: &str) -> Result<std::result::Result<String, Unfit>> {
-        if !is_good_password(password) {
-            return Ok(Err(Unfit::Length));
+        if let Some(unfit) = unfit_length(password) {
+            return Ok(Err(unfit));
         }
         let (typed, breached) = (password.to_owned(), self.breached.clone());
         let work = move || {
@@ -412,8 +420,8 @@ impl Hashers {
 
     /// The digest of a password that is somebody's already, or of one that this program made.
     pub async fn hash(&self, password: &str) -> Result<String> {
-        if !is_good_password(password) {
-            return Err(Refused::bad_request("invalid_request", Unfit::Length.hint()).into());
+        if let Some(unfit) = unfit_length(password) {
+            return Err(Refused::bad_request("invalid_request", unfit.hint()).into());
         }
         let password = prepared(password);
         Ok(self.pool.run(move || hash_password_blocking(&password)).await??)

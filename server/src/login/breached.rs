@@ -18,8 +18,8 @@ type Sha1 = [u8; 20];
 /// Why a password cannot be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unfit {
-    /// It is too short, or too long.
-    Length,
+    Short,
+    Long,
     /// It is in the list.
     Breached,
 }
@@ -28,7 +28,8 @@ impl Unfit {
     /// The key of the problem that a form shows.
     pub fn problem(self) -> &'static str {
         match self {
-            Self::Length => "weak_password",
+            Self::Short => "weak_password",
+            Self::Long => "long_password",
             Self::Breached => "breached_password",
         }
     }
@@ -36,7 +37,8 @@ impl Unfit {
     /// For operators.
     pub fn hint(self) -> &'static str {
         match self {
-            Self::Length => "A password has 8 to 256 characters.",
+            Self::Short => "A password has at least 8 characters.",
+            Self::Long => "A password has at most 256 bytes.",
             Self::Breached => "This password is in the list of breached passwords. Choose another one.",
         }
     }

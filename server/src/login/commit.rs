@@ -2,7 +2,7 @@
 
 use super::accounts::{self, Account};
 use super::budgets::{Charged, Purse, give_back};
-use super::context::{Person, Visitor};
+use super::context::{Face, Person, Visitor};
 use super::deletion;
 use super::effect::{Credential, Effect, Letter, NewPasskey, PasskeyUse, Spend, Update};
 use super::enrolment::Means;
@@ -12,7 +12,7 @@ use super::machine::{Answering, Machine, changed};
 use super::notices;
 use super::profile;
 use super::state::{Pending, Question};
-use super::step::{Problem, Step};
+use super::step::{Problem, Step, Text};
 use super::user_code;
 use super::waiting::{self, Telling};
 use crate::audit::Entry;
@@ -311,9 +311,18 @@ impl Moved {
         self.effects.iter().any(|effect| matches!(effect, Effect::EndSessions))
     }
 
-    /// Asks for consent: the person is proved, and what is granted is shown whole.
-    pub fn ask_consent(&mut self, step: Step) {
-        self.ask_to_agree(step.primary("allow").secondary("deny"), [0; 16], Json::Null);
+    /// Asks for consent: the person is proved, and what is granted is shown whole. A page says who that is, and whoever is somebody else
+    /// signs in there. An app's own screens know their person.
+    pub fn ask_consent(&mut self, mut step: Step, face: Face<'_>) {
+        let account = self.account().filter(|_| matches!(face, Face::Browser));
+        let name = account.and_then(|it| it.any_email.as_ref().or(it.login_name.as_ref()).or(it.name.as_ref()));
+        let named = name.map(|name| Text::new("consent-as").with("person", name.as_str()));
+        step = step.primary("allow").secondary("deny");
+        if let Some(named) = named {
+            step.text.insert(0, named);
+            step = step.link("not_you");
+        }
+        self.ask_to_agree(step, [0; 16], Json::Null);
     }
 
     /// The same for a step with buttons of its own. `id` and `secret`: what has to be typed before (`matching`).

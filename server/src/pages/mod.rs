@@ -2,6 +2,7 @@
 //! scripts. A page's policy names those that it has. User-controlled text is escaped, shortened and stripped of what turns it round.
 
 mod assets;
+mod dates;
 mod locales;
 pub mod lone;
 mod own;
@@ -139,6 +140,8 @@ pub struct AccountView {
     pub name: Option<String>,
     pub email: Option<String>,
     pub email_verified: bool,
+    /// Of a person without an e-mail address.
+    pub login_name: Option<String>,
     pub second_factors: Vec<String>,
     /// Does this server send mail, so that an address can be proved?
     pub mail: bool,
@@ -236,6 +239,7 @@ impl Pages {
         environment.add_filter("base64", |text: &str| standard_base64(text.as_bytes()));
         environment.add_filter("plain", |text: &str| plain(text, SENTENCE));
         environment.add_filter("unbroken", unbroken);
+        environment.add_filter("dates", dates::unbroken);
         environment.add_filter("qr", |uri: &str| qr(uri).unwrap_or_default());
         let assets = Assets::read(brand, own, base)?;
         let brand = BrandView {

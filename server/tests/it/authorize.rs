@@ -338,6 +338,13 @@ async fn only_a_click_consents() {
         let other = browser.get(&world, &url(&ask)).await;
         let other = browser.submit(&world, &other, &fill, "continue").await;
         assert_eq!(other.kind(), "consent", "{}", other.html);
+        // The page says who agrees. Whoever is somebody else proves that first.
+        assert!(other.says("You are signed in as alice@example.com."), "{}", other.html);
+        let mut foreign = Browser::default();
+        let mistaken = foreign.get(&world, &url(&ask)).await;
+        let mistaken = foreign.submit(&world, &mistaken, &fill, "continue").await;
+        let mistaken = foreign.submit(&world, &mistaken, &[], "not_you").await;
+        assert!(mistaken.asks_for("password") && mistaken.location.is_none(), "{}", mistaken.html);
         let denied = browser.submit(&world, &other, &[], "deny").await;
         assert_eq!(denied.parameters()["error"], "access_denied");
         let given = browser.submit(&world, &consent, &[], "allow").await;

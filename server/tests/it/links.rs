@@ -185,6 +185,31 @@ async fn a_further_host_has_no_page() {
     world.stop().await;
 }
 
+/// 561-V: on a developer's own machine a page under another name of it leads to the issuer's. Nothing leads to a name that a request says.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_name_of_this_machine_leads_to_the_issuers_page() {
+    let world = Configuration::on(Engine::Sqlite).await.start().await;
+    let own = world.issuer.trim_start_matches("http://").to_owned();
+    let port = own.rsplit_once(':').unwrap().1;
+    let (localhost, other_port) = (format!("localhost:{port}"), "localhost:1".to_owned());
+    for path in ["/account", "/account?ui_locales=de", "/"] {
+        let answer = ask(&world, path, &[("host", &localhost)]).await;
+        let there = answer.headers.get("location").map(|it| it.to_str().unwrap().to_owned());
+        assert_eq!((answer.status, there), (303, Some(world.url(path))), "{path}");
+    }
+    // The twins: the issuer's own name, names of other machines, and a name with the port of a proxy.
+    for host in ["evil.test", &own, &other_port, &format!("evil.test:{port}"), &format!("localhost:{port}@evil.test"), "localhost"] {
+        let answer = ask(&world, "/account", &[("host", host)]).await;
+        assert_eq!((answer.status, answer.headers.contains_key("location")), (200, false), "{host}");
+    }
+    // What a program reads is answered as before, and so is a form.
+    assert_eq!(ask(&world, "/health", &[("host", &localhost)]).await.status, 200);
+    assert_eq!(ask(&world, "/.well-known/openid-configuration", &[("host", &localhost)]).await.status, 200);
+    let posted = world.http.post(world.url("/account")).header(HOST, &localhost).form(&[("a", "b")]).send().await.unwrap();
+    assert!(posted.status() != 303 && !posted.headers().contains_key("location"), "{}", posted.status());
+    world.stop().await;
+}
+
 /// A proxy's word counts where the proxy is configured.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configured_proxy_says_which_host() {
