@@ -33,16 +33,18 @@ pub fn init(dir: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The way to a first token, in commands to copy. The program is called as it was called now.
+/// The way to a first token, in commands to copy. A server that runs already is in nobody's way.
+/// The program is called as it was called now.
 fn words(path: &Path, secret: &str) -> String {
     let (path, program) = (path.display(), std::env::args().next().unwrap_or_else(|| "symbolon".to_owned()));
     format!(
         "Wrote {path} and its master key. Only your user can read them.\n\
-         A first token takes three commands:\n\
-         \x20 {program} -c {path} serve &\n\
-         \x20 SECRET={secret}    # of the client orders-batch, shown this once\n\
+         Start the server, if it is not running yet. Its log appears in that terminal:\n\
+         \x20 {program} -c {path} serve\n\
+         In a second terminal, in the same directory, these two lines get a first token:\n\
+         \x20 SECRET={secret}    # of the client orders-batch, shown this once: keep it\n\
          \x20 curl -u orders-batch:$SECRET -d grant_type=client_credentials http://127.0.0.1:8080/token\n\
-         Then add a person: {program} -c {path} user add alice\n"
+         Then add a person, if there is none yet: {program} -c {path} user add alice\n"
     )
 }
 
