@@ -42,7 +42,8 @@ pub(super) fn password_finding(config: &Config, base: &Path) -> Option<Finding> 
 fn enrolment_findings(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
     if config.mail.is_none() {
-        let what = "no [mail]: a passkey or another proof that a person adds counts only as much as the proof it was added with, until an operator confirms it";
+        let what =
+            "no [mail]: what a person adds for signing in counts only as much as what it was added with, until an operator confirms it";
         found.push(Finding::fact(what));
     }
     let wait = config.enrolment.wait;

@@ -7,6 +7,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
@@ -30,6 +31,29 @@ pub struct Address {
     pub(super) config: Config,
     /// Absent: without TLS.
     tls: Option<Tls>,
+}
+
+/// One place of a database's address.
+pub(super) enum SocketTarget<'a> {
+    Tcp {
+        host: String,
+        name: &'a str,
+        port: u16,
+    },
+    #[cfg(unix)]
+    Unix(std::path::PathBuf),
+}
+
+/// For errors: where it is, and never who asks.
+impl fmt::Display for SocketTarget<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port, .. } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port, .. } => write!(f, "{host}:{port}"),
+            #[cfg(unix)]
+            Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
 }
 
 /// `sslmode` and `sslrootcert` of a URL, as libpq has them, and the URL without them.
@@ -110,6 +134,27 @@ impl Address {
         };
         config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
         Ok(Self { config, tls })
+    }
+
+    /// Every place that is tried, for errors.
+    fn places(&self) -> String {
+        self.targets().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The places that are tried, in order.
+    pub(super) fn targets(&self) -> Vec<SocketTarget<'_>> {
+        let (hosts, addresses, ports) = (self.config.get_hosts(), self.config.get_hostaddrs(), self.config.get_ports());
+        let port = |at: usize| ports.get(at).or_else(|| ports.first()).copied().unwrap_or(5432);
+        let count = hosts.len().max(addresses.len());
+        let target = |at: usize| match (hosts.get(at), addresses.get(at)) {
+            #[cfg(unix)]
+            (Some(Host::Unix(directory)), _) => Some(SocketTarget::Unix(directory.join(format!(".s.PGSQL.{}", port(at))))),
+            (Some(Host::Tcp(name)), None) => Some(SocketTarget::Tcp { host: name.clone(), name, port: port(at) }),
+            (Some(Host::Tcp(name)), Some(address)) => Some(SocketTarget::Tcp { host: address.to_string(), name, port: port(at) }),
+            (_, Some(address)) => Some(SocketTarget::Tcp { host: address.to_string(), name: "", port: port(at) }),
+            _ => None,
+        };
+        (0..count).filter_map(target).collect()
     }
 
     /// None: the connection is not encrypted.

@@ -1,7 +1,7 @@
 //! From an address to a connection that statements can be sent on: TCP or a UNIX socket, TLS, the password, the session's bounds.
 //! Frontend/Backend Protocol, *Start-up* and *SASL Authentication*.
 
-use super::connect::{Address, CONNECTING};
+use super::connect::{Address, CONNECTING, SocketTarget};
 use super::wire::{Broken, DatabaseError, Stream, Wire};
 use crate::error::Fault;
 use bytes::BytesMut;
@@ -12,12 +12,10 @@ use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 use rustls_pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
-use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_postgres::config::Host;
 
 /// What every session is told first is the isolation that all statements are written for. The answer says whether the server may write,
 /// how durably it commits, which process of it answers, and what its clock shows.
@@ -28,34 +26,7 @@ const SESSION: &str = "SET default_transaction_isolation = 'read committed'; SET
 pub(super) const NOT_DURABLE: &str =
     "synchronous_commit = off: what was acknowledged could be lost. Set it to on, for this database and user too";
 
-enum SocketTarget<'a> {
-    Tcp {
-        host: String,
-        name: &'a str,
-        port: u16,
-    },
-    #[cfg(unix)]
-    Unix(std::path::PathBuf),
-}
-
-/// For errors: where it is, and never who asks.
-impl fmt::Display for SocketTarget<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { host, port, .. } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port, .. } => write!(f, "{host}:{port}"),
-            #[cfg(unix)]
-            Self::Unix(path) => write!(f, "{}", path.display()),
-        }
-    }
-}
-
 impl Address {
-    /// Every place that is tried, for errors.
-    pub(super) fn places(&self) -> String {
-        self.targets().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    }
-
     /// A connection with these bounds (`SET ...`), to the first host that takes changes.
     pub async fn wire(&self, bounds: &str) -> Result<Wire, Fault> {
         let mut last = Fault::new("`database` names no host");
@@ -69,21 +40,6 @@ impl Address {
             }
         }
         Err(last)
-    }
-
-    fn targets(&self) -> Vec<SocketTarget<'_>> {
-        let (hosts, addresses, ports) = (self.config.get_hosts(), self.config.get_hostaddrs(), self.config.get_ports());
-        let port = |at: usize| ports.get(at).or_else(|| ports.first()).copied().unwrap_or(5432);
-        let count = hosts.len().max(addresses.len());
-        let target = |at: usize| match (hosts.get(at), addresses.get(at)) {
-            #[cfg(unix)]
-            (Some(Host::Unix(directory)), _) => Some(SocketTarget::Unix(directory.join(format!(".s.PGSQL.{}", port(at))))),
-            (Some(Host::Tcp(name)), None) => Some(SocketTarget::Tcp { host: name.clone(), name, port: port(at) }),
-            (Some(Host::Tcp(name)), Some(address)) => Some(SocketTarget::Tcp { host: address.to_string(), name, port: port(at) }),
-            (_, Some(address)) => Some(SocketTarget::Tcp { host: address.to_string(), name: "", port: port(at) }),
-            _ => None,
-        };
-        (0..count).filter_map(target).collect()
     }
 
     async fn wire_to(&self, target: &SocketTarget<'_>, bounds: &str) -> Result<Wire, Broken> {
