@@ -393,7 +393,7 @@ fn shown_by_basic(header: &str) -> Result<(String, String)> {
     let (id, secret) = read_basic(header).ok_or_else(|| invalid_client(malformed))?;
     if secret.is_empty() {
         let hint = "The client secret in the Authorization header is empty; a client without a secret sends client_id in the form.";
-        return Err(invalid_client(hint).because(format!("the secret of client {id:?} is empty")).into());
+        return Err(invalid_client(hint).because("an empty secret").into());
     }
     Ok((id, secret))
 }

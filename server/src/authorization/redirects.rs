@@ -27,8 +27,21 @@ pub(super) fn checked(client: &Client, form: &Form) -> Result<String> {
     if redirect_is_registered(client, asked) {
         return Ok(asked.to_owned());
     }
-    let seen: String = asked.chars().take(200).collect();
-    Err(invalid(why_not(client, asked)).because(format!("redirect_uri {seen:?} is not registered")).into())
+    Err(invalid(why_not(client, asked)).because(format!("not registered: {}", for_log(asked))).into())
+}
+
+/// A redirect URI as a log may have it. Its query and its fragment may hold a code, and its userinfo a password (578-V).
+fn for_log(uri: &str) -> String {
+    let place = uri.split(['?', '#']).next().unwrap_or_default();
+    let behind = if place.len() < uri.len() { ", and more behind it" } else { "" };
+    let (scheme, rest) = place.split_once("://").unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let seen = match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://{host}{path}"),
+        None => place.to_owned(),
+    };
+    let seen: String = seen.chars().take(200).collect();
+    format!("redirect_uri {seen:?}{behind}")
 }
 
 fn is_openid(form: &Form) -> bool {
@@ -54,4 +67,20 @@ fn why_not(client: &Client, asked: &str) -> &'static str {
 /// The name in place of an address: no client can register it.
 fn is_localhost(uri: &str) -> bool {
     uri.strip_prefix("http://localhost").is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/', '?']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_log;
+
+    #[test]
+    fn a_log_has_the_place_of_a_redirect_uri_and_nothing_that_may_be_secret() {
+        assert_eq!(for_log("https://app.example/cb"), "redirect_uri \"https://app.example/cb\"");
+        for uri in ["https://app.example/cb?code=SC_secret", "https://app.example/cb#SC_secret", "https://u:SC_secret@app.example/cb?x"] {
+            let logged = for_log(uri);
+            assert!(logged.starts_with("redirect_uri \"https://app.example/cb\"") && !logged.contains("secret"), "{logged}");
+        }
+        assert_eq!(for_log("com.example.app:/cb?code=SC_secret"), "redirect_uri \"com.example.app:/cb\", and more behind it");
+        assert!(for_log(&"x".repeat(10_000)).len() < 300);
+    }
 }

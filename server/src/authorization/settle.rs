@@ -211,7 +211,7 @@ impl<'a> Settling<'a> {
         };
         match judge(&self.authority, change, &completing).await? {
             Judgement::Consent => {
-                moved.ask_consent(consent::step(&self.authority, &client, request), self.visitor.face);
+                moved.ask_consent(consent::step(&self.authority, &client, request), self.visitor.face, request.sub.is_none());
                 Ok(None)
             }
             Judgement::Refused(refused) => {

@@ -15,16 +15,45 @@ pub(super) fn unreadable_file(error: &io::Error) -> String {
 
 /// The error with its hint. The hint stands before the names that are known: they may be many, and a log cuts them.
 pub(super) fn explained(error: &toml::de::Error, text: &str) -> String {
-    let (whole, at) = (error.to_string(), error.span().map(|it| it.start));
-    let whole = whole.trim_end();
+    let at = error.span().map(|it| it.start);
+    let whole = without_values(error);
     let Some(hint) = of_field(error.message(), text, at).or_else(|| of_value(error.message(), text, at)) else {
-        return whole.to_owned();
+        return whole;
     };
     match whole.rsplit_once(", expected ") {
         Some((what, names)) => format!("{what}. {hint}\nExpected {names}"),
         None => format!("{whole}\n{hint}"),
     }
 }
+
+/// The error as TOML's reader says it, but for values: one may be a secret, and the error goes into a log. Of the line that is shown the key
+/// is left.
+fn without_values(error: &toml::de::Error) -> String {
+    let is_of_secret = error.message().contains(SOURCES_OF_SECRETS);
+    let shown = |line: &str| -> Option<String> {
+        if is_of_secret && line.starts_with("unknown variant `") {
+            return Some(format!("a value that is none here, {SOURCES_OF_SECRETS}"));
+        }
+        if let Some((_, rest)) = line.split_once("invalid type: string \"") {
+            let expected = rest.rsplit_once("\", expected ").map_or("something else", |it| it.1);
+            return Some(format!("invalid type: a text, expected {expected}"));
+        }
+        let Some((number, source)) = line.split_once(" | ") else { return Some(line.to_owned()) };
+        if number.trim().is_empty() {
+            // The marks below the line: they point at what is left out.
+            return None;
+        }
+        if source.trim_start().starts_with('[') && !source.contains(['"', '\'']) {
+            return Some(line.to_owned());
+        }
+        let is_key = |it: &&str| it.chars().all(|it| it.is_ascii_alphanumeric() || "_-. ".contains(it));
+        let key = source.split_once('=').filter(|(_, value)| !value.trim_matches('=').is_empty()).map(|it| it.0.trim_end()).filter(is_key);
+        Some(key.map_or_else(|| format!("{number} | ..."), |key| format!("{number} | {key} = ...")))
+    };
+    error.to_string().trim_end().lines().filter_map(shown).collect::<Vec<_>>().join("\n")
+}
+
+const SOURCES_OF_SECRETS: &str = "expected one of `file`, `env`, `command`";
 
 /// For "unknown field `a`, expected one of `b`, `c`".
 fn of_field(message: &str, text: &str, at: Option<usize>) -> Option<String> {
@@ -44,7 +73,7 @@ fn of_field(message: &str, text: &str, at: Option<usize>) -> Option<String> {
 
 /// For "unknown variant `a`, expected one of `b`, `c`", where the names alone do not say enough.
 fn of_value(message: &str, text: &str, at: Option<usize>) -> Option<String> {
-    if message.contains("expected one of `file`, `env`, `command`") {
+    if message.contains(SOURCES_OF_SECRETS) {
         let key = at.and_then(|at| line_at(text, at).split_once('=')).map_or("", |it| it.0.trim());
         // The value itself is not repeated: it may be the secret.
         return Some(match key {
@@ -127,6 +156,28 @@ mod tests {
         let error = said("master_key = \"symbolon.key\"\n");
         assert!(error.contains("Write master_key = { file = \"symbolon.key\" }"), "{error}");
         assert_eq!(said("master_key = { file = \"symbolon.key\" }\n"), "", "the twin");
+    }
+
+    /// Whatever is wrong with a line, its value may be a secret. The key and the line's number say where it is.
+    #[test]
+    fn no_error_repeats_a_value() {
+        let mail = "[mail]\nhost = \"mail.example\"\nfrom = \"a@b.example\"\n";
+        let lines = [
+            ("master_key = \"hunter2\"\n".to_owned(), "master_key = ..."),
+            ("master_key = \"hunter2\n".to_owned(), "master_key = ..."),
+            ("master_key = { file = \"symbolon.key\", hunter2 }\n".to_owned(), "master_key = ..."),
+            ("database = \"postgres://app:hunter2@db/x\nlisten = \"127.0.0.1:1\"\n".to_owned(), "database = ..."),
+            (format!("{mail}password = \"hunter2\"\n"), "password = ..."),
+            (format!("{mail}password = [\n\"hunter2\",\n3\n]\n"), "line "),
+            (format!("{mail}passwort = \"hunter2\"\n"), "passwort = ..."),
+            (format!("[client.app]\n{APP}secret = 2\nhunter2\n"), "line "),
+        ];
+        for (lines, place) in lines {
+            let error = said(&lines);
+            assert!(error.contains(place) && !error.contains("hunter2"), "{lines}: {error}");
+        }
+        let header = said("[api.orders]\naudience = \"https://api.example/\"\n[mial]\n");
+        assert!(header.contains("mial"), "{header}");
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl SecretSource {
     /// Reads the master keys: newest first, each with the version that sealed values name.
     pub fn read(&self) -> Result<Vec<(u8, [u8; 32])>, Fault> {
         let text = self.text("master key").map_err(|it| match self {
-            Self::File(path) if !path.exists() => Fault::new(format!("{it}. {LOST_KEY}")),
+            Self::File(path) if matches!(path.try_exists(), Ok(false)) => Fault::new(format!("{it}. {LOST_KEY}")),
             _ => it,
         })?;
         parse_keys(&text).ok_or_else(|| {

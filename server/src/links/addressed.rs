@@ -45,6 +45,10 @@ impl Links {
         if !config.development || !config.issuer.starts_with("http://") {
             return None;
         }
+        // A proxy may have written this name.
+        if headers.keys().any(|name| matches!(name.as_str(), "forwarded" | "via") || name.as_str().starts_with("x-forwarded-")) {
+            return None;
+        }
         let asked = std::str::from_utf8(HostHeaders::read(uri, headers, false).ok()?.own?).ok()?;
         let (name, own_name) = (without_port(asked), without_port(&self.issuer));
         let is_of_this_machine = |name: &str| matches!(name, "localhost" | "127.0.0.1" | "[::1]");

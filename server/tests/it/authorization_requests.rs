@@ -213,6 +213,14 @@ async fn a_claims_request_of_the_wrong_type_is_refused() {
     ] {
         assert!(Browser::default().sign_in(&world, &right, "alice").await.contains_key("code"), "{:?}", right.parameters);
     }
+    // Whoever is asked for by name and agrees is not offered to be somebody else: the request would end. The twin is about anybody.
+    let consent = good.clone().with("prompt", "consent");
+    for (ask, offers) in [(consent.clone(), true), (consent.with("claims", &of(&sub)), false)] {
+        let mut browser = Browser::default();
+        let page = browser.open(&world, &ask).await;
+        let page = browser.submit(&world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
+        assert!(page.kind() == "consent" && page.says("You are signed in as") && page.says("Not you?") == offers, "{}", page.html);
+    }
     let back = Browser::default().sign_in(&world, &good.with("claims", &of("somebody else")), "alice").await;
     assert_eq!(back["error"], "login_required", "the claims parameter alone insists as well");
     world.stop().await;

@@ -92,7 +92,11 @@ fn is_here(config: &Config) -> bool {
 
 fn read(url: &str) -> Result<(Wanted, Config), Fault> {
     let wanted = wanted(url);
-    let config = wanted.rest.parse().map_err(|it| Fault::new(format!("`database`: {it}")))?;
+    let config: Config = wanted.rest.parse().map_err(|it| Fault::new(format!("`database`: {it}")))?;
+    // Whoever reads the address ends the password at its first @. The rest would be a part of the host, and stand in errors.
+    if config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if name.contains('@'))) {
+        return Err(Fault::new("`database`: write %40 for an @ in the user or the password"));
+    }
     Ok((wanted, config))
 }
 
@@ -345,6 +349,9 @@ mod tests {
         assert!(refused("postgres://u@db.example.com/x?sslmode=verify-full&sslrootcert=/no/such/file").contains("/no/such/file"));
         assert!(Address::parse("postgres://u@db.example.com/x?sslmode=disable&application_name=a").unwrap().tls.is_none());
         assert!(Address::parse("postgres://u@db.example.com/x?sslmode=require").unwrap().tls.is_some());
+        let at = refused("postgres://app:p@ssw0rd@db.example.com/x?sslmode=disable");
+        assert!(at.contains("%40") && !at.contains("ssw0rd"), "{at}");
+        assert!(Address::parse("postgres://app:p%40ssw0rd@db.example.com/x?sslmode=disable").is_ok(), "the twin");
         for (url, places) in [
             ("postgres://user:secret@127.0.0.1:6543/x", "127.0.0.1:6543"),
             ("postgres://user:secret@localhost,[::1]:7/x", "localhost:5432, [::1]:7"),
