@@ -46,7 +46,7 @@ fn without_values(error: &toml::de::Error) -> String {
         if source.trim_start().starts_with('[') && !source.contains(['"', '\'']) {
             return Some(line.to_owned());
         }
-        let is_key = |it: &&str| it.chars().all(|it| it.is_ascii_alphanumeric() || "_-. ".contains(it));
+        let is_key = |key: &&str| key.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-. ".contains(letter));
         let key = source.split_once('=').filter(|(_, value)| !value.trim_matches('=').is_empty()).map(|it| it.0.trim_end()).filter(is_key);
         Some(key.map_or_else(|| format!("{number} | ..."), |key| format!("{number} | {key} = ...")))
     };

@@ -90,12 +90,12 @@ impl<'a> Walk<'a> {
         let problems: Vec<String> = self.schema.iter_errors(&self.answer.body).map(|error| error.to_string()).collect();
         assert!(problems.is_empty(), "{problems:?}: {:#}", self.answer.body);
         let (mut shown, mut step) = (Shown::page(&self.page, &same), Shown::step(&self.answer, &same));
-        // The SDK of a provider is in an app alone; a page leads to the provider. And only the page keeps an invitation on the way there.
+        // The SDK of a provider is in an app alone. Only a page keeps an invitation on the way to one, and lets somebody else agree.
         let has_sdk = self.answer.step()["operation"]["name"] == "id_token_get";
         for action in step.actions.iter_mut().filter(|action| has_sdk && action[1] == "id_token") {
             action[1] = "go".to_owned();
         }
-        shown.actions.retain(|action| action[1] != "use_invitation");
+        shown.actions.retain(|action| action[1] != "use_invitation" && (action[1] != "not_you" || self.answer.kind() != "consent"));
         assert_eq!(shown, step, "{}", self.page.html);
         let texts = self.answer.step()["text"].as_array().unwrap().iter().map(|text| text.as_str().unwrap());
         for text in texts.filter(|text| !(text.starts_with(CALL) || has_sdk && text.starts_with("Choose your "))) {
