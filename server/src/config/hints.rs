@@ -161,7 +161,7 @@ mod tests {
     /// Whatever is wrong with a line, its value may be a secret. The key and the line's number say where it is.
     #[test]
     fn no_error_repeats_a_value() {
-        let mail = "[mail]\nhost = \"mail.example\"\nfrom = \"a@b.example\"\n";
+        let mail = "[mail]\nserver = \"mail.example\"\nfrom = \"a@b.example\"\n";
         let lines = [
             ("master_key = \"hunter2\"\n".to_owned(), "master_key = ..."),
             ("master_key = \"hunter2\n".to_owned(), "master_key = ..."),
