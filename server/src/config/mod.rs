@@ -67,7 +67,7 @@ pub use push::Push;
 pub use registration::Registration;
 pub use retention::Retention;
 pub use secret::{MasterKey, Secret, SecretSource, environment, trim_variable};
-pub use server::Assurance;
+pub use server::{Assurance, is_own_machine};
 pub use session::Session;
 pub use signing::Signing;
 pub use span::Span;

@@ -141,6 +141,11 @@ pub(super) fn database() -> String {
     "sqlite:symbolon.db".to_owned()
 }
 
+/// The names of a machine for itself, as an address of http has them. An issuer of http has one of these.
+pub fn is_own_machine(host: &str) -> bool {
+    matches!(host, "127.0.0.1" | "[::1]" | "localhost")
+}
+
 pub(super) fn problems(issuer: &str, development: bool) -> Vec<String> {
     let Some(url) = read_url(issuer) else {
         return vec!["issuer is not a URL".to_owned()];
@@ -149,7 +154,7 @@ pub(super) fn problems(issuer: &str, development: bool) -> Vec<String> {
     if url.query().is_some() || url.fragment().is_some() || issuer.ends_with('/') {
         found.push("issuer has no query, no fragment and no slash at its end (RFC 8414 2)".to_owned());
     }
-    let loopback = matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
+    let loopback = url.host_str().is_some_and(is_own_machine);
     match url.scheme() {
         "https" => {}
         "http" if loopback && development => {}

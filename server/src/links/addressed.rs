@@ -1,7 +1,7 @@
 //! Which host a request is for. A further host answers its own files and nothing else, and no name that somebody made up gets any.
 
 use super::Links;
-use crate::config::{Config, Networks};
+use crate::config::{Config, Networks, is_own_machine};
 use crate::web::headers::list;
 use crate::web::request::{Host, Peer, Transport};
 use http::{HeaderMap, Uri, header};
@@ -51,9 +51,8 @@ impl Links {
         }
         let asked = std::str::from_utf8(HostHeaders::read(uri, headers, false).ok()?.own?).ok()?;
         let (name, own_name) = (without_port(asked), without_port(&self.issuer));
-        let is_of_this_machine = |name: &str| matches!(name, "localhost" | "127.0.0.1" | "[::1]");
         let is_same_port = asked.strip_prefix(name) == self.issuer.strip_prefix(own_name);
-        if name == own_name || !is_same_port || !is_of_this_machine(name) || !is_of_this_machine(own_name) {
+        if name == own_name || !is_same_port || !is_own_machine(name) || !is_own_machine(own_name) {
             return None;
         }
         let path = uri.path_and_query().map(|it| it.as_str()).filter(|it| it.is_ascii())?;
