@@ -1,8 +1,8 @@
 //! From a request to its answer. The path names a row of the table, the row names the checks, then the endpoint answers.
 //!
 //! The row says which checks an endpoint needs; `web::route` explains its words. `Reading::read` and `check_and_answer` make those for which
-//! row and request are enough. `Handler::answer` in `routes` identifies programs. Cookies and the tokens of our forms are checked by the
-//! endpoint. This table says where each check is made. `tests/it/tidy/checks.rs` compares it with the code and with the rows.
+//! row and request are enough. `answer_caller` identifies programs. Cookies and the tokens of our forms are checked by the endpoint. This
+//! table says where each check is made. `tests/it/tidy/checks.rs` compares it with the code and with the rows.
 //!
 //! | check                               | where                                                                                                                       |
 //! |-------------------------------------|-----------------------------------------------------------------------------------------------------------------------------|
@@ -88,7 +88,7 @@ use crate::web::route::{PathParameters, ServedAt};
 use bytes::Bytes;
 use http::{Method, Request, header};
 use reply::FailureReader;
-use routes::Row;
+use routes::{AnswerFuture, Handler, Row};
 use std::net::IpAddr;
 use std::sync::Arc;
 use symbolon_oauth::base64url;
@@ -250,7 +250,38 @@ async fn check_and_answer(app: &App, row: &Row, incoming: &Incoming) -> Result<R
         return pages::come_back(app, incoming);
     }
     route.must_come_with_proof(&incoming.headers)?;
-    row.handler.answer(app, incoming).await
+    answer_caller(&row.handler, app, incoming).await
+}
+
+/// Identifies the caller that the row names, then answers.
+fn answer_caller<'a>(handler: &Handler, app: &'a App, incoming: &'a Incoming) -> AnswerFuture<'a> {
+    match *handler {
+        Handler::Plain(answer) => answer(app, incoming),
+        Handler::Client(answer) => Box::pin(async move {
+            let caller = app.callers.identify(app, incoming).await?;
+            answer(app, incoming, caller).await
+        }),
+        Handler::Api(answer) => Box::pin(async move {
+            let name = app.callers.api(app, incoming).await?.ok_or_else(no_api)?;
+            answer(app, incoming, name).await
+        }),
+        Handler::ClientOrApi(answer) => Box::pin(async move {
+            let caller = app.callers.client_or_api(app, incoming).await?;
+            answer(app, incoming, caller).await
+        }),
+        Handler::Token(answer) => Box::pin(async move {
+            let held = held_token::of_request(app, incoming).await?;
+            answer(app, incoming, held).await
+        }),
+        Handler::Registration(answer) => Box::pin(async move {
+            let own = registration::own_of_request(app, incoming).await?;
+            answer(app, incoming, own).await
+        }),
+    }
+}
+
+fn no_api() -> Refused {
+    Refused::new(401, "invalid_client", "Only an API may ask here: send its name and introspection secret by HTTP Basic.")
 }
 
 /// The answer. A refusal is noted, whether it is a failure or an answer of its own: a page, or a redirect to the client.

@@ -1,18 +1,17 @@
 //! The route table: an endpoint is one row here and one file. What the fields of a row mean is said in `web::route`.
 //!
-//! Where a program calls, the row's caller is identified here, and the endpoint gets who that is. So none can forget to ask. A browser's
-//! cookie is read by the endpoint, which alone knows what it counts for.
+//! Where a program calls, `http/mod.rs` identifies the row's caller, and the endpoint gets who that is. So none can forget to ask. A
+//! browser's cookie is read by the endpoint, which alone knows what it counts for.
 
 use crate::app::App;
 use crate::attesting::{attester, challenge};
 use crate::caller::{self, ClientOrApi};
-use crate::error::{Refused, Result};
+use crate::error::Result;
 use crate::grants::Grant;
 use crate::http::{
     account, approvals, assets, authorize, authorize_challenge, backchannel_authentication, continue_page, device, device_authorization,
-    endings, handover, held_token, introspect, kiosk, links, login, login_begin, login_page, logout, metadata, par, pending,
-    pending_device, plugin, registration, revoke, stop, token, upstream, upstream_events, upstream_logout, upstream_sign_out, userinfo,
-    wallet, well_known,
+    endings, handover, introspect, kiosk, links, login, login_begin, login_page, logout, metadata, par, pending, pending_device, plugin,
+    registration, revoke, stop, token, upstream, upstream_events, upstream_logout, upstream_sign_out, userinfo, wallet, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
@@ -57,37 +56,6 @@ impl Handler {
             Self::Registration(_) => matches!(caller, Caller::Registration),
         }
     }
-
-    /// Identifies the caller, then answers.
-    pub fn answer<'a>(&self, app: &'a App, incoming: &'a Incoming) -> AnswerFuture<'a> {
-        match *self {
-            Self::Plain(answer) => answer(app, incoming),
-            Self::Client(answer) => Box::pin(async move {
-                let caller = app.callers.identify(app, incoming).await?;
-                answer(app, incoming, caller).await
-            }),
-            Self::Api(answer) => Box::pin(async move {
-                let name = app.callers.api(app, incoming).await?.ok_or_else(no_api)?;
-                answer(app, incoming, name).await
-            }),
-            Self::ClientOrApi(answer) => Box::pin(async move {
-                let caller = app.callers.client_or_api(app, incoming).await?;
-                answer(app, incoming, caller).await
-            }),
-            Self::Token(answer) => Box::pin(async move {
-                let held = held_token::of_request(app, incoming).await?;
-                answer(app, incoming, held).await
-            }),
-            Self::Registration(answer) => Box::pin(async move {
-                let own = registration::own_of_request(app, incoming).await?;
-                answer(app, incoming, own).await
-            }),
-        }
-    }
-}
-
-fn no_api() -> Refused {
-    Refused::new(401, "invalid_client", "Only an API may ask here: send its name and introspection secret by HTTP Basic.")
 }
 
 pub struct Row {

@@ -128,19 +128,19 @@ fn block<'a>(code: &'a [&'a str], wanted: &[&str]) -> &'a [&'a str] {
     code.get(opening + 1..end_of(code, opening + 1, &[])).unwrap_or_default()
 }
 
-/// The arm of `Handler::answer` for this kind of program. Nothing else of the file counts.
+/// The arm of `answer_caller` for this kind of program. Nothing else of the file counts.
 fn arm<'a>(code: &'a [&'a str], kind: &str) -> &'a [&'a str] {
-    let answer = block(block(code, &["impl", "Handler", "{"]), &["fn", "answer"]);
-    let begin = (0..answer.len()).find(|at| answer[*at..].starts_with(&["Self", "::", kind, "("]));
-    begin.map_or(&[][..], |at| &answer[at..end_of(answer, at + 1, &[",", "Self"])])
+    let answer = block(code, &["fn", "answer_caller"]);
+    let begin = (0..answer.len()).find(|at| answer[*at..].starts_with(&["Handler", "::", kind, "("]));
+    begin.map_or(&[][..], |at| &answer[at..end_of(answer, at + 1, &[",", "Handler"])])
 }
 
 /// Programs are identified before their endpoint runs, and people by it. That a row of programs has the handler of its caller, the compiler
-/// holds (`Handler::is_for`). So each kind of program is looked at once, in its own arm of `Handler::answer`.
+/// holds (`Handler::is_for`). So each kind of program is looked at once, in its own arm of `answer_caller`.
 #[test]
 fn callers_are_identified_where_the_table_says() {
     let (table, handlers, sources) = (table(), handlers(), sources());
-    let of_programs = without_tests(tokens(&sources["http::routes"]));
+    let of_programs = without_tests(tokens(&sources["http"]));
     let of_programs = words(&of_programs);
     let mut kinds = BTreeSet::new();
     for route in routes().filter(|route| route.caller != Caller::Anyone) {
@@ -155,8 +155,8 @@ fn callers_are_identified_where_the_table_says() {
             assert!(is_identified, "{}: its caller is {caller}, but {module}::{function} calls none of {names:?}", route.path);
         } else if is_new {
             let arm = arm(&of_programs, &caller);
-            let is_identified = names.iter().any(|name| calls(arm, name, is_near("http::routes", &of_programs, name)));
-            assert!(is_identified, "the arm of Handler::answer for {caller} calls none of {names:?}: {arm:?}");
+            let is_identified = names.iter().any(|name| calls(arm, name, is_near("http", &of_programs, name)));
+            assert!(is_identified, "the arm of answer_caller for {caller} calls none of {names:?}: {arm:?}");
         }
     }
     let said = table.iter().filter(|(check, _)| check.starts_with("caller: ")).map(|(check, _)| check.clone());
