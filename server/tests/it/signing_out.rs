@@ -182,3 +182,28 @@ async fn whoever_cancels_at_our_own_pages_is_not_asked_again() {
     })
     .await;
 }
+
+/// Whoever does not want to sign out is led to the account page, also where a client asked: nothing ends, and nothing leads to the client.
+/// Without the form's token the question stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_stays_signed_in_is_led_to_the_account() {
+    let world = World::start(Engine::Sqlite).await;
+    let (mut browser, _) = signed_in(&world).await;
+    let account = world.url("/account");
+    let of_client = format!("/logout?client_id=shop-ios&post_logout_redirect_uri={NATIVE_BACK}&state=s");
+    for path in ["/logout", of_client.as_str()] {
+        let question = browser.visit(&world, path).await;
+        assert_eq!((question.status, question.kind()), (200, "logout"), "{path}: {}", question.html);
+        assert_eq!(question.actions(), ["logout", "stay_signed_in"]);
+        let forged = browser.submit(&world, &question, &[("form_token", "x")], "stay_signed_in").await;
+        assert_eq!((forged.status, forged.kind(), forged.location.as_deref()), (200, "logout", None), "{path}: {}", forged.html);
+        let stays = browser.submit(&world, &question, &[], "stay_signed_in").await;
+        assert_eq!((stays.status, stays.location.as_deref()), (303, Some(account.as_str())), "{path}: {}", stays.html);
+    }
+    assert_eq!(world.audited("session_ended").await, 0);
+    assert_eq!(browser.visit(&world, "/account").await.kind(), "account");
+    let question = browser.visit(&world, "/logout").await;
+    let out = browser.submit(&world, &question, &[], "logout").await;
+    assert_eq!((out.kind(), world.audited("session_ended").await), ("signed_out", 1), "the twin");
+    world.stop().await;
+}
