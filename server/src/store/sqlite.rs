@@ -12,7 +12,7 @@ use super::options::StoreOptions;
 use super::value::{Row, Value};
 use crate::error::Fault;
 use crate::limits::OncePerSecond;
-use connection::{Address, address, bind, fault, open_to_write, placed};
+use connection::{Address, address, bind, fault, in_file, open_to_write, placed};
 use readers::Readers;
 use rusqlite::{Connection, ErrorCode};
 use std::collections::HashMap;
@@ -39,9 +39,8 @@ type Member = (Vec<Statement>, oneshot::Sender<ApplyResult>);
 impl Sqlite {
     pub fn open(path: &str, options: &StoreOptions) -> Result<Self, Fault> {
         let path = PathBuf::from(path);
-        // SQLite says what is wrong, and not with which file.
-        let connection = connection::prepare(&path).map_err(|it| it.during(&format!("database {}", path.display())))?;
-        let readers = Arc::new(Readers::open(&path, options.readers)?);
+        let connection = connection::prepare(&path).map_err(|it| in_file(&path, it))?;
+        let readers = Arc::new(Readers::open(&path, options.readers).map_err(|it| in_file(&path, it))?);
         let writer = Writer { connection, path, texts: HashMap::new(), careful: 0 };
         let (queue, jobs) = sync_channel(options.queue.max(1));
         std::thread::Builder::new()
@@ -166,6 +165,10 @@ impl Writer {
             return Vec::new();
         }
         self.write_batch(batch).unwrap_or_else(|why| {
+            let why = match why {
+                NotApplied::Fault(fault) => NotApplied::Fault(in_file(&self.path, fault)),
+                other => other,
+            };
             if let NotApplied::Fault(fault) = &why {
                 self.reopen(fault, batch.len());
             }
@@ -234,6 +237,7 @@ impl Writer {
             Err(error) => {
                 static CLOSED: OncePerSecond = OncePerSecond::new();
                 if CLOSED.is_due() {
+                    let error = in_file(&self.path, error);
                     tracing::error!(%error, "the database cannot be opened again");
                 }
             }
