@@ -470,7 +470,8 @@ pub async fn rules(authority: &Authority<'_>, asked: &BackchannelAuthorization) 
     }
     request::contents_still_allowed(authority, &client, request)?;
     // The client that asked is elsewhere: nothing that is known of this browser eases what it gets.
-    request::sign_in_rules(authority, &client, request, request::Surroundings::default())
+    let rules = request::sign_in_rules(authority, &client, request, request::Surroundings::default())?;
+    Ok(Rules { sub: Some(asked.account.clone()), ..rules })
 }
 
 pub fn is_over() -> Refused {

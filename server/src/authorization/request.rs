@@ -388,6 +388,7 @@ pub fn sign_in_rules(
         policy,
         // Changes of an account want proofs of this sign-in.
         force: request.prompt.iter().any(|word| word == "login" || word == MANAGE),
+        sub: request.sub.clone(),
         rights: match request.prompt.iter().any(|word| word == MANAGE) {
             true => Rights::Only(client.manage.clone()),
             false => Rights::Nothing,

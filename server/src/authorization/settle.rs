@@ -211,7 +211,7 @@ impl<'a> Settling<'a> {
         };
         match judge(&self.authority, change, &completing).await? {
             Judgement::Consent => {
-                moved.ask_consent(consent::step(&self.authority, &client, request), self.visitor.face, request.sub.is_none());
+                moved.ask_consent(consent::step(&self.authority, &client, request), self.visitor.face, request.sub.as_deref());
                 Ok(None)
             }
             Judgement::Refused(refused) => {
@@ -307,7 +307,7 @@ pub async fn rules(authority: &Authority<'_>, delivery: &Delivery, surroundings:
         let policy = authority.config.policy(DEFAULT_POLICY).cloned().ok_or_else(|| over().because("no default policy"))?;
         let rights = Rights::Everything;
         let max_age_s = policy.max_age_s();
-        return Ok(Rules { policy, max_age_s, force: false, confirm: None, rights, transaction: None, client: None });
+        return Ok(Rules { policy, max_age_s, force: false, sub: None, confirm: None, rights, transaction: None, client: None });
     };
     let gone = || over().because("the client is gone or disabled");
     let client = authority.clients.get(&request.client_id).await?.ok_or_else(gone)?;

@@ -26,7 +26,7 @@ pub fn make(keyring: Option<&KeyRing>, existing: bool, screen: &Screen) -> Resul
     };
     if !LENGTH.contains(&secret.reveal().len()) || secret.reveal().chars().any(char::is_control) {
         let (least, most) = (LENGTH.start(), LENGTH.end());
-        return Err(Problem::invalid(format!("a secret has {least} to {most} characters and no control characters")).into());
+        return Err(Problem::invalid(format!("a secret has {least} to {most} bytes and no control characters")).into());
     }
     let digest = match keyring {
         Some(keyring) => Secret::keyed(keyring, secret.reveal()),

@@ -190,7 +190,7 @@ impl NativeRequest<'_> {
         let mut moved = begin_for(&app.machine, begin, &rules, &visitor, Some(&request)).await?;
         if moved.proven.is_some() {
             // Nothing is missing, and no code comes without an answer of the person.
-            moved.ask_consent(consent::step(&authority, &caller.client, &request), visitor.face, request.sub.is_none());
+            moved.ask_consent(consent::step(&authority, &caller.client, &request), visitor.face, request.sub.as_deref());
         }
         match self.settling(&delivery, &visitor)?.settle(moved).await? {
             Settled::Asked(state) => {

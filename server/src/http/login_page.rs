@@ -1,6 +1,7 @@
 //! GET and POST /login/{address}: the page of a sign-in. It can be fetched again: GET sends nothing and writes nothing.
 
 use super::browser::{SignInCookie, form_token};
+use super::browser_session;
 use super::continue_page::{self, RedirectionEndpoint};
 use super::login;
 use super::pages as views;
@@ -75,7 +76,7 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
         return views::device(app, incoming, kind, &asked.asked.request.client_id).await;
     }
     let (Delivery::Redirect(request), Some(ended)) = (delivery, state.ended()) else {
-        return Ok(reply::see_other(&app.url("/account")));
+        return to_our_pages(app, incoming, state).await;
     };
     // A redirect URI that is no longer registered is not led to.
     let client = app.clients.get(&request.client_id).await?;
@@ -104,6 +105,15 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
         Response::FormPost { action, fields } => views::form_post(app, incoming, &action, &fields),
         Response::Unvouched { client, host, address } => views::unvouched(app, incoming, (&client, &host), &address),
     }
+}
+
+/// No client sent the person here. Whoever left the sign-in and is not signed in stays here: the account page would begin it once more.
+async fn to_our_pages(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
+    let is_left = matches!(state.ended(), Some(Ended::Refused { .. }));
+    if is_left && browser_session::for_our_pages(app, incoming).await?.is_none() {
+        return views::left(app, incoming, state);
+    }
+    Ok(reply::see_other(&app.url("/account")))
 }
 
 /// Whoever only left the page has not answered. Nobody learns what another person has answered.

@@ -24,6 +24,9 @@ use std::sync::Arc;
 use symbolon_oauth::id_token;
 use url::form_urlencoded::Serializer;
 
+/// The button of whoever does not want to sign out.
+const STAY: &str = "stay_signed_in";
+
 /// What the request asks for, checked.
 struct LogoutRequest {
     /// The hint is ours and names this session.
@@ -56,8 +59,12 @@ pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
     let request = read_request(app, incoming, session.as_ref()).await?;
     let Some(session) = session else { return without_session(app, incoming, &request).await };
     let form = verified_form(app, incoming, &session.id, &form_state(&request));
-    let confirmed = form.is_some_and(|form| form.get("action") == Some("logout"));
-    if !request.of_this_session && !confirmed {
+    let pressed = form.and_then(|form| form.get("action"));
+    // To a page of ours and never to the client: nobody signed out.
+    if pressed == Some(STAY) {
+        return Ok(reply::see_other(&app.url("/account")));
+    }
+    if !request.of_this_session && pressed != Some("logout") {
         return confirm(app, incoming, &session, &request);
     }
     // With the session goes what it rests on.
@@ -174,7 +181,7 @@ fn confirm(app: &App, incoming: &Incoming, session: &Session, request: &LogoutRe
         embedded: pages::is_embedded(incoming),
         own_browser: None,
     };
-    Ok(reply::page(200, app.pages.step(&Step::new("logout").primary("logout"), &context)?))
+    Ok(reply::page(200, app.pages.step(&Step::new("logout").primary("logout").secondary(STAY), &context)?))
 }
 
 fn answer(app: &App, incoming: &Incoming, request: &LogoutRequest, told: &Told) -> Result<Reply> {

@@ -165,6 +165,13 @@ pub async fn done(app: &App, incoming: &Incoming, state: &State) -> Result<Reply
     alone(app, incoming, 200, LonePage::of(&step, &locale_of(app, incoming, state)).with_link(&app.url("/account")))
 }
 
+/// The person left a sign-in of our own pages, and nobody is signed in here. The link begins another one.
+pub fn left(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
+    let step = Step::new("not_signed_in").lead(Text::new("not_signed_in-lead-left"));
+    let (locale, to) = (locale_of(app, incoming, state), app.url("/account"));
+    alone(app, incoming, 200, LonePage::of(&step, &locale).with_link(&to).called("action-begin_sign_in"))
+}
+
 /// There is nothing left to sign in to.
 pub fn closed(app: &App, incoming: &Incoming, state: &State, (why, signal): (&str, Option<&Operation>)) -> Result<Reply> {
     let mut step = Step::new(why);

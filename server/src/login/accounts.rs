@@ -23,7 +23,8 @@ use std::sync::Arc;
 use symbolon_oauth::base64url;
 use unicode_normalization::UnicodeNormalization;
 
-/// A password is 8 to 256 bytes; the upper end keeps hashing from being an attack on us (581-K).
+/// A password is 8 to 256 bytes of UTF-8, as it is prepared for its digest. What is typed has no more than that either, which keeps hashing
+/// from being an attack on us (581-K).
 pub const PASSWORD_MIN: usize = 8;
 pub const PASSWORD_MAX: usize = 256;
 
@@ -522,5 +523,26 @@ mod tests {
         assert!(hashers.verify(Some(&before), "cafe\u{301} horse").await.unwrap(), "a digest of before");
         assert!(hashers.hash("short").await.is_err());
         assert!(hashers.hash(&"x".repeat(257)).await.is_err());
+    }
+
+    /// The texts for operators say bytes, so bytes are counted: "\u{e9}" is two of them, however a keyboard composes it.
+    #[test]
+    fn the_length_of_a_password_is_counted_in_bytes() {
+        let e_acute = "\u{e9}";
+        for (password, unfit) in [
+            ("1234567", Some(Unfit::Short)),
+            ("12345678", None),
+            (&*e_acute.repeat(3), Some(Unfit::Short)),
+            (&*e_acute.repeat(4), None),
+            ("e\u{301}12345", Some(Unfit::Short)),
+            ("e\u{301}123456", None),
+            (&*e_acute.repeat(128), None),
+            (&*e_acute.repeat(129), Some(Unfit::Long)),
+            (&*"x".repeat(256), None),
+            (&*"x".repeat(257), Some(Unfit::Long)),
+            (&*"e\u{301}".repeat(86), Some(Unfit::Long)),
+        ] {
+            assert_eq!(unfit_length(password), unfit, "{password}");
+        }
     }
 }

@@ -312,15 +312,15 @@ impl Moved {
     }
 
     /// Asks for consent: the person is proved, and what is granted is shown whole. A page says who that is, and whoever is somebody else
-    /// signs in there, if the request is not about one person. An app's own screens know their person.
-    pub fn ask_consent(&mut self, mut step: Step, face: Face<'_>, is_for_anybody: bool) {
+    /// signs in there, if the request takes anybody else than `sub`. An app's own screens know their person.
+    pub fn ask_consent(&mut self, mut step: Step, face: Face<'_>, sub: Option<&str>) {
         let account = self.account().filter(|_| matches!(face, Face::Browser));
         let name = account.and_then(|it| it.any_email.as_ref().or(it.login_name.as_ref()).or(it.name.as_ref()));
         let named = name.map(|name| Text::new("consent-as").with("person", name.as_str()));
         step = step.primary("allow").secondary("deny");
         if let Some(named) = named {
             step.text.insert(0, named);
-            if is_for_anybody {
+            if self.state.takes_another_person(sub) {
                 step = step.link("not_you");
             }
         }

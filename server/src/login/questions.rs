@@ -336,7 +336,7 @@ impl Run<'_> {
             if self.machine.config.registration.is_some() && !is_somebody && step.kind != "email_code" {
                 step = step.link("register");
             }
-            if is_somebody || self.state.candidate.is_some() {
+            if self.state.takes_another_person(self.rules.sub.as_deref()) {
                 step = step.link("not_you");
             }
         }

@@ -287,6 +287,19 @@ impl State {
         chosen.or(asked).filter(MethodName::is_outside)
     }
 
+    /// Somebody is known here, and somebody else may sign in all the same. `sub`: the one person whom the request takes. A name that was
+    /// typed is nobody yet, and may be a mistake: whose it is decides nothing.
+    pub fn takes_another_person(&self, sub: Option<&str>) -> bool {
+        let known = match (&self.subject, &self.candidate) {
+            (Some(subject), _) => Some(subject.account.as_str()),
+            // Of a session, whose proofs are too old.
+            (None, Some(candidate)) if candidate.name.is_empty() => candidate.account.as_deref(),
+            (None, Some(_)) => None,
+            (None, None) => return false,
+        };
+        sub.is_none() || known != sub
+    }
+
     pub fn offers(&self, action: &str) -> bool {
         self.pending.as_ref().is_some_and(|pending| pending.step.offers(action))
     }
@@ -299,6 +312,8 @@ pub struct Rules {
     pub max_age_s: Option<i64>,
     /// prompt=login: older proofs do not count.
     pub force: bool,
+    /// The one person whom the request takes. None: anybody.
+    pub sub: Option<String>,
     /// What the person confirms before anything else.
     pub confirm: Option<Step>,
     /// What may be changed of the account.
@@ -367,6 +382,31 @@ mod tests {
             }
         }
         all
+    }
+
+    /// Whoever is proved to be the person of a request stays that person. The twins: a request that takes anybody, somebody else who is
+    /// proved, and a name that was only typed.
+    #[test]
+    fn a_request_about_one_person_takes_no_other() {
+        let state = |subject: Option<&str>, candidate: Option<&str>| State {
+            subject: subject.map(|account| Subject { account: account.to_owned(), version: 1, session: None }),
+            candidate: candidate.map(|name| Candidate { name: name.to_owned(), account: Some("a".to_owned()), wants_ids: false }),
+            ..State::new([1; 16], 1, 9, Journey::SignIn)
+        };
+        for (subject, candidate, sub, takes) in [
+            (Some("a"), None, Some("a"), false),
+            (Some("a"), None, None, true),
+            (Some("b"), None, Some("a"), true),
+            (None, Some(""), Some("a"), false),
+            (None, Some(""), None, true),
+            (None, Some(""), Some("b"), true),
+            (None, Some("alice"), Some("a"), true),
+            (None, Some("alice"), Some("b"), true),
+            (None, None, None, false),
+            (None, None, Some("a"), false),
+        ] {
+            assert_eq!(state(subject, candidate).takes_another_person(sub), takes, "{subject:?} {candidate:?} {sub:?}");
+        }
     }
 
     /// Each with its twin: before the end, all of it is there.

@@ -36,6 +36,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("leave.html", include_str!("templates/leave.html")),
     ("continue.html", include_str!("templates/continue.html")),
 ];
+/// What a link says that leads on.
+const CONTINUE: &str = "action-continue";
 /// The script of a form_post answer. The digest of each script is in the policy of the page that has it.
 const SUBMIT: &str = "document.forms[0].submit()";
 /// What a page with an operation has beside that: the browser's part of WebAuthn.
@@ -264,7 +266,7 @@ impl Pages {
             step => self.worded(step, &page.locale), form_action => page.form_action.as_str(), form_token => page.form_token.as_str(),
             hidden => Value::from(Serde(&page.hidden)), base => page.base.as_str(), onward => page.onward.as_deref(),
             request_id => None::<&str>, refresh => page.refresh, embedded => page.embedded, script => Script::of(step.operation.as_ref()).own(),
-            help => has_password(step).then_some(SHOW), own_browser => page.own_browser.as_deref(),
+            help => has_password(step).then_some(SHOW), own_browser => page.own_browser.as_deref(), onward_label => CONTINUE,
         };
         self.render("step.html", &page.locale, values)
     }

@@ -12,7 +12,7 @@ use super::options::StoreOptions;
 use super::value::{Row, Value};
 use crate::error::Fault;
 use crate::limits::OncePerSecond;
-use connection::{Address, address, bind, fault, open_to_write, placed};
+use connection::{Address, address, bind, fault, in_file, open_to_write, placed};
 use readers::Readers;
 use rusqlite::{Connection, ErrorCode};
 use std::collections::HashMap;
@@ -40,9 +40,8 @@ type Member = (Vec<Statement>, oneshot::Sender<ApplyResult>);
 impl Sqlite {
     pub fn open(path: &str, options: &StoreOptions) -> Result<Self, Fault> {
         let path = PathBuf::from(path);
-        // SQLite says what is wrong, and not with which file.
-        let connection = connection::prepare(&path).map_err(|it| it.during(&format!("database {}", path.display())))?;
-        let readers = Arc::new(Readers::open(&path, options.readers)?);
+        let connection = connection::prepare(&path).map_err(|it| in_file(&path, it))?;
+        let readers = Arc::new(Readers::open(&path, options.readers).map_err(|it| in_file(&path, it))?);
         let writer = Writer { connection, path, texts: HashMap::new(), careful: 0, before: 0 };
         let (queue, jobs) = sync_channel(options.queue.max(1));
         std::thread::Builder::new()
@@ -168,7 +167,7 @@ impl Writer {
             if gathered.shrinking
                 && let Err(error) = shrink(&self.connection)
             {
-                tracing::warn!(%error, "the database could not be made smaller");
+                tracing::warn!(%error, database = %self.path.display(), "the database could not be made smaller");
             }
             if let Some(done) = gathered.closing {
                 let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -205,6 +204,10 @@ impl Writer {
             return Vec::new();
         }
         self.write_batch(batch).unwrap_or_else(|why| {
+            let why = match why {
+                NotApplied::Fault(fault) => NotApplied::Fault(in_file(&self.path, fault)),
+                other => other,
+            };
             if let NotApplied::Fault(fault) = &why {
                 self.reopen(fault, batch.len());
             }
@@ -273,6 +276,7 @@ impl Writer {
             Err(error) => {
                 static CLOSED: OncePerSecond = OncePerSecond::new();
                 if CLOSED.is_due() {
+                    let error = in_file(&self.path, error);
                     tracing::error!(%error, "the database cannot be opened again");
                 }
             }

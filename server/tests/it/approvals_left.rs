@@ -151,6 +151,8 @@ async fn a_passkey_from_before_that_gives_no_acr_ends_nothing() {
         for path in [tv.complete(), "/approvals"] {
             let page = browser.visit(world, path).await;
             assert_eq!((page.status, page.action("cancel"), page.action("allow")), (200, true, false), "{path}: {}", page.html);
+            // Anybody may approve a device. A client on the backchannel asks one person.
+            assert_eq!(page.action("not_you"), path != "/approvals", "{path}: {}", page.html);
         }
         assert_eq!(poll_device(&mut client, &tv).await.error(), (400, "authorization_pending"));
         assert_eq!(poll(&mut client, &handle).await.error(), (400, "authorization_pending"));

@@ -39,6 +39,33 @@ async fn a_page_names_the_app_and_then_the_person() {
     scene.world.stop().await;
 }
 
+/// A request that takes one person does not offer that person to be somebody else: it would end in `login_required`. The twins: a request
+/// that takes anybody, and a name that was only typed, where a mistake can be mended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_about_one_person_offers_nobody_else() {
+    let scene = Screens::start(Engine::Sqlite).await;
+    let world = &scene.world;
+    let tokens = world.tokens("openid").await;
+    let hint = tokens["id_token"].as_str().unwrap();
+    let again = Ask::native("openid").with("prompt", "login");
+    for (ask, offers) in [(again.clone(), true), (again.clone().with("id_token_hint", hint), false)] {
+        let mut browser = Browser::default();
+        browser.sign_in(world, &Ask::native("openid"), "alice").await;
+        let page = browser.open(world, &ask).await;
+        assert_eq!((page.kind(), page.action("not_you")), ("password", offers), "{}", page.html);
+        // What the page did not offer is not followed.
+        let page = browser.submit(world, &page, &[], "not_you").await;
+        assert_eq!((page.kind(), page.action("not_you")), ("password", false), "{}", page.html);
+        assert!(browser.submit_password(world, &page, "alice", PASSWORD).await.has_code());
+    }
+    let mut browser = Browser::default();
+    let page = browser.open(world, &again.with("id_token_hint", hint)).await;
+    let page = browser.submit(world, &page, &[], "use_email").await;
+    let typed = browser.submit(world, &page, &[("username", "alice")], "continue").await;
+    assert_eq!((typed.kind(), typed.action("not_you")), ("email_code", true), "{}", typed.html);
+    scene.world.stop().await;
+}
+
 /// OpenID Connect Core 3.1.2.1: with `select_account` the person chooses, although the browser knows somebody. Nothing is sent before.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_person_chooses_an_account() {

@@ -54,5 +54,6 @@ async fn a_full_disk_is_503_and_what_reads_is_answered() {
     let text = std::fs::read_to_string(&log).unwrap();
     let lines = text.lines().filter(|line| line.contains("\"level\":\"ERROR\"")).count() as u64;
     assert!(lines > 0 && lines <= 3 * seconds, "{lines} lines in {seconds} s: {text:.2000}");
+    assert!(text.contains(".db: SQLite: "), "the log names the file: {text:.2000}");
     std::fs::remove_dir_all(&directory).unwrap();
 }

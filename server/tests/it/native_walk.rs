@@ -75,14 +75,14 @@ impl<'a> Walk<'a> {
         see(self.schema, self.seen, answer)
     }
 
-    /// More is wanted of both than they have proved.
+    /// More is wanted of both than they have proved. Beside a grant the request is about its person, so the browser's says its person too.
     pub async fn want(&mut self, tokens: &Answer, acr: &str) {
         let held = tokens.text("auth_session");
         let more = [("auth_session", held.as_str()), ("response_type", "code"), ("acr_values", acr)];
         self.answer = self.phone.post("/authorize-challenge", &more).await;
-        let ask = Ask::new("screens", BACK, "openid orders:read").with("acr_values", acr);
-        let pushed = self.phone.push(&ask).await.unwrap();
-        self.page = self.browser.open(&self.scene.world, &pushed).await;
+        let claims = json!({ "id_token": { "sub": { "value": self.scene.world.sub_of(BROWSER).await } } }).to_string();
+        let ask = Ask::new("screens", BACK, "openid orders:read").with("acr_values", acr).with("claims", &claims);
+        self.page = self.browser.open(&self.scene.world, &self.phone.push(&ask).await.unwrap()).await;
         self.compare();
     }
 

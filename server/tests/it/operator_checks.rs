@@ -232,7 +232,7 @@ async fn an_existing_secret_gets_a_digest() {
     }
     for bad in ["short\n".to_owned(), "\n".to_owned(), format!("{}\n", "a".repeat(257)), format!("{}\0\n", "a".repeat(40))] {
         let (code, said, error) = symbolon(&world.file(), &["client", "secret", "--existing"], &bad).await;
-        assert!(code == Some(1) && said.is_empty() && error.contains("32 to 256 characters"), "{error}");
+        assert!(code == Some(1) && said.is_empty() && error.contains("32 to 256 bytes"), "{error}");
     }
     world.stop().await;
 }

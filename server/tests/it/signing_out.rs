@@ -154,3 +154,56 @@ async fn the_answer_to_our_own_question_leads_on_from_our_own_page() {
     }
     world.stop().await;
 }
+
+/// Cancelling the sign-in of a page of ours does not begin it once more. The person reads that nobody is signed in, and a link begins anew.
+/// The twin is signed in, and is led back to the account.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_cancels_at_our_own_pages_is_not_asked_again() {
+    on_every_engine(|world| async move {
+        let account = world.url("/account");
+        for path in ["/account", "/account/password", "/approvals"] {
+            let mut browser = Browser::default();
+            let page = browser.visit(&world, path).await;
+            assert_eq!((page.status, page.kind()), (200, "password"), "{path}: {}", page.html);
+            let left = browser.submit(&world, &page, &[], "cancel").await;
+            assert_eq!((left.status, left.kind(), left.location.as_deref()), (200, "not_signed_in", None), "{path}: {}", left.html);
+            assert!(left.says("You left before you were signed in."), "{path}: {}", left.text());
+            let link = left.html.split("id=\"onward\" href=\"").nth(1).unwrap_or_else(|| panic!("no link: {}", left.html));
+            let (to, label) = link.split_once("\">").unwrap();
+            assert!(to.replace("&#x2f;", "/") == account && label.starts_with("Sign in<"), "{path}: {}", left.html);
+            assert_eq!(browser.visit(&world, "/account").await.kind(), "password");
+        }
+        let (mut browser, _) = signed_in(&world).await;
+        let page = browser.visit(&world, "/account").await;
+        let page = browser.submit(&world, &page, &[], "change_password").await;
+        let left = browser.submit(&world, &page, &[], "cancel").await;
+        assert_eq!((left.status, left.location.as_deref()), (303, Some(account.as_str())), "{}", left.html);
+        world.stop().await;
+    })
+    .await;
+}
+
+/// Whoever does not want to sign out is led to the account page, also where a client asked: nothing ends, and nothing leads to the client.
+/// Without the form's token the question stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_stays_signed_in_is_led_to_the_account() {
+    let world = World::start(Engine::Sqlite).await;
+    let (mut browser, _) = signed_in(&world).await;
+    let account = world.url("/account");
+    let of_client = format!("/logout?client_id=shop-ios&post_logout_redirect_uri={NATIVE_BACK}&state=s");
+    for path in ["/logout", of_client.as_str()] {
+        let question = browser.visit(&world, path).await;
+        assert_eq!((question.status, question.kind()), (200, "logout"), "{path}: {}", question.html);
+        assert_eq!(question.actions(), ["logout", "stay_signed_in"]);
+        let forged = browser.submit(&world, &question, &[("form_token", "x")], "stay_signed_in").await;
+        assert_eq!((forged.status, forged.kind(), forged.location.as_deref()), (200, "logout", None), "{path}: {}", forged.html);
+        let stays = browser.submit(&world, &question, &[], "stay_signed_in").await;
+        assert_eq!((stays.status, stays.location.as_deref()), (303, Some(account.as_str())), "{path}: {}", stays.html);
+    }
+    assert_eq!(world.audited("session_ended").await, 0);
+    assert_eq!(browser.visit(&world, "/account").await.kind(), "account");
+    let question = browser.visit(&world, "/logout").await;
+    let out = browser.submit(&world, &question, &[], "logout").await;
+    assert_eq!((out.kind(), world.audited("session_ended").await), ("signed_out", 1), "the twin");
+    world.stop().await;
+}

@@ -6,7 +6,7 @@ use super::super::value::Value;
 use crate::error::Fault;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// WAL-reset data loss is fixed from here on.
@@ -50,6 +50,11 @@ pub(super) fn fault(error: &rusqlite::Error) -> Fault {
         ) => Fault::store_away(text),
         _ => Fault::new(text),
     }
+}
+
+/// SQLite says what is wrong, and not with which file. For the log and for operators: no client reads a fault.
+pub(super) fn in_file(path: &Path, fault: Fault) -> Fault {
+    fault.during(&format!("database {}", path.display()))
 }
 
 /// A new store is its owner's alone; SQLite gives the files beside it the same rights.

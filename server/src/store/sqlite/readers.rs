@@ -1,7 +1,7 @@
 //! The connections of SQLite that only read, and what each knows of the statements that it was asked to run.
 
 use super::super::value::{Columns, Row, Value};
-use super::connection::{Address, address, bind, connect, fault, placed};
+use super::connection::{Address, address, bind, connect, fault, in_file, placed};
 use crate::error::Fault;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -75,7 +75,7 @@ impl Readers {
         let mut taken = Taken { readers: self, reader: line.free.pop() };
         drop(line);
         if taken.reader.is_none() {
-            taken.reader = Some(reader(&self.path)?);
+            taken.reader = Some(reader(&self.path).map_err(|it| in_file(&self.path, it))?);
         }
         Ok(taken)
     }
@@ -85,7 +85,7 @@ impl Taken<'_> {
     /// At most so many rows.
     pub(super) fn read(&mut self, sql: &'static str, values: &[Value], most: usize) -> Result<Vec<Row>, Fault> {
         let reader = self.reader.as_mut().ok_or_else(|| Fault::new("no reader"))?;
-        reader.run(sql, values, most).map_err(|error| fault(&error))
+        reader.run(sql, values, most).map_err(|error| in_file(&self.readers.path, fault(&error)))
     }
 }
 
@@ -183,6 +183,24 @@ mod tests {
             });
             let line = readers.line();
             assert_eq!((line.free.len(), line.in_use), (2, 0));
+        });
+    }
+
+    /// Whoever operates the server learns which file is meant, of a statement as of a reader that cannot be opened.
+    #[test]
+    fn an_error_of_a_reader_names_the_file() {
+        in_directory("named", |path| {
+            let readers = Readers::open(path, 2).unwrap();
+            let mut taken = readers.take(0).unwrap();
+            assert_eq!(taken.read("SELECT 1 AS one", &[], 1).unwrap().len(), 1, "the twin");
+            let named = format!("database {}: ", path.display());
+            let why = taken.read("SELECT one FROM nowhere", &[], 1).map(|rows| rows.len()).unwrap_err().0;
+            assert!(why.starts_with(&named) && why.contains("no such table"), "{why}");
+            // No database, and so no connection that could read.
+            std::fs::rename(path, path.with_extension("gone")).unwrap();
+            std::fs::create_dir(path).unwrap();
+            let why = readers.take(0).map(drop).unwrap_err().0;
+            assert!(why.starts_with(&named), "{why}");
         });
     }
 

@@ -79,3 +79,16 @@ fn a_change_that_is_refused_halfway_leaves_nothing() {
     assert_eq!(count(&writer), 7);
     std::fs::remove_dir_all(&directory).unwrap();
 }
+
+/// Whoever operates the server learns which file cannot be written. The connection is a new one then, and writes.
+#[test]
+fn an_error_of_the_writer_names_the_file() {
+    let (directory, mut writer) = database("named");
+    writer.connection.pragma_update(None, "query_only", true).unwrap();
+    let mut commit = |key: &str| writer.commit(&[&[spend(key)]]).remove(0);
+    let Err(NotApplied::Fault(fault)) = commit("a") else { panic!("it was written, or refused") };
+    let named = format!("database {}: SQLite: ", directory.join("test.db").display());
+    assert!(fault.0.starts_with(&named) && fault.is_store_away(), "{fault}");
+    assert!(commit("a").is_ok(), "the twin");
+    std::fs::remove_dir_all(&directory).unwrap();
+}

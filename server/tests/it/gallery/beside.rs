@@ -75,6 +75,10 @@ async fn the_ends(album: &Album) {
         browser.visit(&world, path).await;
     }
     browser.send(world.http.post(world.url("/login")).form(&[("handle", "x")])).await;
+    let page = browser.visit(&world, "/account").await;
+    let left = browser.submit(&world, &page, &[], "cancel").await;
+    assert_eq!(left.name().as_deref(), Some("not_signed_in"), "{}", left.html);
+    album.keep_as("after cancelling", &left);
     // The page of a sign-in that went on, that is over here, and that is done.
     let (ask, wrong) = (Ask::native("openid"), [("username", "alice"), ("password", "not hers")]);
     let start = browser.open(&world, &ask).await;

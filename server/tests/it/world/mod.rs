@@ -231,6 +231,13 @@ impl World {
         symbolon::login::accounts::create(&app.store, app.machine.hashers(), new, app.now_ms()).await.unwrap()
     }
 
+    /// The account of whoever has this login name.
+    pub async fn sub_of(&self, name: &str) -> String {
+        let app = self.running.shared.now();
+        let row = app.store.one("SELECT account FROM login_name WHERE name = $1", &[name.into()]).await.unwrap();
+        row.unwrap().text("account").unwrap().to_owned()
+    }
+
     /// POST a form; the answer's status and JSON.
     pub async fn post(&self, path: &str, form: &[(&str, &str)], basic: Option<&str>) -> (u16, Json) {
         let mut request = self.http.post(self.url(path)).form(form);
