@@ -195,13 +195,13 @@ fn a_call_of_a_handler_is_told_from_others() {
     assert!(by("use x::{y, z}; fn page() { y(a) }", "x::y") && !by("use x::{z}; fn page() { y(a) }", "x::y"));
     assert!(by("use a::x::y; fn page() { y(a) }", "x::y") && !by("use a::x::y; fn page() { z.y(a) }", "x::y"));
     assert!(by("fn page() { held(a) }", "own::held") && !by("fn page() { a } fn held() {}", "own::held"));
-    let arms = "fn is_for() { Self::Api(_) => x::z(), } fn answer() -> A { Self::Client(f) => { x::y(f, g) } Self::Api(f) => x::z(f), }";
-    let others = "{ fn answer() { Self::Token(f) => x::y(f), Self::Api(f) => x::y(f), } }";
+    let arms = "fn answer_caller() -> A { Handler::Client(f) => { x::y(f, g) } Handler::Api(f) => x::z(f), }";
+    let others = "fn is_for() { Handler::Token(f) => x::y(f), Handler::Api(f) => x::y(f), }";
     let by = |source: &str, kind: &str, name: &str| calls(arm(&words(&tokens(source)), kind), name, false);
-    let whole = format!("impl Row {others} impl Handler {{ {arms} fn all() {{ Self::Token(f) => x::y(f) }} }} impl Other {others}");
+    let whole = format!("{others} {arms} fn all() {{ Handler::Token(f) => x::y(f) }} {others}");
     assert!(by(&whole, "Client", "x::y") && !by(&whole, "Client", "x::z") && by(&whole, "Api", "x::z") && !by(&whole, "Api", "x::y"));
     assert!(!by(&whole, "Token", "x::y") && !by(&whole, "Token", "x::z"), "no such arm");
-    assert!(!by(arms, "Client", "x::y") && !by(&format!("impl Row {others}"), "Token", "x::y"), "no such handler");
+    assert!(!by(others, "Token", "x::y") && !by(&arms.replace("Handler", "Self"), "Client", "x::y"), "no such function, no such arm");
     let (handlers, answers) = (handlers(), ("token".to_owned(), "token".to_owned()));
     assert!(handlers["/token"] == answers && handlers.len() > 40, "{handlers:?}");
 }
