@@ -167,7 +167,7 @@ async fn measure(options: &Options) -> Result<(String, Vec<Row>), String> {
     let text = std::fs::read_to_string(&options.file).map_err(|it| format!("{}: {it}", options.file.display()))?;
     let mut peer: Peer = toml::from_str(&text).map_err(|it| format!("{}: {it}", options.file.display()))?;
     if let Some(command) = &peer.sign_in.command {
-        peer.sign_in.cookies.extend(cookies_of(command, options.file.parent().unwrap_or(Path::new(".")))?);
+        peer.sign_in.cookies.extend(cookies_of(command, directory_of(&options.file))?);
     }
     if peer.sign_in.cookies.is_empty() {
         return Err("[sign_in] has neither cookies nor a command that prints some".to_owned());
@@ -185,6 +185,11 @@ pub async fn measure_peer(timing: &Timing, peer: Peer) -> Result<Vec<Row>, Strin
     }
     println!("  all rows");
     bench.rows().await
+}
+
+/// Where the file's commands run. A bare name has an empty parent, which is no directory.
+fn directory_of(file: &Path) -> &Path {
+    file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn cookies_of(command: &[String], directory: &Path) -> Result<Vec<String>, String> {
@@ -452,6 +457,20 @@ mod tests {
             ("refresh with DPoP", true),
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn commands_run_beside_the_file() {
+        for (file, directory) in [("peer.toml", "."), ("./peer.toml", "."), ("a/peer.toml", "a"), ("/peer.toml", "/")] {
+            assert_eq!(directory_of(Path::new(file)), Path::new(directory), "{file}");
+        }
+    }
+
+    #[test]
+    fn the_peer_of_the_repository_can_be_read() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/node-oidc-provider/peer.toml");
+        let peer: Peer = toml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        assert_eq!(peer.full_name(), "node-oidc-provider 9.13.3");
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use zeroize::Zeroizing;
 
 pub fn read_password(user: &str) -> Result<Sensitive, Problem> {
-    read_hidden(&format!("Password for {user} (8 to 256 bytes; an accented letter is two), then Enter:"))
+    read_hidden(&format!("Password for {user} (at least 8 characters), then Enter:"))
 }
 
 pub fn read_user_code(user: &str) -> Result<Sensitive, Problem> {

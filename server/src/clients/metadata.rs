@@ -56,7 +56,7 @@ pub fn read(config: &Config, entry: &Json, digest: Digest<'_>) -> Result<ReadCli
     let (mut client, mut secret) = (client, None);
     if client.authentication.uses_secret() {
         if given.as_ref().is_some_and(|it| it.len() < 32) {
-            reader.problems.push("client_secret is shorter than 32 characters; leave it out to get a new one".to_owned());
+            reader.problems.push("client_secret is shorter than 32 bytes; leave it out to get a new one".to_owned());
         }
         let plain = match given {
             Some(plain) => Sensitive::new(plain),

@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 pub(super) const SECTION: Section = Section {
     path: "passwords",
     title: "Passwords that people choose",
-    text: "A password has 8 to 256 bytes in UTF-8, and no rule says which. A plain letter, digit or sign is one byte, a letter with an \
-           accent two, an emoji four or more. A password may also be compared with a list of those that were found in breaches. The list \
-           is a file on this machine, and nothing is sent anywhere. [signing-in.md](signing-in.md#passwords-that-others-know) says how to \
-           get one.",
+    text: "A password has at least 8 characters and at most 256 bytes in UTF-8, and no rule says which. A character of ASCII is one byte, \
+           any other two to four. A password may also be compared with a list of those that were found in breaches. The list is a file on \
+           this machine, and nothing is sent anywhere. [signing-in.md](signing-in.md#passwords-that-others-know) says how to get one.",
     presence: Presence::Defaults,
     keys: &[optional(
         "breached",

@@ -1,4 +1,5 @@
-//! GET and POST /login/{address}: the page of a sign-in. It can be fetched again: GET sends nothing and writes nothing.
+//! GET and POST /login/{address}: the page of a sign-in. It can be fetched again: GET sends nothing. It writes no more
+//! than when a session was used, and the answer that a continue page shows.
 
 use super::browser::{SignInCookie, form_token};
 use super::browser_session;

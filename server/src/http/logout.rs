@@ -60,8 +60,8 @@ pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
     let Some(session) = session else { return without_session(app, incoming, &request).await };
     let form = verified_form(app, incoming, &session.id, &form_state(&request));
     let pressed = form.and_then(|form| form.get("action"));
-    // To a page of ours and never to the client: nobody signed out.
-    if pressed == Some(STAY) {
+    // While the session lives, to a page of ours: nobody signed out.
+    if pressed == Some(STAY) && has_account_page(&session) {
         return Ok(reply::see_other(&app.url("/account")));
     }
     if !request.of_this_session && pressed != Some("logout") {
@@ -181,7 +181,14 @@ fn confirm(app: &App, incoming: &Incoming, session: &Session, request: &LogoutRe
         embedded: pages::is_embedded(incoming),
         own_browser: None,
     };
-    Ok(reply::page(200, app.pages.step(&Step::new("logout").primary("logout").secondary(STAY), &context)?))
+    let step = Step::new("logout").primary("logout");
+    let step = if has_account_page(session) { step.secondary(STAY) } else { step };
+    Ok(reply::page(200, app.pages.step(&step, &context)?))
+}
+
+/// A session that an app handed over does not open our pages. Its person could only sign in there.
+fn has_account_page(session: &Session) -> bool {
+    session.clients.is_none()
 }
 
 fn answer(app: &App, incoming: &Incoming, request: &LogoutRequest, told: &Told) -> Result<Reply> {

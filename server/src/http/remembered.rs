@@ -70,7 +70,10 @@ pub async fn choice(app: &App, incoming: &Incoming, session: Option<&Session>, s
             step = step.standing_for(&[("name", name)]);
         }
     }
-    step = step.secondary_called("not_you", Text::new("action-another_person"));
+    // Another person could only be refused.
+    if sub.is_none() {
+        step = step.secondary_called("not_you", Text::new("action-another_person"));
+    }
     Ok(Some(if others.is_empty() { step } else { step.link(FORGET_ACCOUNTS) }.link("cancel")))
 }
 

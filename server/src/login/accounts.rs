@@ -23,9 +23,9 @@ use std::sync::Arc;
 use symbolon_oauth::base64url;
 use unicode_normalization::UnicodeNormalization;
 
-/// A password is 8 to 256 bytes of UTF-8, as it is prepared for its digest. What is typed has no more than that either, which keeps hashing
-/// from being an attack on us (581-K).
+/// Characters of a password, as it is prepared for its digest (NIST SP 800-63B 3.1.1.2).
 pub const PASSWORD_MIN: usize = 8;
+/// Its bytes in UTF-8, both as typed and as prepared: this keeps hashing from being an attack on us (581-K).
 pub const PASSWORD_MAX: usize = 256;
 
 /// A person to be.
@@ -235,11 +235,11 @@ pub fn is_good_password(password: &str) -> bool {
 }
 
 fn unfit_length(password: &str) -> Option<Unfit> {
-    let bytes = prepared(password).len();
-    if bytes > PASSWORD_MAX || password.len() > PASSWORD_MAX {
+    let prepared = prepared(password);
+    if prepared.len() > PASSWORD_MAX || password.len() > PASSWORD_MAX {
         return Some(Unfit::Long);
     }
-    (bytes < PASSWORD_MIN).then_some(Unfit::Short)
+    (prepared.chars().count() < PASSWORD_MIN).then_some(Unfit::Short)
 }
 
 /// One form of a password, however a keyboard composes its letters and spaces. RFC 8265 4.2.2.
@@ -525,17 +525,17 @@ mod tests {
         assert!(hashers.hash(&"x".repeat(257)).await.is_err());
     }
 
-    /// The texts for operators say bytes, so bytes are counted: "\u{e9}" is two of them, however a keyboard composes it.
+    /// Eight characters, however a keyboard composes them, and 256 bytes.
     #[test]
-    fn the_length_of_a_password_is_counted_in_bytes() {
+    fn a_password_has_eight_characters_and_at_most_256_bytes() {
         let e_acute = "\u{e9}";
         for (password, unfit) in [
             ("1234567", Some(Unfit::Short)),
             ("12345678", None),
-            (&*e_acute.repeat(3), Some(Unfit::Short)),
-            (&*e_acute.repeat(4), None),
-            ("e\u{301}12345", Some(Unfit::Short)),
-            ("e\u{301}123456", None),
+            (&*e_acute.repeat(7), Some(Unfit::Short)),
+            (&*e_acute.repeat(8), None),
+            ("e\u{301}123456", Some(Unfit::Short)),
+            ("e\u{301}1234567", None),
             (&*e_acute.repeat(128), None),
             (&*e_acute.repeat(129), Some(Unfit::Long)),
             (&*"x".repeat(256), None),

@@ -37,7 +37,7 @@ impl Unfit {
     /// For operators.
     pub fn hint(self) -> &'static str {
         match self {
-            Self::Short => "A password has at least 8 bytes.",
+            Self::Short => "A password has at least 8 characters.",
             Self::Long => "A password has at most 256 bytes.",
             Self::Breached => "This password is in the list of breached passwords. Choose another one.",
         }

@@ -311,8 +311,8 @@ impl Moved {
         self.effects.iter().any(|effect| matches!(effect, Effect::EndSessions))
     }
 
-    /// Asks for consent: the person is proved, and what is granted is shown whole. A page says who that is, and whoever is somebody else
-    /// signs in there, if the request takes anybody else than `sub`. An app's own screens know their person.
+    /// Asks for consent: the person is proved, and what is granted is shown whole. A page says who that is. Somebody else signs in there,
+    /// if the request takes anybody else than `sub`. An app's own screens know their person.
     pub fn ask_consent(&mut self, mut step: Step, face: Face<'_>, sub: Option<&str>) {
         let account = self.account().filter(|_| matches!(face, Face::Browser));
         let name = account.and_then(|it| it.any_email.as_ref().or(it.login_name.as_ref()).or(it.name.as_ref()));

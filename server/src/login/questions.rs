@@ -333,7 +333,9 @@ impl Run<'_> {
             if may_reset && self.machine.config.mail.is_some() {
                 step = step.link("reset");
             }
-            if self.machine.config.registration.is_some() && !is_somebody && step.kind != "email_code" {
+            // A new person is nobody whom the request names.
+            let takes_anybody = self.rules.sub.is_none() && !is_somebody;
+            if self.machine.config.registration.is_some() && takes_anybody && step.kind != "email_code" {
                 step = step.link("register");
             }
             if self.state.takes_another_person(self.rules.sub.as_deref()) {

@@ -2,7 +2,7 @@
 //! after its COMMIT reached the disk.
 //!
 //! The whole path of a change is in this file. `Sqlite::apply` puts it into the queue. The writer drains the queue into one
-//! transaction, commits once, and answers everybody. Under load it waits a moment first, so that more share the commit.
+//! transaction, commits once, and answers everybody.
 
 mod connection;
 mod readers;
@@ -19,7 +19,6 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
 use tokio::sync::oneshot;
 
 pub struct Sqlite {
@@ -42,7 +41,7 @@ impl Sqlite {
         let path = PathBuf::from(path);
         let connection = connection::prepare(&path).map_err(|it| in_file(&path, it))?;
         let readers = Arc::new(Readers::open(&path, options.readers).map_err(|it| in_file(&path, it))?);
-        let writer = Writer { connection, path, texts: HashMap::new(), careful: 0, before: 0 };
+        let writer = Writer { connection, path, texts: HashMap::new(), careful: 0 };
         let (queue, jobs) = sync_channel(options.queue.max(1));
         std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
@@ -96,15 +95,6 @@ fn stopped() -> NotApplied {
 
 const BATCH: usize = 256;
 
-/// A batch of so many changes says that the server is under load.
-const BUSY: usize = 3;
-
-/// So many changes share a commit well enough. Nobody waits for more.
-const ENOUGH: usize = 32;
-
-/// How long a commit waits under load. The disk takes about as long.
-const MOMENT: Duration = Duration::from_micros(300);
-
 /// Pages given back at once: this takes some milliseconds.
 const PAGES: i64 = 2000;
 
@@ -128,30 +118,6 @@ struct Writer {
     texts: HashMap<Address, String>,
     /// So many batches go with savepoints at once, because one was refused lately.
     careful: u32,
-    /// Changes of the batch before.
-    before: usize,
-}
-
-/// What the writer took out of its queue at once.
-#[derive(Default)]
-struct Gathered {
-    changes: Vec<Member>,
-    shrinking: bool,
-    closing: Option<oneshot::Sender<()>>,
-}
-
-impl Gathered {
-    /// This job and all that wait behind it, as far as a batch has room.
-    fn take(&mut self, mut next: Option<Job>, jobs: &Receiver<Job>) {
-        while let Some(job) = next {
-            match job {
-                Job::Apply(statements, answer) => self.changes.push((statements, answer)),
-                Job::Shrink => self.shrinking = true,
-                Job::Close(done) => self.closing = Some(done),
-            }
-            next = if self.changes.len() < BATCH && self.closing.is_none() { jobs.try_recv().ok() } else { None };
-        }
-    }
 }
 
 /// After a refusal, while refusals are likely.
@@ -161,32 +127,27 @@ impl Writer {
     /// The thread that writes: it drains the queue until the store closes.
     fn drain(mut self, jobs: &Receiver<Job>) {
         while let Ok(first) = jobs.recv() {
-            let gathered = self.gather(first, jobs);
-            self.before = gathered.changes.len();
-            self.commit_all(gathered.changes);
-            if gathered.shrinking
-                && let Err(error) = shrink(&self.connection)
-            {
+            let (mut batch, mut closing, mut shrinking) = (Vec::new(), None, false);
+            let mut next = Some(first);
+            while let Some(job) = next {
+                match job {
+                    Job::Apply(statements, answer) => batch.push((statements, answer)),
+                    Job::Shrink => shrinking = true,
+                    Job::Close(done) => closing = Some(done),
+                }
+                next = if batch.len() < BATCH && closing.is_none() { jobs.try_recv().ok() } else { None };
+            }
+            self.commit_all(batch);
+            if shrinking && let Err(error) = shrink(&self.connection) {
                 tracing::warn!(%error, database = %self.path.display(), "the database could not be made smaller");
             }
-            if let Some(done) = gathered.closing {
+            if let Some(done) = closing {
                 let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
                 drop(self.connection);
                 let _ = done.send(());
                 return;
             }
         }
-    }
-
-    /// What shares a commit: everything that waits. Under load also what comes within a moment.
-    fn gather(&self, first: Job, jobs: &Receiver<Job>) -> Gathered {
-        let mut gathered = Gathered::default();
-        gathered.take(Some(first), jobs);
-        if self.before >= BUSY && gathered.changes.len() < ENOUGH && gathered.closing.is_none() {
-            std::thread::sleep(MOMENT);
-            gathered.take(jobs.try_recv().ok(), jobs);
-        }
-        gathered
     }
 
     /// Commits a batch, and answers everybody.

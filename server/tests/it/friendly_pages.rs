@@ -63,6 +63,21 @@ async fn a_request_about_one_person_offers_nobody_else() {
     let page = browser.submit(world, &page, &[], "use_email").await;
     let typed = browser.submit(world, &page, &[("username", "alice")], "continue").await;
     assert_eq!((typed.kind(), typed.action("not_you")), ("email_code", true), "{}", typed.html);
+    // Nobody new is the person whom the request names.
+    let plain = Ask::native("openid");
+    for (ask, offers) in [(plain.clone(), true), (plain.with("id_token_hint", hint), false)] {
+        let page = Browser::default().open(world, &ask).await;
+        assert_eq!((page.kind(), page.action("register")), ("password", offers), "{}", page.html);
+    }
+    // A choice of accounts has nobody else either.
+    let choose = Ask::native("openid").with("prompt", "select_account");
+    for (ask, offers) in [(choose.clone(), true), (choose.with("id_token_hint", hint), false)] {
+        let mut browser = Browser::default();
+        browser.sign_in(world, &Ask::native("openid"), "alice").await;
+        let page = browser.open(world, &ask).await;
+        assert_eq!((page.kind(), page.action("not_you")), ("select_account", offers), "{}", page.html);
+        assert!(browser.submit(world, &page, &[], "continue_as").await.has_code());
+    }
     scene.world.stop().await;
 }
 

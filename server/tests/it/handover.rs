@@ -141,6 +141,11 @@ async fn a_person_goes_on_in_the_browser() {
         assert_eq!(browser.open(world, &Ask::native("openid")).await.kind(), "password", "another client asks");
         assert_ne!(browser.visit(world, "/account").await.kind(), "account");
         assert_ne!(browser.visit(world, "/approvals").await.title(), "Nothing waits for your answer");
+        // So the way out does not lead there.
+        let question = browser.visit(world, "/logout").await;
+        assert_eq!((question.kind(), question.actions()), ("logout", vec!["logout".to_owned()]), "{}", question.html);
+        let again = browser.submit(world, &question, &[], "stay_signed_in").await;
+        assert_eq!((again.status, again.kind(), again.location.as_deref()), (200, "logout", None), "{}", again.html);
         // The ticket is spent.
         assert_eq!(browser.visit(world, &path).await.status, 400);
         assert_eq!(Browser::default().visit(world, &path).await.status, 400);

@@ -1,4 +1,4 @@
-//! Name and password. A password is 8 to 256 bytes; its digest is argon2id.
+//! Name and password. A password has at least 8 characters and at most 256 bytes; its digest is argon2id.
 
 use crate::audit::Entry;
 use crate::error::Result;

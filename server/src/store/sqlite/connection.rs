@@ -61,9 +61,7 @@ pub(super) fn in_file(path: &Path, fault: Fault) -> Fault {
 fn create_private(path: &PathBuf) -> Result<(), Fault> {
     use std::os::unix::fs::OpenOptionsExt;
     match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            Err(Fault::new(format!("cannot create {}: {error}", path.display())))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(Fault::new(format!("cannot create the file: {error}"))),
         _ => Ok(()),
     }
 }
@@ -71,7 +69,7 @@ fn create_private(path: &PathBuf) -> Result<(), Fault> {
 pub(super) fn connect(path: &PathBuf) -> Result<Connection, Fault> {
     create_private(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|it| Fault::new(format!("cannot open {}: {it}", path.display())))?;
+    let connection = Connection::open_with_flags(path, flags).map_err(|it| Fault::new(format!("cannot open the file: {it}")))?;
     let set = || {
         connection.busy_timeout(Duration::from_secs(5))?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;

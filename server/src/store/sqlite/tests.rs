@@ -11,7 +11,7 @@ fn database(name: &str) -> (PathBuf, Writer) {
     let path = directory.join("test.db");
     let mut connection = open_to_write(&path).unwrap();
     migrate_schema(&mut connection).unwrap();
-    (directory, Writer { connection, path, texts: HashMap::new(), careful: 0, before: 0 })
+    (directory, Writer { connection, path, texts: HashMap::new(), careful: 0 })
 }
 
 fn spend(key: &str) -> Statement {
