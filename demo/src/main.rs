@@ -134,7 +134,7 @@ async fn stay_up(world: &World) -> Result<(), Failure> {
         anysocial::PERSON,
         anysocial::PASSWORD
     );
-    println!("Letters to any address are printed here. The server itself is at {}/ . Ctrl-C ends everything.", world.issuer);
+    println!("E-mails to any address are printed here. The server itself is at {}/ . Ctrl-C ends everything.", world.issuer);
     tokio::select! {
         ended = tokio::signal::ctrl_c() => ended?,
         () = world.read_letters_out() => {}

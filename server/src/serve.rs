@@ -197,6 +197,12 @@ async fn accept(listener: TcpListener, shared: Shared, tls: Option<Names>, mut s
 }
 
 /// Makes the application anew from the file as it is now. A bad file changes nothing.
+/// An error of the configuration for the log. `symbolon check` shows it whole, with the names that are known.
+fn in_one_line(error: &str) -> String {
+    let lines = error.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('|') && !line.starts_with("Expected "));
+    lines.collect::<Vec<_>>().join("; ")
+}
+
 pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
     let old = shared.now();
     let config = Config::load(path).map_err(|it| Fault::new(it.to_string()))?;
@@ -263,7 +269,9 @@ pub async fn serve(path: PathBuf) -> Result<(), Fault> {
                 running.read_certificates_again();
                 match reload(&running.shared, &path).await {
                     Ok(()) => tracing::info!("configuration reloaded"),
-                    Err(fault) => tracing::error!(error = %fault, "the new configuration was refused; the old one stays"),
+                    Err(fault) => {
+                        tracing::error!(error = in_one_line(&fault.to_string()), "the new configuration was refused; the old one stays");
+                    }
                 }
             }
         }

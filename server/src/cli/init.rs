@@ -41,10 +41,12 @@ fn words(path: &Path, secret: &str) -> String {
         "Wrote {path} and its master key. Only your user can read them.\n\
          Start the server, if it is not running yet. Its log appears in that terminal:\n\
          \x20 {program} -c {path} serve\n\
+         Keep the secret of the client orders-batch: it is shown this once.\n\
          In a second terminal, in the same directory, these two lines get a first token:\n\
-         \x20 SECRET={secret}    # of the client orders-batch, shown this once: keep it\n\
+         \x20 SECRET={secret}\n\
          \x20 curl -u orders-batch:$SECRET -d grant_type=client_credentials http://127.0.0.1:8080/token\n\
-         Then add a person, if there is none yet: {program} -c {path} user add alice\n"
+         Then add a person, if there is none yet. The token of the app names the person's customer_id:\n\
+         \x20 {program} -c {path} user add alice --claim customer_id=c-1041\n"
     )
 }
 

@@ -32,7 +32,9 @@ fn prompt(text: &str) -> Result<Sensitive, Problem> {
         eprintln!("{text}");
     }
     let mut line = Zeroizing::new(String::new());
-    std::io::stdin().read_line(&mut line).map_err(|it| Problem::fault(it.to_string()))?;
+    if std::io::stdin().read_line(&mut line).map_err(|it| Problem::fault(it.to_string()))? == 0 {
+        return Err(Problem::invalid("nothing came on standard input; type it there, or send it by a pipe"));
+    }
     Ok(Sensitive::new(line.trim_end_matches(['\r', '\n']).to_owned()))
 }
 

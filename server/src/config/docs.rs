@@ -213,7 +213,7 @@ what you want to change.
 - `symbolon check` reads a configuration as a security reviewer would, and names the weak spots.
 
 The configuration is one TOML file. An unknown key is an error, and so is a name that points nowhere or a secret in
-clear. The error says where it is and names the nearest key.
+clear. Each error says where it stands. That of an unknown key names the nearest key.
 
 **Reloading.** SIGHUP reads the file again, and no request is dropped. A bad file is refused and the old one stays in
 force. These need a restart: `issuer`, `listen`, `database`, `database_connections`, `master_key`, `[tls]`, `listen` of
@@ -230,7 +230,8 @@ of the file. Keys that weaken a protection are marked **UNSAFE**.
 - `{ env = \"NAME\" }`, a variable;
 - `{ command = [\"program\", \"argument\"] }`, what the command prints.
 
-**Variables.** SYMBOLON_DATABASE, SYMBOLON_MASTER_KEY and SYMBOLON_MAIL_PASSWORD come before the file if they are set.
+**Variables.** SYMBOLON_DATABASE, SYMBOLON_LISTEN, SYMBOLON_MASTER_KEY and SYMBOLON_MAIL_PASSWORD come before the file
+if they are set.
 
 ";
 

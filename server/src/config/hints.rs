@@ -7,7 +7,7 @@ use std::io;
 /// Why the file itself could not be read, and what helps.
 pub(super) fn unreadable_file(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => format!("{error}. `symbolon init` writes a starting file"),
+        io::ErrorKind::NotFound => format!("{error}. `symbolon init` writes a starting file; `-c PATH` names another one"),
         io::ErrorKind::PermissionDenied => format!("{error}. Run this as the user of the server, or as root"),
         _ => error.to_string(),
     }

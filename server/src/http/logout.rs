@@ -196,7 +196,9 @@ fn answer(app: &App, incoming: &Incoming, request: &LogoutRequest, told: &Told) 
         Some(uri) => lead_back(app, incoming, request, uri)?,
         None => {
             let step = Step::new(if matches!(told, Told::NotSignedIn) { "not_signed_in" } else { "signed_out" });
-            reply::page(200, app.pages.alone(LonePage::of(&step, &locale(app, incoming)), &app.config.issuer)?)
+            let (locale, account) = (locale(app, incoming), app.url("/account"));
+            let page = LonePage::of(&step, &locale).with_link(&account).called("action-begin_sign_in");
+            reply::page(200, app.pages.alone(page, &app.config.issuer)?)
         }
     };
     forget(app, incoming, &mut reply, matches!(told, Told::SignedOut));

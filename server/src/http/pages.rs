@@ -149,7 +149,7 @@ pub fn busy(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
 /// There is no such sign-in, it is over, or it belongs to another browser.
 pub async fn dead(app: &App, incoming: &Incoming, client: Option<&str>) -> Result<Reply> {
     let step = with_client(app, Step::new("over"), client).await?;
-    alone(app, incoming, 404, LonePage::of(&step, &locale(app, incoming, None)).with_link(&app.url("/account")))
+    alone(app, incoming, 404, LonePage::of(&step, &locale(app, incoming, None)).with_link(&app.url("/account")).called("home-account"))
 }
 
 /// The sign-in went on in another tab, or by a later answer.
@@ -162,7 +162,7 @@ pub async fn elsewhere(app: &App, incoming: &Incoming, state: &State) -> Result<
 pub async fn done(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
     let kind = if matches!(state.ended(), Some(Ended::Refused { .. })) { "over" } else { "done" };
     let step = with_client(app, Step::new(kind), state.client.as_deref()).await?;
-    alone(app, incoming, 200, LonePage::of(&step, &locale_of(app, incoming, state)).with_link(&app.url("/account")))
+    alone(app, incoming, 200, LonePage::of(&step, &locale_of(app, incoming, state)).with_link(&app.url("/account")).called("home-account"))
 }
 
 /// The person left a sign-in of our own pages, and nobody is signed in here. The link begins another one.

@@ -47,7 +47,7 @@ pub async fn token(app: &App, incoming: &Incoming, caller: &Caller) -> Result<Re
             }
         }
         _ => {
-            let hint = "This grant_type is none of the metadata's grant_types_supported.";
+            let hint = "There is no such grant_type here. The metadata lists them in grant_types_supported.";
             Err(Refused::bad_request("unsupported_grant_type", hint).into())
         }
     }

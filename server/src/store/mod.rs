@@ -207,6 +207,9 @@ impl Store {
     }
 
     pub async fn healthy(&self) -> Result<(), Fault> {
+        if let Engine::Sqlite(engine) = &self.0.engine {
+            engine.must_be_at_its_path()?;
+        }
         self.one(tables::fact::READ, &["schema".into()]).await?.map(|_| ()).ok_or_else(|| Fault::new("no schema"))
     }
 

@@ -182,7 +182,7 @@ async fn what_is_made_is_private() {
     assert_eq!(symbolon(&file, &["check"], "").await.0, Some(0), "the twin");
     // The three commands of `init` name a client whose secret works.
     let text = std::fs::read_to_string(&file).unwrap();
-    let secret = said.split("SECRET=").nth(1).unwrap().split(' ').next().unwrap();
+    let secret = said.split("SECRET=").nth(1).unwrap().lines().next().unwrap();
     assert!(secret.len() >= 32 && !text.contains(secret), "{said}");
     assert!(said.contains("curl") && text.contains("[client.orders-batch]"), "{said}");
     assert_eq!(text.matches("\ndpop = \"required\"").count(), text.matches("kind = \"native\"").count(), "no native client is a bearer");

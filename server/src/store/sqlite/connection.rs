@@ -28,12 +28,17 @@ pub(super) fn prepare(path: &PathBuf) -> Result<Connection, Fault> {
         return Err(Fault::new(format!("SQLite {} loses data; 3.51.3 or later is needed", rusqlite::version())));
     }
     let interrupted = std::fs::metadata(format!("{}-wal", path.display())).is_ok_and(|it| it.len() > 0);
+    let is_new = !path.exists();
     let mut connection = open_to_write(path)?;
     if interrupted {
         check_integrity(&connection)?;
     }
     migrate_schema(&mut connection)?;
     prove_affinity(&connection)?;
+    if is_new {
+        // Where a disk is not mounted, this says why nobody is known any more.
+        tracing::warn!(database = %path.display(), "there was no database at this path: a new one was made, without people or keys");
+    }
     Ok(connection)
 }
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// The connections that read. One is opened when none is free, up to a number.
 pub(super) struct Readers {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     pub(super) most: usize,
     line: Mutex<ReaderQueue>,
     bell: Condvar,

@@ -92,3 +92,20 @@ fn an_error_of_the_writer_names_the_file() {
     assert!(commit("a").is_ok(), "the twin");
     std::fs::remove_dir_all(&directory).unwrap();
 }
+
+/// What is written to a file that was moved away, or deleted, is lost. The twin: it is back.
+#[test]
+fn a_file_that_is_gone_is_noticed() {
+    let (directory, writer) = database("gone");
+    drop(writer);
+    let (path, aside) = (directory.join("test.db"), directory.join("aside.db"));
+    let store = Sqlite::open(&path.display().to_string(), &StoreOptions::default()).unwrap();
+    assert!(store.must_be_at_its_path().is_ok());
+    std::fs::rename(&path, &aside).unwrap();
+    assert!(store.must_be_at_its_path().unwrap_err().to_string().contains("test.db: the file that the server has open is not here"));
+    std::fs::copy(&aside, &path).unwrap();
+    assert!(store.must_be_at_its_path().is_err(), "another file at the same path");
+    std::fs::rename(&aside, &path).unwrap();
+    assert!(store.must_be_at_its_path().is_ok());
+    std::fs::remove_dir_all(directory).unwrap();
+}
