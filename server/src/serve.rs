@@ -196,13 +196,17 @@ async fn accept(listener: TcpListener, shared: Shared, tls: Option<Names>, mut s
     }
 }
 
-/// Makes the application anew from the file as it is now. A bad file changes nothing.
-/// An error of the configuration for the log. `symbolon check` shows it whole, with the names that are known.
+/// An error of the configuration for the log. `symbolon check` shows it whole, with the names of all keys.
 fn in_one_line(error: &str) -> String {
     let lines = error.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('|') && !line.starts_with("Expected "));
-    lines.collect::<Vec<_>>().join("; ")
+    let short = |line: &'_ str| match line.split_once(", expected one of ") {
+        Some((what, _)) if what.starts_with("unknown field") => what.to_owned(),
+        _ => line.to_owned(),
+    };
+    lines.map(short).collect::<Vec<_>>().join("; ")
 }
 
+/// Makes the application anew from the file as it is now. A bad file changes nothing.
 pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
     let old = shared.now();
     let config = Config::load(path).map_err(|it| Fault::new(it.to_string()))?;
@@ -279,4 +283,19 @@ pub async fn serve(path: PathBuf) -> Result<(), Fault> {
     tracing::info!("stopping: finishing the requests under way");
     running.stop().await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_one_line;
+
+    #[test]
+    fn a_refused_configuration_is_one_line_without_the_list_of_keys() {
+        let near = "s.toml: TOML parse error at line 19, column 1\n   |\n19 | lifetme = ...\n   | ^^^^^^^\nunknown field `lifetme`. Did you mean `lifetime`?\nExpected one of `a`, `b`";
+        let found = "s.toml: TOML parse error at line 19, column 1; 19 | lifetme = ...; unknown field `lifetme`. Did you mean `lifetime`?";
+        assert_eq!(in_one_line(near), found);
+        assert_eq!(in_one_line("line 2\nunknown field `x`, expected one of `a`, `b`"), "line 2; unknown field `x`");
+        let variant = "unknown variant `yes`, expected one of `optional`, `required`";
+        assert_eq!(in_one_line(variant), variant, "what a value may be is short");
+    }
 }

@@ -19,11 +19,13 @@ for (let person = 0; person < 8; person++) {
     let answer = await go(url);
     if (answer.status === 200) {
       const page = await answer.text();
-      const prompt = /name="prompt" value="(\w+)"/.exec(page)[1];
+      const prompt = /name="prompt" value="(\w+)"/.exec(page)?.[1];
+      if (!prompt) throw new Error(`not a page of the sign-in: ${page.slice(0, 200)}`);
       answer = await go(url, new URLSearchParams({ prompt, login: `person-${person}`, password: 'x' }));
     }
     url = answer.headers.get('location');
     if (!url) throw new Error(`${answer.status} ${await answer.text()}`);
   }
+  if (!new URL(url, base).searchParams.has('code')) throw new Error(`person-${person} was led to ${url}`);
   console.log([...jar].filter(([k]) => k.startsWith('_session')).map(([k, v]) => `${k}=${v}`).join('; '));
 }

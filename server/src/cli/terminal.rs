@@ -16,7 +16,7 @@ pub fn read_user_code(user: &str) -> Result<Sensitive, Problem> {
 pub fn read_hidden(question: &str) -> Result<Sensitive, Problem> {
     let shown = !(std::io::stdin().is_terminal() && echo(false));
     let first = prompt(question);
-    let second = if shown { None } else { Some(prompt("The same once more:")) };
+    let second = if shown || first.is_err() { None } else { Some(prompt("The same once more:")) };
     if !shown {
         echo(true);
     }

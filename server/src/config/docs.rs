@@ -213,7 +213,7 @@ what you want to change.
 - `symbolon check` reads a configuration as a security reviewer would, and names the weak spots.
 
 The configuration is one TOML file. An unknown key is an error, and so is a name that points nowhere or a secret in
-clear. Each error says where it stands. That of an unknown key names the nearest key.
+clear. Each error says where it stands. That of an unknown key names one that is spelled alike.
 
 **Reloading.** SIGHUP reads the file again, and no request is dropped. A bad file is refused and the old one stays in
 force. These need a restart: `issuer`, `listen`, `database`, `database_connections`, `master_key`, `[tls]`, `listen` of

@@ -12,12 +12,11 @@ use super::options::StoreOptions;
 use super::value::{Row, Value};
 use crate::error::Fault;
 use crate::limits::OncePerSecond;
-use connection::{Address, address, bind, fault, in_file, open_to_write, placed};
+use connection::{Address, FileIdentity, address, bind, fault, in_file, open_to_write, placed};
 use readers::Readers;
 use rusqlite::{Connection, ErrorCode};
 use std::collections::HashMap;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use tokio::sync::oneshot;
@@ -25,18 +24,6 @@ use tokio::sync::oneshot;
 pub struct Sqlite {
     queue: SyncSender<Job>,
     readers: Arc<Readers>,
-    /// The file that is open.
-    file: FileIdentity,
-}
-
-/// Device and inode: a file that was moved keeps them, and another one at its path has others.
-#[derive(Clone, Copy, PartialEq)]
-struct FileIdentity(u64, u64);
-
-impl FileIdentity {
-    fn at(path: &Path) -> Option<Self> {
-        std::fs::metadata(path).ok().map(|it| Self(it.dev(), it.ino()))
-    }
 }
 
 /// What the writer is asked to do.
@@ -54,25 +41,18 @@ impl Sqlite {
         let path = PathBuf::from(path);
         let connection = connection::prepare(&path).map_err(|it| in_file(&path, it))?;
         let readers = Arc::new(Readers::open(&path, options.readers).map_err(|it| in_file(&path, it))?);
-        let file = FileIdentity::at(&path).ok_or_else(|| in_file(&path, Fault::new("the file is not there")))?;
-        let writer = Writer { connection, path, texts: HashMap::new(), careful: 0 };
+        let writer = Writer { connection, path, file: readers.file, texts: HashMap::new(), careful: 0 };
         let (queue, jobs) = sync_channel(options.queue.max(1));
         std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || writer.drain(&jobs))
             .map_err(|it| Fault::new(format!("no thread for the writer: {it}")))?;
-        Ok(Self { queue, readers, file })
+        Ok(Self { queue, readers })
     }
 
-    /// A file that was deleted or moved can still be written, and nobody finds it again.
+    /// Is the file that is open still at its path?
     pub fn must_be_at_its_path(&self) -> Result<(), Fault> {
-        let path = &self.readers.path;
-        if FileIdentity::at(path) == Some(self.file) {
-            return Ok(());
-        }
-        let lost = "the file that the server has open is not here any more. What is written now is lost. Stop the server, put a copy back, \
-                    and run `symbolon recover`";
-        Err(in_file(path, Fault::new(lost)))
+        self.readers.must_be_at_its_path()
     }
 
     /// A read of one row takes microseconds, so it runs on the calling thread.
@@ -139,6 +119,7 @@ fn shrink(connection: &Connection) -> rusqlite::Result<()> {
 struct Writer {
     connection: Connection,
     path: PathBuf,
+    file: FileIdentity,
     /// The texts of statements, with places that SQLite understands.
     texts: HashMap<Address, String>,
     /// So many batches go with savepoints at once, because one was refused lately.
@@ -257,7 +238,7 @@ impl Writer {
             tracing::error!(error = %why, changes, "a batch was not written; the database is opened anew");
         }
         let _ = self.connection.execute_batch("ROLLBACK");
-        match open_to_write(&self.path) {
+        match self.file.must_be_at(&self.path).and_then(|()| open_to_write(&self.path)) {
             Ok(fresh) => self.connection = fresh,
             Err(error) => {
                 static CLOSED: OncePerSecond = OncePerSecond::new();

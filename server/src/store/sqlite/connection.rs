@@ -6,6 +6,7 @@ use super::super::value::Value;
 use crate::error::Fault;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,16 +29,16 @@ pub(super) fn prepare(path: &PathBuf) -> Result<Connection, Fault> {
         return Err(Fault::new(format!("SQLite {} loses data; 3.51.3 or later is needed", rusqlite::version())));
     }
     let interrupted = std::fs::metadata(format!("{}-wal", path.display())).is_ok_and(|it| it.len() > 0);
-    let is_new = !path.exists();
+    create_private(path)?;
     let mut connection = open_to_write(path)?;
     if interrupted {
         check_integrity(&connection)?;
     }
-    migrate_schema(&mut connection)?;
+    let is_new = migrate_schema(&mut connection)?;
     prove_affinity(&connection)?;
     if is_new {
-        // Where a disk is not mounted, this says why nobody is known any more.
-        tracing::warn!(database = %path.display(), "there was no database at this path: a new one was made, without people or keys");
+        // Where a disk is not mounted, the log of a start says why nobody is known any more.
+        tracing::info!(database = %path.display(), "there was no database at this path: a new one was made, without people or keys");
     }
     Ok(connection)
 }
@@ -62,8 +63,29 @@ pub(super) fn in_file(path: &Path, fault: Fault) -> Fault {
     fault.during(&format!("database {}", path.display()))
 }
 
+/// Device and inode: a file that was moved keeps them, and another one at its path has others.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct FileIdentity(u64, u64);
+
+impl FileIdentity {
+    pub(super) fn of(path: &Path) -> Result<Self, Fault> {
+        let about = std::fs::metadata(path).map_err(|it| Fault::store_away(it.to_string()))?;
+        Ok(Self(about.dev(), about.ino()))
+    }
+
+    /// A file that was deleted or moved can still be written. A further connection would open another one.
+    pub(super) fn must_be_at(self, path: &Path) -> Result<(), Fault> {
+        if Self::of(path).is_ok_and(|found| found == self) {
+            return Ok(());
+        }
+        let lost = "the file that the server has open is not at this path any more. If it was moved, move it back. If it was deleted, stop \
+                    the server, remove the files -wal and -shm beside it, put a copy back, and run `symbolon recover`";
+        Err(in_file(path, Fault::store_away(lost)))
+    }
+}
+
 /// A new store is its owner's alone; SQLite gives the files beside it the same rights.
-fn create_private(path: &PathBuf) -> Result<(), Fault> {
+pub(super) fn create_private(path: &PathBuf) -> Result<(), Fault> {
     use std::os::unix::fs::OpenOptionsExt;
     match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(Fault::new(format!("cannot create the file: {error}"))),
@@ -71,9 +93,9 @@ fn create_private(path: &PathBuf) -> Result<(), Fault> {
     }
 }
 
+/// The file has to be there: only a start makes one.
 pub(super) fn connect(path: &PathBuf) -> Result<Connection, Fault> {
-    create_private(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|it| Fault::new(format!("cannot open the file: {it}")))?;
     let set = || {
         connection.busy_timeout(Duration::from_secs(5))?;
@@ -114,7 +136,8 @@ pub(super) fn bind(statement: &mut rusqlite::CachedStatement<'_>, values: &[Valu
     Ok(())
 }
 
-pub(super) fn migrate_schema(connection: &mut Connection) -> Result<(), Fault> {
+/// Was the store empty?
+pub(super) fn migrate_schema(connection: &mut Connection) -> Result<bool, Fault> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(|it| fault(&it))?;
     let has: i64 = transaction
         .query_row("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'fact'", [], |row| row.get(0))
@@ -135,7 +158,8 @@ pub(super) fn migrate_schema(connection: &mut Connection) -> Result<(), Fault> {
             [migrate::state(migrate::MIGRATIONS.len())],
         )
         .map_err(|it| fault(&it))?;
-    transaction.commit().map_err(|it| fault(&it))
+    transaction.commit().map_err(|it| fault(&it))?;
+    Ok(has == 0)
 }
 
 /// After a crash pages may be torn or lost (a clean stop leaves no write-ahead log). A row that is missing from an index would allow

@@ -1,7 +1,7 @@
 //! The connections of SQLite that only read, and what each knows of the statements that it was asked to run.
 
 use super::super::value::{Columns, Row, Value};
-use super::connection::{Address, address, bind, connect, fault, in_file, placed};
+use super::connection::{Address, FileIdentity, address, bind, connect, fault, in_file, placed};
 use crate::error::Fault;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -12,7 +12,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// The connections that read. One is opened when none is free, up to a number.
 pub(super) struct Readers {
-    pub(super) path: PathBuf,
+    path: PathBuf,
+    /// The file that is open.
+    pub(super) file: FileIdentity,
     pub(super) most: usize,
     line: Mutex<ReaderQueue>,
     bell: Condvar,
@@ -56,7 +58,12 @@ impl Readers {
     /// With the first one, so that an error shows at the start.
     pub(super) fn open(path: &PathBuf, most: usize) -> Result<Self, Fault> {
         let line = ReaderQueue { free: vec![reader(path)?], in_use: 0, waiting: 0 };
-        Ok(Self { path: path.clone(), most: most.max(1), line: Mutex::new(line), bell: Condvar::new() })
+        let file = FileIdentity::of(path)?;
+        Ok(Self { path: path.clone(), file, most: most.max(1), line: Mutex::new(line), bell: Condvar::new() })
+    }
+
+    pub(super) fn must_be_at_its_path(&self) -> Result<(), Fault> {
+        self.file.must_be_at(&self.path)
     }
 
     fn line(&self) -> MutexGuard<'_, ReaderQueue> {
@@ -75,6 +82,7 @@ impl Readers {
         let mut taken = Taken { readers: self, reader: line.free.pop() };
         drop(line);
         if taken.reader.is_none() {
+            self.must_be_at_its_path()?;
             taken.reader = Some(reader(&self.path).map_err(|it| in_file(&self.path, it))?);
         }
         Ok(taken)
@@ -146,7 +154,7 @@ fn values_of(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Vec<Va
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::super::connection::migrate_schema;
+    use super::super::connection::{create_private, migrate_schema};
     use super::*;
     use crate::store::tables;
     use rusqlite::StatementStatus;
@@ -156,6 +164,7 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("symbolon-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join("test.db");
+        create_private(&path).unwrap();
         migrate_schema(&mut connect(&path).unwrap()).unwrap();
         test(&path);
         std::fs::remove_dir_all(&directory).unwrap();

@@ -1,7 +1,7 @@
 //! The writer commits in groups, and undoes alone what is refused.
 #![allow(clippy::unwrap_used, reason = "tests")]
 use super::super::tables;
-use super::connection::migrate_schema;
+use super::connection::{create_private, migrate_schema};
 use super::*;
 
 /// A database of its own, which goes with its folder.
@@ -9,9 +9,11 @@ fn database(name: &str) -> (PathBuf, Writer) {
     let directory = std::env::temp_dir().join(format!("symbolon-writer-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let path = directory.join("test.db");
+    create_private(&path).unwrap();
     let mut connection = open_to_write(&path).unwrap();
     migrate_schema(&mut connection).unwrap();
-    (directory, Writer { connection, path, texts: HashMap::new(), careful: 0 })
+    let file = FileIdentity::of(&path).unwrap();
+    (directory, Writer { connection, path, file, texts: HashMap::new(), careful: 0 })
 }
 
 fn spend(key: &str) -> Statement {
@@ -102,10 +104,14 @@ fn a_file_that_is_gone_is_noticed() {
     let store = Sqlite::open(&path.display().to_string(), &StoreOptions::default()).unwrap();
     assert!(store.must_be_at_its_path().is_ok());
     std::fs::rename(&path, &aside).unwrap();
-    assert!(store.must_be_at_its_path().unwrap_err().to_string().contains("test.db: the file that the server has open is not here"));
+    assert!(store.must_be_at_its_path().unwrap_err().to_string().contains("test.db: the file that the server has open is not at this path"));
+    // A further reader makes no new file, and reads no other one.
+    let first = store.readers.take(0).unwrap();
+    assert!(store.readers.take(0).is_err() && !path.exists());
     std::fs::copy(&aside, &path).unwrap();
-    assert!(store.must_be_at_its_path().is_err(), "another file at the same path");
+    assert!(store.must_be_at_its_path().is_err() && store.readers.take(0).is_err(), "another file at the same path");
     std::fs::rename(&aside, &path).unwrap();
-    assert!(store.must_be_at_its_path().is_ok());
+    assert!(store.must_be_at_its_path().is_ok() && store.readers.take(0).is_ok());
+    drop(first);
     std::fs::remove_dir_all(directory).unwrap();
 }
