@@ -104,7 +104,9 @@ fn a_file_that_is_gone_is_noticed() {
     let store = Sqlite::open(&path.display().to_string(), &StoreOptions::default()).unwrap();
     assert!(store.must_be_at_its_path().is_ok());
     std::fs::rename(&path, &aside).unwrap();
-    assert!(store.must_be_at_its_path().unwrap_err().to_string().contains("test.db: the file that the server has open is not at this path"));
+    assert!(
+        store.must_be_at_its_path().unwrap_err().to_string().contains("test.db: the file that the server has open is not at this path")
+    );
     // A further reader makes no new file, and reads no other one.
     let first = store.readers.take(0).unwrap();
     assert!(store.readers.take(0).is_err() && !path.exists());
