@@ -1,5 +1,5 @@
 //! The writer commits in groups, and undoes alone what is refused.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 use super::super::tables;
 use super::connection::{create_private, migrate_schema};
 use super::*;
