@@ -238,12 +238,12 @@ impl Writer {
             tracing::error!(error = %why, changes, "a batch was not written; the database is opened anew");
         }
         let _ = self.connection.execute_batch("ROLLBACK");
-        match self.file.must_be_at(&self.path).and_then(|()| open_to_write(&self.path)) {
+        let open = || open_to_write(&self.path).map_err(|it| in_file(&self.path, it));
+        match self.file.must_be_at(&self.path).and_then(|()| open()) {
             Ok(fresh) => self.connection = fresh,
             Err(error) => {
                 static CLOSED: OncePerSecond = OncePerSecond::new();
                 if CLOSED.is_due() {
-                    let error = in_file(&self.path, error);
                     tracing::error!(%error, "the database cannot be opened again");
                 }
             }

@@ -95,7 +95,7 @@ fn an_error_of_the_writer_names_the_file() {
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
-/// What is written to a file that was moved away, or deleted, is lost. The twin: it is back.
+/// A file that was moved away is still written, and nothing else is opened at its path. The twin: it is back.
 #[test]
 fn a_file_that_is_gone_is_noticed() {
     let (directory, writer) = database("gone");
